@@ -2,12 +2,14 @@
 
 import dataclasses
 import inspect
+import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import pytest
 from tools import build_python
 from tools.build_reference import FOLDER, REQUESTS
@@ -15,6 +17,7 @@ from tools.build_reference import FOLDER, REQUESTS
 import vidi
 from vidi.cli.app import VERBS, made_command, verb_of
 from vidi.cli.command import VerbCommand
+from vidi.cli.options import HELP_GROUPS
 from vidi.detection.locate import WindowSearch
 from vidi.errors import UsageError
 from vidi.evaluation.guarantees.limits import Promise
@@ -25,6 +28,7 @@ from vidi.workflows.requests import shared
 from vidi.workflows.requests import train as of_training
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.train import TrainRequest
 
 SOURCE = Path(vidi.__file__).parent
@@ -147,11 +151,15 @@ def test_every_request_is_that_of_a_verb():
 
 
 @pytest.mark.parametrize(("verb", "request_type"), verbs_with_requests())
-def test_every_option_of_a_request_is_on_the_command_line(verb: str, request_type: type):
+def test_every_option_of_a_request_with_a_flag_is_on_the_command_line(verb: str, request_type: type):
     shown = {one.name: one for one in made_command(verb).params}
 
     for option in declared(request_type):
-        parameter, info = shown[option.name], option.info
+        info = option.info
+        if isinstance(info, Option) and not info.spelled(option.name):
+            assert option.name not in shown
+            continue
+        parameter = shown[option.name]
         begins = str(parameter.help).startswith(info.help.removesuffix("."))
         assert begins or request_type.__name__ == "StoredRequest"
         if isinstance(info, Argument):
@@ -161,7 +169,7 @@ def test_every_option_of_a_request_is_on_the_command_line(verb: str, request_typ
 
 
 def test_help_ends_with_the_default_of_a_number_or_a_text():
-    shown = {one.name: str(one.help) for verb in ("train", "locate") for one in made_command(verb).params}
+    shown = {one.name: str(one.help) for verb in ("calibrate", "locate") for one in made_command(verb).params}
 
     assert shown["max_error"] == 'Maximum error rate among "sure" answers (default 0.05).'
     assert shown["fills"].endswith(" (default 1x1).")
@@ -262,6 +270,80 @@ def test_values_of_the_recipe_are_gathered_from_their_options():
 
     assert request.changes == {"freeze": True, "epochs": 3, "image_size": (64, 64), "views": "one"}
     assert request == TrainRequest.from_dict(request.as_dict())
+
+
+def test_set_gives_options_without_a_flag_and_the_rest_to_the_recipe():
+    changes = {
+        "verdict.coverage": 0.9,
+        "studies.drop_suspects": True,
+        "target.recall": 1,
+        "framing": "crop",
+        "batch": 8,
+    }
+    given = {"data": DataRequest(source="x"), "changes": {**changes, "target.precision": 0.9}}
+
+    with pytest.raises(UsageError, match=r"there is no target\.recall to set"):
+        made(TrainRequest, given)
+    del given["changes"]["target.recall"]  # type: ignore[attr-defined]
+    request = made(TrainRequest, {**given, "data": None, "source": "x"})
+
+    assert (request.promise.coverage, request.diagnostics.drop_suspects, request.data.framing) == (0.9, True, "crop")
+    assert request.target is not None
+    assert (request.target.share, request.changes) == (0.9, {"batch": 8})
+    assert request == TrainRequest.from_dict(json.loads(json.dumps(request.as_dict())))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("studies.drop_suspects", "yes", "studies.drop_suspects is 'yes'"),
+        ("verdict.max_error", "low", "verdict.max_error is 'low'"),
+        ("framing", "fold", "framing is 'fold'"),
+        ("target.costs", "none.csv", "none.csv cannot be read"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_its_name(name: str, value: str, message: str):
+    with pytest.raises(UsageError, match=message):
+        made(TrainRequest, {"source": "x", "changes": {name: value}})
+
+
+@pytest.mark.parametrize(("verb", "request_type"), verbs_with_requests())
+def test_the_environment_leaves_pictures_out_of_what_every_verb_writes(
+    verb: str, request_type: type, monkeypatch: pytest.MonkeyPatch
+):
+    options = [one for one in declared(request_type) if one.name == "images" and verb != "log"]
+    needed = {one.name: "x" for one in declared(request_type) if one.default is MISSING}
+    given = {**needed, "images": True, **({"candidate": "x"} if verb == "retrain" else {})}
+    monkeypatch.setenv("VIDI_NO_IMAGES", "1")
+
+    for _ in options:
+        assert made(request_type, given).images is False  # type: ignore[attr-defined]
+    monkeypatch.setenv("VIDI_NO_IMAGES", "0")
+    for _ in options:
+        assert made(request_type, given).images is True  # type: ignore[attr-defined]
+
+
+def test_the_environment_leaves_pictures_out_of_a_run_that_is_continued(monkeypatch: pytest.MonkeyPatch):
+    begun = TrainRequest(data=DataRequest(source="x")).as_dict()
+    monkeypatch.setenv("VIDI_NO_IMAGES", "1")
+
+    assert TrainRequest.from_dict(begun).images is False
+    with pytest.raises(UsageError, match="--keep-images and VIDI_NO_IMAGES"):
+        LogRequest(log="log.sqlite", keep_images=True)
+
+
+@pytest.mark.parametrize("verb", HELP_GROUPS)
+def test_every_option_stands_under_one_heading_of_its_verb(verb: str):
+    grouped = [name for names in HELP_GROUPS[verb].values() for name in names]
+
+    assert sorted(grouped) == sorted(one.name for one in made_command(verb).params if isinstance(one, click.Option))
+
+
+def test_a_verb_has_few_options():
+    counts = {verb: sum(isinstance(one, click.Option) for one in made_command(verb).params) for verb in VERBS}
+
+    assert counts.pop("train") <= 38
+    assert max(counts.values()) <= 24
 
 
 def test_requests_are_declared_without_anything_heavy():

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from vidi.options import Argument, Declared, Option, declared
+from vidi.options import Declared, Option, declared
 from vidi.workflows.requests.benchmark import BenchmarkRequest
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.compare import CompareRequest
@@ -35,9 +35,9 @@ def main() -> None:
 
 
 def options_of(name: str) -> list[Declared]:
-    """The options of a function: those of its request but what is said in a `DataRequest`, or by place."""
+    """The options of a function: those of its request but what is said in a `DataRequest`, by place or in `changes`."""
     of_data = {option.name for option in declared(DataRequest)}
-    found = [option for option in declared(REQUESTS[name]) if not isinstance(option.info, Argument)]
+    found = [one for one in declared(REQUESTS[name]) if isinstance(one.info, Option) and not one.info.setting]
     return [option for option in found if option.name not in of_data or name == "locate"]
 
 

@@ -20,7 +20,7 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.images.account import Account
 from vidi.images.reasons import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions
-from vidi.options import Argument, Declared, declared
+from vidi.options import Argument, Declared, Option, declared
 from vidi.prediction.stream import Answer
 from vidi.report.explanation import Deletion, Explanation, Neighbour
 from vidi.report.layers import Layer
@@ -153,9 +153,11 @@ def requests_page() -> str:
 
 
 def flag_of(option: Declared) -> str:
-    """How an option is written on the command line."""
+    """How an option is written on the command line; empty where it is not."""
     info = option.info
-    return info.metavar if isinstance(info, Argument) else ", ".join(info.spelled(option.name))
+    if isinstance(info, Argument):
+        return info.metavar
+    return f"--set {info.setting}=…" if info.setting else ", ".join(info.spelled(option.name))
 
 
 def described(thing: Any, name: str) -> Iterator[str]:
@@ -314,6 +316,15 @@ def recipe_page() -> str:
         ]
         lines += [f"## {kind.__name__}", "", ast.get_docstring(node) or "", ""]
         lines += table(("name", "type", "default", "meaning"), rows)
+    lines += ["## Settings of a run", "", "Set by `--set NAME=VALUE` too; `run.json` keeps them.", ""]
+    lines += table(
+        ("name", "type", "default", "meaning"),
+        [
+            (one.info.setting, one.python_type, one.python_default, one.info.help)
+            for one in declared(TrainRequest)
+            if isinstance(one.info, Option) and one.info.setting
+        ],
+    )
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -72,7 +72,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "retrained": ("retrain ../scratch/run --feedback DATA/field -o run --json", *USED),
     "lighter": ("export ../scratch/run --to int8 --max-drop 50 -o run --json", *USED),
     "sources": (
-        f"train DATA/photos --split ../scratch/run --feedback DATA/field --feedback DATA/more.csv {SMALL} -o run",
+        "retrain ../scratch/run --feedback DATA/more.csv -o run --json",
         *USED,
         f"train DATA/photos --positive disc --recall 0.9 {SMALL} -o positive",
     ),

@@ -16,6 +16,7 @@ from vidi.errors import UsageError
 
 Request = TypeVar("Request")
 PATH = "str | os.PathLike[str]"
+CHANGES = "changes"  # the option `--set`: values by name, of a recipe or of options without a flag
 _AS_WRITTEN = {
     "typing.": "",
     "collections.abc.": "",
@@ -42,6 +43,9 @@ class Option:
     is_path: bool = False  # a text that Python callers may also give as a path
     in_python: str = ""  # the type in Python, where another is taken there too
     python_help: str = ""  # the sentence for Python, where it must be another
+    setting: str = ""  # its name under `--set`; it has no flag of its own then, and no argument in Python
+    python_only: bool = False  # no flag at all
+    off_by: str = ""  # a variable of the environment that switches it off, whatever is given
 
     def spelled(self, name: str) -> tuple[str, ...]:
         """The flags of the option of that name.
@@ -49,6 +53,8 @@ class Option:
         >>> Option("Keep only these classes.").spelled("keep_only")
         ('--keep-only',)
         """
+        if self.setting or self.python_only:
+            return ()
         return self.flags or (f"--{name.replace('_', '-')}",)
 
 
@@ -69,6 +75,7 @@ class Part:
     _: KW_ONLY
     leave_out: tuple[str, ...] = ()  # options of the part that this request does not take
     says: Mapping[str, str] = field(default_factory=dict)  # option → sentence, where it means something else here
+    settings: Mapping[str, str] = field(default_factory=dict)  # option → its name under `--set`, in place of a flag
     made_by: type | None = None  # the dataclass that declares them, whose `made()` gives the field's value
 
 
@@ -109,10 +116,19 @@ def declared(request: type) -> Iterator[Declared]:
         if isinstance(info, Part):
             for option in declared(_dataclass_of(kind, info)):
                 if option.name not in info.leave_out:
-                    says = info.says.get(option.name)
-                    yield option if says is None else option._replace(info=replace(option.info, help=says))
+                    yield _as_part(option, info)
         else:
             yield Declared(one.name, kind, _default(one), info)
+
+
+def _as_part(option: Declared, part: Part) -> Declared:
+    """An option as the part says it."""
+    info = option.info
+    if option.name in part.says:
+        info = replace(info, help=part.says[option.name])
+    if option.name in part.settings and isinstance(info, Option):
+        info = replace(info, setting=part.settings[option.name])
+    return option._replace(info=info)
 
 
 def made(request: type[Request], given: Mapping[str, object]) -> Request:
@@ -125,6 +141,7 @@ def made(request: type[Request], given: Mapping[str, object]) -> Request:
         UsageError: a value that the option cannot have.
     """
     values: dict[str, object] = {}
+    given = _with_settings(request, given)
     for one in fields(cast(Any, request)):
         kind, info = _split(one)
         if isinstance(info, Part):
@@ -135,9 +152,44 @@ def made(request: type[Request], given: Mapping[str, object]) -> Request:
                 allowed = {name: value for name, value in given.items() if name not in info.leave_out}
                 part: Any = made(inner, allowed)
                 values[one.name] = part if info.made_by is None else part.made()
+        elif isinstance(info, Option) and switched_off(info.off_by):
+            values[one.name] = False
         elif given.get(one.name) is not None or (one.name in given and _may_be_none(kind)):
             values[one.name] = _value(given[one.name], one.name, kind, info)
     return request(**values)
+
+
+def _with_settings(request: type, given: Mapping[str, object]) -> Mapping[str, object]:
+    """The values by the options' names, also those that `--set` gives."""
+    changes = given.get(CHANGES)
+    if not isinstance(changes, Mapping):
+        return given
+    named = {one.info.setting: one for one in declared(request) if isinstance(one.info, Option) and one.info.setting}
+    groups = {name.partition(".")[0] for name in named if "." in name}
+    found: dict[str, object] = {}
+    for name, value in changes.items():
+        if name in named:
+            found[named[name].name] = _setting(value, named[name])
+        elif name.partition(".")[0] in groups:
+            raise UsageError(f"there is no {name} to set", f"Use one of: {', '.join(named)}.")
+    return {**given, **found, CHANGES: {name: value for name, value in changes.items() if name not in named}}
+
+
+def _setting(value: object, option: Declared) -> object:
+    """The value of an option that is given by `--set`."""
+    info = option.info
+    if isinstance(info, Option) and info.read is not None and isinstance(value, str):
+        return info.read(value)
+    if not _fits(value, option.kind):
+        kinds = {option.kind, *get_args(option.kind)}
+        words = "true or false" if bool in kinds else "a number" if float in kinds else info.help
+        raise UsageError(f"{info.setting if isinstance(info, Option) else option.name} is {value!r}", f"Use {words}.")
+    return value
+
+
+def switched_off(variable: str) -> bool:
+    """Whether a variable of the environment switches something off: it is there, and neither empty nor 0."""
+    return bool(variable) and os.environ.get(variable, "0") not in ("", "0")
 
 
 def require_kinds(request: type, plain: Mapping[str, Any]) -> None:

@@ -108,10 +108,10 @@ def test_points_come_back_from_json_as_they_were():
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ({"recall": 99}, "--recall is 99"),
-        ({"false_alarms_per": 1}, "--false-alarms-per is 1"),
-        ({"false_alarms_per": 0}, "--false-alarms-per is 0"),
-        ({"recall": 0.9, "precision": 0.9}, "--recall and --precision each set"),
+        ({"recall": 99}, "recall is 99"),
+        ({"false_alarms_per": 1}, "false_alarms_per is 1"),
+        ({"false_alarms_per": 0}, "false_alarms_per is 0"),
+        ({"recall": 0.9, "precision": 0.9}, "recall and precision each set"),
     ],
 )
 def test_wishes_that_cannot_be_are_refused(target, said):

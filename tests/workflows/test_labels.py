@@ -231,10 +231,10 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        ({"diagnostics": Diagnostics(learning_curve=True)}, "--learning-curve"),
+        ({"diagnostics": Diagnostics(learning_curve=True)}, "studies.learning_curve"),
         ({"changes": {"loss": "mean-squared-error"}}, "--loss"),
         ({"changes": {"class_weights": "balanced"}}, "class_weights"),
-        ({"target": OperatingTarget.of(costs={"a": {"a": 0.0}})}, "--costs"),
+        ({"target": OperatingTarget.of(costs={"a": {"a": 0.0}})}, "target.costs"),
     ],
 )
 def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Path, others, said):

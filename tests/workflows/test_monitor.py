@@ -239,15 +239,16 @@ def test_a_page_replaces_nothing_of_others(drawn: Drawn, tmp_path: Path):
 
 
 @pytest.mark.slow  # draws a page with all curves, twice
-@pytest.mark.parametrize(("flags", "has_pictures"), [((), True), (("--no-images",), False)])
+@pytest.mark.parametrize(("off", "has_pictures"), [("", True), ("1", False)])
 def test_kept_images_stand_on_the_page_unless_unwanted(
-    drawn: Drawn, tmp_path: Path, flags: tuple[str, ...], has_pictures: bool
+    drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: str, has_pictures: bool
 ):
+    monkeypatch.setenv("VIDI_NO_IMAGES", off)
     log = write_log(tmp_path, *drawn.usual, *drawn.dark)
     with PredictionLog.open(str(log)) as opened:
         opened.keep_images([(digest, data, BEGAN) for digest, data in drawn.files.items()])
 
-    vidi("monitor", drawn.model.path, "--log", "log.sqlite", "-o", "page.html", *flags, folder=tmp_path)
+    vidi("monitor", drawn.model.path, "--log", "log.sqlite", "-o", "page.html", folder=tmp_path)
 
     page = (tmp_path / "page.html").read_text("utf-8")
     assert ("data:image/webp" in page) == has_pictures

@@ -102,22 +102,15 @@ def test_the_test_part_is_the_first_runs_file_by_file_and_feedback_is_held_back(
 
 
 def test_feedback_counts_as_two_and_every_document_says_so(loop: Loop):
-    request = json.loads((loop.done.folder / "run.json").read_text())
     model = read_model(loop.done.folder)
     learned = sum(loop.done.document["feedback_images"].get(part, 0) for part in ("train", "validation", "calibration"))
 
-    assert request["data"]["feedback_weight"] == 2
     assert loop.done.document["data"]["feedback_weight"] == 2
     assert (model.metadata.data["feedback_learned"], model.metadata.data["feedback_weight"]) == (learned, 2)
     said = f"t has learned from {learned} images that were labelled in use, each with a sample weight of 2"
     assert said in (loop.done.folder / "report.html").read_text()
     assert said in (loop.done.folder / "model_card.md").read_text()
     assert "each with a sample weight of 2" in (loop.done.folder / "gate.html").read_text()
-
-
-def test_a_weight_below_one_is_refused(loop: Loop):
-    with pytest.raises(UsageError, match=r"--feedback-weight 0\.5 is out of range"):
-        DataRequest(source="photos", split_file=str(loop.first), feedback=("use",), feedback_weight=0.5)
 
 
 def test_a_champion_is_not_compared_on_feedback_that_it_was_trained_on(loop: Loop, tmp_path: Path):

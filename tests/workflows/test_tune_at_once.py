@@ -202,9 +202,7 @@ def test_ten_failures_and_nothing_else_end_the_search(data: Path, tmp_path: Path
 def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
     searched(data, tmp_path, Answering(), trials=1)
     feedback = class_folders(tmp_path / "feedback", kinds=("disc", "stripes"), each=5, size=(20, 20))
-    request = DataRequest(
-        source=str(data), split_file=str(tmp_path / "run"), feedback=(str(feedback),), feedback_weight=3.0
-    )
+    request = DataRequest(source=str(data), split_file=str(tmp_path / "run"), feedback=(str(feedback),))
     cluster = Answering()
     tune(
         TuneRequest(
@@ -217,7 +215,7 @@ def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
 
     weights = cluster.orders[0].arrays.weights
     assert weights is not None
-    assert (weights == 3.0).sum() >= 5
+    assert (weights == 2.0).sum() >= 5
     assert (weights == 1.0).sum() > 20
 
 

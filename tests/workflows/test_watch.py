@@ -161,8 +161,9 @@ def test_a_clip_shows_what_was_before_the_event_and_after_it(folder: Path, tmp_p
     assert not [path.name for path in first.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_without_images_no_picture_is_kept(folder: Path, tmp_path: Path):
-    watched(folder, "-o", tmp_path / "events", "--no-images")
+def test_without_images_no_picture_is_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VIDI_NO_IMAGES", "1")
+    watched(folder, "-o", tmp_path / "events")
 
     assert list((tmp_path / "events" / "snapshots").iterdir()) == []
     assert "snapshot" not in (tmp_path / "events" / "events.jsonl").read_text()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import click
 from click.core import ParameterSource
 
+from vidi.cli.options import HELP_GROUPS
 from vidi.errors import UsageError
 from vidi.options import Argument, Declared, Option, declared, made
 
@@ -21,8 +22,25 @@ class VerbCommand(click.Command):
     """The command of a verb: a parameter of its signature that is a request has all options of the request."""
 
     def __init__(self, name: str, verb: Verb) -> None:
-        super().__init__(name, params=[_parameter(one) for one in options_of(verb)], help=getdoc(verb))
+        params = [_parameter(one) for one in options_of(verb) if _is_on_the_line(one)]
+        super().__init__(name, params=params, help=getdoc(verb))
         self.verb = verb
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of `--help`, under their headings where the verb has some."""
+        groups = HELP_GROUPS.get(self.name or "")
+        if groups is None:
+            super().format_options(context, formatter)
+            return
+        rows = {one.name: one.get_help_record(context) for one in self.get_params(context)}
+        arguments = [one.name for one in self.params if isinstance(one, click.Argument)]  # shown before
+        grouped = {name for names in groups.values() for name in names}
+        other = tuple(name for name in rows if name not in {*grouped, *arguments})
+        for heading, names in {**groups, "Other": other}.items():
+            shown = [row for name in names if (row := rows[name]) is not None]
+            if shown:
+                with formatter.section(heading):
+                    formatter.write_dl(shown)
 
     def invoke(self, context: click.Context) -> None:
         """Call the verb with what the command line gives; the verb and its requests know the defaults."""
@@ -46,6 +64,11 @@ def options_of(verb: Verb) -> list[Declared]:
                 is_optional = one.default is MISSING and may_be_left_out
                 found[one.name] = one._replace(default=None) if is_optional else one
     return list(found.values())
+
+
+def _is_on_the_line(option: Declared) -> bool:
+    """Whether an option has a flag or a place; others are given by `--set` or in Python."""
+    return isinstance(option.info, Argument) or bool(option.info.spelled(option.name))
 
 
 def _request(annotation: Any) -> tuple[type | None, bool]:

@@ -64,8 +64,11 @@ def report(run: options.RunFolder, no_images: options.NoPictures = False, as_jso
     """Write the report of a run, an evaluation or a comparison again."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
+    from vidi.options import switched_off
     from vidi.workflows.report import rebuild_report
+    from vidi.workflows.requests.shared import NO_IMAGES
 
-    path: Path = rebuild_report(run, with_images=not no_images, events=Terminal())
+    with_images = not (no_images or switched_off(NO_IMAGES))
+    path: Path = rebuild_report(run, with_images=with_images, events=Terminal())
     shown = escape_path(path)
     click.echo(json.dumps({"report": shown}) if as_json else f"report: {shown}")

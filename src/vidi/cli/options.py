@@ -1,6 +1,6 @@
 """Options that several verbs have and no request: where a model or a run lies, and the form of the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,29 @@ Model = Annotated[Path, Argument("MODEL", "Path to a model file or run folder, o
 RunFolder = Annotated[Path, Argument("RUN", "Path to the folder of a run, an evaluation or a comparison.")]
 AsJson = Annotated[bool, Option("Print one JSON document.", flags=("--json",))]
 NoPictures = Annotated[bool, Option("Leave all pictures out of the written files.", flags=("--no-images",))]
+
+
+# Verb → heading in its `--help` → names of the options under it.
+HELP_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "train": {
+        "Data": ("classes", "positive", "names", "multi_label", "allow_outside", "keep_truncated", "background"),
+        "Split": ("split_file", "parts", "allow_leaks"),
+        "Network": ("network", "pretrained", "weights", "freeze", "image_size", "ensemble"),
+        "Training": ("minutes", "epochs", "batch", "learning_rate", "optimizer", "loss", "patience", "seed"),
+        "Recipe and target": ("recipe", "changes", "recall"),
+        "Result": ("output", "overwrite", "images", "track"),
+        "Computer": ("device", "workers", "ray"),
+        "Interrupted run": ("resume", "finish"),
+        "Instead of training": ("preview", "find_rate"),
+    },
+    "tune": {
+        "Data": ("classes", "positive", "names", "multi_label", "allow_outside", "split_file", "allow_leaks"),
+        "Search": ("minutes", "trials", "trial_minutes", "storage", "study", "ray"),
+        "Network and training": ("network", "weights", "image_size", "epochs", "recipe", "changes"),
+        "Result": ("output", "overwrite", "as_json"),
+        "Interrupted search": ("resume", "finish"),
+    },
+}
 
 
 def given_flags() -> dict[str, str]:

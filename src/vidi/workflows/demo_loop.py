@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from vidi.files import escape_path
 from vidi.numbers import percent
+from vidi.options import switched_off
 from vidi.report.words.gate import gate_headline, gate_rows
 from vidi.report.words.in_use.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
@@ -23,6 +24,7 @@ from vidi.workflows.requests.monitor import MonitorRequest
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
 from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.shared import NO_IMAGES
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import GATE_PAGE, Retrained, retrain
 from vidi.workflows.review import open_review
@@ -88,6 +90,7 @@ def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[
         network="compact",
         changes={**RECIPE, "epochs": size.epochs},
         output=places.run,
+        images=not switched_off(NO_IMAGES),
     )
     run = train(request, events=events)
     if not run.finished or run.test is None:

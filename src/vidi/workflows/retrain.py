@@ -19,6 +19,7 @@ from vidi.workflows.interaction.run_folder import find_run
 from vidi.workflows.promote import decided_now, promote
 from vidi.workflows.requests.promote import PromoteRequest
 from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.retraining.judge import Verdicts, judge_run
 from vidi.workflows.retraining.labels import label_words, take_labels
 from vidi.workflows.retraining.plan import RetrainPlan, plan_retraining, request_again
@@ -112,7 +113,7 @@ def _document(
             "name": plan.run.resolve().name,
             "run": escape_path(plan.run),
             "feedback": request.feedback,
-            "feedback_weight": judged.feedback_weight,
+            "feedback_weight": FEEDBACK_WEIGHT,
         },
         "rules_used": asdict(rules),
         "multi_label": judged.candidate.metadata.multi_label,

@@ -17,7 +17,7 @@ from vidi.labelling.shares import cap_sources
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.review import ReviewRequest
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.reviewing.desk import ReviewDesk
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
 from vidi.workflows.reviewing.from_folder import FolderSource, find_conflicting, review_items
@@ -121,7 +121,7 @@ def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, 
         settled = cap_sources(
             confirmed_labels(log, model_id=_model_id(request)),
             others=_images_learned(request, events),
-            weight=USUAL_FEEDBACK_WEIGHT,
+            weight=FEEDBACK_WEIGHT,
         )
         return write_settled(log, settled, target, multi_label=shows_several(log, model_id=_model_id(request)))
 

@@ -26,7 +26,7 @@ class Promise:
     ] = 0.95
 
     def __post_init__(self) -> None:
-        for flag, value in (("--max-error", self.max_error), ("--coverage", self.coverage)):
+        for flag, value in (("max_error", self.max_error), ("coverage", self.coverage)):
             if not 0.0005 <= value <= 0.9995:
                 raise UsageError(f"{flag} is {value}", "Use a share between 0 and 1, such as 0.05 or 0.95.")
 

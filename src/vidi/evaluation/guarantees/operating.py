@@ -25,11 +25,11 @@ from vidi.metrics.operating import (
 from vidi.model_file.limits import Basis
 from vidi.model_file.operating_points import ClassPoint, Measure, OperatingPoints
 
-FLAGS: Mapping[Measure, str] = {
-    "recall": "--recall",
-    "precision": "--precision",
-    "false-alarms": "--false-alarms-per",
-    "costs": "--costs",
+NAMES: Mapping[Measure, str] = {
+    "recall": "recall",
+    "precision": "precision",
+    "false-alarms": "false_alarms_per",
+    "costs": "costs",
     "f1": "",
 }
 
@@ -53,7 +53,7 @@ class OperatingTarget:
             number, example = (self.share, "a share below 1, such as 0.99")
             if self.measure == "false-alarms":
                 number, example = (1 / self.share, "a number of images from 2 to 10000, such as 1000")
-            raise UsageError(f"{FLAGS[self.measure]} is {number:g}", f"Use {example}.")
+            raise UsageError(f"{NAMES[self.measure]} is {number:g}", f"Use {example}.")
 
     @classmethod
     def of(
@@ -84,12 +84,12 @@ class OperatingTarget:
         wanted = [measure for measure, value in given.items() if value is not None]
         if len(wanted) > 1:
             raise UsageError(
-                f"{FLAGS[wanted[0]]} and {FLAGS[wanted[1]]} each set the threshold", "Use only one of them."
+                f"{NAMES[wanted[0]]} and {NAMES[wanted[1]]} each set the threshold", "Use only one of them."
             )
         if not wanted:
             return None
         if false_alarms_per is not None and not false_alarms_per > 0:
-            raise UsageError(f"--false-alarms-per is {false_alarms_per:g}", "Use a number of images, such as 1000.")
+            raise UsageError(f"false_alarms_per is {false_alarms_per:g}", "Use a number of images, such as 1000.")
         share = recall if precision is None else precision
         return cls(measure=wanted[0], share=share if false_alarms_per is None else 1 / false_alarms_per, costs=costs)
 
@@ -133,7 +133,7 @@ def read_costs(path: Path) -> dict[str, dict[str, float]]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = [row for row in csv.reader(stream) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--costs {escape_path(path)} cannot be read: {error}", "Name a CSV file.") from error
+        raise UsageError(f"the costs {escape_path(path)} cannot be read: {error}", "Name a CSV file.") from error
     if len(rows) < 3 or any(len(row) != len(rows[0]) for row in rows):
         raise _no_table(path, "the rows differ in length, or there are fewer than three")
     answers = [cell.strip() for cell in rows[0][1:]]
@@ -153,7 +153,7 @@ def read_costs(path: Path) -> dict[str, dict[str, float]]:
 
 def _no_table(path: Path, why: str) -> UsageError:
     return UsageError(
-        f"--costs {escape_path(path)} is not a table of costs: {why}",
+        f"{escape_path(path)} is not a table of costs: {why}",
         "Write the answers in the first row, then a row for each true class: `person,0,10`.",
     )
 

@@ -58,7 +58,7 @@ def _frame(picture: LivePicture) -> Endpoint:
     async def endpoint(_: Request) -> Response:
         found = await asyncio.to_thread(picture.jpeg, 0, wait_seconds=0)
         if found is None:
-            raise Problem("not-found", "There is no frame to show.", "Frames are shown unless --no-images is given.")
+            raise Problem("not-found", "There is no frame to show.", "Frames are shown unless VIDI_NO_IMAGES is set.")
         return Response(found[1], media_type="image/jpeg", headers=HEADERS)
 
     return endpoint

@@ -25,7 +25,7 @@ def check(
     Args:
         data: as for `train`.
         page: write the findings to an HTML page with the images.
-        images: False leaves all pictures out of the written files.
+        images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
         workers: number of decoding workers (default: one per core).
 
     Raises:

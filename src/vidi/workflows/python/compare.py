@@ -30,7 +30,7 @@ def compare(
         data: as for `train`; leave it out if `first` and `second` are evaluations of the same images.
         output: path to the output folder (default comparisons/NAME).
         overwrite: replace earlier results at the output path.
-        images: False leaves all pictures out of the written files.
+        images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
 
     Raises:
         ModelError: there is no model file, or it cannot be trusted.

@@ -34,7 +34,7 @@ def evaluate(
         robustness: also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.
         workers: number of decoding workers (default: one per core).
         engine: what executes the model: onnxruntime (default), openvino, or the fastest (auto).
-        images: False leaves all pictures out of the written files.
+        images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
 
     Raises:
         ModelError: there is no model file, or it cannot be trusted.

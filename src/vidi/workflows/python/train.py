@@ -38,15 +38,7 @@ def train(
     seed: int | None = None,
     device: str | None = None,
     changes: Mapping[str, object] | None = None,
-    find_label_errors: bool = False,
-    drop_suspects: bool = False,
-    learning_curve: bool = False,
-    max_error: float = 0.05,
-    coverage: float = 0.95,
     recall: float | None = None,
-    precision: float | None = None,
-    false_alarms_per: float | None = None,
-    costs: Mapping[str, Mapping[str, float]] | None = None,
     workers: int | None = None,
     images: bool = True,
     track: str | None = None,
@@ -74,18 +66,10 @@ def train(
         patience: number of epochs without improvement before training stops; 0 means never.
         seed: seed for all random numbers of the training.
         device: where to train: cpu, cuda or mps (default: a GPU if torch can use one).
-        changes: any other recipe value by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
-            `augmentation.NAME`, for example `{"augmentation.flip": "none"}`.
-        find_label_errors: check the labels of all images, even if it takes longer.
-        drop_suspects: leave out training images whose label is likely wrong.
-        learning_curve: estimate the gain from more images, also for a network trained from scratch.
-        max_error: maximum error rate among "sure" answers.
-        coverage: minimum share of images whose true class is among the candidates.
+        changes: any other value by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME`,
+            `augmentation.NAME`, or a setting of the run, for example `{"augmentation.flip": "none"}`.
         recall: minimum recall at the operating point, for the data's `positive` class or for each class. Give at most
             one of this and the next three.
-        precision: minimum precision for the class, for example 0.95.
-        false_alarms_per: maximum rate of false alarms: 1 in N images of other classes, for example 1000.
-        costs: cost of each answer by true class; the decision is the answer of lowest expected cost.
         workers: number of decoding workers (default: one per core).
         images: False leaves all pictures out of the written files, and keeps no cache.
         track: also write the run to a tracker: mlflow or tensorboard.

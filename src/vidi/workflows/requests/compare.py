@@ -6,7 +6,7 @@ from typing import Annotated
 
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.shared import Overwrite, Pictures
+from vidi.workflows.requests.shared import Overwrite, PicturesUnlessOff
 
 A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
 B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
@@ -26,7 +26,7 @@ class CompareRequest:
     data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"), says={"source": FOLDERS})]
     output: Output = None
     overwrite: Overwrite = False
-    images: Pictures = True
+    images: PicturesUnlessOff = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,4 +37,4 @@ class StoredRequest:
     second: B
     output: Output = None
     overwrite: Overwrite = False
-    images: Pictures = True
+    images: PicturesUnlessOff = True

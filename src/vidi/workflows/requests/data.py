@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal, Self
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, require_kinds
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, AllowOutside, FeedbackWeight, KeepTruncated
+from vidi.workflows.requests.shared import AllowOutside, KeepTruncated
 from vidi.workflows.requests.written import parse_names, parse_parts
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_file")
-OF_TRAINING = ("framing", "background", "feedback", "feedback_weight")
-MOST_WEIGHT = 1_000  # of feedback
+OF_TRAINING = ("framing", "background", "feedback")
 OF_LEARNING = (*OF_SPLITTING, *OF_TRAINING, "classes", "keep_truncated", "multi_label")
 
 
@@ -56,7 +55,7 @@ class DataRequest:
     ] = None
     framing: Annotated[
         Literal["stretch", "pad", "crop"] | None,
-        Option("How images get one size: stretch, pad or crop (default: chosen from the images)."),
+        Option("How images get one size: stretch, pad or crop (default: chosen from the images).", setting="framing"),
     ] = None
     background: Annotated[
         str | None,
@@ -64,20 +63,16 @@ class DataRequest:
     ] = None
     feedback: Annotated[
         tuple[str, ...],
-        Option("Add labelled images from use to those of --split; repeat it for more.", metavar="DATA", several=True),
+        Option("Labelled images from use, added to those of `split_file`.", python_only=True),
     ] = ()
-    feedback_weight: FeedbackWeight = USUAL_FEEDBACK_WEIGHT
 
     def __post_init__(self) -> None:
         if self.feedback and self.split_file is None:
             raise UsageError(
-                "--feedback needs the split of the earlier run",
-                "Name it: --split RUN. `vidi retrain RUN --feedback DATA` does all of it.",
+                "feedback needs the split of the earlier run", "`vidi retrain RUN --feedback DATA` does all of it."
             )
-        if not 1 <= self.feedback_weight <= MOST_WEIGHT:
-            raise UsageError(f"--feedback-weight {self.feedback_weight} is out of range", f"Use 1 to {MOST_WEIGHT}.")
         if self.framing not in (None, "stretch", "pad", "crop"):
-            raise UsageError(f"--framing {self.framing!r} is unknown", "Use stretch, pad or crop.")
+            raise UsageError(f"framing {self.framing!r} is unknown", "Use stretch, pad or crop.")
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

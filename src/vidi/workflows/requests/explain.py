@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Option
-from vidi.workflows.requests.shared import NETWORKS, Pictures
+from vidi.workflows.requests.shared import NETWORKS, PicturesUnlessOff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class ExplainedPages:
         Path | None,
         Option("Path to the folder for the pages (default explanations).", flags=("--output", "-o"), metavar="DIR"),
     ] = None
-    images: Pictures = True
+    images: PicturesUnlessOff = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import Overwrite, Pictures
+from vidi.workflows.requests.shared import Overwrite, PicturesUnlessOff
 
 Form = Literal["web", "folder", "int8", "fp16", "openvino"]
 PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
@@ -36,4 +36,4 @@ class ExportRequest:
         float, Option("For int8 and fp16: points of test accuracy that may be lost beyond chance.", metavar="POINTS")
     ] = 0.5
     overwrite: Overwrite = False
-    images: Pictures = True
+    images: PicturesUnlessOff = True

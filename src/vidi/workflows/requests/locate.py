@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from vidi.errors import UsageError
 from vidi.options import Option
-from vidi.workflows.requests.shared import Fills, Pictures, Smallest
+from vidi.workflows.requests.shared import Fills, PicturesUnlessOff, Smallest
 
 LEAST_WINDOW = 4  # pixels of a window's shorter side
 
@@ -64,4 +64,4 @@ class LocatedFiles:
         ),
     ] = None
     coco: Annotated[Path | None, Option("Write the boxes to a COCO file.", metavar="FILE")] = None
-    images: Pictures = True
+    images: PicturesUnlessOff = True

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from vidi.options import Argument, Option
+from vidi.errors import UsageError
+from vidi.options import Argument, Option, switched_off
+from vidi.workflows.requests.shared import NO_IMAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,10 @@ class LogRequest:
     keep_megabytes: Annotated[
         float, Option("Keep the newest images up to this size in all.", metavar="MB", least=0)
     ] = 1_000.0
+
+    def __post_init__(self) -> None:
+        if self.keep_images and switched_off(NO_IMAGES):
+            raise UsageError("--keep-images and VIDI_NO_IMAGES exclude each other", "Use only one of them.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import Pictures
+from vidi.workflows.requests.shared import PicturesUnlessOff
 from vidi.workflows.requests.written import parse_time
 
 
@@ -28,4 +28,4 @@ class MonitorRequest:
         Path | None,
         Option("Write gauges for the textfile collector of Prometheus's node exporter.", metavar="FILE"),
     ] = None
-    images: Pictures = True
+    images: PicturesUnlessOff = True

@@ -3,7 +3,7 @@
 from vidi.errors import UsageError
 from vidi.workflows.requests.train import TrainRequest
 
-OWN_THRESHOLDS = "Leave it out; --recall, --precision and --false-alarms-per set a threshold for each class."
+OWN_THRESHOLDS = "Leave it out; --recall, target.precision and target.false_alarms_per set a threshold for each class."
 
 
 def refuse_for_labels(request: TrainRequest) -> None:
@@ -18,11 +18,11 @@ def refuse_for_labels(request: TrainRequest) -> None:
             request.data.background is not None,
             "List those photographs in the table, with 0 for every class. They are trained on like any others.",
         ),
-        "--learning-curve": (
+        "studies.learning_curve": (
             request.diagnostics.learning_curve,
             "Leave it out. Compare a model of half the images with one of all, using `vidi compare`.",
         ),
-        "--costs": (request.target is not None and request.target.costs is not None, OWN_THRESHOLDS),
+        "target.costs": (request.target is not None and request.target.costs is not None, OWN_THRESHOLDS),
         "class_weights": (changed["class_weights"] not in (None, "none"), OWN_THRESHOLDS),
         "--loss": (
             changed["loss"] not in (None, "cross-entropy"),

@@ -18,12 +18,22 @@ Engine = Annotated[
 ]
 USUAL_ENGINE = "onnxruntime"
 Overwrite = Annotated[bool, Option("Replace earlier results at the output path.")]
+NO_IMAGES = "VIDI_NO_IMAGES"  # holds for every verb, with and without the flag
 Pictures = Annotated[
     bool,
     Option(
         "Leave all pictures out of the written files.",
         flags=("--no-images",),
-        python_help="False leaves all pictures out of the written files.",
+        python_help="False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.",
+        off_by=NO_IMAGES,
+    ),
+]
+PicturesUnlessOff = Annotated[
+    bool,
+    Option(
+        "False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.",
+        python_only=True,
+        off_by=NO_IMAGES,
     ),
 ]
 PicturesAndCache = Annotated[
@@ -32,17 +42,12 @@ PicturesAndCache = Annotated[
         "Leave all pictures out of the written files, and keep no cache.",
         flags=("--no-images",),
         python_help="False leaves all pictures out of the written files, and keeps no cache.",
+        off_by=NO_IMAGES,
     ),
 ]
-USUAL_FEEDBACK_WEIGHT = 2.0  # chosen on years of development images; see docs/measured.md
-FeedbackWeight = Annotated[
-    float,
-    Option(
-        "As how many old images an image of the feedback counts in training; 1 means as one.",
-        metavar="N",
-        least=1,
-    ),
-]
+# As how many old images an image of the feedback counts in training; chosen on years of development images, see
+# docs/measured.md.
+FEEDBACK_WEIGHT = 2.0
 AllowOutside = Annotated[
     bool, Option("Read files outside the data folder: through links that lead out, or named by a table.")
 ]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from vidi.evaluation.guarantees.limits import Promise
-from vidi.options import Option, Part, require_kinds
+from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.promised import TargetOptions
-from vidi.workflows.requests.shared import NETWORKS, Overwrite, PicturesAndCache, Workers
+from vidi.workflows.requests.shared import NETWORKS, NO_IMAGES, Overwrite, PicturesAndCache, Workers
 from vidi.workflows.requests.written import parse_image_size, parse_settings
 
 if TYPE_CHECKING:
@@ -27,10 +27,18 @@ TRACKERS = ("mlflow", "tensorboard")
 class Diagnostics:
     """Studies of the data that a run makes only on request."""
 
-    find_label_errors: Annotated[bool, Option("Check the labels of all images, even if it takes longer.")] = False
-    drop_suspects: Annotated[bool, Option("Leave out training images whose label is likely wrong.")] = False
+    find_label_errors: Annotated[
+        bool, Option("Check the labels of all images, even if it takes longer.", setting="studies.find_label_errors")
+    ] = False
+    drop_suspects: Annotated[
+        bool, Option("Leave out training images whose label is likely wrong.", setting="studies.drop_suspects")
+    ] = False
     learning_curve: Annotated[
-        bool, Option("Estimate the gain from more images, also for a network trained from scratch.")
+        bool,
+        Option(
+            "Estimate the gain from more images, also for a network trained from scratch.",
+            setting="studies.learning_curve",
+        ),
     ] = False
 
     @property
@@ -81,13 +89,13 @@ class RecipeOptions:
     changes: Annotated[
         Mapping[str, object],
         Option(
-            "Set any other recipe value, for example augmentation.flip=none.",
+            "Set any other value, for example augmentation.flip=none or studies.drop_suspects=true.",
             flags=("--set",),
             metavar="NAME=VALUE",
             several=True,
             read=parse_settings,
-            python_help="Any other recipe value by its name: a field of `vidi.training.recipe.Recipe`, "
-            '`options.NAME` or `augmentation.NAME`, for example `{"augmentation.flip": "none"}`.',
+            python_help="Any other value by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME`, "
+            '`augmentation.NAME`, or a setting of the run, for example `{"augmentation.flip": "none"}`.',
         ),
     ] = field(default_factory=dict)
 
@@ -147,8 +155,16 @@ class TrainRequest:
     ] = None
     changes: Annotated[Mapping[str, object], Part(made_by=RecipeOptions)] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
-    promise: Promise = field(default_factory=Promise)
-    target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
+    promise: Annotated[Promise, Part(settings={name: f"verdict.{name}" for name in ("max_error", "coverage")})] = field(
+        default_factory=Promise
+    )
+    target: Annotated[
+        "OperatingTarget | None",
+        Part(
+            made_by=TargetOptions,
+            settings={name: f"target.{name}" for name in ("precision", "false_alarms_per", "costs")},
+        ),
+    ] = None
     workers: Workers = None
     images: PicturesAndCache = True
     track: Annotated[
@@ -170,6 +186,7 @@ class TrainRequest:
         require_kinds(cls, plain)
         plain["data"] = DataRequest.from_dict(plain["data"])
         plain["diagnostics"] = Diagnostics(**plain["diagnostics"])
+        plain["images"] = plain["images"] and not switched_off(NO_IMAGES)
         plain["promise"] = Promise(**plain.get("promise", {}))
         plain["target"] = OperatingTarget.from_dict(plain.get("target"))
         # JSON knows no tuples, and the recipe no lists.

@@ -31,6 +31,11 @@ NOT_TUNED = (
     "precision",
     "false_alarms_per",
     "costs",
+    "images",
+    "keep_truncated",
+    "parts",
+    "seed",
+    "workers",
 )
 
 
@@ -46,10 +51,9 @@ class TuneRequest:
                 "minutes": f"Time limit for the whole search in minutes (default {MINUTES:g}).",
                 "epochs": "Maximum number of passes over the training images in each trial.",
                 "image_size": "Use this image size in all trials, for example 128 or 128x64 (height first).",
-                "seed": "Seed for the trials; the final comparison uses seed + 1.",
+                "weights": "Start every training from the weights of this run or model file.",
                 "recipe": "Search around a recipe.toml instead of the default recipe.",
                 "changes": "Fix a recipe value in all trials, for example augmentation.flip=none.",
-                "weights": "Start every training from the weights of this run or model file.",
             },
         ),
     ]

@@ -7,7 +7,7 @@ from typing import Annotated
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.timeline.events import EventRules
-from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, Pictures
+from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, PicturesUnlessOff
 
 USUAL = EventRules()
 
@@ -57,7 +57,7 @@ class WatchOutputs:
             metavar="DIR",
         ),
     ] = None
-    images: Pictures = True
+    images: PicturesUnlessOff = True
     clips: Annotated[bool, Option("Also keep a short video of each event in the folder.")] = False
     keep_days: Annotated[float, Option("Keep a snapshot or clip for at most this time.", metavar="DAYS", least=0)] = (
         30.0
@@ -75,6 +75,6 @@ class WatchOutputs:
         if self.clips and self.output is None:
             raise UsageError("--clips without a folder", "Say where with `--output DIR`.")
         if self.clips and not self.images:
-            raise UsageError("--clips and --no-images exclude each other", "Use only one of them.")
+            raise UsageError("--clips and VIDI_NO_IMAGES exclude each other", "Use only one of them.")
         if self.webhook_secret_file is not None and self.webhook is None:
             raise UsageError("--webhook-secret-file without a webhook", "Say where with `--webhook URL`.")

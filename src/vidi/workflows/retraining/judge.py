@@ -42,7 +42,6 @@ class Verdicts:
     candidate: ModelFile
     new_classes: tuple[str, ...]  # that the champion does not know
     feedback: Mapping[str, int]  # part → images of the feedback
-    feedback_weight: float  # as how many old images each of these counted in training
     missing_test_images: int  # of the frozen test part, gone or unreadable
     test_uses: int  # how often these test images were used by now
     answers: tuple[Answers, Answers]  # of champion and candidate, about the same images in the same order
@@ -100,7 +99,6 @@ def judge_run(
         candidate=candidate.model,
         new_classes=tuple(name for name in candidate.classes if name not in champion.classes),
         feedback=dict(Counter(row.part for row in assigned.values() if is_feedback_path(row.path))),
-        feedback_weight=request.data.feedback_weight,
         missing_test_images=len(frozen) - len(set(tested)),
         test_uses=carry_uses(run, candidate_run, images=images),
         answers=(known, challenger),

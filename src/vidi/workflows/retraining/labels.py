@@ -14,7 +14,7 @@ from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.retrain import RetrainRequest
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.reviewing.export import ExportedLabels
 from vidi.workflows.reviewing.from_log import confirmed_labels
 from vidi.workflows.reviewing.settled import write_settled
@@ -48,7 +48,7 @@ def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False
         settled = cap_sources(
             confirmed_labels(log),
             others=others,
-            weight=USUAL_FEEDBACK_WEIGHT,
+            weight=FEEDBACK_WEIGHT,
         )
         if not any(one.state == "confirmed" for one in settled):
             raise DataError(

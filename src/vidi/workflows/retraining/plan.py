@@ -12,7 +12,6 @@ from vidi.registry.registered import RegisteredModel, find_name, list_registered
 from vidi.workflows.interaction.registered_run import run_of
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, understood
 from vidi.workflows.requests.retrain import RetrainRequest
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
 from vidi.workflows.requests.train import TrainRequest
 
 
@@ -90,7 +89,7 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
         before = TrainRequest.from_dict(read_request(plan.run))
     # What was learned from feedback before stays; of an image that is labelled again the last label counts.
     feedback = tuple(dict.fromkeys((*before.data.feedback, *filter(None, [request.feedback]))))
-    data = replace(before.data, split_file=str(plan.run), feedback=feedback, feedback_weight=USUAL_FEEDBACK_WEIGHT)
+    data = replace(before.data, split_file=str(plan.run), feedback=feedback)
     recipe: Any = read_model(plan.run).metadata.recipe or {}
     start = _same_head(before, recipe) if recipe.get("freeze") else _from_weights(before, plan.run)
     return replace(

@@ -13,6 +13,7 @@ from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.values import Json
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.evaluating.learnt import CHOSEN_ON
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.run.prepare import Prepared
 
 LIBRARIES = ("vidi", "numpy", "pillow", "onnx", "onnxruntime", "torch")
@@ -71,11 +72,7 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
         "classes": dict(sorted(class_counts(prepared).items())),
         "reader": prepared.dataset.reader,
         "split_rule": str(prepared.split.rule),
-        **(
-            {"feedback_learned": int(learned.sum()), "feedback_weight": prepared.request.feedback_weight}
-            if feedback.any()
-            else {}
-        ),
+        **({"feedback_learned": int(learned.sum()), "feedback_weight": FEEDBACK_WEIGHT} if feedback.any() else {}),
     }
 
 

@@ -16,6 +16,7 @@ from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import class_counts
 from vidi.workflows.run.prepare import Prepared
@@ -94,8 +95,8 @@ def as_training_data(prepared: Prepared) -> TrainingData:
 
 def image_weights(prepared: Prepared) -> NDArray[np.float64] | None:
     """(images,) as how many images each counts in training; None where each counts as one."""
-    weight, is_feedback = prepared.request.feedback_weight, prepared.dataset.is_feedback
-    return np.where(is_feedback, weight, 1.0) if weight != 1 and is_feedback.any() else None
+    is_feedback = prepared.dataset.is_feedback
+    return np.where(is_feedback, FEEDBACK_WEIGHT, 1.0) if is_feedback.any() else None
 
 
 def images_for_novelty(prepared: Prepared) -> int:
@@ -121,7 +122,7 @@ def learnt_digest(prepared: Prepared) -> str:
         for row in rows.tolist()
     ]
     if image_weights(prepared) is not None:
-        lines.append(f"feedback counts {prepared.request.feedback_weight:g} times")
+        lines.append(f"feedback counts {FEEDBACK_WEIGHT:g} times")
     lines += [f"left out {prepared.check.records[row].digest}" for row in prepared.left_out.tolist()]
     return digest_of("\n".join(lines).encode())
 

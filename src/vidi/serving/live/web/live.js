@@ -66,7 +66,7 @@ function showFrame(now) {
   const image = element("frame");
   const shows = now.images && now.frames > 0;
   element("no-frame").hidden = shows;
-  element("no-frame").textContent = now.images ? "No frame yet." : "Frames are not shown: --no-images.";
+  element("no-frame").textContent = now.images ? "No frame yet." : "Frames are not shown: VIDI_NO_IMAGES.";
   if (shows && image.hidden) {
     image.hidden = false;
     image.src = "/frames";
