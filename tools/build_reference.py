@@ -29,7 +29,7 @@ from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.benchmarking.document import Benchmark
 from vidi.workflows.check import Checked
-from vidi.workflows.comparing.compared import Compared
+from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.locating.search import LocatedImage
 from vidi.workflows.requests.benchmark import BenchmarkRequest

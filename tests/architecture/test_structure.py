@@ -7,7 +7,7 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from tools.measure_house import MODULES, SOURCE, functions, imports, parsed, text_of
+from tools.measure_house import MODULES, SOURCE, functions, imports, parsed, private_names, text_of
 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich", "filelock", "yaml"}
@@ -55,6 +55,10 @@ def test_no_modules_import_each_other_not_even_late_or_for_types_alone():
     except CycleError as error:
         cycle = error.args[1]
     assert cycle == []
+
+
+def test_libraries_are_used_by_their_public_names():
+    assert private_names() == []
 
 
 def test_only_the_decoder_opens_images():

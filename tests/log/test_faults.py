@@ -22,7 +22,7 @@ from tests.log.made import digest, feedback, prediction, tiny_with_reference
 from tests.serving.process import served
 from vidi.log.address import FileAddress
 from vidi.log.connect import PATIENCE_SECONDS, open_engine
-from vidi.log.errors import LogUnavailableError
+from vidi.log.records import LogUnavailableError
 from vidi.log.store import PredictionLog
 from vidi.log.writer import HandedOver, LogWriter
 

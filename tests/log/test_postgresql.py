@@ -9,7 +9,7 @@ from tests.log.made import digest, feedback, prediction
 from tests.log.postgres import PostgresServer, postgres
 from vidi.errors import UsageError
 from vidi.log.address import parse_address
-from vidi.log.errors import LogUnavailableError
+from vidi.log.records import LogUnavailableError
 from vidi.log.schema import VERSION, stored_version
 from vidi.log.store import PredictionLog
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from vidi.log.errors import NewerLogError, NoLogError
+from vidi.log.records import NewerLogError, NoLogError
 from vidi.log.store import PredictionLog
 
 

@@ -12,8 +12,7 @@ from tests.log.postgres import postgres
 from vidi.errors import UsageError
 from vidi.log.address import FileAddress, ServerAddress, parse_address
 from vidi.log.connect import transaction
-from vidi.log.errors import LogUnavailableError, NoLogError
-from vidi.log.records import Deleted, Feedback, LoggedPrediction, check_digest
+from vidi.log.records import Deleted, Feedback, LoggedPrediction, LogUnavailableError, NoLogError, check_digest
 from vidi.log.schema import TABLES
 from vidi.log.store import PAGE, PredictionLog
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from vidi.log.errors import LogUnavailableError
+from vidi.log.records import LogUnavailableError
 from vidi.log.store import Turns
 
 

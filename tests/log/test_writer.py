@@ -6,7 +6,7 @@ import pytest
 
 from tests.log.made import digest, prediction
 from vidi.errors import VidiError
-from vidi.log.errors import LogUnavailableError
+from vidi.log.records import LogUnavailableError
 from vidi.log.store import PredictionLog
 from vidi.log.writer import MOST_ROWS, HandedOver, LogWriter, Retention
 

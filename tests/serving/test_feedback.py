@@ -20,8 +20,7 @@ from tests.log.made import digest, tiny_with_reference
 from tests.serving.asked import Client, asked
 from tests.serving.test_documents import check_described
 from vidi.log.acknowledged import FeedbackWriter
-from vidi.log.errors import LogUnavailableError
-from vidi.log.records import LoggedPrediction
+from vidi.log.records import LoggedPrediction, LogUnavailableError
 from vidi.log.store import PredictionLog
 from vidi.log.writer import LogWriter, Retention
 from vidi.serving.application import application, service_of

@@ -12,7 +12,7 @@ from tests.draw import draw, encoded
 from tests.log.made import tiny_with_reference
 from tests.log.test_writer import Told
 from tests.serving.asked import Client, asked
-from vidi.log.errors import LogUnavailableError
+from vidi.log.records import LogUnavailableError
 from vidi.log.store import PredictionLog
 from vidi.log.writer import LogWriter, Retention
 from vidi.prediction.predictor import Predictor

@@ -5,11 +5,10 @@ import pytest
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.training.engine.engine import ON_PROCESSOR
-from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import epoch_batches, fit_plan, note_gain, plan_early, steps_in_epoch
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.schedule import Plan
-from vidi.training.loop.state import State, new_state
+from vidi.training.loop.state import State, TrainingContext, new_state
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from tests.cases import few_fast
 
 from vidi.networks.build import build_network
-from vidi.networks.fold import folded
+from vidi.networks.layers import folded
 from vidi.training.heads.features import ENGINES, choose_feature_engine, embed_images
 from vidi.training.loop.objective import FIXED, InputNormalisation
 

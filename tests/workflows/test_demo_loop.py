@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from vidi.registry.registered import find_name, read_history
-from vidi.workflows.demo_loop import run_loop
-from vidi.workflows.demonstrating.month import LoopSize, other_paper, write_digits
+from vidi.workflows.demo_loop import LoopSize, other_paper, run_loop, write_digits
 from vidi.workflows.interaction.events import SILENCE
 
 SMALL = LoopSize(learned=200, as_before=60, changed=120, later=20, labels=12, epochs=4)

@@ -14,8 +14,8 @@ from vidi.images.encode import encode_png
 from vidi.log.records import Feedback
 from vidi.log.store import PredictionLog
 from vidi.workflows.requests.retrain import RetrainRequest
-from vidi.workflows.retraining import labels
-from vidi.workflows.retraining.labels import label_words, take_labels
+from vidi.workflows.retraining import plan as labels
+from vidi.workflows.retraining.plan import label_words, take_labels
 
 OLD_IMAGES = 74  # half as many count as much as one of the feedback: with the two of reviewers, a twentieth of 40
 

@@ -7,8 +7,7 @@ from typing import Final, Protocol, Self
 
 from vidi.background import Background
 from vidi.errors import VidiError
-from vidi.log.errors import LogUnavailableError
-from vidi.log.records import Feedback, Taken
+from vidi.log.records import Feedback, LogUnavailableError, Taken
 
 MOST_TOGETHER: Final = 200  # in one transaction
 MOST_WAITING: Final = 2_000

@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from vidi.errors import DataError, UsageError, VidiError
 from vidi.log.address import FileAddress, LogAddress, ServerAddress
-from vidi.log.errors import LogUnavailableError, NoLogError, Trouble
+from vidi.log.records import LogUnavailableError, NoLogError, Trouble
 
 PATIENCE_SECONDS: Final = 5.0  # for another's lock
 NETWORK_SECONDS: Final = 20.0  # for a server's next sign of life

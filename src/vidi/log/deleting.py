@@ -6,8 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
 
 from vidi.log.address import FileAddress, LogAddress
 from vidi.log.connect import PATIENCE_SECONDS, in_our_words
-from vidi.log.errors import LogUnavailableError
-from vidi.log.records import Deleted
+from vidi.log.records import Deleted, LogUnavailableError
 from vidi.log.schema import CLAIMS, EVENTS, FEEDBACK, IMAGES, PREDICTIONS
 
 POLL_SECONDS = 0.02

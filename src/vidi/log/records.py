@@ -1,4 +1,4 @@
-"""The rows of a prediction log as values: predictions, feedback and what a log holds in all."""
+"""The rows of a prediction log as values, and the errors of a log that cannot be used."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import UsageError
+from vidi.errors import DataError, ModelError, ResourceError, UsageError
 from vidi.images.statistics import ImageStatistics
 from vidi.model_file.limits import Verdict
 
@@ -195,3 +195,23 @@ def _check_text(what: str, text: str, most: int) -> None:
     is_sound = text.isprintable() and text.encode("utf-8", "replace").decode() == text
     if not text or len(text) > most or not is_sound:
         raise UsageError(f"{what} is {text[:80]!r}", f"Use 1 to {most:,} printable signs.")
+
+
+Trouble = Literal["locked", "full", "lost"]
+
+
+class LogUnavailableError(ResourceError):
+    """The log cannot be read or written now; `trouble` is its state. What was committed before is there."""
+
+    def __init__(self, trouble: Trouble, cause: str, remedy: str) -> None:
+        super().__init__(cause, remedy)
+        self.args = (trouble, cause, remedy)  # what pickle calls the class with again
+        self.trouble = trouble
+
+
+class NewerLogError(ModelError):
+    """The log was written by a newer vidi."""
+
+
+class NoLogError(DataError):
+    """There is no log at an address, or what is there is none."""

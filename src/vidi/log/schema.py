@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from vidi.images.statistics import QUALITIES
-from vidi.log.errors import NewerLogError, NoLogError
+from vidi.log.records import NewerLogError, NoLogError
 
 VERSION: Final = 1
 TABLES: Final = MetaData()

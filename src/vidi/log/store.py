@@ -18,7 +18,6 @@ from vidi.log.address import FileAddress, LogAddress, parse_address
 from vidi.log.bulk import insert_rows
 from vidi.log.connect import PATIENCE_SECONDS, open_engine, transaction
 from vidi.log.deleting import delete_before, delete_digest, delete_images, overwrite, trim_images
-from vidi.log.errors import LogUnavailableError, NoLogError
 from vidi.log.records import (
     KINDS,
     Deleted,
@@ -28,7 +27,9 @@ from vidi.log.records import (
     LoggedImage,
     LoggedModel,
     LoggedPrediction,
+    LogUnavailableError,
     ModelTally,
+    NoLogError,
     Taken,
     check_digest,
 )

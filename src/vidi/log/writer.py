@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Final, Literal, Protocol, Self
 
 from vidi.errors import VidiError
-from vidi.log.errors import LogUnavailableError, Trouble
-from vidi.log.records import LoggedPrediction
+from vidi.log.records import LoggedPrediction, LogUnavailableError, Trouble
 
 DAY: Final = 86_400.0  # seconds
 COMMIT_SECONDS: Final = 0.5  # rows wait for others this long: a kill loses what came since the last commit

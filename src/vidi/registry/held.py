@@ -21,8 +21,7 @@ from vidi.files import (
 from vidi.model_file.read import MODEL_NAME
 from vidi.model_file.registered import CURRENT
 from vidi.model_file.values import Json
-from vidi.registry.decision import Action, RegistryDecision, standing_versions
-from vidi.registry.registered import HISTORY, last_version, read_history
+from vidi.registry.registered import HISTORY, Action, RegistryDecision, last_version, read_history, standing_versions
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -11,12 +11,11 @@ from vidi.machine import tune_allocator
 from vidi.training.augment import augment, draw
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.engine.engine import engine_of, with_engine
-from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import epoch_batches
 from vidi.training.loop.loop import learn
 from vidi.training.loop.objective import normalisation_for
 from vidi.training.loop.schedule import Plan
-from vidi.training.loop.state import State, fill_in, new_state
+from vidi.training.loop.state import State, TrainingContext, fill_in, new_state
 from vidi.training.recipe import Recipe
 
 SMALLEST, LARGEST = 1e-6, 10.0  # learning rates

@@ -26,7 +26,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.words.compare import headline, tell_apart
 from vidi.report.words.progress.asking import SAME_MODEL, known_to_one, skipped_classes, training_unknown
-from vidi.workflows.comparing.compared import NOT_SHARED, PAGE, TABLE, Compared
+from vidi.workflows.comparing.stored import NOT_SHARED, PAGE, TABLE, Compared
 from vidi.workflows.evaluating.answers import answer_images, parts_to_score
 from vidi.workflows.evaluating.learnt import LearntFrom, find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events

@@ -36,7 +36,7 @@ from vidi.prediction.session import open_session
 from vidi.report.words.counting import count_of
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare
-from vidi.workflows.comparing.compared import Compared
+from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import evaluate
 from vidi.workflows.evaluating.answers import answer_images
 from vidi.workflows.exporting.agreement import Agreement, compare_sessions, measure_rates, open_unfused

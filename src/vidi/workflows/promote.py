@@ -12,9 +12,8 @@ from vidi.files import digest_of, escape_path, write_whole, written_whole
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import models_folder
 from vidi.model_file.values import Json
-from vidi.registry.decision import RegistryDecision
 from vidi.registry.held import HeldName, Reasons
-from vidi.registry.registered import find_name, require_name
+from vidi.registry.registered import RegistryDecision, find_name, require_name
 from vidi.report.words.progress.registry import card_section
 from vidi.workflows.interaction.run_folder import METRICS, MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest

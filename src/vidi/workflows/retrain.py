@@ -21,8 +21,7 @@ from vidi.workflows.requests.promote import PromoteRequest
 from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.retraining.judge import Verdicts, judge_run
-from vidi.workflows.retraining.labels import label_words, take_labels
-from vidi.workflows.retraining.plan import RetrainPlan, plan_retraining, request_again
+from vidi.workflows.retraining.plan import RetrainPlan, label_words, plan_retraining, request_again, take_labels
 
 if TYPE_CHECKING:
     from vidi.workflows.train import Run

@@ -115,7 +115,7 @@ def _model_id(request: ReviewRequest) -> str | None:
 def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str], events: Events) -> ExportedLabels:
     """The images of a log whose label is confirmed, and which are kept."""
     from vidi.workflows.reviewing.from_log import confirmed_labels, open_log, shows_several
-    from vidi.workflows.reviewing.settled import write_settled
+    from vidi.workflows.reviewing.items import write_settled
 
     with open_log(request, environment) as log:
         settled = cap_sources(

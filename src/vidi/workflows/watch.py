@@ -16,12 +16,11 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.stopping import event_on_signal
 from vidi.workflows.locating.search import choose_classes
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
-from vidi.workflows.watching.boxes import BestFrameBoxes
 from vidi.workflows.watching.folder import PAGE
 from vidi.workflows.watching.notices import EventNotice, Notice
 from vidi.workflows.watching.outputs import Notify, open_outputs, printing
 from vidi.workflows.watching.picture import LivePicture
-from vidi.workflows.watching.session import WatchSession, WatchSummary
+from vidi.workflows.watching.session import BestFrameBoxes, WatchSession, WatchSummary
 
 DAMAGED, INTERRUPTED = 6, 130  # exit codes
 RATE = 5.0  # frames a second that are looked at, at most

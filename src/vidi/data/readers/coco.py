@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from vidi.data.dataset import Box, LabelledImage
-from vidi.data.readers.file_index import FileIndex
-from vidi.data.readers.parts import folder_part, part_named
+from vidi.data.readers.parts import FileIndex, folder_part, part_named
 from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path

@@ -6,8 +6,7 @@ from xml.etree import ElementTree
 
 from vidi.data.dataset import Box, LabelledImage
 from vidi.data.readers.class_names import order_names
-from vidi.data.readers.file_index import FileIndex
-from vidi.data.readers.parts import folder_part, part_named
+from vidi.data.readers.parts import FileIndex, folder_part, part_named
 from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path

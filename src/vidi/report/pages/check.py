@@ -8,8 +8,8 @@ from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
-from vidi.report.pages.findings import WORDS
 from vidi.report.pages.render import render_page
+from vidi.report.pages.tables import WORDS
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
 from vidi.report.words.findings import DescribedFinding, describe_findings
 

@@ -16,13 +16,19 @@ from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile
 from vidi.prediction.words import explain_verdict, why_never_sure
 from vidi.report.layers import describe_layers
-from vidi.report.pages.findings import ShownFinding, choose_findings
 from vidi.report.pages.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
 from vidi.report.pages.network import show_model
-from vidi.report.pages.provenance import provenance
 from vidi.report.pages.render import render_page
 from vidi.report.pages.run_files import RunFiles, read_run
-from vidi.report.pages.tables import class_rows, has_matrix, matrix_rows, settings
+from vidi.report.pages.tables import (
+    ShownFinding,
+    choose_findings,
+    class_rows,
+    has_matrix,
+    matrix_rows,
+    provenance,
+    settings,
+)
 from vidi.report.pictures.drawings import (
     best_epoch,
     draw_at_points,

@@ -1,11 +1,15 @@
-"""The page's tables, made from the figures: what stands in each row and cell."""
+"""The page's tables and lists, made from the figures: what stands in each row and cell."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from vidi.evaluation.evaluation import ClassFigures, Evaluation
-from vidi.report.pages.gallery import Cell
+from vidi.files import unescape_path
+from vidi.model_file.read import ModelFile
+from vidi.report.pages.gallery import MOST_OF_FINDINGS, Cell
+from vidi.report.pages.run_files import RunFiles
 
 MOST_CLASSES_IN_MATRIX = 20  # above, a matrix cannot be read; the most frequent mistakes are listed
 MOST_CLASS_ROWS = 40  # the weakest stand open, the rest unfold
@@ -111,3 +115,83 @@ def _as_text(value: object) -> str:
     if isinstance(value, list):
         return " × ".join(_as_text(one) for one in value) if len(value) <= 3 else ", ".join(map(_as_text, value))
     return str(value)
+
+
+def provenance(files: RunFiles) -> list[tuple[str, str]]:
+    """Pairs of a name and a value; what is not known is left out."""
+    rows: list[tuple[str, str]] = []
+    metrics, model = files.metrics, files.model
+    if model is not None:
+        metadata = model.metadata
+        height, width = metadata.framing.size
+        rows += [
+            ("Model id", model.model_id),
+            ("Version", metadata.run),
+            ("Made on", metadata.date),
+            ("Author", metadata.author),
+            ("License", metadata.license),
+            ("License of the starting weights", metadata.weights_license or ""),
+            ("File", f"model.onnx, {len(model.data) / 1e6:.1f} MB"),
+            ("Digest of the file", model.digest),
+            ("Digest of the weights", metadata.weights_digest),
+            ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {_framing(model)}"),
+        ]
+        rows += [(f"Made with {name}", str(value)) for name, value in sorted((metadata.library_versions or {}).items())]
+    uses = metrics.test_uses
+    if uses is not None:
+        times = (
+            "once: this time" if uses == 1 else f"{uses:,} times; each look makes the figures a little less believable"
+        )
+        rows.append(("These test images were used", times))
+    if metrics.data is not None:
+        rows.append(("Digest of the data", metrics.data.digest or ""))
+        rows.append(("Digest of the test images", metrics.data.test_digest or ""))
+    return [(name, value) for name, value in rows if value]
+
+
+def _framing(model: ModelFile) -> str:
+    words = {
+        "stretch": "stretching",
+        "pad": "fitting them in and padding the rest with grey",
+        "crop": "filling the frame and cutting what sticks out",
+    }
+    return words[model.metadata.framing.mode]
+
+
+MOST_OF_ONE = 6  # images of one finding
+WORDS = {"problem": "problem", "warning": "look at this", "note": "good to know"}
+GRAVITY = ("problem", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFinding:
+    """One finding, and the few of its images that are shown."""
+
+    severity: str
+    word: str  # the severity in plain language
+    sentence: str
+    paths: tuple[str, ...]
+    more: int  # images that are not shown
+
+
+def choose_findings(check: Mapping[str, Any]) -> list[ShownFinding]:
+    """The findings of check.json, gravest first, with images as far as there is room."""
+    shown, places = [], MOST_OF_FINDINGS
+    for finding in sorted(check.get("findings", ()), key=lambda finding: _gravity(finding["severity"])):
+        paths = [unescape_path(path) for path in chain.from_iterable(finding["paths"])]
+        chosen = tuple(dict.fromkeys(paths))[: min(MOST_OF_ONE, places)]
+        places -= len(chosen)
+        shown.append(
+            ShownFinding(
+                severity=finding["severity"],
+                word=WORDS.get(finding["severity"], finding["severity"]),
+                sentence=finding["message"],
+                paths=chosen,
+                more=len(set(paths)) - len(chosen),
+            )
+        )
+    return shown
+
+
+def _gravity(severity: str) -> int:
+    return GRAVITY.index(severity) if severity in GRAVITY else len(GRAVITY)

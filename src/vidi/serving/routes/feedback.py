@@ -10,8 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.log.acknowledged import FeedbackWriter
-from vidi.log.errors import LogUnavailableError
-from vidi.log.records import Feedback, Taken
+from vidi.log.records import Feedback, LogUnavailableError, Taken
 from vidi.serving.engine.classify import Classified, classify_files, count_pixels
 from vidi.serving.feedback import (
     ANSWERS_PER_HOUR,

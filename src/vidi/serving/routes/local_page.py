@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import is_full
-from vidi.log.errors import LogUnavailableError
+from vidi.log.records import LogUnavailableError
 from vidi.serving.problems import Problem
 from vidi.serving.routes.reading import problem_response
 

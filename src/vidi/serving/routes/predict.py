@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.errors import ImageError
-from vidi.explanation.shown import labels_shown, regions_as_json
+from vidi.explanation.maps import labels_shown, regions_as_json
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import Floats
 from vidi.model_file.values import Json

@@ -13,11 +13,10 @@ from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import Engine, engine_of, limit_threads, with_engine
 from vidi.training.engine.rates import matrix_rate
-from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.loop import train
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.schedule import Plan
-from vidi.training.loop.state import State, new_state
+from vidi.training.loop.state import State, TrainingContext, new_state
 from vidi.training.recipe import Recipe
 
 WARM_UP = 3  # steps in which kernels are chosen and memory is mapped

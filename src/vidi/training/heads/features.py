@@ -15,8 +15,7 @@ from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
-from vidi.networks.fold import folded
-from vidi.networks.layers import Classifier
+from vidi.networks.layers import Classifier, folded
 from vidi.networks.to_onnx import OPSET, to_onnx
 from vidi.prediction.engines.by_openvino import import_openvino
 from vidi.training.engine.engine import choose_precision

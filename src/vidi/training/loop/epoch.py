@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.objective import score
 from vidi.training.loop.progress import EpochRow
-from vidi.training.loop.state import State
+from vidi.training.loop.state import State, TrainingContext
 from vidi.training.recipe import Recipe
 
 SHARE_FOR_VALIDATION = 1.1  # of a step's time, until the first epoch's end shows the true one

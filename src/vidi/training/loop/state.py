@@ -1,20 +1,22 @@
-"""All that changes while a network is trained; what a checkpoint keeps and brings back to the last bit."""
+"""All that changes while a network is trained, what never does, and what a checkpoint brings back to the last bit."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+import numpy as np
 import torch
 from torch import Tensor, nn, optim
 
 from vidi.errors import UsageError
+from vidi.machine import Deadline
 from vidi.networks.build import build_network
 from vidi.networks.from_onnx import start_from
 from vidi.networks.layers import Classifier, ConvNorm
 from vidi.networks.whitening import fit_whitening
-from vidi.training.data import TrainingData
-from vidi.training.engine.engine import ON_PROCESSOR, Engine, precision_of
+from vidi.training.data import TrainingData, class_weights
+from vidi.training.engine.engine import ON_PROCESSOR, Engine, engine_of, precision_of
 from vidi.training.engine.rates import TYPES
 from vidi.training.loop.notes import Note, note_as_json, note_from_json
 from vidi.training.loop.objective import InputNormalisation
@@ -350,3 +352,51 @@ def fill_in(network: Classifier, data: TrainingData, *, normalisation: InputNorm
         return start_from(network, data.start, inputs=inputs)
     fit_whitening(network, inputs)
     return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingContext:
+    """What the training loop is given from outside."""
+
+    data: TrainingData
+    recipe: Recipe
+    normalisation: InputNormalisation
+    engine: Engine
+    class_weights: torch.Tensor | None  # (classes,) float32, on the engine's device
+    deadline: Deadline | None
+    should_stop: Callable[[], bool]  # asked after every step
+    after_step: Callable[[State], bool]  # tells and saves; true when it went back to an earlier step
+    image_weights: torch.Tensor | None = None  # (images,) float32, on the engine's device; their mean is 1 in training
+
+
+def training_context(
+    arrays: TrainingData,
+    recipe: Recipe,
+    *,
+    normalisation: InputNormalisation,
+    deadline: Deadline | None,
+    should_stop: Callable[[], bool],
+    after_step: Callable[[State], bool],
+) -> TrainingContext:
+    """What the loop is given for a recipe whose device and precision are settled; see `TrainingContext`."""
+    weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
+    engine = engine_of(recipe)
+    return TrainingContext(
+        data=arrays,
+        recipe=recipe,
+        normalisation=normalisation,
+        engine=engine,
+        class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights != "none" else None,
+        image_weights=_image_weights(arrays, engine),
+        deadline=deadline,
+        should_stop=should_stop,
+        after_step=after_step,
+    )
+
+
+def _image_weights(arrays: TrainingData, engine: Engine) -> torch.Tensor | None:
+    """(images,) what the loss of each is multiplied by: 1 on average, so that the steps stay as long as they were."""
+    if arrays.weights is None:
+        return None
+    mean = arrays.weights_of(arrays.train_rows).mean()
+    return torch.from_numpy((arrays.weights / mean).astype(np.float32)).to(engine.device)

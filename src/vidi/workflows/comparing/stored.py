@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError, GateError, UsageError
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
 from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
@@ -20,9 +20,8 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
-from vidi.report.words.compare import headline, tell_apart
-from vidi.report.words.progress.asking import SAME_MODEL_STORED, skipped_images
-from vidi.workflows.comparing.compared import NOT_SHARED, PAGE, TABLE, Compared
+from vidi.report.words.compare import headline, model_names, tell_apart
+from vidi.report.words.progress.asking import NOT_BOTH, SAME_MODEL_STORED, skipped_images
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
 from vidi.workflows.interaction.run_folder import (
@@ -33,12 +32,59 @@ from vidi.workflows.interaction.run_folder import (
     REQUEST,
     SPLITS,
     open_run_folder,
+    read_document,
     require_free,
     safe_name,
     understood,
 )
 from vidi.workflows.requests.compare import StoredRequest
 from vidi.workflows.requests.data import DataRequest
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
+
+PAGE = "compare.html"
+TABLE = "disagreements.csv"
+NOT_SHARED = ("class-not-shared", NOT_BOTH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Result of a comparison."""
+
+    folder: Path  # holds compare.json, compare.html and disagreements.csv
+    comparison: Comparison = field(repr=False)  # differences, intervals and verdicts
+    sentence: str  # the result in words
+    account: Account = field(repr=False)  # which files were used, set aside, refused or ignored
+
+    def plot(self) -> "Drawing":
+        """Draw the difference on all images and for each class; a notebook shows it, and its `save` writes it."""
+        from vidi.report.pages.notebook import draw_comparison
+
+        return draw_comparison(read_comparison(self.folder))
+
+    def _repr_html_(self) -> str:
+        from vidi.report.pages.notebook import comparison_as_html
+
+        return comparison_as_html(read_comparison(self.folder), self.folder)
+
+    def require_better(self) -> None:
+        """Require that the second model is better than the first.
+
+        Raises:
+            GateError: it is not better, or the images do not show it.
+        """
+        overall = self.comparison.overall
+        if overall.verdict == "better":
+            return
+        more = "" if overall.more_images is None else f", or compare them on about {overall.more_images:,} more images"
+        first, second = model_names(read_comparison(self.folder))
+        raise GateError(f"{second} is not shown to be better than {first}", f"Keep {first}{more}.")
+
+
+def read_comparison(folder: Path) -> dict[str, Any]:
+    """Read the document of a comparison; raises like `read_document`."""
+    return read_document(folder, COMPARISON, made_by="a comparison by `vidi compare`")
 
 
 @dataclass(frozen=True, slots=True)

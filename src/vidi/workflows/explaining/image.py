@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ImageError
 from vidi.explanation.curves import covered_probabilities, deletion_curve, random_map
-from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
+from vidi.explanation.maps import Map, enlarge, evidence_for, labels_shown, over_image
 from vidi.explanation.occlusion import Occlusion, Predict, choose_patch, occlude, occlusion_map
-from vidi.explanation.shown import labels_shown
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame
 from vidi.images.pixels.resize import resize
 from vidi.images.pool import read_images

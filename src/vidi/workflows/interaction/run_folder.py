@@ -17,9 +17,11 @@ from vidi.files import (
     holder_of,
     read_json,
     reserve_folder,
+    unescape_path,
     write_whole,
     writing_error,
 )
+from vidi.registry.registered import RegisteredModel
 
 MODEL = "model.onnx"
 CHECKPOINT = "checkpoint.safetensors"
@@ -296,3 +298,19 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
             f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
         )
     return document
+
+
+def run_of(registered: RegisteredModel, *, remedy: str) -> Path:
+    """The run folder that the model in use came from.
+
+    Args:
+        registered: a name, with its decisions.
+        remedy: what to do where the folder is gone, in a sentence.
+
+    Raises:
+        UsageError: the folder is no run any more.
+    """
+    folder = Path(unescape_path(registered.current.origin))
+    if not (folder / REQUEST).is_file():
+        raise UsageError(f"{registered.name} came from {escape_path(folder)}, which is no run folder any more", remedy)
+    return folder

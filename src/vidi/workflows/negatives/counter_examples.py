@@ -8,16 +8,20 @@ from numpy.typing import NDArray
 
 from vidi.data.readers.class_folders import UNKNOWN
 from vidi.data.readers.parts import folder_part
-from vidi.errors import ImageError
+from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column
 from vidi.evaluation.guarantees.verdicts import unknown_share
-from vidi.files import digest_of
+from vidi.files import digest_of, escape_path
 from vidi.groups import number_groups
+from vidi.images.account import Entry
+from vidi.images.framing import Framing
 from vidi.images.pool import read_images
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.progress.run import counter_examples_tested
-from vidi.workflows.interaction.request import decode_options
+from vidi.report.words.progress.run import backgrounds_skipped, counter_examples_tested
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.prepare import Prepared
 
 
@@ -102,3 +106,49 @@ def _kind(path: str) -> str:
     inside = path.split("/")
     below = inside[inside.index(UNKNOWN) + 1 : -1]
     return below[0] if below else ""
+
+
+LOOKED_AT = Framing(size=(32, 32), mode="stretch")  # so small they are decoded in a moment
+MOST_NAMED = 5
+
+
+def check_backgrounds(request: DataRequest, *, workers: int | None = None, events: Events = SILENCE) -> int:
+    """Decode every photograph that mining will search, name those that cannot be used, and count them.
+
+    Args:
+        request: names the folder, and how images are decoded.
+        workers: decoding processes.
+        events: receives progress and messages.
+
+    Returns:
+        How many photographs are left out.
+
+    Raises:
+        UsageError: there is no such folder, or no photograph in it.
+        DataError: too few can be used; the others are named.
+    """
+    found = find_backgrounds(request)
+    stream = read_images(found.store, found.paths, framing=LOOKED_AT, options=decode_options(request), workers=workers)
+    bad = list(found.account.refused)
+    for done, read in enumerate(stream, start=1):
+        events.reading(done, len(found.paths))
+        if read.error is not None:
+            bad.append(Entry(read.path, read.error.code, read.error.cause))
+    good = len(found.paths) + len(found.account.refused) - len(bad)
+    folder = escape_path(str(request.background))
+    if good < LEAST_BACKGROUNDS:
+        named = f"; not {_named(bad)}" if bad else ""
+        raise DataError(
+            f"--background {folder}: {good} of {good + len(bad):,} photographs can be read{named}",
+            f"Name a folder of at least {LEAST_BACKGROUNDS} photographs that show none of the classes. "
+            "More photographs give fewer false boxes.",
+        )
+    if bad:
+        events.say(backgrounds_skipped(folder, good + len(bad), _named(bad), len(bad)))
+    return len(bad)
+
+
+def _named(bad: Sequence[Entry]) -> str:
+    """The first ones with their reason."""
+    shown = ", ".join(f"{escape_path(entry.path)} ({entry.code})" for entry in bad[:MOST_NAMED])
+    return shown if len(bad) <= MOST_NAMED else f"{shown} and {len(bad) - MOST_NAMED:,} more"

@@ -1,18 +1,29 @@
 """What a retraining starts from: the run, the model in use, and the request of the new training."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vidi.errors import UsageError
+from vidi.data.dataset import NEWEST
+from vidi.data.joined import is_feedback_path
+from vidi.data.splitting.split_file import read_assignments
+from vidi.errors import DataError, UsageError
+from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path
+from vidi.labelling.shares import cap_sources, newest_reviewed
+from vidi.log.address import is_log, parse_address
+from vidi.log.store import PredictionLog
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
 from vidi.registry.registered import RegisteredModel, find_name, list_registered, require_name
-from vidi.workflows.interaction.registered_run import run_of
-from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, understood
+from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, run_of, understood
 from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.reviewing.export import ExportedLabels
+from vidi.workflows.reviewing.from_log import confirmed_labels
+from vidi.workflows.reviewing.items import write_settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +121,65 @@ def _same_head(before: TrainRequest, recipe: Any) -> TrainRequest:
 def _from_weights(before: TrainRequest, run: Path) -> TrainRequest:
     changes = {name: value for name, value in before.changes.items() if name != "freeze"}
     return replace(before, weights=str(run), network=None, recipe=None, pretrained=None, changes=changes)
+
+
+LABELS = "feedback"  # folders in the run folder: feedback-1, feedback-2 …
+
+
+def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False) -> ExportedLabels | None:
+    """Copy the images with confirmed labels out of the log that a request names; None where it names a data set.
+
+    The copies lie in the run folder, since every later retraining learns from them, too. What one source sent through
+    the server is at most its share of all images of the retraining, each as often as it counts.
+
+    Args:
+        request: with the log as its feedback.
+        run: run folder that is trained again.
+        multi_label: an image of the run may show several classes, or none.
+
+    Raises:
+        UsageError: the log's address cannot be used, or an image has several classes.
+        DataError: no image has a confirmed label, or none of those is kept.
+        ResourceError: the log cannot be read, or the copies not written.
+    """
+    if request.feedback is None or not is_log(request.feedback):
+        return None
+    address = parse_address(request.feedback, environment=os.environ)
+    others = sum(
+        row.part != TEST and not is_feedback_path(row.path) for row in read_assignments(run / SPLITS)
+    )  # images that are learned from, beside feedback
+    with PredictionLog.open(address, create=False) as log:
+        settled = cap_sources(
+            confirmed_labels(log),
+            others=others,
+            weight=FEEDBACK_WEIGHT,
+        )
+        if not any(one.state == "confirmed" for one in settled):
+            raise DataError(
+                f"{address} holds no image with a confirmed label ({len(settled):,} with feedback)",
+                f"Label some: vidi review --log {address}",
+            )
+        kept = set(log.kept_digests())
+        newest = newest_reviewed([one for one in settled if one.digest in kept], most=NEWEST)
+        written = write_settled(log, settled, _free(run), held_back=newest, multi_label=multi_label)
+    if not written.image_count:
+        written.folder.rmdir()
+        raise DataError(
+            f"{address} keeps none of the images with a confirmed label",
+            "Let the server keep images: `vidi serve --log URL --keep-images`. Without them, feedback only scores.",
+        )
+    return written
+
+
+def label_words(labels: ExportedLabels) -> str:
+    """What was taken from the log, in a line."""
+    left = ", ".join(f"{count:,} {reason}" for reason, count in labels.left_out.items())
+    taken = f"{labels.image_count:,} images with confirmed labels, copied to {escape_path(labels.folder)}"
+    return taken + (f"; left out: {left}" if left else "")
+
+
+def _free(run: Path) -> Path:
+    number = 1
+    while (folder := run / f"{LABELS}-{number}").exists():
+        number += 1
+    return folder

@@ -15,9 +15,8 @@ from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry.registered import find_name
 from vidi.report.pages.run_files import SuspectLabel, read_suspects
-from vidi.workflows.interaction.registered_run import run_of
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, understood
+from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.reviewing.from_folder import FolderImages, folder_images

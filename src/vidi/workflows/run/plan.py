@@ -17,7 +17,7 @@ from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
-from vidi.workflows.negatives.backgrounds import check_backgrounds
+from vidi.workflows.negatives.counter_examples import check_backgrounds
 from vidi.workflows.pretrained.affordable import affordable
 from vidi.workflows.pretrained.backbones import AUTO, MOST_FOR_PAIRS, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.requests.several_labels import refuse_for_labels

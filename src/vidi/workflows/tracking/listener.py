@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from vidi.errors import MissingPackageError, UnknownNameError
 from vidi.report.words.progress.tracking import tracked_at, tracking_failed, tracking_late
-from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.together import Together
+from vidi.workflows.interaction.events import Events, Together
 from vidi.workflows.tracking import to_mlflow, to_tensorboard
 from vidi.workflows.tracking.finished import parameters_of, read_result
 from vidi.workflows.tracking.tracker import Ending, TrackedRun, Tracker, TrackerKind, write_noted

@@ -2,16 +2,19 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 from vidi.errors import VidiError
 from vidi.log.address import parse_address
+from vidi.log.records import LoggedEvent
+from vidi.log.store import PredictionLog
 from vidi.report.words.in_use.watch import notice_line
 from vidi.workflows.requests.watch import WatchOutputs
 from vidi.workflows.watching.clips import ClipRecorder
 from vidi.workflows.watching.folder import EventFolder
-from vidi.workflows.watching.notices import Notice
+from vidi.workflows.watching.notices import EventNotice, Notice
 from vidi.workflows.watching.session import AnsweredFrame
 from vidi.workflows.watching.webhook import Webhook, parse_webhook, read_secret
 
@@ -111,7 +114,7 @@ def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: 
                 opened.add(show=clips.show, at_once=clips.notify)
         if request.log is not None:
             from vidi.log.store import PredictionLog  # a database's driver, only where one is named
-            from vidi.workflows.watching.logged import EventLogger
+            from vidi.workflows.watching.outputs import EventLogger
 
             address = parse_address(request.log, environment=environment)
             log = stack.enter_context(PredictionLog.open(address))
@@ -123,3 +126,36 @@ def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: 
             webhook = Webhook(parse_webhook(request.webhook), secret, say=say)
             opened.add(notify=stack.enter_context(webhook).notify)
         yield opened
+
+
+class EventLogger:
+    """Writes each event to the log, one row for all that is said of it."""
+
+    def __init__(self, log: PredictionLog, *, now: Callable[[], float] = time.time) -> None:
+        self._log, self._now = log, now
+
+    def notify(self, notice: Notice) -> None:
+        """Write an event; what happens to the source itself is not logged.
+
+        Raises:
+            LogUnavailableError: the log cannot be written now.
+        """
+        if not isinstance(notice, EventNotice):
+            return
+        event, began_at = notice.event, notice.watched.began_at
+        self._log.note_events(
+            [
+                LoggedEvent(
+                    id=event.id,
+                    at=self._now() if began_at is None else began_at + event.began,
+                    state=event.state,
+                    source=notice.watched.source,
+                    model_id=notice.watched.model_id,
+                    label=event.label,
+                    began=event.began,
+                    last_seen=event.last_seen,
+                    best=event.best.seconds,
+                    score=event.best.score,
+                )
+            ]
+        )

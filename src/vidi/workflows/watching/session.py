@@ -1,13 +1,14 @@
-"""From the frames of a source to notices about it."""
+"""From the frames of a source to notices about it, with boxes around what was found."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.detection.locate import Located
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
@@ -15,6 +16,8 @@ from vidi.timeline.events import Event, EventRules
 from vidi.timeline.timeline import Timeline
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
+from vidi.workflows.locating.search import finder, search_image
+from vidi.workflows.requests.locate import LocateRequest
 from vidi.workflows.watching.notices import EventNotice, Notice, SourceNotice, WatchedSource
 
 LONG_AGO = -1.0  # seconds: before any frame
@@ -145,3 +148,34 @@ def scores_of(answer: Prediction, classes: Sequence[int], *, low: float) -> NDAr
     if answer.verdict == "unknown":
         scores[scores >= low] = np.nan
     return scores
+
+
+EVIDENCE = "evidence"
+
+
+class BestFrameBoxes:
+    """Finds boxes on the best frames, once on each."""
+
+    def __init__(self, predictor: Predictor, classes: Sequence[int]) -> None:
+        """Choose the faster search that the model allows.
+
+        Args:
+            predictor: the loaded model.
+            classes: indexes of those that are looked for.
+        """
+        by = EVIDENCE if EVIDENCE in predictor.model.outputs else "windows"
+        names = tuple(predictor.classes[one] for one in classes)
+        self._find = finder(predictor, LocateRequest(classes=names, by=by))  # type: ignore[arg-type]
+        self._known: dict[str, tuple[int, list[Located]]] = {}  # event → frame, boxes
+
+    def added(self, notice: EventNotice) -> EventNotice:
+        """The event with the boxes of its class on its best frame."""
+        event = notice.event
+        number, boxes = self._known.get(event.id, (-1, []))
+        if number != event.best.number:
+            found = search_image(self._find, event.id, notice.image).boxes
+            boxes = [one for one in found if one.label == event.label]
+        self._known[event.id] = (event.best.number, boxes)
+        if event.state == "end":
+            del self._known[event.id]
+        return replace(notice, boxes=boxes)

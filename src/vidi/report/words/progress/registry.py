@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from vidi.files import escape_path
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.registry.decision import RegistryDecision
+from vidi.registry.registered import RegistryDecision
 
 UNTESTED = "not tested"
 

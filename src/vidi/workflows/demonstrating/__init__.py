@@ -1,1 +1,0 @@
-"""The steps of `vidi demo loop`: a month of traffic, and a real server that answers it."""
