@@ -37,7 +37,7 @@ DRIPPING = (  # each is followed by one byte at a time
     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFF\r\n",
 )
 STALLED = request("/large")  # and nothing is read
-ENOUGH = 1_000
+ENOUGH = 300  # answers of each client: its first one waits behind all who connected before, and is no percentile
 SLACK = 0.05  # seconds: all of these clients share the test's own thread lock and the processor with the server
 
 
@@ -107,7 +107,7 @@ class GoodClients:
                     self.lost += 1
                     return
                 self.seconds.append(time.perf_counter() - begin)
-                if len(self.seconds) >= ENOUGH:
+                if len(self.seconds) >= ENOUGH * len(self._threads):
                     self.enough.set()
 
     def latest(self) -> float:
@@ -120,7 +120,8 @@ class GoodClients:
 def test_slow_clients_are_cut_and_good_ones_do_not_notice():
     slow, good = (count(small=a, faults=b, soak=b) for a, b in ((40, 500), (4, 20)))
     seconds, as_usual = count(small=2, faults=6, soak=60), count(small=False, faults=False, soak=True)
-    settings = Settings() if as_usual else Settings(header_seconds=0.3, idle_seconds=0.3)
+    brief = count(small=0.3, faults=1)  # with hundreds of clients less is too little
+    settings = Settings() if as_usual else Settings(header_seconds=brief, idle_seconds=brief)
     with running(small_app(Asked()), settings) as server, contextlib.ExitStack() as stack:
         with GoodClients(server, good) as quiet:
             assert quiet.enough.wait(PATIENCE)

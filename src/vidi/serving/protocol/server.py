@@ -15,9 +15,10 @@ from vidi.errors import ResourceError
 from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.guard import Guard, GuardedApp, Traffic
-from vidi.serving.protocol.listen import Listen, Listening, open_sockets, stop_new_connections, tls_context
+from vidi.serving.protocol.listen import BACKLOG, Listen, Listening, open_sockets, stop_new_connections, tls_context
 from vidi.serving.settings import Settings
 
+AT_ONCE = 64  # connections that asyncio accepts before the others have their turn
 SETTLE_SECONDS = 0.1  # a round trip of the network, for connections that are being made when the stop comes
 CHECK_SECONDS = 0.02  # between two looks at what is still open
 CLOSING_SECONDS = 1.5  # for the application's own stop; with `stop_seconds` less than 10
@@ -90,6 +91,8 @@ class Server:
             try:
                 while not self.uvicorn.started and not serving.done():
                     await asyncio.sleep(0)
+                for one in self.sockets:
+                    one.listen(BACKLOG)  # asyncio has told the system what it accepts at once
                 if ready is not None:
                     ready(self._listening())
                 await self.stop_asked.wait()
@@ -169,6 +172,7 @@ def _guarded(app: ASGIApp, traffic: Traffic, state: dict[str, Any]) -> uvicorn.C
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        backlog=AT_ONCE,
     )
 
 
