@@ -31,7 +31,8 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.evaluation.guarantees.limits import Promise, find_limits  # noqa: E402
+from vidi.evaluation.guarantees.limits import find_limits  # noqa: E402
+from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.metrics.calibration import expected_calibration_error  # noqa: E402

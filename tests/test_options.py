@@ -20,7 +20,7 @@ from vidi.cli.command import VerbCommand
 from vidi.cli.options import HELP_GROUPS
 from vidi.detection.locate import WindowSearch
 from vidi.errors import UsageError
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.metrics.conformal import COVERAGE
 from vidi.metrics.selective import MAX_ERROR
 from vidi.options import Argument, Declared, Option, Part, declared, made

@@ -6,8 +6,8 @@ import pytest
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls
-from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.operating import BEST_F1
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
 from vidi.metrics.multi_label import logits_of

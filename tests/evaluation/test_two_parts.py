@@ -6,8 +6,8 @@ import pytest
 from tests.counts import count
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.operating import OperatingTarget
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
 from vidi.evaluation.two_parts import Looks, Side, compare_parts
 from vidi.groups import number_groups

@@ -14,8 +14,8 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers, SeveralCalled
-from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.operating import OperatingTarget
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SIGMOID

@@ -12,8 +12,8 @@ from tests.model_file.tiny import tiny_model
 
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
-from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.operating import OperatingTarget
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.files import digest_of
 from vidi.model_file.drift_reference import Histogram
 from vidi.model_file.learnt_from import DigestFilter

@@ -13,8 +13,8 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import write_assignments
 from vidi.errors import GateError, ModelError
 from vidi.evaluation.document import evaluate_parts, short_figures
-from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.operating import OperatingTarget
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import match_classes
 from vidi.evaluation.sections import rounded

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, points_without_images
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.uses import digest_of_images
 from vidi.files import digest_of
 from vidi.groups import deal_three_parts, join_links, links_of_equal, number_groups

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls, find_label_limits
-from vidi.evaluation.guarantees.limits import Promise, choose_ranking, find_limits
+from vidi.evaluation.guarantees.limits import choose_ranking, find_limits
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.metrics.affine import FittedAffine, fit_affine
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidi.evaluation.guarantees.limits import Promise, limits_from
+from vidi.evaluation.guarantees.limits import limits_from
 from vidi.evaluation.guarantees.operating import OperatingTarget, find_points
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import limit_for_coverage

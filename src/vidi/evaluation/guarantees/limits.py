@@ -1,35 +1,15 @@
 """The limits behind `sure` and `candidates`, from answers about images that the model was not trained on."""
 
-from dataclasses import dataclass
-from typing import Annotated
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import UsageError
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import candidate_limit
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.selective import RANKINGS, Ranking, find_sure_limit, risk_coverage_curve
 from vidi.model_file.limits import Basis, VerdictLimits
-from vidi.options import Option
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """Guarantees that the user asks for."""
-
-    max_error: Annotated[float, Option('Maximum error rate among "sure" answers.', metavar="SHARE")] = 0.05
-    coverage: Annotated[
-        float, Option("Minimum share of images whose true class is among the candidates.", metavar="SHARE")
-    ] = 0.95
-
-    def __post_init__(self) -> None:
-        for flag, value in (("max_error", self.max_error), ("coverage", self.coverage)):
-            if not 0.0005 <= value <= 0.9995:
-                raise UsageError(f"{flag} is {value}", "Use a share between 0 and 1, such as 0.05 or 0.95.")
-
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
 FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
 from vidi.workflows.requests.promised import TargetOptions

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.promised import TargetOptions

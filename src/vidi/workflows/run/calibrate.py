@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.operating import OperatingTarget
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.groups import deal_folds, deal_learnable_folds, number_groups
 from vidi.metrics.novelty import (
     NoveltyScore,
