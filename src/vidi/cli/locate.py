@@ -33,7 +33,6 @@ def locate(
         inputs.inputs,
         wanted=LocateOutputs(as_json=as_json, output=files.output, coco=files.coco, images=files.images),
         stream=sys.stdout,
-        allow_outside=inputs.allow_outside,
         # On a terminal the lines themselves are the progress.
         watch=lambda found, total: found if sys.stdout.isatty() else counted(found, "searching images", total, events),
         events=events,

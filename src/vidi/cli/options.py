@@ -32,7 +32,7 @@ HELP_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Data": ("classes", "positive", "names", "multi_label", "allow_outside", "split_file", "allow_leaks"),
         "Search": ("minutes", "trials", "trial_minutes", "storage", "study", "ray"),
         "Network and training": ("network", "weights", "image_size", "epochs", "recipe", "changes"),
-        "Result": ("output", "overwrite", "as_json"),
+        "Result": ("output", "as_json"),
         "Interrupted search": ("resume", "finish"),
     },
 }

@@ -54,7 +54,7 @@ def predict(
         events.say(warning)
     elif never := why_never_sure(predictor.metadata.verdict):
         events.say(f"note: {never}")
-    found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=inputs.allow_outside)
+    found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=request.allow_outside)
     account = Account()
     decoding = DecodeOptions(keep_truncated=request.keep_truncated)
     with (

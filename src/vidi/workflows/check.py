@@ -120,7 +120,7 @@ def check(
         raise UsageError(f"{escape_path(page)} is a folder", "Name a file: --page check.html")
     dataset = read_source(request.data, events=events)
     options = decode_options(request.data)
-    result = check_dataset(dataset, options=options, workers=request.workers, on_progress=events.reading, read=read)
+    result = check_dataset(dataset, options=options, on_progress=events.reading, read=read)
     if page is not None:
         from vidi.report.pages.check import write_check_page
 

@@ -152,7 +152,6 @@ def _measure_trust(
         answers,
         dataset.store,
         options=decode_options(request.data),
-        workers=request.workers,
         wanted=request.robustness,
         events=events,
     )

@@ -29,7 +29,6 @@ def search_images(
     *,
     wanted: LocateOutputs,
     stream: TextIO,
-    allow_outside: bool = False,
     watch: Callable[[Iterator[LocatedImage], int], Iterator[LocatedImage]] = lambda found, _: found,
     events: Events = SILENCE,
 ) -> Account:
@@ -41,7 +40,6 @@ def search_images(
         inputs: files, folders, patterns, archives, as the user named them.
         wanted: what is left behind.
         stream: where the lines or the document go.
-        allow_outside: also read files outside a folder that links in it lead to.
         watch: sees each image pass, and receives their number.
         events: receives progress and messages.
 
@@ -55,7 +53,7 @@ def search_images(
         ResourceError: something cannot be written; what was written before is whole.
     """
     account, kept, find = Account(), list[LocatedImage](), finder(predictor, request)
-    groups = find_paths(inputs, allow_outside=allow_outside)
+    groups = find_paths(inputs)
     paths = [path for group in groups for path in group.paths]
     places = {} if wanted.output is None else plan_folder(wanted.output, groups, inputs)
     drawn = bool(places) and wanted.images

@@ -78,7 +78,6 @@ def answer_images(
         [dataset.images[row].path for row in scored],
         store=dataset.store,
         options=decode_options(request.data),
-        workers=request.workers,
         measure=measure_traits,
     )
     for done, (row, answer) in enumerate(zip(scored, stream, strict=True), start=1):

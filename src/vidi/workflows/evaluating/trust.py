@@ -33,7 +33,6 @@ def measure_trust(
     options: DecodeOptions,
     seed: int = 0,
     until: Deadline | None = None,
-    workers: int | None = None,
     wanted: bool = True,
     events: Events = SILENCE,
 ) -> MeasuredTrust:
@@ -46,7 +45,6 @@ def measure_trust(
         options: how they are decoded.
         seed: of what is drawn at random.
         until: when it must end; None: there is time.
-        workers: decoding threads.
         wanted: False leaves robustness out.
         events: receives progress and messages.
     """
@@ -61,7 +59,6 @@ def measure_trust(
             store=store,
             options=options,
             seed=seed,
-            workers=workers,
             until=until,
             on_progress=partial(events.count, MEASURING_ROBUSTNESS),
         )

@@ -212,11 +212,11 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
             "Choose another --output. Nothing was deleted.",
         )
     if not overwrite:
-        choices = "Choose another --output, or replace it with --overwrite."
-        if kind in ("run", "tuning"):
-            choices = (
-                "Choose another --output, replace it with --overwrite, or continue an interrupted run with --resume."
-            )
+        other = {
+            "run": ", replace it with --overwrite, or continue an interrupted run with --resume",
+            "tuning": ", delete it, or continue an interrupted search with --resume",
+        }
+        choices = f"Choose another --output{other.get(kind, ', or delete it')}."
         if kind == "run" and (output / REQUEST).exists() and not (output / REPORT).exists():
             raise UsageError(
                 f"{escape_path(output)} holds a run that was interrupted",

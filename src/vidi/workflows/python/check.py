@@ -18,7 +18,6 @@ def check(
     *,
     page: "str | os.PathLike[str] | None" = None,
     images: bool = True,
-    workers: int | None = None,
 ) -> "Checked":
     """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set.
 
@@ -26,7 +25,6 @@ def check(
         data: as for `train`.
         page: write the findings to an HTML page with the images.
         images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
-        workers: number of decoding workers (default: one per core).
 
     Raises:
         UsageError: the data or a class does not exist.

@@ -20,7 +20,6 @@ def evaluate(
     output: "str | os.PathLike[str] | None" = None,
     overwrite: bool = False,
     robustness: bool = False,
-    workers: int | None = None,
     engine: str = "onnxruntime",
     images: bool = True,
 ) -> "Evaluated":
@@ -32,7 +31,6 @@ def evaluate(
         output: path to the output folder (default evaluations/NAME).
         overwrite: replace earlier results at the output path.
         robustness: also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.
-        workers: number of decoding workers (default: one per core).
         engine: what executes the model: onnxruntime (default), openvino, or the fastest (auto).
         images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
 

@@ -6,17 +6,16 @@ from typing import Annotated
 
 from vidi.options import Option, Part
 from vidi.workflows.requests.data import OF_SPLITTING, OF_TRAINING, DataRequest
-from vidi.workflows.requests.shared import Pictures, Workers
+from vidi.workflows.requests.shared import Pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
     """Options of `vidi check`."""
 
-    data: Annotated[DataRequest, Part(leave_out=(*OF_SPLITTING, *OF_TRAINING, "parts"))]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_SPLITTING, *OF_TRAINING, "parts", "positive"))]
     page: Annotated[Path | None, Option("Write the findings to an HTML page with the images.", metavar="FILE")] = None
     images: Pictures = True
-    workers: Workers = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

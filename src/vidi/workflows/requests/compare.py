@@ -6,7 +6,7 @@ from typing import Annotated
 
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.shared import Overwrite, PicturesUnlessOff
+from vidi.workflows.requests.shared import OverwriteInPython, PicturesUnlessOff
 
 A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
 B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
@@ -25,7 +25,7 @@ class CompareRequest:
     second: B
     data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"), says={"source": FOLDERS})]
     output: Output = None
-    overwrite: Overwrite = False
+    overwrite: OverwriteInPython = False
     images: PicturesUnlessOff = True
 
 
@@ -36,5 +36,5 @@ class StoredRequest:
     first: A
     second: B
     output: Output = None
-    overwrite: Overwrite = False
+    overwrite: OverwriteInPython = False
     images: PicturesUnlessOff = True

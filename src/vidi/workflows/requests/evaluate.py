@@ -10,10 +10,9 @@ from vidi.workflows.requests.shared import (
     USUAL_ENGINE,
     Engine,
     Fills,
-    Overwrite,
+    OverwriteInPython,
     Pictures,
     Smallest,
-    Workers,
 )
 
 
@@ -22,19 +21,18 @@ class EvaluateRequest:
     """Options of `vidi evaluate`."""
 
     model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
-    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "positive"))]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"))]
     output: Annotated[
         Path | None,
         Option("Path to the output folder (default evaluations/NAME).", flags=("--output", "-o"), metavar="DIR"),
     ] = None
-    overwrite: Overwrite = False
+    overwrite: OverwriteInPython = False
     robustness: Annotated[
         bool,
         Option(
             "Also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.",
         ),
     ] = False
-    workers: Workers = None
     engine: Engine = USUAL_ENGINE
     images: Pictures = True
 

@@ -21,7 +21,6 @@ class InputsRequest:
             "PATHS…", "Files, folders, patterns or archives; - reads one image from standard input.", several=True
         ),
     ] = ()
-    allow_outside: AllowOutside = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,7 @@ class PredictRequest:
         Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
     ] = None
     logging: Annotated[LogRequest, Part(leave_out=("keep_days", "keep_megabytes"))] = field(default_factory=LogRequest)
+    allow_outside: AllowOutside = False
     keep_truncated: KeepTruncated = False
     workers: Workers = None
     engine: Engine = USUAL_ENGINE

@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import (
-    AllowOutside,
-)
 from vidi.workflows.requests.written import parse_names
 
 
@@ -39,4 +36,3 @@ class ReviewRequest:
         Path | None, Option("Write the confirmed labels as a data set, and show no page.", metavar="DIR")
     ] = None
     port: Annotated[int, Option("Port of the page; 0 takes any that is free.", metavar="N", least=0)] = 8001
-    allow_outside: AllowOutside = False

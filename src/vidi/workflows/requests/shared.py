@@ -18,6 +18,7 @@ Engine = Annotated[
 ]
 USUAL_ENGINE = "onnxruntime"
 Overwrite = Annotated[bool, Option("Replace earlier results at the output path.")]
+OverwriteInPython = Annotated[bool, Option("Replace earlier results at the output path.", python_only=True)]
 NO_IMAGES = "VIDI_NO_IMAGES"  # holds for every verb, with and without the flag
 Pictures = Annotated[
     bool,

@@ -33,6 +33,7 @@ NOT_TUNED = (
     "costs",
     "images",
     "keep_truncated",
+    "overwrite",
     "parts",
     "seed",
     "workers",

@@ -1,7 +1,7 @@
 """A folder or a run opened for review: its images, its labels file, and a model that doubts them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.data.dataset import Dataset, LabelledImage
@@ -51,10 +51,6 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
             data = DataRequest.from_dict(read_request(folder)["data"])
     else:
         data = DataRequest(source=str(folder))
-    data = replace(
-        data,
-        allow_outside=data.allow_outside or request.allow_outside,
-    )
     model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
     dataset = _read(data, is_run=is_run)
