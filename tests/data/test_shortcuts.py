@@ -170,6 +170,7 @@ def test_the_size_of_the_file_is_named_with_what_it_reaches():
 def test_few_images_prove_nothing():
     assert looked_at(watermark, each=12)[1] == []
     assert looked_at(watermark, each=9) == (None, [])
+    assert looked_at(watermark, each=9, several=True) == (None, [])
 
 
 def test_images_of_the_test_part_are_not_looked_at():

@@ -58,9 +58,10 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
     Returns:
         None where there are not two classes with ten images.
     """
-    rows, truth, names = _choose_rows(dataset, check)
-    if len(names) < (2 if isinstance(truth, OneClass) else 1):
+    chosen = _choose_rows(dataset, check)
+    if chosen is None:
         return None
+    rows, truth, names = chosen
     links = [*links_of_equal(image.group for image in dataset.images), *check.exact_links, *check.near_links]
     groups = join_links(len(dataset.images), [*links, *check.capture_links])[rows]
     columns, masks, doubts = _columns_of(
@@ -132,8 +133,11 @@ def _columns_of(
     return np.append(steps, details, axis=1), masks, doubts
 
 
-def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], Truth, list[str]]:
-    """The images that are looked at, what they show of the classes that are large enough, and those classes' names."""
+def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], Truth, list[str]] | None:
+    """The images that are looked at, what they show of the classes that are large enough, and those classes' names.
+
+    None where too few classes are.
+    """
     usable, several = check.usable, dataset.multi_label
     rows = np.array(
         [
@@ -153,6 +157,8 @@ def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64
         sizes = np.minimum(sizes, len(rows) - sizes)
     largest = np.argsort(-sizes, kind="stable")[: MOST_BY_THEMSELVES if several else MOST_CLASSES]
     kept = np.sort(largest[sizes[largest] >= LEAST_OF_CLASS])
+    if len(kept) < (1 if several else 2):
+        return None
     is_kept = np.ones(len(rows), np.bool_) if several else shown[:, kept].any(axis=1)
     shown, names = shown[is_kept][:, kept], [dataset.classes[index] for index in kept.tolist()]
     truth = SeveralClasses.of(shown) if several else OneClass(labels=np.nonzero(shown)[1], class_count=len(names))
