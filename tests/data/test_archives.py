@@ -254,7 +254,7 @@ def write_many(path: Path, count: int) -> Path:
 
 
 @pytest.mark.fault
-@pytest.mark.slow  # lists 100,000 entries, which is what the row asks
+@pytest.mark.integration  # lists 100,000 entries, which is what the row asks
 def test_an_archive_of_100_000_entries_is_listed_within_its_time_and_memory(tmp_path):
     cost = cost_of_reading(write_many(tmp_path / "set.zip", 100_000))
 

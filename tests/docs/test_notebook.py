@@ -62,7 +62,7 @@ def labels(texts: list[str]) -> list[list[str]]:
     return [[re.sub(r"[\d.,]+", "#", caption or row) for caption, row in some] for some in found]
 
 
-@pytest.mark.slow  # starts a kernel, trains on 1,797 digits and on some hundred
+@pytest.mark.integration  # starts a kernel, trains on 1,797 digits and on some hundred
 def test_the_notebook_runs_and_shows_what_its_text_speaks_of(tmp_path: Path):
     notebook = executed(tmp_path)
 

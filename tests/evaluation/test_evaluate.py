@@ -181,7 +181,7 @@ def test_names_and_columns_must_match():
         evaluate_predictions(probabilities, labels, ("cat", "dog"))
 
 
-@pytest.mark.slow  # 60 evaluations: coverage cannot be seen in fewer
+@pytest.mark.integration  # 60 evaluations: coverage cannot be seen in fewer
 def test_balanced_accuracy_interval_holds_the_truth_about_95_times_in_100():
     held = []
     for seed in range(60):
@@ -216,7 +216,7 @@ def test_one_pair_of_copies_among_few_images_hardly_changes_an_interval():
     assert width(paired.per_class[1].recall) < 1
 
 
-@pytest.mark.slow  # 80 evaluations: coverage cannot be seen in fewer
+@pytest.mark.integration  # 80 evaluations: coverage cannot be seen in fewer
 def test_interval_of_grouped_images_holds_the_truth_about_95_times_in_100():
     held = []
     for seed in range(80):

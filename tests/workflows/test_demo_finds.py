@@ -14,8 +14,7 @@ from vidi.workflows.demo import run_demo
 from vidi.workflows.interaction.events import SILENCE
 
 
-@pytest.mark.slow  # trains on real photographs, half a minute
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.integration  # trains on real photographs, half a minute: what `make demo` does
 def test_the_astronauts_face_is_found_and_none_where_there_is_none(tmp_path):
     lines = "\n".join(run_demo("faces", tmp_path, events=SILENCE))
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
@@ -64,7 +64,8 @@ def test_a_run_on_features_says_it_in_the_terminal_in_the_figures_and_in_the_rep
     assert "<svg" in section
 
 
-def test_a_network_from_scratch_says_it_where_it_is_asked(data: Path, tmp_path: Path):
+def test_a_network_from_scratch_says_it_where_it_is_asked(tmp_path: Path):
+    data = class_folders(tmp_path / "data", kinds=("disc", "square", "stripes"), each=60, parts=PARTS)
     told = Told()
 
     run = train(
@@ -72,7 +73,7 @@ def test_a_network_from_scratch_says_it_where_it_is_asked(data: Path, tmp_path: 
             data=DataRequest(source=str(data)),
             output=tmp_path / "run",
             diagnostics=Diagnostics(learning_curve=True),
-            changes={"epochs": 1, "precision": "float32"},
+            changes={"epochs": 1, "precision": "float32", "options.width": 0.25},
         ),
         events=told,
     )

@@ -259,7 +259,7 @@ print(int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
-@pytest.mark.slow  # decodes, searches and draws four photographs of 12 megapixels
+@pytest.mark.integration  # decodes, searches and draws four photographs of 12 megapixels
 @pytest.mark.skipif(sys.platform != "linux", reason="system: Linux alone tells a process its peak")
 def test_many_large_photographs_take_little_more_memory_than_one(predictor: Predictor, tmp_path: Path):
     paths = [tmp_path / f"{number}.jpg" for number in range(3)]
