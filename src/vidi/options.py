@@ -182,7 +182,8 @@ def _setting(value: object, option: Declared) -> object:
         return info.read(value)
     if not _fits(value, option.kind):
         kinds = {option.kind, *get_args(option.kind)}
-        words = "true or false" if bool in kinds else "a number" if float in kinds else info.help
+        choices = [str(one) for kind in kinds if get_origin(kind) is Literal for one in get_args(kind)]
+        words = ", ".join(choices) or ("true or false" if bool in kinds else "a number" if float in kinds else "a path")
         raise UsageError(f"{info.setting if isinstance(info, Option) else option.name} is {value!r}", f"Use {words}.")
     return value
 
