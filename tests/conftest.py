@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads
 
 import gc
 import socket
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -57,6 +58,14 @@ def _own_cache(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None
     """Every test has a cache of its own."""
     monkeypatch.setenv("VIDI_CACHE", str(next(_caches)))
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed_browsers() -> Iterator[None]:
+    """A file's browsers end with it."""
+    yield
+    if "tests.export.browser" in sys.modules:
+        sys.modules["tests.export.browser"].close_browsers()
 
 
 @pytest.fixture(scope="module")

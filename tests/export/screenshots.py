@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.draw import draw, encoded
-from tests.export.browser import bare_chromium, chromium
+from tests.export.browser import bare_chromium, chromium, close_browsers
 from tests.model_file.test_golden import limits, written
 from tests.model_file.tiny import tiny_metadata
 from tests.serving.process import served
@@ -194,6 +194,7 @@ def main() -> None:
         pictures = show_pages(words.out, words.page)
     else:
         pictures = take_screenshots(words.out, model=words.model, images=words.image)
+    close_browsers()
     for picture in pictures:
         sys.stdout.write(f"{picture}\n")
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from tests.command import vidi
 from tests.draw import PARTS, class_folders
 from tests.workflows.trackers import Said
 
-pytest.importorskip("mlflow", reason="needs:mlflow-skinny")
+if find_spec("mlflow") is None:  # to import it takes seconds, in every worker
+    pytest.skip("needs:mlflow-skinny", allow_module_level=True)
 
 from vidi.errors import ResourceError
 from vidi.model_file.read import read_model
