@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -43,6 +43,23 @@ def digest_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes as 64 hex digits, read in pieces."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def secret_in(environment: Mapping[str, str], name: str) -> str | None:
+    """A secret that no command line shows: of the file that the variable NAME_FILE names, else of NAME; else None.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    file = environment.get(f"{name}_FILE")
+    if not file:
+        return environment.get(name)
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{escape_path(file)} cannot be read: {error}", f"Let {name}_FILE name a text file."
+        ) from error
 
 
 def escape_path(path: str | os.PathLike[str]) -> str:

@@ -222,11 +222,12 @@ def test_events_stand_in_the_log_once_and_are_deleted_by_date(folder: Path, tmp_
         assert log.events() == []
 
 
-def test_events_are_sent_signed(folder: Path, tmp_path: Path):
+def test_events_are_sent_signed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     secret = os.urandom(24)
     (tmp_path / "secret").write_text("whsec_" + base64.b64encode(secret).decode() + "\n")
+    monkeypatch.setenv("VIDI_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
     with receiver([204]) as (address, came):
-        done = watched(folder, "--webhook", address, "--webhook-secret-file", tmp_path / "secret")
+        done = watched(folder, "--webhook", address)
 
     assert done.returncode == 0, done.stderr
     assert [json.loads(body)["event"] for _, body in came] == ["new", "end", "new", "end"]

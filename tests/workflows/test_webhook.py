@@ -101,7 +101,7 @@ def test_a_host_is_looked_up_once(monkeypatch):
 
 def test_a_signature_is_the_one_of_the_published_example():
     # Standard Webhooks 1.0, the test vector of its reference libraries.
-    secret = read_secret(None, {"VIDI_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
+    secret = read_secret({"VIDI_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
     headers = signed_headers(b'{"test": 2432232314}', key="msg_p5jXN8AQM9LWM0D4loKWxJek", at=1614265330, secret=secret)
 
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -110,4 +110,4 @@ def test_a_signature_is_the_one_of_the_published_example():
 @pytest.mark.parametrize("text", ["", "whsec_", "whsec_!"])
 def test_a_secret_that_is_none_is_refused(text):
     with pytest.raises(UsageError, match="secret"):
-        read_secret(None, {"VIDI_WEBHOOK_SECRET": text})
+        read_secret({"VIDI_WEBHOOK_SECRET": text})

@@ -7,10 +7,9 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from vidi.errors import UsageError
-from vidi.files import escape_path
+from vidi.files import escape_path, secret_in
 
 PASSWORD_VARIABLE: Final = "VIDI_LOG_PASSWORD"  # noqa: S105 - its name
-PASSWORD_FILE_VARIABLE: Final = "VIDI_LOG_PASSWORD_FILE"  # noqa: S105 - its name
 POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+pg8000")
 Encryption = Literal["disable", "require", "verify-full"]
 ENCRYPTIONS: Final[tuple[Encryption, ...]] = ("disable", "require", "verify-full")
@@ -89,9 +88,9 @@ def parse_address(text: str, *, environment: Mapping[str, str] | None = None) ->
     if parts.password is not None:
         raise UsageError(
             "the log's URL holds a password, which every list of processes would show",
-            f"Leave it out, and set {PASSWORD_VARIABLE} or {PASSWORD_FILE_VARIABLE}.",
+            f"Leave it out, and set {PASSWORD_VARIABLE} or {PASSWORD_VARIABLE}_FILE.",
         )
-    return _server(parts, _password(environment or {}))
+    return _server(parts, secret_in(environment or {}, PASSWORD_VARIABLE) or None)
 
 
 def _path(text: str) -> Path:
@@ -129,17 +128,3 @@ def _port(parts: SplitResult) -> int:
         return parts.port or 5432
     except ValueError as error:
         raise UsageError(f"the log's URL has no usable port: {error}", REMEDY) from error
-
-
-def _password(environment: Mapping[str, str]) -> str | None:
-    """The password; that of a file first, which containers and services mount."""
-    file = environment.get(PASSWORD_FILE_VARIABLE)
-    if not file:
-        return environment.get(PASSWORD_VARIABLE) or None
-    try:
-        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{escape_path(file)} cannot be read: {error}",
-            f"Let {PASSWORD_FILE_VARIABLE} name a text file with the password.",
-        ) from error

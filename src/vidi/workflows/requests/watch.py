@@ -62,10 +62,9 @@ class WatchOutputs:
     keep_days: Annotated[float, Option("Keep a snapshot or clip for at most this time.", metavar="DAYS", least=0)] = (
         30.0
     )
-    webhook: Annotated[str | None, Option("Send each event to this http:// or https:// address.", metavar="URL")] = None
-    webhook_secret_file: Annotated[
-        Path | None,
-        Option("Path to a file with the webhook's secret (default: VIDI_WEBHOOK_SECRET).", metavar="FILE"),
+    webhook: Annotated[
+        str | None,
+        Option("Send each event to this http:// or https:// address, signed with VIDI_WEBHOOK_SECRET.", metavar="URL"),
     ] = None
     log: Annotated[
         str | None, Option("Log each event there: a file, or postgresql://USER@HOST/DATABASE.", metavar="URL")
@@ -76,5 +75,3 @@ class WatchOutputs:
             raise UsageError("--clips without a folder", "Say where with `--output DIR`.")
         if self.clips and not self.images:
             raise UsageError("--clips and VIDI_NO_IMAGES exclude each other", "Use only one of them.")
-        if self.webhook_secret_file is not None and self.webhook is None:
-            raise UsageError("--webhook-secret-file without a webhook", "Say where with `--webhook URL`.")

@@ -120,9 +120,9 @@ def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: 
             log = stack.enter_context(PredictionLog.open(address))
             opened.add(notify=steady(EventLogger(log).notify, "the log", say))
         if request.webhook is not None:
-            secret = read_secret(request.webhook_secret_file, environment)
+            secret = read_secret(environment)
             if secret is None:
-                say("webhook: events are not signed; VIDI_WEBHOOK_SECRET or --webhook-secret-file gives a secret")
+                say("webhook: events are not signed; VIDI_WEBHOOK_SECRET or VIDI_WEBHOOK_SECRET_FILE gives a secret")
             webhook = Webhook(parse_webhook(request.webhook), secret, say=say)
             opened.add(notify=stack.enter_context(webhook).notify)
         yield opened

@@ -12,14 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 from vidi.background import Background
 from vidi.errors import ResourceError, UsageError
-from vidi.files import escape_path
+from vidi.files import escape_path, secret_in
 from vidi.log.records import new_key
 from vidi.workflows.watching.notices import Notice
 
@@ -60,7 +59,7 @@ def parse_webhook(text: str) -> WebhookAddress:
         UsageError: it is none, or holds a user or password.
         ResourceError: its host has no address.
     """
-    remedy = "Give an address such as https://example.org/events; a secret goes into a file or VIDI_WEBHOOK_SECRET."
+    remedy = "Give an address such as https://example.org/events; a secret goes into VIDI_WEBHOOK_SECRET or its file."
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -83,36 +82,22 @@ def parse_webhook(text: str) -> WebhookAddress:
     return WebhookAddress(scheme=parts.scheme, host=host, port=port, target=target, addresses=addresses)
 
 
-def read_secret(file: Path | None, environment: Mapping[str, str]) -> bytes | None:
+def read_secret(environment: Mapping[str, str]) -> bytes | None:
     """The secret that events are signed with; None where there is none.
 
-    Args:
-        file: that holds it.
-        environment: variables of the process.
-
     Raises:
-        UsageError: it is empty, or begins as base64 and is none.
-        ResourceError: the file cannot be read.
+        UsageError: it is empty, or begins as base64 and is none; or its file cannot be read.
     """
-    if file is None:
-        text = environment.get(SECRET)
-        if text is None:
-            return None
-    else:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ResourceError(
-                f"{escape_path(file)}: the webhook's secret cannot be read: {error}",
-                "Check the path and its permissions.",
-            ) from error
+    text = secret_in(environment, SECRET)
+    if text is None:
+        return None
     text = text.strip()
     try:
         secret = base64.b64decode(text[len(ENCODED) :], validate=True) if text.startswith(ENCODED) else text.encode()
     except binascii.Error as error:
         raise UsageError("the webhook's secret begins with whsec_ but is no base64", "Copy it again.") from error
     if not secret:
-        raise UsageError("the webhook's secret is empty", "Write it into the file, or leave the option out.")
+        raise UsageError("the webhook's secret is empty", f"Write it into the file, or leave {SECRET}_FILE out.")
     return secret
 
 
