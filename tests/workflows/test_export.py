@@ -108,13 +108,13 @@ def test_the_card_has_front_matter_that_hubs_read_and_says_what_is_guaranteed(tm
     )
     model = written(tmp_path / "model.onnx", metadata)
 
-    done = export(ExportRequest(model=model.path, to="folder", output=tmp_path / "out", name="my shapes"))
+    done = export(ExportRequest(model=model.path, to="folder", output=tmp_path / "out"))
 
     _, head, body = (done.folder / "README.md").read_text().split("---\n", 2)
     front = yaml.safe_load(head)
     assert (front["license"], front["pipeline_tag"]) == ("Apache-2.0", "image-classification")
     (entry,) = front["model-index"]
-    assert entry["name"] == "my-shapes"
+    assert entry["name"] == "model"
     assert [metric["value"] for metric in entry["results"][0]["metrics"]] == [0.9, 0.88]
     assert "Accuracy: 0.900 (0.820 to 0.950)" in body
     assert "\\<img" in body

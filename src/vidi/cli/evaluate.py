@@ -60,7 +60,7 @@ def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) 
         raise SystemExit(SOME_BAD)
 
 
-def report(run: options.RunFolder, no_images: options.NoPictures = False, as_json: options.AsJson = False) -> None:
+def report(run: options.RunFolder, no_images: options.NoPictures = False) -> None:
     """Write the report of a run, an evaluation or a comparison again."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
@@ -70,5 +70,4 @@ def report(run: options.RunFolder, no_images: options.NoPictures = False, as_jso
 
     with_images = not (no_images or switched_off(NO_IMAGES))
     path: Path = rebuild_report(run, with_images=with_images, events=Terminal())
-    shown = escape_path(path)
-    click.echo(json.dumps({"report": shown}) if as_json else f"report: {shown}")
+    click.echo(f"report: {escape_path(path)}")

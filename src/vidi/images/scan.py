@@ -168,7 +168,9 @@ def not_a_file(mode: int) -> ImageError:
 def link_outside() -> ImageError:
     """The refusal of a path that leads out of the data folder."""
     return ImageError(
-        "link-outside", "It leads out of the data folder.", "Copy the file in, or allow it with `--allow-outside`."
+        "link-outside",
+        "It leads out of the data folder.",
+        "Copy the file in; `vidi predict` and the verbs that read a data set follow it with `--allow-outside`.",
     )
 
 

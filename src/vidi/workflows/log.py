@@ -34,7 +34,7 @@ def retention_of(request: LogRequest) -> Retention | None:
     """For how long images are kept; None where none are."""
     if not request.keep_images:
         return None
-    return Retention(days=request.keep_days, megabytes=request.keep_megabytes)
+    return Retention(days=request.keep_days)
 
 
 class AnswerLogger:

@@ -24,7 +24,6 @@ class ExportRequest:
         ),
     ]
     output: Annotated[Path, Option("Path to the new folder.", flags=("--output", "-o"), metavar="DIR")]
-    name: Annotated[str | None, Option("Name of the model for readers (default: the run's).", metavar="NAME")] = None
     data: Annotated[
         str | None,
         Option(

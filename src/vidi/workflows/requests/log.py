@@ -18,9 +18,6 @@ class LogRequest:
     ] = None
     keep_images: Annotated[bool, Option("Keep the images in the log, too.")] = False
     keep_days: Annotated[float, Option("Keep an image for at most this time.", metavar="DAYS", least=0)] = 30.0
-    keep_megabytes: Annotated[
-        float, Option("Keep the newest images up to this size in all.", metavar="MB", least=0)
-    ] = 1_000.0
 
     def __post_init__(self) -> None:
         if self.keep_images and switched_off(NO_IMAGES):

@@ -13,7 +13,7 @@ from vidi.workflows.requests.spread import Ray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputsRequest:
-    """Which images to open, and how."""
+    """Which images to open."""
 
     inputs: Annotated[
         tuple[str, ...],
@@ -41,7 +41,7 @@ class PredictRequest:
     sort_into: Annotated[
         Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
     ] = None
-    logging: Annotated[LogRequest, Part(leave_out=("keep_days", "keep_megabytes"))] = field(default_factory=LogRequest)
+    logging: Annotated[LogRequest, Part(leave_out=("keep_days",))] = field(default_factory=LogRequest)
     allow_outside: AllowOutside = False
     keep_truncated: KeepTruncated = False
     workers: Workers = None

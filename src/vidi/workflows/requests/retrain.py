@@ -29,9 +29,6 @@ class RetrainRequest:
     max_drop: Annotated[
         float, Option("Accuracy that may be lost on the test part, in percentage points.", metavar="POINTS", least=0.1)
     ] = 1.0
-    minutes: Annotated[
-        float | None, Option("Time limit in minutes (default: that of the run).", metavar="MINUTES", least=0.05)
-    ] = None
     why: Annotated[str, Option("Reason, for the history.", metavar="TEXT")] = ""
 
     def __post_init__(self) -> None:

@@ -107,7 +107,6 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
         start,
         data=data,
         output=request.output,
-        minutes=request.minutes or before.minutes,
     )
 
 
