@@ -7,7 +7,7 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from tools.measure_house import MODULES, SOURCE, functions, imports, parsed, private_names, text_of
+from tools.measure_house import MODULES, SOURCE, functions, imports, options, parsed, private_names, text_of
 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich", "filelock", "yaml"}
@@ -15,6 +15,14 @@ HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2",
 
 def test_no_signature_of_our_own_swallows_keywords():
     assert [f"{p.relative_to(SOURCE)}:{n.name}" for p in MODULES for n in functions(p) if n.args.kwarg] == []
+
+
+def test_a_verb_has_no_more_options_than_fit_one_screen():
+    counts = options()
+
+    assert sum(counts.values()) <= 215
+    assert counts["train"] <= 38  # under headings
+    assert {verb: count for verb, count in counts.items() if count > 24} == {"train": counts["train"]}
 
 
 def test_no_module_has_a_name_that_says_nothing():
