@@ -79,8 +79,8 @@ def test_only_the_decoder_opens_images():
 
 
 RESTRICTED = {  # each at one place
-    'torch.load(path, map_location="cpu", weights_only=True)': "restricted.py",  # makes tensors, and runs nothing
-    "yaml.load(text, Loader=yaml.BaseLoader)": "yaml_text.py",  # makes text, lists and mappings: less than safe_load
+    'torch.load(path, map_location="cpu", weights_only=True)': "weights.py",  # makes tensors, and runs nothing
+    "yaml.load(text, Loader=yaml.BaseLoader)": "yolo.py",  # makes text, lists and mappings: less than safe_load
 }
 
 
@@ -150,6 +150,7 @@ def test_whoever_uses_a_model_needs_no_torch():
 
 # What is read, stored and shown.
 EDGES = (
+    "cli",
     "data",
     "model_file",
     "prediction",

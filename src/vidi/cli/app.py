@@ -167,6 +167,7 @@ def _run() -> None:
                 sys.exit(_complete(instruction))
             with app.make_context("vidi", sys.argv[1:]) as context:
                 app.invoke(context)
+            sys.exit(0)
         finally:
             sys.stdout.flush()
     except click.exceptions.Exit as ended:
