@@ -1,7 +1,6 @@
 """Several trials at once: one study, whose trials are those of a search one after the other, whatever gets lost."""
 
 import json
-import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -217,24 +216,3 @@ def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
     assert weights is not None
     assert (weights == 2.0).sum() >= 5
     assert (weights == 1.0).sum() > 20
-
-
-@pytest.mark.filterwarnings("ignore")  # MLflow uses deprecated calls of its own packages
-def test_mlflow_itself_holds_a_step_for_each_trial(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("mlflow", reason="needs:mlflow-skinny")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    training = TrainRequest(
-        data=DataRequest(source=str(data)), changes=SMALL, output=tmp_path / "run", minutes=600.0, track="mlflow"
-    )
-    tune(TuneRequest(training=training, trials=3, trial_minutes=10.0), cluster=Answering())
-
-    with sqlite3.connect(tmp_path / "mlflow.db") as database:
-        runs = database.execute("SELECT name, status FROM runs").fetchall()
-        steps = database.execute(
-            "SELECT step, value FROM metrics WHERE key = 'trial.accuracy' ORDER BY step"
-        ).fetchall()
-        parameters = dict(database.execute("SELECT key, value FROM params").fetchall())
-    database.close()
-    assert runs == [("run", "FINISHED")]
-    assert steps == [(1, 0.9), (2, 0.5), (3, 0.5)]
-    assert parameters["options.width"] == "0.25"
