@@ -161,6 +161,7 @@ EDGES = (
     "workflows",
     "serving",
     "estimator.py",
+    "cli",  # the headings of its options
 )
 
 

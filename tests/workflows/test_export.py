@@ -114,7 +114,7 @@ def test_the_card_has_front_matter_that_hubs_read_and_says_what_is_guaranteed(tm
     front = yaml.safe_load(head)
     assert (front["license"], front["pipeline_tag"]) == ("Apache-2.0", "image-classification")
     (entry,) = front["model-index"]
-    assert entry["name"] == "model"
+    assert entry["name"] == "tiny-run"
     assert [metric["value"] for metric in entry["results"][0]["metrics"]] == [0.9, 0.88]
     assert "Accuracy: 0.900 (0.820 to 0.950)" in body
     assert "\\<img" in body
