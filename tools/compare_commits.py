@@ -252,6 +252,8 @@ def flat(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 # this line makes all runs anew.
 DIFFERS = {
     r"\.stderr:.*": "progress and speeds; what counts stands in the files, too",
+    r"(run|evaluation)\.json:(data\.)?(follow_links|merge_names|data_dir|cache_dir|data_cache|split_seed|feedback_weight"
+    r"|renames|seed|ensemble_by): .*": "options that are gone, at their defaults",
     r"\d{4}-\d\d-\d\d(T[\d:.+]+)?": "the date",
     r"(vidi_|inspect\.json:)digest: .*|of the file</th><td>\w+|\b[0-9a-f]{12}\b": "of a model file, which is dated",
     r"\.safetensors:.*": "a checkpoint holds seconds; its weights are in model.onnx, too",
