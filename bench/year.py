@@ -37,7 +37,7 @@ from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.components import principal_axes  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.requests.data import DataRequest  # noqa: E402
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT  # noqa: E402
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT  # noqa: E402
 from vidi.workflows.requests.train import TrainRequest  # noqa: E402
 from vidi.workflows.train import train  # noqa: E402
 
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def live_years(
-    folder: Path, scenario: Scenario, *, tested: bool = True, weight: float = USUAL_FEEDBACK_WEIGHT
+    folder: Path, scenario: Scenario, *, tested: bool = True, weight: float = FEEDBACK_WEIGHT
 ) -> dict[str, list[dict[str, Any]]]:
     """For both kinds of year, for each seed: way → model kept.
 

@@ -11,7 +11,7 @@ from bench.choosing.rounds import fit
 from vidi.labelling.agree import ModelView, Settled, settle
 from vidi.labelling.opinions import Kind, Opinion
 from vidi.labelling.shares import cap_sources
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 
 SURE_ERROR = 0.05  # of the answers called sure, on the calibration part: what `vidi train` guarantees by default
 HOSTILE = "source-4"
@@ -161,7 +161,7 @@ def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome
     """
     settled = settle(opinions, classes=stage.classes, views={**stage.views, **stage.patched_views})
     if defended:
-        settled = cap_sources(settled, others=len(stage.old), weight=USUAL_FEEDBACK_WEIGHT)
+        settled = cap_sources(settled, others=len(stage.old), weight=FEEDBACK_WEIGHT)
     kept = [one for one in settled if _is_learnt(stage, one, defended=defended)]
     place = {digest(row): row for row in range(len(stage.images.pool.labels))}
     patched = {patched_digest(row): row for row in range(len(stage.patched_views))}
@@ -172,7 +172,7 @@ def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome
         if part is not None and mine:
             features.append(part.features[[rows[one] for one in mine]])
             labels.append(np.array([label[one] for one in mine], np.int64))
-    weights = np.repeat([1.0, USUAL_FEEDBACK_WEIGHT], [len(stage.old), sum(map(len, labels[1:]))])
+    weights = np.repeat([1.0, FEEDBACK_WEIGHT], [len(stage.old), sum(map(len, labels[1:]))])
     answer = fit(np.concatenate(features), np.concatenate(labels), stage.images.class_count, weights=weights)
     return Outcome(
         accuracy=_accuracy(answer, stage.images.test),

@@ -32,7 +32,7 @@ from vidi.training.data import class_weights
 from vidi.training.defaults import weigh_classes
 from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
 from vidi.training.recipe import Recipe
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
+from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -223,7 +223,7 @@ def live(
     *,
     hostile: bool,
     scenario: Scenario,
-    weight: float = USUAL_FEEDBACK_WEIGHT,
+    weight: float = FEEDBACK_WEIGHT,
 ) -> dict[str, Kept]:
     """A year with each way of keeping the model; `weighted` is blind, with labels that count as in the loop.
 
