@@ -18,7 +18,7 @@ from vidi.data.checked import CheckResult, Finding
 from vidi.detection.locate import Located
 from vidi.evaluation.evaluation import Evaluation
 from vidi.images.account import Account
-from vidi.images.reasons import IGNORED, NOTES, REASONS
+from vidi.images.limits import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions
 from vidi.options import Argument, Declared, Option, declared
 from vidi.prediction.stream import Answer

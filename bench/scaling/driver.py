@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from vidi.data.inputs import BytesStore
-from vidi.distributed.shards import AHEAD, ShardFolder, do_shards, plan_of
-from vidi.distributed.tasks import IMAGES_IN_SHARD, Shard
+from vidi.distributed.shards import AHEAD, IMAGES_IN_SHARD, Shard, ShardFolder, do_shards, plan_of
 from vidi.distributed.worker import Work
 
 RESULT_BYTES = IMAGES_IN_SHARD * 260  # answers of ten classes

@@ -81,7 +81,7 @@ class ShapeError(VidiError, ValueError):
 class ImageError(DataError):
     """One image that cannot be used, with its reason code.
 
-    `code` is one of the reason codes of `vidi.images.reasons.REASONS`; `cause` is one plain sentence about the
+    `code` is one of the reason codes of `vidi.images.limits.REASONS`; `cause` is one plain sentence about the
     image that does not repeat its path (the caller knows it and stands it in front).
     """
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vidi.distributed import cluster
-from vidi.distributed.tasks import Shard
+from vidi.distributed.shards import Shard
 from vidi.distributed.worker import Work
 
 

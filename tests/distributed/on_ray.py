@@ -11,7 +11,7 @@ from typing import Any, Final
 from ray import cloudpickle
 
 from vidi.distributed.cluster import RayShards
-from vidi.distributed.tasks import digest_of_texts
+from vidi.distributed.shards import digest_of_texts
 from vidi.distributed.worker import Work
 from vidi.images.store import ImageStore
 

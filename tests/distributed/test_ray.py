@@ -31,8 +31,7 @@ from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
 from vidi.distributed.cluster import RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer
-from vidi.distributed.shards import AHEAD, ShardFolder, plan_of
-from vidi.distributed.tasks import Shard
+from vidi.distributed.shards import AHEAD, Shard, ShardFolder, plan_of
 from vidi.distributed.worker import Work, installed_versions
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT

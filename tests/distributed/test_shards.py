@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidi.distributed.shards import AHEAD, MOST_ATTEMPTS, ShardFolder, ShardLostError, do_shards, plan_of
-from vidi.distributed.tasks import Shard
+from vidi.distributed.shards import AHEAD, MOST_ATTEMPTS, Shard, ShardFolder, ShardLostError, do_shards, plan_of
 from vidi.errors import ResourceError, UsageError
 from vidi.images.scan import FolderStore
 

@@ -29,8 +29,7 @@ from tests.images.bad_images import (
 from tests.images.verdicts import assert_verdicts, outcome, refusal, used
 from vidi.errors import ImageError
 from vidi.images.decode import read_header
-from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.reasons import REASONS
+from vidi.images.limits import REASONS, DecodeOptions, Limits
 
 pytestmark = pytest.mark.fault
 

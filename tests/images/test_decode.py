@@ -13,10 +13,9 @@ from tests.images.bad_images import exif, grain, saved
 from vidi.errors import ImageError
 from vidi.images.decode import decode_image, read_header
 from vidi.images.framing import Framing, frame_image
-from vidi.images.limits import DecodeOptions, Limits
+from vidi.images.limits import NOTES, REASONS, DecodeOptions, Limits
 from vidi.images.pixels import jpeg as jpeg_pixels
 from vidi.images.reading import DecodeJob, OneFile, read_one
-from vidi.images.reasons import NOTES, REASONS
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
 

@@ -5,8 +5,7 @@ import numpy as np
 from tests.images.bad_images import Case
 from vidi.errors import ImageError
 from vidi.images.decode import DecodedImage, decode_image
-from vidi.images.limits import DecodeOptions
-from vidi.images.reasons import NOTES, REASONS
+from vidi.images.limits import NOTES, REASONS, DecodeOptions
 
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))
 

@@ -4,7 +4,7 @@ from vidi.data.checked import CheckResult, Finding
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import GivenFilesStore
 from vidi.images.account import Account
-from vidi.images.reasons import NOTES
+from vidi.images.limits import NOTES
 from vidi.report.pages.check import choose_sections
 
 

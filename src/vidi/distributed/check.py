@@ -9,8 +9,7 @@ from typing import Final
 
 from vidi.data.checking.measured import measure_file, pack_readings, unpack_readings
 from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of
-from vidi.distributed.tasks import digest_of_texts, split_paths
+from vidi.distributed.shards import ShardFolder, ShardWork, digest_of_texts, do_shards, plan_of, split_paths
 from vidi.distributed.worker import Work, installed_versions
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images

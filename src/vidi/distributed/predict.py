@@ -11,8 +11,15 @@ from typing import Final
 
 from vidi.data.inputs import FoundInputs
 from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of
-from vidi.distributed.tasks import IMAGES_IN_SHARD, digest_of_texts, split_paths
+from vidi.distributed.shards import (
+    IMAGES_IN_SHARD,
+    ShardFolder,
+    ShardWork,
+    digest_of_texts,
+    do_shards,
+    plan_of,
+    split_paths,
+)
 from vidi.distributed.worker import Work
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore

@@ -1,15 +1,18 @@
 """Work in shards: each is done once, by any worker, and its result lies in a file of its own."""
 
+import hashlib
 import json
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import escape_path, remove_leftovers, write_whole
+from vidi.images.store import ImageStore, stamp_within
 
 PLAN: Final = "plan.json"
 MOST_ATTEMPTS: Final = 4  # at one shard
@@ -184,3 +187,34 @@ def _cancel(work: ShardWork, running: dict[Any, int]) -> None:
 def plan_of(facts: dict[str, object]) -> str:
     """What shards are of, as text that is equal for equal work."""
     return json.dumps(facts, sort_keys=True, indent=1) + "\n"
+
+
+IMAGES_IN_SHARD: Final = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """Paths of one store, for one worker."""
+
+    store: ImageStore
+    paths: Sequence[str]
+
+    def identity(self) -> str:
+        """Sixteen hex digits that change with the paths, and with size or time of a file where the store knows them."""
+        stamps = [stamp_within(self.store, path) for path in self.paths]
+        return digest_of_texts([*self.paths, *stamps])[:16]
+
+
+def split_paths(store: ImageStore, paths: Sequence[str], *, most: int) -> list[Shard]:
+    """Cut the paths of a store into shards.
+
+    >>> from vidi.data.inputs import BytesStore
+    >>> [shard.paths for shard in split_paths(BytesStore({}), ["a", "b", "c"], most=2)]
+    [['a', 'b'], ['c']]
+    """
+    return [Shard(store, paths[start : start + most]) for start in range(0, len(paths), most)]
+
+
+def digest_of_texts(texts: Sequence[str]) -> str:
+    """SHA-256 of a list of texts, 64 hex digits."""
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogateescape")).hexdigest()

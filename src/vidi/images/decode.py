@@ -44,7 +44,7 @@ class DecodedImage:
 
     image: Array  # (height, width, 3) uint8, upright RGB; perhaps at reduced scale
     size: Size  # (height, width) of the upright image at full scale
-    notes: tuple[str, ...]  # codes of `vidi.images.reasons.NOTES`
+    notes: tuple[str, ...]  # codes of `vidi.images.limits.NOTES`
     format: str  # JPEG, PNG, ...
 
 
@@ -103,7 +103,7 @@ def decode_image(data: bytes, *, options: DecodeOptions = DEFAULT, at_least: Siz
         at_least: (height, width), upright: a large JPEG may come out reduced to 1/2, 1/4 or 1/8, never below this.
 
     Raises:
-        ImageError: the file is refused; `code` is one of `vidi.images.reasons.REASONS`.
+        ImageError: the file is refused; `code` is one of `vidi.images.limits.REASONS`.
     """
     return decode_pixels(data, read_header(data, options), options=options, at_least=at_least)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from vidi.errors import ImageError
 from vidi.images.account import Entry
-from vidi.images.limits import Limits
-from vidi.images.reasons import IGNORED
+from vidi.images.limits import IGNORED, Limits
 from vidi.images.store import stamp_of_file
 
 _LITTER_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini"}

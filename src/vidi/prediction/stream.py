@@ -32,7 +32,7 @@ class Answer:
 
     path: str  # as it was given
     outcome: Prediction | ImageError  # the prediction, or why there is none
-    notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
+    notes: tuple[str, ...] = ()  # codes of `vidi.images.limits.NOTES`
     digest: str = ""  # SHA-256 of the file's bytes; empty if they could not be read
     size: tuple[int, int] | None = None  # (height, width) of the full upright image
     measured: Measured | None = None  # array from `measure`; None without one

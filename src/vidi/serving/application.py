@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vidi.serving.engine.engine import AnswerEngine
-from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import ServedModel, open_served
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
+from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.routes import documents, feedback, inference, page, train, v1
 from vidi.serving.routes.reading import problem_response
 from vidi.serving.service import Service

@@ -7,11 +7,11 @@ from vidi.log.writer import WriterState
 from vidi.model_file.values import Json
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.slots import Slots
-from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.log import RequestLog
 from vidi.serving.metrics import ServerMetrics
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
+from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.recording import Recorder
 from vidi.serving.settings import Settings
 from vidi.serving.training import Trainer

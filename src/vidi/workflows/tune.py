@@ -39,8 +39,7 @@ from vidi.workflows.run.start import read_start
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
-from vidi.workflows.tuning.framed_rows import framed_rows
-from vidi.workflows.tuning.held_out import SearchRows, choose_rows
+from vidi.workflows.tuning.framed_rows import SearchRows, choose_rows, framed_rows
 from vidi.workflows.tuning.plan import Planned, plan_search
 from vidi.workflows.tuning.trials import (
     Search,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.counts import count
-from vidi.serving.doors.paths import is_plain_path
+from vidi.serving.doors.doorkeeper import is_plain_path
 from vidi.serving.doors.tokens import TokenLock, make_token
 
 

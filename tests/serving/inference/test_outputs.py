@@ -16,14 +16,15 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.walk import ValueInfo
 from vidi.prediction.prediction import decide
 from vidi.serving.inference.outputs import (
+    InferResponse,
     choose_outputs,
+    encode_response,
     make_tensors,
     network_outputs,
     offered_outputs,
     rank_classes,
 )
 from vidi.serving.inference.request import AskedOutput, InferRequest
-from vidi.serving.inference.response import InferResponse, encode_response
 from vidi.serving.inference.tally import Tallies
 from vidi.serving.inference.tensors import OutputTensor, texts
 from vidi.serving.json_body import MOST_VALUES

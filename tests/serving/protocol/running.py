@@ -12,8 +12,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
+from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.protocol.listen import Listen, Listening
 from vidi.serving.protocol.server import run_server
 from vidi.serving.settings import Settings

@@ -16,7 +16,7 @@ from tests.serving.protocol.running import (
     small_app,
     whole_body,
 )
-from vidi.serving.lifecycle import Lifecycle
+from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.settings import Settings
 
 QUICK = Settings(header_seconds=0.05, idle_seconds=0.1, body_bytes_per_second=1_000)

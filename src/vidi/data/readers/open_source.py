@@ -10,7 +10,7 @@ from vidi.data.readers.source import Source
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
-from vidi.images.reasons import IGNORED
+from vidi.images.limits import IGNORED
 from vidi.images.scan import FolderStore, FoundFile, Scan, is_litter, is_other_file, scan_folder
 
 # Only these files say something about images elsewhere; any other single file is no data set.

@@ -27,7 +27,7 @@ class Header:
     format: str  # JPEG, PNG, ...
     stored_size: Size  # (height, width) as the file holds it
     orientation: int = 1  # EXIF: 5 to 8 turn the image on its side
-    notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
+    notes: tuple[str, ...] = ()  # codes of `vidi.images.limits.NOTES`
     parts: tuple[HeaderPart, ...] = ()
     end: int = 0  # one past the last byte of the image
     scans: int = 1  # JPEG: how often the coded data walks over the image

@@ -16,7 +16,7 @@ from vidi.data.checked import (
 )
 from vidi.data.splitting.leaks import describe_leak
 from vidi.files import escape_path
-from vidi.images.reasons import NOTES
+from vidi.images.limits import NOTES
 from vidi.metrics.outputs import SIGMOID
 from vidi.numbers import percent
 from vidi.report.words.counting import count_of

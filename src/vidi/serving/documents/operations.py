@@ -6,8 +6,19 @@ from typing import Final
 from vidi.images.limits import MEGABYTE
 from vidi.model_file.values import Json
 from vidi.serving.asked import Asked
-from vidi.serving.documents.log import OF_ANSWERS, OF_FEEDBACK, answers_operation, feedback_operation
-from vidi.serving.documents.schemas import TEXT, Schema, declared, list_of, one_of, record, reference
+from vidi.serving.documents.schemas import (
+    OF_ANSWERS,
+    OF_FEEDBACK,
+    TEXT,
+    Schema,
+    answers_operation,
+    declared,
+    feedback_operation,
+    list_of,
+    one_of,
+    record,
+    reference,
+)
 from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
 from vidi.serving.settings import Settings
 

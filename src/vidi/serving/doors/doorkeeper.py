@@ -3,13 +3,13 @@
 import functools
 import json
 from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.serving.doors.doors import Doors
 from vidi.serving.doors.hosts import Place, origin_of, read_host, read_origin, read_place
-from vidi.serving.doors.paths import is_plain_path
 from vidi.serving.doors.tokens import TokenLock
 from vidi.serving.problems import MEDIA_TYPE, Problem
 
@@ -178,3 +178,32 @@ def _answer(problem: Problem) -> Response:
     document = json.dumps(problem.as_json(), ensure_ascii=False)
     headers = {"cache-control": "no-store", **problem.headers}
     return Response(document, problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+REFUSED_SIGNS = frozenset(b"\\") | frozenset(range(32)) | {127}
+
+
+def is_plain_path(raw: bytes) -> bool:
+    r"""Whether a path means the same to every program that reads it.
+
+    Refused are empty segments, `.` and `..`, control signs and backslashes, each also percent-encoded (once or twice),
+    an encoded slash, and a percent sign that encodes nothing.
+
+    Args:
+        raw: path of a request line, percent-encoded, without the query.
+
+    >>> is_plain_path(b"/v2/models/flowers-1.0"), is_plain_path(b"/a/%2e%2e/b"), is_plain_path(b"//a")
+    (True, False, False)
+    """
+    if not raw.startswith(b"/"):
+        return False
+    once = unquote_to_bytes(raw)
+    twice = unquote_to_bytes(once)
+    if once != twice or once.count(b"/") != raw.count(b"/") or REFUSED_SIGNS & set(once):
+        return False
+    try:
+        once.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    segments = once[1:].split(b"/")
+    return b"%" not in once and all(part not in (b".", b"..") for part in segments) and b"" not in segments[:-1]

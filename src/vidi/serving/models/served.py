@@ -1,15 +1,19 @@
 """One model as it is served: a session for many requests side by side, and one for a request alone."""
 
+import os
 import re
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from vidi.errors import ModelError, UsageError
 from vidi.files import escape_path
 from vidi.machine import core_count, give_memory_back
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.read import ModelFile, find_model, name_of, read_model
+from vidi.model_file.read import ModelFile, find_model, name_of, read_model, read_model_bytes
 from vidi.model_file.registered import follows_name
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
@@ -17,9 +21,81 @@ from vidi.prediction.engines.engine import GraphEngine
 from vidi.prediction.engines.registry import AUTO, USUAL, open_engine
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
-from vidi.serving.models.source import ModelSource
 from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.requests.shared import USUAL_ENGINE
+
+PIECE_BYTES = 1 << 20  # that are held at once while a file is sent
+
+
+class ModelSource:
+    """A model file that is held open, so that it can be read again after another was put in its place."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; where an open file cannot be replaced (Windows), it is only looked for again.
+
+        Args:
+            path: the file, or the run folder that holds it.
+
+        Raises:
+            ModelError: it is not there.
+        """
+        self.path = find_model(path)
+        self.byte_count = self.path.stat().st_size
+        self._stream: BinaryIO | None = None
+        self._lock = threading.Lock()
+        if os.name == "posix":
+            try:
+                self._stream = self.path.open("rb")
+            except OSError as error:
+                raise ModelError(f"{escape_path(self.path)}: {error.strerror}", "Check its permissions.") from error
+            weakref.finalize(self, self._stream.close)
+
+    def read(self, digest: str) -> ModelFile:
+        """The file, judged again. Safe to call from several threads.
+
+        Args:
+            digest: that it must have.
+
+        Raises:
+            ModelError: it was changed or is gone.
+        """
+        try:
+            model = read_model_bytes(self._bytes(), self.path)
+        except OSError as error:
+            raise ModelError(f"{escape_path(self.path)}: {error.strerror}", "Put the model file back.") from error
+        if model.digest != digest:
+            raise ModelError(
+                f"{escape_path(self.path)} is no longer the model that is served", "Replace model files by renaming."
+            )
+        return model
+
+    def parts(self) -> Iterator[bytes]:
+        """The file's bytes as they stand now, piece by piece and not judged. Safe to call from several threads.
+
+        Raises:
+            OSError: the file is gone.
+        """
+        position = 0
+        while piece := self._piece(position):
+            yield piece
+            position += len(piece)
+
+    def _piece(self, position: int) -> bytes:
+        if self._stream is None:
+            with self.path.open("rb") as stream:
+                stream.seek(position)
+                return stream.read(PIECE_BYTES)
+        with self._lock:
+            self._stream.seek(position)
+            return self._stream.read(PIECE_BYTES)
+
+    def _bytes(self) -> bytes:
+        if self._stream is None:
+            return self.path.read_bytes()
+        with self._lock:
+            self._stream.seek(0)
+            return self._stream.read()
+
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

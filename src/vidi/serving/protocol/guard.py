@@ -18,9 +18,8 @@ from typing import Any, Literal, cast
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import MEDIA_TYPE, Problem
-from vidi.serving.protocol.incoming import Incoming, Request
+from vidi.serving.protocol.incoming import Incoming, Lifecycle, Request
 from vidi.serving.protocol.listen import take_again
 from vidi.serving.settings import Settings
 

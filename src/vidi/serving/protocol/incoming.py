@@ -1,6 +1,6 @@
 """Requests as they come in: parsed without leniency, checked by their heads, counted, and rewritten for uvicorn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -256,3 +256,29 @@ def _malformed(cause: str, remedy: str = "Check the program that sends it.") -> 
 
 def _not_http(error: BaseException | None) -> str:
     return f"The request is not HTTP/1.1: {error}."
+
+
+class Lifecycle:
+    """Written by the server and its signals, read by `/readyz` and by every connection. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self.waiting = 0  # requests behind another one of their connection; the server's connections count them
+        self._stops = 0
+        self._hear: Callable[[int], None] | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """True from the moment the server is asked to stop: readiness is over, accepted requests are still answered."""
+        return self._stops > 0
+
+    def stop(self) -> None:
+        """Ask the server to stop: the first time it answers what it accepted, the second time it ends at once."""
+        self._stops += 1
+        if self._hear is not None:
+            self._hear(self._stops)
+
+    def heard_by(self, hear: Callable[[int], None]) -> None:
+        """Have `hear` called at each call of `stop`, with its number; at once where one came before."""
+        self._hear = hear
+        if self._stops:
+            hear(self._stops)

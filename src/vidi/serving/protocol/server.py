@@ -12,9 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message
 
 from vidi.errors import ResourceError
-from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.guard import Guard, GuardedApp, Traffic
+from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.protocol.listen import BACKLOG, Listen, Listening, open_sockets, stop_new_connections, tls_context
 from vidi.serving.settings import Settings
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import python_multipart
 from python_multipart.exceptions import FormParserError
@@ -152,3 +153,7 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], *, most: int) -> lis
     if not form.is_whole:
         raise Problem("bad-request", "The form ends before its last boundary.")
     return form.images
+
+
+Row: TypeAlias = dict[str, object]  # one image's
+Document: TypeAlias = dict[str, object]

@@ -19,9 +19,11 @@ from vidi.prediction.prediction import Prediction
 from vidi.serving.engine.classify import classify_arrays, classify_files
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.inference.outputs import (
+    InferResponse,
     OfferedOutput,
     Rows,
     choose_outputs,
+    encode_response,
     make_tensors,
     network_outputs,
     offered_outputs,
@@ -33,7 +35,6 @@ from vidi.serving.inference.request import (
     decode_request,
     read_header_length,
 )
-from vidi.serving.inference.response import InferResponse, encode_response
 from vidi.serving.inference.tally import Tallies
 from vidi.serving.metrics import ANSWERED
 from vidi.serving.models.served import ServedModel

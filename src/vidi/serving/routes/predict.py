@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from vidi.errors import ImageError
+from vidi.errors import ImageError, ModelError, VidiError
 from vidi.explanation.maps import labels_shown, regions_as_json
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import Floats
@@ -17,9 +18,11 @@ from vidi.serving.metrics import ANSWERED, REFUSED
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem, UnusableImages
 from vidi.serving.recording import Recorder
-from vidi.serving.routes.bodies import SentImage
-from vidi.serving.routes.rows import Document, Row
+from vidi.serving.routes.bodies import Document, Row, SentImage
 from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
+from vidi.workflows.locating.output import as_json
+from vidi.workflows.locating.search import Find, finder, search_image
+from vidi.workflows.requests.locate import LocateRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ async def predict(
         raise unusable(classified[0].error)
     rows = [_row(*each, asked) for each in zip(images, classified, outcomes, strict=True)]
     if asked.locate:
-        from vidi.serving.routes.boxes import add_boxes  # searching takes more of vidi than answering does
+        from vidi.serving.routes.predict import add_boxes  # searching takes more of vidi than answering does
 
         await add_boxes(engine, served, images, rows, asked)
     document: Document = {
@@ -134,3 +137,45 @@ def _account(images: Sequence[SentImage], classified: Sequence[Classified]) -> D
         else:
             account.refused.append(Entry(image.name, one.error.code, one.error.cause))
     return account.as_json()
+
+
+async def add_boxes(
+    engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], rows: Sequence[Row], asked: Asked
+) -> None:
+    """Search every image that could be used; one at a time, for a search takes much memory.
+
+    Args:
+        engine: decodes and runs.
+        served: the model.
+        images: what was sent.
+        rows: of the document; those without an error get the members `size` and `boxes`.
+        asked: how to search.
+
+    Raises:
+        Problem: the model cannot be searched with so.
+    """
+    try:
+        find = await engine.do(partial(_finder, served, LocateRequest(by=asked.by, least=asked.least)))
+    except ModelError as error:
+        raise Problem("not-ready", error.cause, error.remedy) from error
+    except VidiError as error:
+        raise Problem("invalid-input", error.cause, error.remedy) from error
+    async with engine.searching:
+        for image, row in zip(images, rows, strict=True):
+            if row["error"] is None:
+                row.update(await engine.do(partial(_search, engine, find, image)))
+
+
+def _finder(served: ServedModel, request: LocateRequest) -> Find:
+    return finder(served.whole(), request)
+
+
+def _search(engine: AnswerEngine, find: Find, image: SentImage) -> Row:
+    read = engine.crew.decode(image.data, framing=None)
+    if read.error is not None:
+        raise UnusableImages(read.error.cause, read.error.remedy)
+    located = search_image(find, image.name, read.pixels())
+    if located.error is not None:
+        raise Problem("invalid-input", located.error.sentence)
+    document = as_json(located)
+    return {"size": document["size"], "boxes": document["boxes"]}

@@ -109,7 +109,7 @@ class Explained:
 
     path: str
     outcome: Explanation | ImageError
-    notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
+    notes: tuple[str, ...] = ()  # codes of `vidi.images.limits.NOTES`
 
     @property
     def explanation(self) -> Explanation | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidi.data.cache import PixelCache, pixels_key
 from vidi.errors import DataError
 from vidi.files import escape_path
+from vidi.groups import hold_out_share
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
@@ -127,3 +128,42 @@ def framed_rows(
     )
     framed.take(prepared.pixels, rows, prepared.framing)
     return framed
+
+
+SHARE = 0.2  # of the training images, where the split has no part for calibration
+FEWEST = 20  # of a calibration part: fewer could show nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRows:
+    """Rows of the data set; the test part is in none of them."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    held_out_from: str  # calibration or train
+
+
+def choose_rows(prepared: Prepared) -> SearchRows:
+    """Train and validation for the trials; calibration, or a fifth of train in whole groups, for the comparison.
+
+    Raises:
+        DataError: there are too few images for that.
+    """
+    split = prepared.split
+    train, validation, held_out = (split.rows(part) for part in ("train", "validation", "calibration"))
+    if not len(validation):
+        raise DataError(
+            "the split has no validation images, so recipes cannot be compared",
+            "Add images, or use a split with a validation part.",
+        )
+    if len(held_out) >= FEWEST:
+        return SearchRows(train=train, validation=validation, held_out=held_out, held_out_from="calibration")
+    groups = [split.groups[row] for row in train.tolist()]
+    chosen = hold_out_share(prepared.truth.strata[train], groups, share=SHARE, seed=[0, 0x7E5])
+    if not chosen.any():
+        raise DataError(
+            f"{len(train):,} training images are too few to hold some out for the final comparison",
+            "Add images: tuning needs about ten independent images per class.",
+        )
+    return SearchRows(train=train[~chosen], validation=validation, held_out=train[chosen], held_out_from="train")

@@ -3,14 +3,61 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import ShapeError
-from vidi.timeline.events import Event, EventRules, SeenFrame, State
-from vidi.timeline.smoothing import smoothed_score
+from vidi.errors import ShapeError, UsageError
+
+State = Literal["new", "update", "end"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRules:
+    """When something counts as seen, and for how long. All times in seconds."""
+
+    start: float = 0.6  # an event begins where the smoothed score is at least this
+    end: float = 0.4  # and ends where it is below this
+    window: float = 1.0  # the smoothed score of a frame is the median of the frames around it, half before, half after
+    shortest: float = 0.5  # an event that is shorter is none
+    absence: float = 0.5  # an event ends when nothing was seen for this long; a shorter absence is none
+    gap: float = 10.0  # nothing is known across a longer time without frames that tell, so events end before it
+    update_every: float = 10.0  # between two words about an event that goes on
+
+    def __post_init__(self) -> None:
+        if not 0 < self.end <= self.start <= 1:
+            raise UsageError(
+                f"an event cannot begin at a score of {self.start:g} and end below {self.end:g}",
+                "Use two numbers above 0, at most 1, of which the one for the end is not the greater.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenFrame:
+    """The frame that shows an event best: its score is the highest so far."""
+
+    number: int  # of the source
+    seconds: float  # since the source's first frame
+    score: float  # of this frame alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A class that is in view, or was, as far as it is known."""
+
+    state: State
+    id: str  # the same for all that is said of one event
+    label: str
+    began: float  # seconds since the source's first frame: the first frame that shows it
+    last_seen: float  # the last frame that shows it; of an event that is over, its end
+    best: SeenFrame
+
+    @property
+    def duration(self) -> float:
+        """For how long it was seen, seconds."""
+        return self.last_seen - self.began
+
 
 MICROSECONDS = 1_000_000  # times are compared as whole numbers: sums of fractions of a second are not exact
 
@@ -167,3 +214,38 @@ class Timeline:
 
 def _whole(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
+
+
+def smoothed_score(
+    times: Sequence[int], scores: Sequence[NDArray[np.float64]], at: int, *, half: int, gap: int
+) -> NDArray[np.float64]:
+    """The median score of each class around one frame.
+
+    The frames counted are those within half a window, and at least the ones directly before and after, unless the gap
+    to them is too long. So a slow source is smoothed over three frames.
+
+    Args:
+        times: of the frames, microseconds, increasing.
+        scores: (classes,) for each frame; NaN where a frame does not tell.
+        at: index of the frame.
+        half: of the window, microseconds.
+        gap: the longest time to the frame before or after, microseconds.
+
+    Returns:
+        (classes,), NaN where no frame tells.
+
+    >>> rows = [np.array([value]) for value in (0.1, 0.9, 0.2)]
+    >>> smoothed_score([0, 200_000, 400_000], rows, 1, half=500_000, gap=1_000_000)
+    array([0.2])
+    """
+    now = times[at]
+    chosen = [
+        row
+        for index, (time, row) in enumerate(zip(times, scores, strict=True))
+        if abs(time - now) <= half or (abs(index - at) == 1 and abs(time - now) <= gap)
+    ]
+    rows = np.stack(chosen)
+    told = ~np.isnan(rows).all(axis=0)
+    medians = np.full(rows.shape[1], np.nan)
+    medians[told] = np.nanmedian(rows[:, told], axis=0)
+    return medians
