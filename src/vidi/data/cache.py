@@ -188,7 +188,7 @@ class PixelCache:
             raise refusal
         if not self._has_told:
             self._has_told = True
-            self.go_on(f"going on without the cache: {refusal.cause}; `--cache-dir` names another folder for it")
+            self.go_on(f"going on without the cache: {refusal.cause}; VIDI_CACHE names another folder for it")
         size = _size(shape, kind)
         try:
             with tempfile.TemporaryFile(prefix="vidi-") as stream:
@@ -382,7 +382,7 @@ def _reserve(path: Path, size: int) -> None:
         folder = escape_path(path.parent)
         failure = writing_error(error, path)
         raise ResourceError(
-            f"{failure.cause}; the decoded pixels take {size:,}", f"Make space in {folder} or choose `--cache-dir`."
+            f"{failure.cause}; the decoded pixels take {size:,}", f"Make space in {folder}, or let VIDI_CACHE name another folder."
         ) from error
 
 
