@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidi.errors import ShapeError, UsageError
-from vidi.timeline import Event, EventRules, Timeline
+from vidi.timeline.events import Event, EventRules
+from vidi.timeline.timeline import Timeline
 
 NOTHING = float("nan")  # the score of a frame that does not tell
 

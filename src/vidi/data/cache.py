@@ -382,7 +382,8 @@ def _reserve(path: Path, size: int) -> None:
         folder = escape_path(path.parent)
         failure = writing_error(error, path)
         raise ResourceError(
-            f"{failure.cause}; the decoded pixels take {size:,}", f"Make space in {folder}, or let VIDI_CACHE name another folder."
+            f"{failure.cause}; the decoded pixels take {size:,}",
+            f"Make space in {folder}, or let VIDI_CACHE name another folder.",
         ) from error
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
-from vidi.timeline import EventRules
+from vidi.timeline.events import EventRules
 from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, PicturesUnlessOff
 
 USUAL = EventRules()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.detection.locate import Located
 from vidi.model_file.values import Json
-from vidi.timeline import Event
+from vidi.timeline.events import Event
 from vidi.video.live import SourceChange
 
 

@@ -12,7 +12,8 @@ from vidi.detection.locate import Located
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
-from vidi.timeline import Event, EventRules, Timeline
+from vidi.timeline.events import Event, EventRules
+from vidi.timeline.timeline import Timeline
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows.locating.search import finder, search_image
