@@ -252,17 +252,20 @@ def flat(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 # this line makes all runs anew.
 DIFFERS = {
     r"\.stderr:.*": "progress and speeds; what counts stands in the files, too",
-    r"(run|evaluation)\.json:(data\.)?(follow_links|merge_names|data_dir|cache_dir|data_cache|split_seed|feedback_weight"
+    r"(run|evaluation|compare)\.json:(request\.)?(data\.)?(follow_links|merge_names|data_dir|cache_dir|data_cache|split_seed|feedback_weight"
     r"|renames|seed|ensemble_by): .*": "options that are gone, at their defaults",
+    r"ensemble\.(by|members\[\d+\]\.held_out): .*": "of ensembles by folds, which are gone",
+    r"test_uses: .*|test-uses\.jsonl:.*|used \d+ times|on these images \d+ times": "uses, also by earlier runs",
     r"\d{4}-\d\d-\d\d(T[\d:.+]+)?": "the date",
-    r"(vidi_|inspect\.json:)digest: .*|of the file</th><td>\w+|\b[0-9a-f]{12}\b": "of a model file, which is dated",
+    r"(vidi_|inspect\.json:|export\.json:model\.)digest: .*|digest `\w+`": "of a model file, which is dated",
+    r"of the file</th><td>\w+|\b[0-9a-f]{12}\b": "of a model file, which is dated",
     r"\.safetensors:.*": "a checkpoint holds seconds; its weights are in model.onnx, too",
     r"\b(milliseconds|seconds|images_per_second|limited_by)(\.[\w ]+)*: .*": "speed, in JSON and CSV",
     r"[\d.]+ minutes of training|[\d.]+ ms\b": "speed, in report.html",
     r'(<tr><th scope="row">[\w ]+</th><td class="n">[\d.]+</td><td class="n">[\d.]+ %</td></tr>)+': "its stages",
     r"Training \d+</th>.*?</tr>": "the same of an ensemble's trainings, whose figures are in metrics.json, too",
     r"batch \d+: [\d,.]+ images/s, [\d.]+ times": "speed, in export.md",
-    r"files\.export\.json: .*|beside_model_bytes: .*|[\d,]+ bytes; [\d,]+ bytes beside": "sizes of files with speeds",
+    r"files\.[\w/]+\.json: .*|beside_model_bytes: .*|[\d,]+ bytes; [\d,]+ bytes beside": "sizes of files with speeds",
 }
 
 
