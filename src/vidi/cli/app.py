@@ -70,6 +70,8 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "av": "video",
     "ray": "ray",
 }
+INTERRUPTED = "interrupted: the command ended early; all finished files are intact"
+COMPLETION = "_VIDI_COMPLETE"  # the variable by which a shell asks how words go on, as click names it
 
 
 class Verbs(click.Group):
@@ -100,10 +102,6 @@ def made_command(name: str) -> click.Command:
     from vidi.cli.command import VerbCommand
 
     return VerbCommand(name, verb_of(name))
-
-
-INTERRUPTED = "interrupted: the command ended early; all finished files are intact"
-COMPLETION = "_VIDI_COMPLETE"  # the variable by which a shell asks how words go on, as click names it
 
 
 def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:

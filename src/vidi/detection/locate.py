@@ -20,6 +20,12 @@ from vidi.prediction.stream import batch_size
 STEPS_PER_OCTAVE = 3  # sizes of windows between one and twice it
 BORDER = 0.25  # of a window: so far windows may hang over the image's edges
 MOST_PIXELS = 40_000_000  # of one level
+LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwise
+MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
+MOST_PROPOSED = 2_000  # windows for each class and image, before suppression
+INSIDE = 0.8  # of a box
+PART_PENALTY = 3.0  # in logarithms of odds: so much less sure is a box within a better one
+SAME_THING = 0.6  # IoU of windows whose boxes are averaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +121,6 @@ def draw_level(image: NDArray[np.uint8], level: Level, framing: Framing, *, stri
     canvas = np.full((*sides, 3), PAD_GREY, np.uint8)
     canvas[top : top + height, left : left + width] = image
     return canvas
-
-
-LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwise
-MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
-MOST_PROPOSED = 2_000  # windows for each class and image, before suppression
-INSIDE = 0.8  # of a box
-PART_PENALTY = 3.0  # in logarithms of odds: so much less sure is a box within a better one
-SAME_THING = 0.6  # IoU of windows whose boxes are averaged
 
 
 @dataclass(frozen=True, slots=True)

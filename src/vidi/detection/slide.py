@@ -23,6 +23,9 @@ from vidi.prediction.session import open_graph
 from vidi.prediction.stream import batch_size
 
 BAND_BYTES = 48_000_000  # of maps that are held at once; much less makes lite2 several times as slow
+WINDOWS_AT_ONCE = 512
+CHANNELS_AT_ONCE = 128  # of the sums in double precision
+STEPS_ACROSS = 8  # of the shorter side of windows that are cut out one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,11 +102,6 @@ def _bands(
         (band,) = one.session.run([stage.target], {stage.source: np.ascontiguousarray(fed)})
         skipped = start // reach.stride
         yield first, band[:, :, first - skipped : last + 1 - skipped]
-
-
-WINDOWS_AT_ONCE = 512
-CHANNELS_AT_ONCE = 128  # of the sums in double precision
-STEPS_ACROSS = 8  # of the shorter side of windows that are cut out one by one
 
 
 @dataclass(frozen=True, slots=True, eq=False)

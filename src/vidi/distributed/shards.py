@@ -18,6 +18,7 @@ PLAN: Final = "plan.json"
 MOST_ATTEMPTS: Final = 4  # at one shard
 LOOK_SECONDS: Final = 1.0  # between two looks at the clock
 AHEAD: Final = 4  # shards for each core that are begun before an earlier one is done
+IMAGES_IN_SHARD: Final = 256
 
 
 class ShardLostError(Exception):
@@ -187,9 +188,6 @@ def _cancel(work: ShardWork, running: dict[Any, int]) -> None:
 def plan_of(facts: dict[str, object]) -> str:
     """What shards are of, as text that is equal for equal work."""
     return json.dumps(facts, sort_keys=True, indent=1) + "\n"
-
-
-IMAGES_IN_SHARD: Final = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,9 @@ from vidi.prediction.prediction import Prediction
 Map = NDArray[np.float32]  # (rows, columns)
 MIDDLE = (3 / 8, 5 / 8)  # of a side: what counts as the middle
 WORDS = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
+LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
+MOST_SEVERAL = 6  # maps of an image that shows several
+Regions: TypeAlias = NDArray[np.float32]  # (classes, rows, columns), class evidence
 
 
 def evidence_for(evidence: NDArray[np.float32], class_index: int, outputs: Outputs = SOFTMAX) -> Map:
@@ -92,12 +95,6 @@ def place_in_words(values: Map) -> str:
     """
     down, across = (sum(share > border for border in MIDDLE) for share in strongest_place(values))
     return WORDS[down][across]
-
-
-LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
-MOST_SEVERAL = 6  # maps of an image that shows several
-
-Regions: TypeAlias = NDArray[np.float32]  # (classes, rows, columns), class evidence
 
 
 def labels_shown(prediction: Prediction, top: int | None) -> list[str]:

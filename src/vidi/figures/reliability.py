@@ -10,6 +10,8 @@ from vidi.numbers import percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FEWEST = 20  # answers whose error rate is drawn: among fewer, one mistake moves it by over 5 points
+
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
@@ -66,9 +68,6 @@ def plot_reliability(bins: Sequence[Reliability]) -> Callable[["Axes"], None]:
         legend_above(axes)
 
     return draw
-
-
-FEWEST = 20  # answers whose error rate is drawn: among fewer, one mistake moves it by over 5 points
 
 
 def draw_risk_coverage(

@@ -18,6 +18,7 @@ Held = Array | Image.Image  # one image in memory: (height, width, 3) RGB or (he
 Given = str | Held  # or the path of its file
 
 _REMEDY = "Give paths, Pillow images, or uint8 arrays (height, width, 3), RGB, or (height, width), grey; any sizes."
+EXIF_ORIENTATION = 274
 
 
 def list_images(images: object) -> list[Given]:
@@ -76,9 +77,6 @@ def as_rgb(image: Array | Image.Image) -> Array:
     if isinstance(image, Image.Image):
         return from_pillow(image)
     return image if image.ndim == 3 and image.shape[2] == 3 else np.stack([image.reshape(image.shape[:2])] * 3, axis=2)
-
-
-EXIF_ORIENTATION = 274
 
 
 def from_pillow(image: Image.Image, *, options: DecodeOptions = DEFAULT) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ LONGEST_LABEL: Final = 500  # signs
 LONGEST_NAME: Final = 200  # signs of a source or a key
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+Trouble = Literal["locked", "full", "lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +196,6 @@ def _check_text(what: str, text: str, most: int) -> None:
     is_sound = text.isprintable() and text.encode("utf-8", "replace").decode() == text
     if not text or len(text) > most or not is_sound:
         raise UsageError(f"{what} is {text[:80]!r}", f"Use 1 to {most:,} printable signs.")
-
-
-Trouble = Literal["locked", "full", "lost"]
 
 
 class LogUnavailableError(ResourceError):

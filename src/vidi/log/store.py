@@ -37,6 +37,7 @@ from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, mo
 from vidi.log.schema import CLAIMS, EVENTS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, TABLES, VERSION, prepare
 
 PAGE: Final = 1_000  # rows that are read at a time, so that no reader stands in the way of a deletion
+JOURNALS = ("", "-wal", "-shm")  # what SQLite puts beside a file
 
 
 class PredictionLog:
@@ -420,9 +421,6 @@ class Turns:
             with self._changed:
                 self._line.popleft()
                 self._changed.notify_all()
-
-
-JOURNALS = ("", "-wal", "-shm")  # what SQLite puts beside a file
 
 
 def contents_of(connection: Connection, models: Mapping[int, LoggedModel], address: LogAddress) -> LogContents:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 OWN_PREFIX = "vidi."  # tensors of the preprocessing and the calibration; what lacks it was trained
 DIGEST_KEY = "vidi_digest"
 DIGEST_LENGTH = 64  # hex digits; they are the last bytes of the file
+MEMBERS = "members"  # with a member's number it stands before the names of its tensors: `members.0.head.weight`
+MIRRORED = "mirrored"  # how the names begin of what a network that looks both ways adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,6 @@ def is_digest(text: str) -> bool:
     (True, False)
     """
     return len(text) == DIGEST_LENGTH and set(text) <= set("0123456789abcdef")
-
-
-MEMBERS = "members"  # with a member's number it stands before the names of its tensors: `members.0.head.weight`
-MIRRORED = "mirrored"  # how the names begin of what a network that looks both ways adds
 
 
 def member_count(tensor_names: Iterable[str]) -> int:

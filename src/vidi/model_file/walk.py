@@ -17,6 +17,104 @@ from vidi.model_file.digests import TensorView
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAXIMUM_FIELDS = 100_000  # in one message; a file of nothing but tiny fields must not hold a core for minutes
+MAXIMUM_NODES = 20_000
+MAXIMUM_TENSORS = 20_000
+MAXIMUM_NAME_BYTES = 1_000
+MAXIMUM_RANK = 8
+MAXIMUM_METADATA_BYTES = 9 << 20  # 4 MB of our own, and the class names again for viewers
+MAXIMUM_NUMBER = 1 << 20  # in attributes and int64 tensors: shapes, pads, sizes; more could only eat memory
+EXPONENT = 0x7F800000  # of a float32: all its bits are set in NaN and infinity alone
+WHOLE_AXIS = (1 << 63) - 1  # "to the end" in Slice
+Value = int | memoryview
+Found = dict[int, list[Value]]
+# Fields that vidi writes: number -> (name, wire type, may it stand there several times).
+_MODEL = {
+    1: ("ir_version", VARINT, False),
+    2: ("producer_name", BYTES, False),
+    3: ("producer_version", BYTES, False),
+    7: ("graph", BYTES, False),
+    8: ("opset_import", BYTES, True),
+    14: ("metadata_props", BYTES, True),
+}
+_GRAPH = {
+    1: ("node", BYTES, True),
+    2: ("name", BYTES, False),
+    5: ("initializer", BYTES, True),
+    11: ("input", BYTES, True),
+    12: ("output", BYTES, True),
+}
+_NODE = {
+    1: ("input", BYTES, True),
+    2: ("output", BYTES, True),
+    3: ("name", BYTES, False),
+    4: ("op_type", BYTES, False),
+    5: ("attribute", BYTES, True),
+}
+_ATTRIBUTE = {
+    1: ("name", BYTES, False),
+    2: ("f", FIXED32, False),
+    3: ("i", VARINT, False),
+    4: ("s", BYTES, False),
+    7: ("floats", FIXED32, True),
+    8: ("ints", VARINT, True),
+    20: ("type", VARINT, False),
+}
+_TENSOR = {
+    1: ("dims", VARINT, True),
+    2: ("data_type", VARINT, False),
+    8: ("name", BYTES, False),
+    9: ("raw_data", BYTES, False),
+}
+_OPSET = {1: ("domain", BYTES, False), 2: ("version", VARINT, False)}
+_ENTRY = {1: ("key", BYTES, False), 2: ("value", BYTES, False)}
+_VALUE_INFO = {1: ("name", BYTES, False), 2: ("type", BYTES, False)}
+_TYPE = {1: ("tensor_type", BYTES, False)}
+_TENSOR_TYPE = {1: ("elem_type", VARINT, False), 2: ("shape", BYTES, False)}
+_SHAPE = {1: ("dim", BYTES, True)}
+_DIMENSION = {1: ("dim_value", VARINT, False), 2: ("dim_param", BYTES, False)}
+# What ONNX allows and vidi never writes, by its name, so that the refusal says what it met.
+_FOREIGN = {
+    ("the model", 20): "training information",
+    ("the model", 25): "local functions",
+    ("the graph", 13): "inner value types",
+    ("the graph", 14): "quantisation notes",
+    ("the graph", 15): "sparse tensors",
+    ("a node", 7): "operators of a foreign domain",
+    ("a node", 8): "operators of a foreign domain",
+    ("an attribute", 5): "tensors inside a node",
+    ("an attribute", 6): "a subgraph (If, Loop or Scan)",
+    ("an attribute", 11): "subgraphs (If, Loop or Scan)",
+    ("an attribute", 21): "attributes of a local function",
+    ("a tensor", 13): "data outside the file",
+    ("a tensor", 14): "data outside the file",
+}
+_FLOATS = {"FLOAT16": "<f2", "FLOAT": "<f4", "DOUBLE": "<f8"}
+# Deterministic operators whose output is bounded by their inputs and constants. Not here: If, Loop, Scan,
+# SequenceMap (subgraphs), ConstantOfShape, Expand, Tile, Range (memory out of nothing), Random* (no same answer twice),
+# and whatever reads or writes texts, sequences or optionals.
+OPERATORS = frozenset(
+    """
+    Abs Add ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvInteger DepthToSpace DequantizeLinear
+    Div DynamicQuantizeLinear Elu Equal Erf Exp Flatten Floor Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
+    GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu
+    Less LessOrEqual Log LogSoftmax LpNormalization MatMul MatMulInteger Max MaxPool Min Mish Mul Neg PRelu Pad Pow
+    QLinearConv QLinearMatMul QuantizeLinear ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu
+    Reshape Resize Round Selu Shape Sigmoid Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh
+    Transpose Unsqueeze Where
+    """.split()  # noqa: SIM905  # one word a line would take a hundred lines
+)
+# onnx.TensorProto.DataType: code -> (ONNX's word, bytes for each value).
+DATA_TYPES: Mapping[int, tuple[str, int]] = {
+    1: ("FLOAT", 4),
+    2: ("UINT8", 1),
+    3: ("INT8", 1),
+    6: ("INT32", 4),
+    7: ("INT64", 8),
+    9: ("BOOL", 1),
+    10: ("FLOAT16", 2),
+    11: ("DOUBLE", 8),
+}
+MOST_EVIDENCE_CLASSES = 200  # above, evidence maps cost more than they tell
 
 
 class WireError(ValueError):
@@ -130,16 +228,6 @@ def outline(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, 
         position += used + length
 
 
-MAXIMUM_NODES = 20_000
-MAXIMUM_TENSORS = 20_000
-MAXIMUM_NAME_BYTES = 1_000
-MAXIMUM_RANK = 8
-MAXIMUM_METADATA_BYTES = 9 << 20  # 4 MB of our own, and the class names again for viewers
-MAXIMUM_NUMBER = 1 << 20  # in attributes and int64 tensors: shapes, pads, sizes; more could only eat memory
-EXPONENT = 0x7F800000  # of a float32: all its bits are set in NaN and infinity alone
-WHOLE_AXIS = (1 << 63) - 1  # "to the end" in Slice
-
-
 class RefusedError(ValueError):
     """A reason why a file is not one that vidi wrote."""
 
@@ -165,10 +253,6 @@ class ModelContents:
     operators: Mapping[str, int]  # how many nodes of each
 
 
-Value = int | memoryview
-Found = dict[int, list[Value]]
-
-
 def walk_model(data: bytes) -> ModelContents:
     """Read and judge a whole file.
 
@@ -190,70 +274,6 @@ def walk_model(data: bytes) -> ModelContents:
     outputs = tuple(_value_info(_view(value)) for value in graph[12])
     operators = _judge_nodes(graph[1], {value.name for value in inputs}, [tensor.name for tensor in tensors], outputs)
     return ModelContents(_metadata(model[14]), opset, inputs, outputs, tensors, operators)
-
-
-# Fields that vidi writes: number -> (name, wire type, may it stand there several times).
-_MODEL = {
-    1: ("ir_version", VARINT, False),
-    2: ("producer_name", BYTES, False),
-    3: ("producer_version", BYTES, False),
-    7: ("graph", BYTES, False),
-    8: ("opset_import", BYTES, True),
-    14: ("metadata_props", BYTES, True),
-}
-_GRAPH = {
-    1: ("node", BYTES, True),
-    2: ("name", BYTES, False),
-    5: ("initializer", BYTES, True),
-    11: ("input", BYTES, True),
-    12: ("output", BYTES, True),
-}
-_NODE = {
-    1: ("input", BYTES, True),
-    2: ("output", BYTES, True),
-    3: ("name", BYTES, False),
-    4: ("op_type", BYTES, False),
-    5: ("attribute", BYTES, True),
-}
-_ATTRIBUTE = {
-    1: ("name", BYTES, False),
-    2: ("f", FIXED32, False),
-    3: ("i", VARINT, False),
-    4: ("s", BYTES, False),
-    7: ("floats", FIXED32, True),
-    8: ("ints", VARINT, True),
-    20: ("type", VARINT, False),
-}
-_TENSOR = {
-    1: ("dims", VARINT, True),
-    2: ("data_type", VARINT, False),
-    8: ("name", BYTES, False),
-    9: ("raw_data", BYTES, False),
-}
-_OPSET = {1: ("domain", BYTES, False), 2: ("version", VARINT, False)}
-_ENTRY = {1: ("key", BYTES, False), 2: ("value", BYTES, False)}
-_VALUE_INFO = {1: ("name", BYTES, False), 2: ("type", BYTES, False)}
-_TYPE = {1: ("tensor_type", BYTES, False)}
-_TENSOR_TYPE = {1: ("elem_type", VARINT, False), 2: ("shape", BYTES, False)}
-_SHAPE = {1: ("dim", BYTES, True)}
-_DIMENSION = {1: ("dim_value", VARINT, False), 2: ("dim_param", BYTES, False)}
-
-# What ONNX allows and vidi never writes, by its name, so that the refusal says what it met.
-_FOREIGN = {
-    ("the model", 20): "training information",
-    ("the model", 25): "local functions",
-    ("the graph", 13): "inner value types",
-    ("the graph", 14): "quantisation notes",
-    ("the graph", 15): "sparse tensors",
-    ("a node", 7): "operators of a foreign domain",
-    ("a node", 8): "operators of a foreign domain",
-    ("an attribute", 5): "tensors inside a node",
-    ("an attribute", 6): "a subgraph (If, Loop or Scan)",
-    ("an attribute", 11): "subgraphs (If, Loop or Scan)",
-    ("an attribute", 21): "attributes of a local function",
-    ("a tensor", 13): "data outside the file",
-    ("a tensor", 14): "data outside the file",
-}
 
 
 def _collect(message: memoryview, allowed: Mapping[int, tuple[str, int, bool]], where: str) -> Found:
@@ -354,9 +374,6 @@ def _tensor(message: memoryview) -> TensorView:
     return TensorView(name, type_name, shape, data)
 
 
-_FLOATS = {"FLOAT16": "<f2", "FLOAT": "<f4", "DOUBLE": "<f8"}
-
-
 def _are_finite(data: memoryview, type_name: str) -> bool:
     """Whether all values are finite; a sum that is tells it of all of them, and takes no memory."""
     values = np.frombuffer(data, _FLOATS[type_name])
@@ -439,32 +456,3 @@ def _judge_attribute(message: memoryview, operator: str) -> None:
 
 
 __all__ = ["ModelContents", "RefusedError", "ValueInfo", "WireError", "walk_model"]
-
-
-# Deterministic operators whose output is bounded by their inputs and constants. Not here: If, Loop, Scan,
-# SequenceMap (subgraphs), ConstantOfShape, Expand, Tile, Range (memory out of nothing), Random* (no same answer twice),
-# and whatever reads or writes texts, sequences or optionals.
-OPERATORS = frozenset(
-    """
-    Abs Add ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvInteger DepthToSpace DequantizeLinear
-    Div DynamicQuantizeLinear Elu Equal Erf Exp Flatten Floor Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
-    GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu
-    Less LessOrEqual Log LogSoftmax LpNormalization MatMul MatMulInteger Max MaxPool Min Mish Mul Neg PRelu Pad Pow
-    QLinearConv QLinearMatMul QuantizeLinear ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu
-    Reshape Resize Round Selu Shape Sigmoid Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh
-    Transpose Unsqueeze Where
-    """.split()  # noqa: SIM905  # one word a line would take a hundred lines
-)
-
-# onnx.TensorProto.DataType: code -> (ONNX's word, bytes for each value).
-DATA_TYPES: Mapping[int, tuple[str, int]] = {
-    1: ("FLOAT", 4),
-    2: ("UINT8", 1),
-    3: ("INT8", 1),
-    6: ("INT32", 4),
-    7: ("INT64", 8),
-    9: ("BOOL", 1),
-    10: ("FLOAT16", 2),
-    11: ("DOUBLE", 8),
-}
-MOST_EVIDENCE_CLASSES = 200  # above, evidence maps cost more than they tell

@@ -14,6 +14,7 @@ FAR = 600.0  # a sum of squares
 LEAST_EXPECTED = 10  # images of a class; of fewer, the sum of squares has longer tails
 
 Levels = Floats  # (looks, tests): logarithms of p-values
+STEPS = 40  # of the bisection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,9 +155,6 @@ def weights_of(own: Floats) -> Floats:
     scaled = (varying - varying.mean(axis=0)) / varying.std(axis=0)
     values: Floats = np.linalg.eigvalsh(scaled.T @ scaled / len(scaled))
     return values[values > LEAST_VARIANCE]
-
-
-STEPS = 40  # of the bisection
 
 
 def chance_of_counts(inside: Floats, size: Floats, total: Floats, population: Floats) -> Floats:

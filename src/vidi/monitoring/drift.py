@@ -16,6 +16,12 @@ from vidi.monitoring.scores import USUAL_RANGE, find_cut
 from vidi.monitoring.traffic import ModelTraffic, as_stream
 
 LOOKS_AT_ONCE = 10_000
+RATE = 0.01
+PARTS, LEAST_IN_PART = 50, 50
+MOST_CLASSES = 10  # whose curves are drawn
+LOUD_CHANGES, MOST_LOUD = 3, 24
+FARTHEST = 10.0  # robust standard deviations
+STRANGE = 0.95  # of the reference's images are less strange than those that are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,9 +71,6 @@ def find_beginning(searched: Sequence[Searched], looks: PlannedLooks) -> int:
         for some in np.array_split(starts, 1 + len(starts) // LOOKS_AT_ONCE)
     ]
     return int(starts[np.concatenate(levels).argmin()])
-
-
-RATE = 0.01
 
 
 def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float = RATE) -> DriftFinding:
@@ -130,13 +133,6 @@ def _nearest_beginning(at: Floats, image: int) -> int:
     """The image nearest to this one with which a new time begins."""
     beginnings = np.flatnonzero(np.diff(at, prepend=np.nan) != 0)
     return int(beginnings[np.abs(beginnings - image).argmin()])
-
-
-PARTS, LEAST_IN_PART = 50, 50
-MOST_CLASSES = 10  # whose curves are drawn
-LOUD_CHANGES, MOST_LOUD = 3, 24
-FARTHEST = 10.0  # robust standard deviations
-STRANGE = 0.95  # of the reference's images are less strange than those that are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,6 +12,8 @@ from torch import nn
 from vidi.errors import ModelError
 from vidi.model_file.walk import OPERATORS, RefusedError, walk_model
 
+_OTHER = "Use another network; convolutional networks usually work."
+
 
 def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, opset: int) -> onnx.GraphProto:
     """The graph of a network, every name of which begins with `prefix`, as our own layers' do.
@@ -96,6 +98,3 @@ def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
         value.name = f"{prefix}.{value.name}"
         value.ClearField("metadata_props")
         value.ClearField("doc_string")
-
-
-_OTHER = "Use another network; convolutional networks usually work."

@@ -33,6 +33,11 @@ OPSET = 18
 Attributes = Mapping[str, int | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
 POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
+PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
+    nn.AvgPool2d: ("AveragePool", POOLING),
+    nn.ReLU: ("Relu", {}),
+    nn.Flatten: ("Flatten", {}),
+}
 
 
 class GraphWriter:
@@ -321,13 +326,6 @@ def _inner(graph: GraphWriter, layer: Inner, value: str, name: str) -> str:
 
 def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> str:
     return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], output=f"{name}.mean")], output=name)
-
-
-PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
-    nn.AvgPool2d: ("AveragePool", POOLING),
-    nn.ReLU: ("Relu", {}),
-    nn.Flatten: ("Flatten", {}),
-}
 
 
 TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # on two one-thread runs: 1 to 4 images 250 a second, 32 images 175), fewer small ones pay for each call.
 BATCH_PIXELS = 4 * 224 * 224
 MOST_IN_BATCH = 64
+Classify = Callable[[NDArray[np.uint8]], list[Prediction]]  # framed images (batch, height, width, 3) to answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,9 +53,6 @@ class Answer:
     def error(self) -> ImageError | None:
         """Reason why the file could not be used; None if it was classified."""
         return self.outcome if isinstance(self.outcome, ImageError) else None
-
-
-Classify = Callable[[NDArray[np.uint8]], list[Prediction]]  # framed images (batch, height, width, 3) to answers
 
 
 def batch_size(framing: Framing) -> int:

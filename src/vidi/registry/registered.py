@@ -14,6 +14,7 @@ from vidi.model_file.values import Json
 
 Action = Literal["promote", "rollback", "keep"]
 ACTIONS: tuple[Action, ...] = ("promote", "rollback", "keep")
+HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +72,6 @@ def standing_versions(decisions: Iterable[RegistryDecision]) -> tuple[str, ...]:
         elif decision.action != "keep" and standing[-1:] != [decision.version]:
             standing.append(decision.version)
     return tuple(standing)
-
-
-HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,21 @@ RATE_OF_MANY_SMALL = 0.08  # … and where an epoch has so many steps that a slo
 SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, letters) where their mirrors tell nothing
 SIGNS_SHARE = 0.9  # below it, mirror images teach less than they cost: digits 0.3, Fashion-MNIST 0.8, photographs 1
 UNEVEN = 3  # times as many images of the largest class as of the smallest: from here on heads weigh the classes
+ALIKE = {"adam", "adamw"}  # a rate for one suits the other
+MOMENTUM = 0.9  # of sgd; that of muon is lower
+LITE_PACE = {"sgd": 0.003, "adam": 0.001, "adamw": 0.001}
+TEXTBOOK_PACE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001}
+COMPACT_PACE = {"sgd": 0.3, "adam": 0.003, "adamw": 0.003}  # sgd for a batch of 512
+OTHER_PACE = {"sgd": 0.003, "adam": 0.0001, "adamw": 0.0001}  # pretrained, and never measured here
+PACES: Mapping[str, Mapping[str, float]] = {  # peak learning rates, by network
+    "compact": COMPACT_PACE,
+    "textbook": TEXTBOOK_PACE,
+    "dense": TEXTBOOK_PACE,
+    "lite0": LITE_PACE,
+    "lite2": LITE_PACE,
+    "lite0+lite2": LITE_PACE,
+    "lite0-grid": LITE_PACE,
+}
 
 
 def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping[str, object] | None = None) -> Recipe:
@@ -255,23 +270,6 @@ RECIPES: Mapping[str, Callable[[DataTraits], Recipe]] = {
     "lite2": _lite_recipe,
     "lite0+lite2": _lite_recipe,
     "lite0-grid": _lite_recipe,
-}
-
-
-ALIKE = {"adam", "adamw"}  # a rate for one suits the other
-MOMENTUM = 0.9  # of sgd; that of muon is lower
-LITE_PACE = {"sgd": 0.003, "adam": 0.001, "adamw": 0.001}
-TEXTBOOK_PACE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001}
-COMPACT_PACE = {"sgd": 0.3, "adam": 0.003, "adamw": 0.003}  # sgd for a batch of 512
-OTHER_PACE = {"sgd": 0.003, "adam": 0.0001, "adamw": 0.0001}  # pretrained, and never measured here
-PACES: Mapping[str, Mapping[str, float]] = {  # peak learning rates, by network
-    "compact": COMPACT_PACE,
-    "textbook": TEXTBOOK_PACE,
-    "dense": TEXTBOOK_PACE,
-    "lite0": LITE_PACE,
-    "lite2": LITE_PACE,
-    "lite0+lite2": LITE_PACE,
-    "lite0-grid": LITE_PACE,
 }
 
 

@@ -34,6 +34,8 @@ from vidi.training.width import answers_after, fit_width
 
 OF_ONE_CLASS = {"loss": "cross-entropy", "class_weights": "none"}  # values for images that may show several
 FEW_EPOCHS = {"augmentation.shift": 5, "augmentation.erase": 16}  # below, such copies cost more than they help
+LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
+GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,10 +271,6 @@ def _trained(
         stopped_by=state.stopped_by,
         notes=tuple(state.notes),
     )
-
-
-LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
-GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time
 
 
 def choose_views(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MISSING_SECONDS: Final = 0.5  # a file whose images end so much before the time that it states was cut
+MATRIX_BYTES: Final = 36  # nine 32-bit integers: a b u, c d v, x y w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +90,6 @@ def pixels_of(picture: "VideoFrame") -> NDArray[np.uint8]:
 
     matrix = picture.side_data.get("DISPLAYMATRIX")
     return make_upright(image, bytes(matrix) if isinstance(matrix, SideData) else None)
-
-
-MATRIX_BYTES: Final = 36  # nine 32-bit integers: a b u, c d v, x y w
 
 
 def quarter_turns(matrix: bytes | None) -> tuple[int, bool]:

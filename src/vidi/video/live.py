@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
     from vidi.video.opening import Opened
 
+LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
+JOIN_SECONDS: Final = 0.5  # for all readers together, at the end
+EXIT_SECONDS: Final = 20.0  # and at the end of the interpreter, which must not end while a reader is inside FFmpeg
+READER: Final = "vidi-stream"  # the name of their threads; `vidi.cli.streams` looks for it
+MOST_WEDGED: Final = 8  # threads that hang in the system's calls; no further connection is tried beside so many
+Connect = Callable[[Callable[[HttpStream], None]], Opened]  # is handed what takes a connection that can be interrupted
+Skip = Literal["DEFAULT", "NONREF", "NONKEY"]  # FFmpeg's words: decode all, what others rest on, whole pictures alone
+# Formats whose pictures carry the sender's times; those of others are made up at a rate that is only stated.
+TIMED: Final = {"rtsp", "mpegts", "flv", "matroska", "webm", "mov", "mp4", "asf", "ogg", "nut"}
+MEMORY_SECONDS: Final = 60.0  # clocks drift apart by less in this time than matters here
+LATE, VERY_LATE, IN_TIME = 0.5, 2.0, 0.2  # seconds behind the best of the last minute
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
@@ -40,13 +52,6 @@ class SourceChange:
     reason: str  # one plain sentence without a full stop; holds no password
 
 
-LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
-JOIN_SECONDS: Final = 0.5  # for all readers together, at the end
-EXIT_SECONDS: Final = 20.0  # and at the end of the interpreter, which must not end while a reader is inside FFmpeg
-READER: Final = "vidi-stream"  # the name of their threads; `vidi.cli.streams` looks for it
-MOST_WEDGED: Final = 8  # threads that hang in the system's calls; no further connection is tried beside so many
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long a stream may take, and how soon it is tried again."""
@@ -55,9 +60,6 @@ class Patience:
     read_seconds: float = 10.0  # between two pictures
     retry_seconds: float = 0.5  # after a first failure; doubled for each further one
     most_retry_seconds: float = 30.0
-
-
-Connect = Callable[[Callable[[HttpStream], None]], Opened]  # is handed what takes a connection that can be interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -244,14 +246,6 @@ def _follow(
         return "stopped"
     finally:
         connection.give_up()
-
-
-Skip = Literal["DEFAULT", "NONREF", "NONKEY"]  # FFmpeg's words: decode all, what others rest on, whole pictures alone
-
-# Formats whose pictures carry the sender's times; those of others are made up at a rate that is only stated.
-TIMED: Final = {"rtsp", "mpegts", "flv", "matroska", "webm", "mov", "mp4", "asf", "ogg", "nut"}
-MEMORY_SECONDS: Final = 60.0  # clocks drift apart by less in this time than matters here
-LATE, VERY_LATE, IN_TIME = 0.5, 2.0, 0.2  # seconds behind the best of the last minute
 
 
 class DecodingPace:

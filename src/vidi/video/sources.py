@@ -23,6 +23,8 @@ MOST_CAMERAS: Final = 100
 REMEDY: Final = (
     "Give a camera's number (0), a video file, or an address that begins with rtsp://, rtsps://, http:// or https://."
 )
+USUAL_STEP: Final = 1 / 25  # seconds to a picture without a time of its own, in a file that states no rate
+EARLY: Final = 1e-3  # seconds by which a frame may come before it is due: timestamps are rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +121,6 @@ def watch_source(
         return open_stream(source.address, source.name, limits, **seconds, connected=connected)
 
     return watch_live(connect, stop, rate=rate, patience=patience, must_open=source.kind == "camera")
-
-
-USUAL_STEP: Final = 1 / 25  # seconds to a picture without a time of its own, in a file that states no rate
-EARLY: Final = 1e-3  # seconds by which a frame may come before it is due: timestamps are rounded
 
 
 def watch_file(

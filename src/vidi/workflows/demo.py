@@ -35,6 +35,18 @@ from vidi.workflows.requests.shared import NO_IMAGES
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train
 
+LOOP = "loop"  # a story of its own: vidi/workflows/demo_loop.py
+FINDINGS = ("warning: ", "problem: ")  # how `vidi train` begins what the check found
+WRONG = "WRONG, it is "
+# A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
+QUICK: Mapping[str, object] = {
+    "options.width": 0.5,
+    "epochs": 25,
+    "optimizer": "adamw",
+    "learning_rate": 0.003,
+    "precision": "float32",  # so few channels gain nothing from less
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Demo:
@@ -47,19 +59,6 @@ class Demo:
     finds: bool = False  # it ends with a search for the thing in whole photographs
     changes: Mapping[str, object] = field(default_factory=dict)  # of the recipe
 
-
-LOOP = "loop"  # a story of its own: vidi/workflows/demo_loop.py
-FINDINGS = ("warning: ", "problem: ")  # how `vidi train` begins what the check found
-WRONG = "WRONG, it is "
-
-# A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
-QUICK: Mapping[str, object] = {
-    "options.width": 0.5,
-    "epochs": 25,
-    "optimizer": "adamw",
-    "learning_rate": 0.003,
-    "precision": "float32",  # so few channels gain nothing from less
-}
 
 DEMOS: Mapping[str, Demo] = {
     "faces": Demo(

@@ -45,6 +45,18 @@ from vidi.workflows.review import open_review
 from vidi.workflows.train import train
 
 GREYEST: Final = 60  # level of the new ink; the new paper is white
+LISTENING: Final = "listening on "
+START_SECONDS: Final = 60.0
+TAKEN_SECONDS: Final = 60.0  # until a server has taken another model, at most
+_LOOK_SECONDS: Final = 0.2
+NAME: Final = "digits"
+MARK: Final = "demo-loop"  # the folder's name; only such a folder is replaced
+RECIPE: Final[Mapping[str, object]] = {
+    "options.width": 0.5,
+    "optimizer": "adamw",
+    "learning_rate": 0.003,
+    "precision": "float32",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +126,6 @@ def other_paper(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     [[255, 60]]
     """
     return np.round(255 - image * ((255 - GREYEST) / 255)).astype(np.uint8)
-
-
-LISTENING: Final = "listening on "
-START_SECONDS: Final = 60.0
-TAKEN_SECONDS: Final = 60.0  # until a server has taken another model, at most
-_LOOK_SECONDS: Final = 0.2
 
 
 class DemoServer:
@@ -220,16 +226,6 @@ def _read_on(lines: Iterable[str]) -> None:
     """Take what else the server says, so that it never waits for a reader."""
     for _ in lines:
         pass
-
-
-NAME: Final = "digits"
-MARK: Final = "demo-loop"  # the folder's name; only such a folder is replaced
-RECIPE: Final[Mapping[str, object]] = {
-    "options.width": 0.5,
-    "optimizer": "adamw",
-    "learning_rate": 0.003,
-    "precision": "float32",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,17 @@ MODEL_FILES = (MODEL_FILE, GRAPH, WEIGHTS)  # the model itself, in any form
 REPORT = "export.md"  # in every exported folder; by it an earlier one is known
 
 Write = Callable[[Path, ModelFile, str], None]
+CHECKS: Mapping[Form, str] = {
+    "web": "The page replays the golden vectors of the model when it opens, and warns where the answers differ.",
+    **dict.fromkeys(("folder", *PRECISIONS), "The model file is whole: golden.json holds images with its answers."),
+    "openvino": "OpenVINO answered the golden vectors as the model file does.",
+}
+USES: Mapping[Form, str] = {
+    "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
+    "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
+    **dict.fromkeys(PRECISIONS, "Use it: vidi predict {folder} IMAGE"),
+    "openvino": "It takes framed images: {folder}/model.json says which, {folder}/golden.json holds some with answers.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +86,6 @@ class Exported:
             "beside_model_bytes": self.beside_model_bytes,
             **({} if self.lighter is None else {"lighter": self.lighter.as_json()}),
         }
-
-
-CHECKS: Mapping[Form, str] = {
-    "web": "The page replays the golden vectors of the model when it opens, and warns where the answers differ.",
-    **dict.fromkeys(("folder", *PRECISIONS), "The model file is whole: golden.json holds images with its answers."),
-    "openvino": "OpenVINO answered the golden vectors as the model file does.",
-}
-USES: Mapping[Form, str] = {
-    "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
-    "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
-    **dict.fromkeys(PRECISIONS, "Use it: vidi predict {folder} IMAGE"),
-    "openvino": "It takes framed images: {folder}/model.json says which, {folder}/golden.json holds some with answers.",
-}
 
 
 def _write_folder(folder: Path, model: ModelFile, name: str) -> None:

@@ -54,6 +54,10 @@ MAX_FUSED_SHARE = 0.02  # of other labels, where kernels of 8 bits and floating 
 TOLERANCE = GoldenTolerance(probability=0.05, novelty=0.1)  # of 8 bits: processors round their sums differently
 REMEDY = "Nothing was written. Use --to fp16, name more labelled images with --data, or allow more with --max-drop."
 COMPARISON, EVALUATION, NEIGHBOURS = "comparison", "evaluation", "neighbours"
+WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {
+    "int8": to_int8,
+    "fp16": lambda model, _: to_fp16(model),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,9 +400,3 @@ def _unseen(counts: PairedComparison) -> float:
 def _unseen_line(counts: PairedComparison) -> str:
     images = count_of(counts.image_count, "test image")
     return f"with {images} a loss of up to {_unseen(counts):.1f} points could go unnoticed"
-
-
-WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {
-    "int8": to_int8,
-    "fp16": lambda model, _: to_fp16(model),
-}

@@ -12,6 +12,9 @@ from vidi.files import escape_path
 MOST_RATIO = 100  # unpacked to packed bytes; photographs hardly shrink at all
 FREE_BYTES = 10_000_000  # below this size any ratio is harmless: a white BMP shrinks a thousandfold
 MOST_BYTES = 10_000_000_000  # all members together, unpacked
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+NESTED_SUFFIXES = (*ARCHIVE_SUFFIXES, ".7z", ".rar", ".zst")
+_SPLIT_SUFFIX = re.compile(r"\.(z\d\d|zip\.\d\d\d|part\d+\.rar|7z\.\d\d\d)$", re.IGNORECASE)
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
@@ -102,11 +105,6 @@ def too_much(
 ) -> ResourceError:
     """An archive that would take more of the machine than images ever need."""
     return ResourceError(f"{escape_path(path)}: {cause}; nothing of it was used", remedy)
-
-
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-NESTED_SUFFIXES = (*ARCHIVE_SUFFIXES, ".7z", ".rar", ".zst")
-_SPLIT_SUFFIX = re.compile(r"\.(z\d\d|zip\.\d\d\d|part\d+\.rar|7z\.\d\d\d)$", re.IGNORECASE)
 
 
 def is_archive_name(name: str) -> bool:

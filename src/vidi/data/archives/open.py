@@ -29,6 +29,20 @@ from vidi.data.archives.store import DEFLATED, STORED, ArchiveMember, ArchiveSto
 from vidi.data.cache import cache_folder, kept_or_spare
 from vidi.files import digest_of_file, written_whole
 
+_PIECE = 1 << 20  # bytes
+_BLOCK = 512  # bytes: tar counts in these
+Opener = Callable[[BinaryIO], io.BufferedIOBase]
+_PACKED: Mapping[bytes, Opener] = {
+    b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream, mode="rb"),
+    b"BZ": bz2.BZ2File,
+    b"\xfd7": lzma.LZMAFile,
+}
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8  # bits of the flags
+_SIZE_ELSEWHERE = 0xFFFFFFFF  # zip64 keeps the true size in an extra field
+# What the standard library raises on lists that are cut or make no sense (a RuntimeError for a future version).
+_LIST_ERRORS = (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, EOFError, struct.error, LookupError)
+
 
 def open_archive(path: Path) -> ArchiveStore:
     """List an archive, judge it whole, and give a store of its files.
@@ -53,16 +67,6 @@ def open_archive(path: Path) -> ArchiveStore:
 
         members, plain = list_tar(path)
     return ArchiveStore(plain, members)
-
-
-_PIECE = 1 << 20  # bytes
-_BLOCK = 512  # bytes: tar counts in these
-Opener = Callable[[BinaryIO], io.BufferedIOBase]
-_PACKED: Mapping[bytes, Opener] = {
-    b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream, mode="rb"),
-    b"BZ": bz2.BZ2File,
-    b"\xfd7": lzma.LZMAFile,
-}
 
 
 def list_tar(path: Path) -> tuple[dict[str, ArchiveMember], Path]:
@@ -171,13 +175,6 @@ def _unpack(path: Path, opener: Opener, target: Path) -> None:
             if written > MOST_BYTES:
                 raise too_much(path, f"it grows to over {MOST_BYTES:,} bytes")
             plain.write(piece)
-
-
-_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
-_ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8  # bits of the flags
-_SIZE_ELSEWHERE = 0xFFFFFFFF  # zip64 keeps the true size in an extra field
-# What the standard library raises on lists that are cut or make no sense (a RuntimeError for a future version).
-_LIST_ERRORS = (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, EOFError, struct.error, LookupError)
 
 
 def list_zip(path: Path) -> dict[str, ArchiveMember]:

@@ -29,6 +29,9 @@ from vidi.machine import core_count
 
 RULES = 1  # raised whenever the same files would be measured, described or compared differently
 _TOGETHER = 64  # files digested by one thread before the next look at the outcome
+Progress = Callable[[int, int], None]  # images done, images in all
+ReadElsewhere = Callable[[ImageStore, Sequence[str], DecodeOptions], Iterable[ReadImage]]  # measured by `measure_file`
+DEFAULT_OPTIONS = DecodeOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +168,6 @@ def _refused_as_before(store: ImageStore, records: Sequence[ImageRecord], option
     before = {record.path: record.refusal.code for record in records if record.refusal is not None}
     again = read_images(store, list(before), options=options) if before else ()
     return all(read.error is not None and read.error.code == before[read.path] for read in again)
-
-
-Progress = Callable[[int, int], None]  # images done, images in all
-ReadElsewhere = Callable[[ImageStore, Sequence[str], DecodeOptions], Iterable[ReadImage]]  # measured by `measure_file`
-DEFAULT_OPTIONS = DecodeOptions()
 
 
 def check_dataset(

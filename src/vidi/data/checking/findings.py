@@ -16,6 +16,14 @@ from vidi.groups import join_links, links_of_equal, members_of
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
 FEW_TO_MEASURE = 100  # below it the test part holds under 20 of the class: intervals of ± 20 points
+BLANK_CONTRAST = 2.0  # grey levels: less than a JPEG's own noise
+DARK_BRIGHTNESS, BRIGHT_BRIGHTNESS = 20.0, 245.0  # of 255
+FLAT_CONTRAST = 25.0  # a white background with something on it has more
+BLURRED_SHARPNESS = (
+    0.15  # of the contrast; sharp photographs have 0.24 to 1.5, blurred by 1.5 % of the side 0.05 to 0.2
+)
+TINY_SIDE = 64  # pixels: smaller ones may be tiny, if they are also half as large as usual
+ODD_SHAPE = 2.0  # times longer or flatter than usual: framing leaves under half of the frame to it
 
 
 def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Iterable[NearCopy]) -> set[int]:
@@ -149,15 +157,6 @@ def _notes(check: CheckResult) -> list[Finding]:
             noted.setdefault(note, []).append(record.path)
     return [Finding(f"note-{note}", "note", _alone(paths), remark=note) for note, paths in sorted(noted.items())]
 
-
-BLANK_CONTRAST = 2.0  # grey levels: less than a JPEG's own noise
-DARK_BRIGHTNESS, BRIGHT_BRIGHTNESS = 20.0, 245.0  # of 255
-FLAT_CONTRAST = 25.0  # a white background with something on it has more
-BLURRED_SHARPNESS = (
-    0.15  # of the contrast; sharp photographs have 0.24 to 1.5, blurred by 1.5 % of the side 0.05 to 0.2
-)
-TINY_SIDE = 64  # pixels: smaller ones may be tiny, if they are also half as large as usual
-ODD_SHAPE = 2.0  # times longer or flatter than usual: framing leaves under half of the frame to it
 
 _Numbers = NDArray[np.float64]
 _Mask = NDArray[np.bool_]

@@ -15,6 +15,7 @@ Array = NDArray[np.uint8]
 
 _CAPTURE = np.dtype([("camera", "S16"), ("seconds", "<f8")])
 MEASURED_BYTES = FINGERPRINT_BYTES + _CAPTURE.itemsize
+_LENGTH_BYTES = 8  # of the length of the text, before it
 
 
 def measure_file(data: bytes, image: Array) -> Array:
@@ -33,9 +34,6 @@ def captures_of(measured: Array) -> list[Capture | None]:
     rows = np.ascontiguousarray(measured[:, FINGERPRINT_BYTES:]).view(_CAPTURE)[:, 0]
     cameras, seconds = rows["camera"].tolist(), rows["seconds"].tolist()
     return [(camera.decode("ascii"), taken) if camera else None for camera, taken in zip(cameras, seconds, strict=True)]
-
-
-_LENGTH_BYTES = 8  # of the length of the text, before it
 
 
 def pack_readings(readings: Iterable[ReadImage]) -> bytes:

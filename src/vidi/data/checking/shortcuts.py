@@ -43,6 +43,19 @@ MOST_OF_THE_WAY, SURELY_OF_THE_WAY = 0.8, 0.7
 LIMITS, LIMITS_IN_DETAIL = (0.9, 0.8), (0.8, 0.7)
 TINY_SIDE = 16  # pixels: below it a corner, an eighth of the side, is not two pixels wide
 EDGES = ("corners", "border", "detail")  # where what is shown fills the image, they tell something, the middle more
+CORNER, RIM = SIDE // 8, SIDE // 24  # pixels of the grey thumbnail: an eighth, and 4 % of the side
+MOST_DETAIL = 32  # grey levels: a single edge must not outweigh what returns in every image
+DARKEST, BRIGHTEST = 1, 99  # percent of the pixels: single ones may be damage
+WORDS: Mapping[str, str] = {
+    "file": "the size and kind of the file",
+    "dimensions": "width and height",
+    "corners": "the four corners",
+    "border": "the outermost edge",
+    "colour": "mean colour and light",
+    "detail": "fine detail in the corners",
+    "together": "file, dimensions, edges and mean colour together",
+    "middle": "a plain look at the middle of the image",  # no shortcut: what the edge is compared with
+}
 
 
 def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerprints) -> Shortcuts | None:
@@ -260,22 +273,6 @@ def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ToldClass, ...
 
 def _finding(facts: ClearShortcuts | ClearClasses, told: ToldClass, paths: Sequence[str]) -> Finding:
     return Finding("shortcut", "warning", tuple((paths[row],) for row in told.examples), facts)
-
-
-CORNER, RIM = SIDE // 8, SIDE // 24  # pixels of the grey thumbnail: an eighth, and 4 % of the side
-MOST_DETAIL = 32  # grey levels: a single edge must not outweigh what returns in every image
-DARKEST, BRIGHTEST = 1, 99  # percent of the pixels: single ones may be damage
-
-WORDS: Mapping[str, str] = {
-    "file": "the size and kind of the file",
-    "dimensions": "width and height",
-    "corners": "the four corners",
-    "border": "the outermost edge",
-    "colour": "mean colour and light",
-    "detail": "fine detail in the corners",
-    "together": "file, dimensions, edges and mean colour together",
-    "middle": "a plain look at the middle of the image",  # no shortcut: what the edge is compared with
-}
 
 
 def describe_surface(records: Sequence[ImageRecord], prints: Fingerprints) -> dict[str, Floats]:

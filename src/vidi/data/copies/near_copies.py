@@ -21,6 +21,23 @@ _AXIS = ((np.arange(SIDE) + 0.5) / SIDE - 0.5).astype(np.float32)  # sample cent
 GRAIN = 2.0  # grey levels: detail below it is mostly the noise of encoding
 _MOST_STEP = 0.05  # of the image's side, in one step
 _SCALES, _SHIFTS = (0.7, 1.3), (-0.3, 0.3)
+BLANK = 4.0  # grey levels of contrast below which nothing tells two images apart
+# What copies of photographs keep under and over; unrelated look-alikes seldom do. Measured on clothing, COCO and
+# person windows: 95 % of resized, cut, mirrored and shaken copies pass.
+MOST_DIFFERENCE, MOST_LOCAL, LEAST_DETAIL = 0.20, 0.25, 0.80
+# Where look-alikes crowd (faces of one person, shirts on black, digits) likeness proves less.
+MOST_DIFFERENCE_IN_CROWD, MOST_LOCAL_IN_CROWD, LEAST_DETAIL_IN_CROWD = 0.10, 0.15, 0.92
+LOOKALIKE_DIFFERENCE = 0.40  # alike, and yet no copy
+# A plain shape can be laid over any other of its kind: without detail all over, only the very same frame counts.
+LEAST_EVIDENCE, SIMPLE_SAME_FRAME = 0.33, 0.01
+# Small likenesses add up along a chain: a large group must be held together by more.
+LARGE_GROUP, MOST_DIFFERENCE_IN_LARGE_GROUP = 10, 0.06
+LEAST_AREA = 0.76  # of the first image: cuts to 80 %, less what aligning misses
+MOST_OUTSIDE = 0.03  # of the side: shifts up to 2 % leave the frame
+GAINS, MOST_OFFSET = (0.86, 1.16), 15.0  # light ± 5 %, and what clipping and re-encoding add
+MOST_COLOUR = 7.0  # levels of the mean colour difference
+SAME_FRAME = 0.02  # of the side
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,28 +191,6 @@ def _blurred(images: Floats) -> Floats:
 def _total(values: Floats) -> Floats:
     total: Floats = values.sum(axis=(1, 2))
     return total
-
-
-BLANK = 4.0  # grey levels of contrast below which nothing tells two images apart
-
-# What copies of photographs keep under and over; unrelated look-alikes seldom do. Measured on clothing, COCO and
-# person windows: 95 % of resized, cut, mirrored and shaken copies pass.
-MOST_DIFFERENCE, MOST_LOCAL, LEAST_DETAIL = 0.20, 0.25, 0.80
-# Where look-alikes crowd (faces of one person, shirts on black, digits) likeness proves less.
-MOST_DIFFERENCE_IN_CROWD, MOST_LOCAL_IN_CROWD, LEAST_DETAIL_IN_CROWD = 0.10, 0.15, 0.92
-LOOKALIKE_DIFFERENCE = 0.40  # alike, and yet no copy
-# A plain shape can be laid over any other of its kind: without detail all over, only the very same frame counts.
-LEAST_EVIDENCE, SIMPLE_SAME_FRAME = 0.33, 0.01
-# Small likenesses add up along a chain: a large group must be held together by more.
-LARGE_GROUP, MOST_DIFFERENCE_IN_LARGE_GROUP = 10, 0.06
-
-LEAST_AREA = 0.76  # of the first image: cuts to 80 %, less what aligning misses
-MOST_OUTSIDE = 0.03  # of the side: shifts up to 2 % leave the frame
-GAINS, MOST_OFFSET = (0.86, 1.16), 15.0  # light ± 5 %, and what clipping and re-encoding add
-MOST_COLOUR = 7.0  # levels of the mean colour difference
-SAME_FRAME = 0.02  # of the side
-
-_BLOCK = 512
 
 
 def find_near_copies(fingerprints: Fingerprints, among: NDArray[np.int64] | None = None) -> list[NearCopy]:

@@ -15,6 +15,16 @@ from vidi.data.known_sets.named import NAMED_SETS, data_folder
 from vidi.errors import DataError, ResourceError, UnknownNameError
 from vidi.files import FolderLock, digest_of_file, escape_path, remove_leftovers, writing_error, written_whole
 
+# A mirror that PyTorch keeps of yann.lecun.com/exdb/mnist, which asks not to be used by programs.
+_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+_FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+_TRAIN_IMAGES, _TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
+_TEST_IMAGES, _TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+_PIECE = 1 << 18  # bytes
+_PATIENCE_SECONDS = 30.0  # without a byte from the server
+_PARTIAL = ".partial"  # the ending of a download that is not yet whole and will be continued
+OnProgress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
+
 
 @dataclass(frozen=True, slots=True)
 class Download:
@@ -30,12 +40,6 @@ class Download:
         """What the file is called on disk."""
         return self.url.rpartition("/")[2]
 
-
-# A mirror that PyTorch keeps of yann.lecun.com/exdb/mnist, which asks not to be used by programs.
-_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-_FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
-_TRAIN_IMAGES, _TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
-_TEST_IMAGES, _TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 
 DOWNLOADS: Mapping[str, tuple[Download, ...]] = {
     "mnist": (
@@ -70,13 +74,6 @@ DOWNLOADS: Mapping[str, tuple[Download, ...]] = {
         ),
     ),
 }
-
-
-_PIECE = 1 << 18  # bytes
-_PATIENCE_SECONDS = 30.0  # without a byte from the server
-_PARTIAL = ".partial"  # the ending of a download that is not yet whole and will be continued
-
-OnProgress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all
 
 
 def fetch(

@@ -20,6 +20,7 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.files import escape_path, writing_error
 
 Array = NDArray[np.uint8]
+_DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,6 @@ def _missing(name: str, package: str, extra: str) -> MissingPackageError:
     )
 
 
-_DIGITS = tuple("0123456789")
 NAMED_SETS: Mapping[str, NamedSet] = {
     "digits": NamedSet("1,797 handwritten digits of 8x8 pixels", _DIGITS, _load_digits),
     "lfw-faces": NamedSet("100 faces and 100 other windows of 25x25 pixels", ("face", "not a face"), _load_lfw_faces),

@@ -22,6 +22,12 @@ from vidi.images.store import ImageStore, stamp_within
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 100  # unpacked to packed bytes; the digits of MNIST shrink by 5
 _FREE_BYTES = 10_000_000  # below this size any ratio is harmless
+_IDX = re.compile(r"(?P<stem>.*?)[-_.]?(?P<what>images?|labels?)[-_.]idx\d[-_.]ubyte(\.gz)?$", re.IGNORECASE)
+_CIFAR = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin$", re.IGNORECASE)
+_CIFAR_PIXELS = 3 * 32 * 32
+_NAME_FILES = ("batches.meta.txt", "fine_label_names.txt", "label_names.txt", "classes.txt")
+_UNSIGNED_BYTES = 0x08  # the IDX code of the one type that images of this kind have
+Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +140,6 @@ def unpack(data: bytes, path: str) -> bytes:
 
 def _damaged(path: str) -> DataError:
     return DataError(f"{escape_path(path)} is cut or damaged: it cannot be unpacked", "Get it from its source again.")
-
-
-_IDX = re.compile(r"(?P<stem>.*?)[-_.]?(?P<what>images?|labels?)[-_.]idx\d[-_.]ubyte(\.gz)?$", re.IGNORECASE)
-_CIFAR = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin$", re.IGNORECASE)
-_CIFAR_PIXELS = 3 * 32 * 32
-_NAME_FILES = ("batches.meta.txt", "fine_label_names.txt", "label_names.txt", "classes.txt")
-_UNSIGNED_BYTES = 0x08  # the IDX code of the one type that images of this kind have
-
-Labels = NDArray[np.uint8]
 
 
 class _Records(NamedTuple):

@@ -38,6 +38,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("session", "session_id", "location", "location_id", "sequence", "seq_id"),
     ),
 }
+_TOGETHER = 4096  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +325,6 @@ def _bad_line(name: str, line: int, cause: str) -> DataError:
     return DataError(
         f"{escape_path(name)}, line {line}: {cause}", "Correct the line, or write the table again as UTF-8."
     )
-
-
-_TOGETHER = 4096  # rows
 
 
 def read_records(

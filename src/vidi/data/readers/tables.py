@@ -22,6 +22,8 @@ from vidi.images.scan import FolderStore
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl")
 _TRIED_ROWS = 20  # how many rows show whether a table that was found by chance names files that are there
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def read_metadata(source: Source) -> Reading | None:
@@ -161,10 +163,6 @@ def _part(row: Row, path: str) -> str | None:
             f"Use one of: {', '.join(PARTS)}.",
         )
     return part
-
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
-_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class NamedFiles:

@@ -16,6 +16,11 @@ from vidi.files import escape_path
 
 MOST_CLASSES = 100_000
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
+MOST_BYTES = 1 << 20  # 20,000 class names take half of it
+_NAMES_CLASSES = re.compile(r"^names\s*:", re.MULTILINE)
+_NAME_FILES = ("classes.txt", "obj.names", "classes.names", "_darknet.labels", "labels.names")
+_SETTINGS = (".yaml", ".yml")
+_BOX_FIELDS = (5, 6)  # class, centre, size, and in files that a detector wrote its confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,6 @@ def _folders(values: Mapping[str, object], base: str) -> dict[str, str]:
     return found
 
 
-MOST_BYTES = 1 << 20  # 20,000 class names take half of it
-_NAMES_CLASSES = re.compile(r"^names\s*:", re.MULTILINE)
-
-
 def read_yaml(data: bytes, path: str) -> Mapping[str, object] | None:
     """The top-level keys of a YAML file; None where it is something else than a mapping.
 
@@ -117,11 +118,6 @@ def read_yaml(data: bytes, path: str) -> Mapping[str, object] | None:
 def _line(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     return "" if mark is None else f", line {mark.line + 1},"
-
-
-_NAME_FILES = ("classes.txt", "obj.names", "classes.names", "_darknet.labels", "labels.names")
-_SETTINGS = (".yaml", ".yml")
-_BOX_FIELDS = (5, 6)  # class, centre, size, and in files that a detector wrote its confidence
 
 
 def read_yolo(source: Source) -> Reading | None:

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 ANNOTATIONS = (".json", ".yaml", ".yml")  # they lie beside what they speak of
 _TOGETHER = 500  # objects asked for at once
+COPIES, FILES, INDEX = "remote", "files", "index.json"
+FETCHING, USED = "fetching.lock", "used-{}.lock"
+SECONDS_TO_WAIT = 600.0  # for another process that fetches the same
+_AT_ONCE = 8  # objects
+_PIECE = 1 << 20  # bytes
+OnBytes = Callable[[int, int], None]  # bytes so far, bytes in all
+_HELD: "dict[Path, BaseFileLock]" = {}  # copies that this process uses, to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +110,6 @@ def find_named(
 
 def _object(info: "FileInfo", root: str) -> RemoteObject:
     return RemoteObject(info.path[len(root) + 1 :], info.path, int(info.size or 0), int(info.mtime_ns or 0))
-
-
-COPIES, FILES, INDEX = "remote", "files", "index.json"
-FETCHING, USED = "fetching.lock", "used-{}.lock"
-SECONDS_TO_WAIT = 600.0  # for another process that fetches the same
-_AT_ONCE = 8  # objects
-_PIECE = 1 << 20  # bytes
-
-OnBytes = Callable[[int, int], None]  # bytes so far, bytes in all
-_HELD: "dict[Path, BaseFileLock]" = {}  # copies that this process uses, to its end
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.account import Entry
 
+NO_PLAN = SplitPlan()
+NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are assigned like a class
+ClassCounts = Mapping[int, int]  # class index → images of it in one group
+LEAST_CLASSES, LEAST_IMAGES = 2, 2  # of a class one is learned from and one tests
+
 
 @dataclass(frozen=True, slots=True)
 class NamedParts:
@@ -84,10 +89,6 @@ def _refuse_half_a_split(dataset: Dataset, named: frozenset[str]) -> None:
             f"{escape_path(dataset.source)} has {_listed(named)}, but no part to test on",
             "Name one, such as `--parts extra=test`, or keep the images in plain class folders.",
         )
-
-
-NO_PLAN = SplitPlan()
-NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are assigned like a class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,9 +281,6 @@ def _assignments(
     return (*made, *gone)
 
 
-ClassCounts = Mapping[int, int]  # class index → images of it in one group
-
-
 def deal_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: SplitRule) -> list[str]:
     """A part for every group, stratified by class.
 
@@ -376,9 +374,6 @@ def _spare_for_validation(dealer: _Dealer, groups: Sequence[ClassCounts], order:
         if dealer.parts[index] == "train" and all(in_train[c] > 1 for c in groups[index]):
             dealer.deal(index, "validation")
             return
-
-
-LEAST_CLASSES, LEAST_IMAGES = 2, 2  # of a class one is learned from and one tests
 
 
 def independent_sizes(dataset: Dataset, check: CheckResult, is_used: Sequence[bool]) -> dict[str, int]:

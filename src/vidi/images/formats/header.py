@@ -8,6 +8,8 @@ from vidi.errors import ImageError
 Size = tuple[int, int]  # (height, width), pixels
 
 COPY_AGAIN = "Copy the file again from its source, or leave it out; `vidi check` lists all such files."
+ORIENTATION = 0x0112
+MOST_ENTRIES = 500  # a camera writes some dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +70,6 @@ def unsupported(sentence: str, remedy: str = "Convert it to PNG or JPEG.") -> Im
 def metadata_too_large(sentence: str) -> ImageError:
     """The refusal of a file whose needed side data is over the limit."""
     return ImageError("metadata-too-large", sentence, "Remove its metadata, or raise `Limits.metadata_bytes`.")
-
-
-ORIENTATION = 0x0112
-MOST_ENTRIES = 500  # a camera writes some dozens
 
 
 def orientation_of(exif: bytes) -> int:

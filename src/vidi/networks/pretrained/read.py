@@ -30,6 +30,17 @@ WEIGHTS, CARD = "model.safetensors", "README.md"
 UNSTATED_LICENSE = "not stated on its page"
 
 OnProgress = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
+SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
+UNKNOWN_LICENSE = "unknown: ask the author"
+# How the training images of each network's public weights were scaled; vidi's own: as it trains.
+NORMALISATIONS: Mapping[str, str] = {
+    "lite0": "symmetric",
+    "lite2": "symmetric",
+    "lite0+lite2": "symmetric",
+    "vgg16": "imagenet",
+    "resnet50": "imagenet",
+    "compact": "standardise",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,19 +260,6 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         f"Use one of: {', '.join((*PACKAGES, *PAIRS, *OF_WINDOWS, *HOSTED))}; "
         "or a file that ends in .safetensors or .pth; or timm/NAME.",
     )
-
-
-SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
-UNKNOWN_LICENSE = "unknown: ask the author"
-# How the training images of each network's public weights were scaled; vidi's own: as it trains.
-NORMALISATIONS: Mapping[str, str] = {
-    "lite0": "symmetric",
-    "lite2": "symmetric",
-    "lite0+lite2": "symmetric",
-    "vgg16": "imagenet",
-    "resnet50": "imagenet",
-    "compact": "standardise",
-}
 
 
 def is_file_of_weights(source: str) -> bool:

@@ -12,6 +12,14 @@ from vidi.networks.build import design_network
 from vidi.networks.compact import SHAPES
 
 Translation = Callable[[str, frozenset[str]], str | None]  # their name, all of ours → ours
+_BLOCK = r"layer(?P<stage>[1-4])\.(?P<block>\d+)\."
+_LITE_BLOCK = re.compile(
+    r"_blocks\.(?P<block>\d+)\._(?:(?P<layer>expand|depthwise|project)_conv\.weight|bn(?P<norm>[0-2])\.(?P<value>\w+))"
+)
+SIZE = 224  # pixels; the shapes of the weights do not depend on it, but for those of compact
+NAMES_SHOWN = 4
+COUNTER = ".num_batches_tracked"  # of a normalisation; older files lack it
+HEAD = ("head.weight", "head.bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,6 @@ def _bottleneck(match: re.Match[str]) -> str:
     return f"layers.{int(match['stage']) + 1}.{match['block']}"
 
 
-_BLOCK = r"layer(?P<stage>[1-4])\.(?P<block>\d+)\."
 _RESNET = _by_rules(
     (r"conv1\.weight", lambda _: "layers.0.convolution.weight"),
     (r"bn1\.(\w+)", lambda match: f"layers.0.norm.{match[1]}"),
@@ -97,10 +104,6 @@ _VGG = _by_rules(
     (r"(?:classifier\.0|pre_logits\.fc1)\.(weight|bias)", lambda match: f"layers.33.{match[1]}"),
     (r"(?:classifier\.3|pre_logits\.fc2)\.(weight|bias)", lambda match: f"layers.35.{match[1]}"),
     (r"(?:classifier\.6|head\.fc)\.(weight|bias)", lambda match: f"head.{match[1]}"),
-)
-
-_LITE_BLOCK = re.compile(
-    r"_blocks\.(?P<block>\d+)\._(?:(?P<layer>expand|depthwise|project)_conv\.weight|bn(?P<norm>[0-2])\.(?P<value>\w+))"
 )
 
 
@@ -140,12 +143,6 @@ NAMINGS = (
     Naming(("vgg16", "compact"), "layers.0.weight", _our_own),
     Naming(("lite0", "lite2", "resnet50"), "layers.0.convolution.weight", _our_own),
 )
-
-
-SIZE = 224  # pixels; the shapes of the weights do not depend on it, but for those of compact
-NAMES_SHOWN = 4
-COUNTER = ".num_batches_tracked"  # of a normalisation; older files lack it
-HEAD = ("head.weight", "head.bias")
 
 
 @dataclass(frozen=True, slots=True)

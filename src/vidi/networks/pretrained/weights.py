@@ -18,6 +18,8 @@ from vidi.files import escape_path, written_whole
 from vidi.networks.layers import Classifier
 
 _KEY = "vidi"
+WRAPPED = ("state_dict", "model")  # where training programs keep it
+_SAFER = "Use a state dict, or better a .safetensors file, which can only hold tensors."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +115,6 @@ def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
     return hashed.hexdigest()
 
 
-WRAPPED = ("state_dict", "model")  # where training programs keep it
-
-
 def read_restricted(path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict by name; no code of the file runs.
 
@@ -137,6 +136,3 @@ def read_restricted(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ModelError(f"{escape_path(path)} holds something other than named weights", _SAFER)
     return {str(name): tensor for name, tensor in found.items()}
-
-
-_SAFER = "Use a state dict, or better a .safetensors file, which can only hold tensors."

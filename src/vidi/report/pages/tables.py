@@ -14,6 +14,9 @@ from vidi.report.pages.run_files import RunFiles
 MOST_CLASSES_IN_MATRIX = 20  # above, a matrix cannot be read; the most frequent mistakes are listed
 MOST_CLASS_ROWS = 40  # the weakest stand open, the rest unfold
 MOST_CLASS_ROWS_AT_ALL = 1_000  # beyond, metrics.json has them
+MOST_OF_ONE = 6  # images of one finding
+WORDS = {"problem": "problem", "warning": "look at this", "note": "good to know"}
+GRAVITY = ("problem", "warning", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +159,6 @@ def _framing(model: ModelFile) -> str:
         "crop": "filling the frame and cutting what sticks out",
     }
     return words[model.metadata.framing.mode]
-
-
-MOST_OF_ONE = 6  # images of one finding
-WORDS = {"problem": "problem", "warning": "look at this", "note": "good to know"}
-GRAVITY = ("problem", "warning", "note")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ OF_INDEX: Final = (
     "internal-error",
 )
 BINARY: Final[Schema] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+EXAMPLE: Final[Schema] = {
+    "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [1], "data": [PIXEL]}],
+    "outputs": [{"name": "label"}, {"name": "probabilities", "parameters": {"classification": 2}}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +138,6 @@ def _infer(name: str, parameters: Sequence[Json], settings: Settings) -> Schema:
             "content": content,
         },
     }
-
-
-EXAMPLE: Final[Schema] = {
-    "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [1], "data": [PIXEL]}],
-    "outputs": [{"name": "label"}, {"name": "probabilities", "parameters": {"classification": 2}}],
-}
 
 
 def inference_schemas() -> Schema:

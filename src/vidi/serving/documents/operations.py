@@ -46,6 +46,9 @@ OF_PREDICT: Final = (
 PIXEL: Final = (  # a PNG file of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMIaFAAAAIUAPFhuDzpAAAAAElFTkSuQmCC"
 )
+_MODELS: Final = record({"models": list_of(reference("ServedModel"))})
+_ALIVE: Final = record({"alive": {"const": True}})
+_ANYTHING: Final[Json] = {"type": "object"}
 
 
 def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -> Schema:
@@ -87,11 +90,6 @@ def log_paths(names: Sequence[str]) -> Schema:
         responses: Schema = {**answers, **problem_answers([*EVERYWHERE, *codes])}
         paths[path] = {"post": {"tags": [FEEDBACK], **operation, "responses": responses}}
     return paths
-
-
-_MODELS: Final = record({"models": list_of(reference("ServedModel"))})
-_ALIVE: Final = record({"alive": {"const": True}})
-_ANYTHING: Final[Json] = {"type": "object"}
 
 
 def _text(media_type: str, about: str) -> Schema:

@@ -22,6 +22,20 @@ FLAG: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "number"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+EXAMPLE_DIGEST: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+OF_LOG: Final = (
+    "bad-request",
+    "no-such-model",
+    "too-slow-request",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-input",
+    "headers-too-large",
+    "internal-error",
+    "busy",
+)
+OF_FEEDBACK: Final = (*OF_LOG, "conflict", "too-many", "log-unavailable", "log-full")
+OF_ANSWERS: Final = (*OF_LOG, "too-many", "unusable-image", "not-ready", "too-slow-answer")
 
 
 def reference(name: str) -> Schema:
@@ -238,22 +252,6 @@ def _account() -> Schema:
         {"found": COUNT, "used": COUNT, "set_aside": entries, "refused": entries, "ignored": mapping_of(COUNT)},
         about="Every image of the request is counted once.",
     )
-
-
-EXAMPLE_DIGEST: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-OF_LOG: Final = (
-    "bad-request",
-    "no-such-model",
-    "too-slow-request",
-    "body-too-large",
-    "unsupported-media-type",
-    "invalid-input",
-    "headers-too-large",
-    "internal-error",
-    "busy",
-)
-OF_FEEDBACK: Final = (*OF_LOG, "conflict", "too-many", "log-unavailable", "log-full")
-OF_ANSWERS: Final = (*OF_LOG, "too-many", "unusable-image", "not-ready", "too-slow-answer")
 
 
 def feedback_operation(names: Sequence[str]) -> Schema:

@@ -31,6 +31,7 @@ ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-poli
 
 _known_place = functools.lru_cache(maxsize=64)(read_place)  # a server is asked under few names; reading takes 10 µs
 _known_host = functools.lru_cache(maxsize=64)(read_host)
+REFUSED_SIGNS = frozenset(b"\\") | frozenset(range(32)) | {127}
 
 
 class Doorkeeper:
@@ -178,9 +179,6 @@ def _answer(problem: Problem) -> Response:
     document = json.dumps(problem.as_json(), ensure_ascii=False)
     headers = {"cache-control": "no-store", **problem.headers}
     return Response(document, problem.status, headers=headers, media_type=MEDIA_TYPE)
-
-
-REFUSED_SIGNS = frozenset(b"\\") | frozenset(range(32)) | {127}
 
 
 def is_plain_path(raw: bytes) -> bool:

@@ -29,6 +29,16 @@ from vidi.workflows.watching.picture import LivePicture
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
+WEB: Final = Path(__file__).with_name("web")
+FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/live.js": ("live.js", "text/javascript; charset=utf-8"),
+    "/live.css": ("live.css", "text/css; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+BOUNDARY: Final = "vidi-frame"
+WAIT_SECONDS: Final = 1.0  # for a frame, between two looks at whether the watch is over
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @contextlib.contextmanager
@@ -74,19 +84,6 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
         picture.close()
         lifecycle.stop()
         thread.join(STOP_SECONDS)
-
-
-WEB: Final = Path(__file__).with_name("web")
-FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/live.js": ("live.js", "text/javascript; charset=utf-8"),
-    "/live.css": ("live.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-BOUNDARY: Final = "vidi-frame"
-WAIT_SECONDS: Final = 1.0  # for a frame, between two looks at whether the watch is over
-
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def live_app(picture: LivePicture, *doors: Middleware) -> Starlette:

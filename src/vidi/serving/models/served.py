@@ -25,6 +25,7 @@ from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.requests.shared import USUAL_ENGINE
 
 PIECE_BYTES = 1 << 20  # that are held at once while a file is sent
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ModelSource:
@@ -95,9 +96,6 @@ class ModelSource:
         with self._lock:
             self._stream.seek(0)
             return self._stream.read()
-
-
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -39,6 +39,19 @@ from vidi.workflows.review import commands_after, open_review
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
 
 Say = Callable[[str], None]
+WEB: Final = Path(__file__).with_name("web")
+FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/review.js": ("review.js", "text/javascript; charset=utf-8"),
+    "/review.css": ("review.css", "text/css; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+MOST_BODY: Final = 65_536  # bytes of an answer
+MOST_SIDE: Final = (1_600, 1_600)  # pixels of an image on the page
+SMALL: Final = 200  # pixels: images up to this size are sent without any loss
+QUALITY: Final = 90
+Key = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def serve_review(
@@ -86,22 +99,6 @@ def _tell(listening: Listening, desk: ReviewDesk, say: Say) -> None:
     say(f"{desk.source.title}: {count:,} images to review, as {desk.reviewer}")
     say(f"open {listening.urls[0]}/")
     say("It answers only programs on this computer. Ctrl-C stops it.")
-
-
-WEB: Final = Path(__file__).with_name("web")
-FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/review.js": ("review.js", "text/javascript; charset=utf-8"),
-    "/review.css": ("review.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-MOST_BODY: Final = 65_536  # bytes of an answer
-MOST_SIDE: Final = (1_600, 1_600)  # pixels of an image on the page
-SMALL: Final = 200  # pixels: images up to this size are sent without any loss
-QUALITY: Final = 90
-Key = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
-
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def review_app(desk: ReviewDesk, *doors: Middleware, after: Sequence[str] = ()) -> Starlette:

@@ -16,6 +16,9 @@ FIELD = "image"  # of a form
 LEAST_REMEDY = 'Send image/*, a form with fields called `image`, or JSON: {"images": [base64, …]}.'
 MOST_PARTS_BESIDE = 16  # fields of a form beside its images
 MOST_PART_HEADERS = 8_192  # bytes
+ACCEPTED = "image/*, application/octet-stream, multipart/form-data, application/json"
+Row: TypeAlias = dict[str, object]  # one image's
+Document: TypeAlias = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,6 @@ def read_images(body: bytes, content_type: str, *, most: int) -> list[SentImage]
     if not images:
         raise Problem("invalid-input", "The request holds no image.", LEAST_REMEDY)
     return images
-
-
-ACCEPTED = "image/*, application/octet-stream, multipart/form-data, application/json"
 
 
 def _from_json(body: bytes, *, most: int) -> list[SentImage]:
@@ -153,7 +153,3 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], *, most: int) -> lis
     if not form.is_whole:
         raise Problem("bad-request", "The form ends before its last boundary.")
     return form.images
-
-
-Row: TypeAlias = dict[str, object]  # one image's
-Document: TypeAlias = dict[str, object]

@@ -31,6 +31,7 @@ from vidi.serving.service import Service
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 COMMIT_SECONDS: Final = 12.0  # two turns of waiting for a lock
+RETRY: Final = {"Retry-After": "5"}
 
 
 def routes(service: Service) -> list[Route]:
@@ -82,9 +83,6 @@ def log_problem(error: LogUnavailableError) -> Problem:
         "Send it again later; the same words or the same key count once.",
         headers=RETRY,
     )
-
-
-RETRY: Final = {"Retry-After": "5"}
 
 
 def _answers(service: Service, recorder: Recorder) -> Endpoint:

@@ -20,6 +20,7 @@ LEAST_GROUPS = 3.0  # of a class of middling size, in the smallest share
 LEAST_SHARES = 3  # fewer points make no curve
 MOST_WORK = 150_000  # images x classes: of more, only so many are looked at
 LEAST_IMAGES = 2_000  # looked at, however many classes there are
+DIMENSIONS = 256  # of 1,280: on clothing a head on these errs about as often as on all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +153,6 @@ def answer_out_of_fold(
     logits = logits[held_out]
     temperature = best_temperature(softmax(logits, axis=1), labels[held_out])
     return np.asarray(softmax(logits / temperature, axis=1), np.float32)
-
-
-DIMENSIONS = 256  # of 1,280: on clothing a head on these errs about as often as on all
 
 
 def reduce_features(features: NDArray[np.float32], *, dimensions: int = DIMENSIONS) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ NAME, PREVIOUS_NAME = "checkpoint.safetensors", "checkpoint-previous.safetensors
 SCHEMA = 1
 _DIGEST_KEY = b'"vidi_digest":"'
 _DIGITS = 64
+_START_ANEW = "Start a new training, or restore a copy of the run folder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,6 @@ def decode(data: bytes, *, name: str) -> Checkpoint:
             "Use the version of vidi that wrote it, or start a new training.",
         )
     return Checkpoint(tensors, values)
-
-
-_START_ANEW = "Start a new training, or restore a copy of the run folder."
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -29,6 +29,9 @@ Weights = dict[str, Tensor]
 # Of the rate of the convolutions, which is an angle; what is not turned learns by the gradient's own size.
 BIAS_RATE = 10.0
 HEAD_RATE = 1.0
+TURNS = 3  # of the iteration; singular values between 0.2 and 1 end within 0.7 to 1.2, which is even enough
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the polynomial that lifts small singular values fastest
+SAMPLE = 512  # training images that show what the first layers see
 
 
 @dataclass(slots=True)
@@ -246,10 +249,6 @@ def move_average(state: State, averaging: float) -> None:
             mean.copy_(new[name])
 
 
-TURNS = 3  # of the iteration; singular values between 0.2 and 1 end within 0.7 to 1.2, which is even enough
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the polynomial that lifts small singular values fastest
-
-
 def orthogonalised(matrix: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """A matrix with the same singular vectors whose singular values are near 1.
 
@@ -329,9 +328,6 @@ class Muon(optim.Optimizer):
             change = even.view_as(columns).permute(0, 3, 1, 2) * (state["length"] / len(parameter) ** 0.5)
             parameter.mul_(state["length"] / parameter.norm())
         parameter.add_(change, alpha=-group["lr"])
-
-
-SAMPLE = 512  # training images that show what the first layers see
 
 
 def fill_in(network: Classifier, data: TrainingData, *, normalisation: InputNormalisation, engine: Engine) -> list[str]:

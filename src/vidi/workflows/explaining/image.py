@@ -29,6 +29,8 @@ from vidi.workflows.requests.explain import ExplainRequest
 CHANCE_MAPS = 19  # a map that beats them all does so by chance in 1 of 20
 RANDOM_MAPS = 5  # that a map is compared with
 Progress = Callable[[int, int], None]  # done, in all
+LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
+LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 
 
 def answers_of(predictor: Predictor) -> Predict:
@@ -86,10 +88,6 @@ class Cover:
         )
         by_chance = np.mean([curve(one) for one in unknowing[:RANDOM_MAPS]], axis=0)
         return Deletion(marked=curve(enlarge(values, size)), random=np.asarray(by_chance, np.float32), chance=chance)
-
-
-LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
-LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -24,6 +24,9 @@ from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.prepare import Prepared
 
+LOOKED_AT = Framing(size=(32, 32), mode="stretch")  # so small they are decoded in a moment
+MOST_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterExamples:
@@ -106,10 +109,6 @@ def _kind(path: str) -> str:
     inside = path.split("/")
     below = inside[inside.index(UNKNOWN) + 1 : -1]
     return below[0] if below else ""
-
-
-LOOKED_AT = Framing(size=(32, 32), mode="stretch")  # so small they are decoded in a moment
-MOST_NAMED = 5
 
 
 def check_backgrounds(request: DataRequest, *, workers: int | None = None, events: Events = SILENCE) -> int:

@@ -25,6 +25,8 @@ from vidi.workflows.reviewing.export import ExportedLabels
 from vidi.workflows.reviewing.from_log import confirmed_labels
 from vidi.workflows.reviewing.items import write_settled
 
+LABELS = "feedback"  # folders in the run folder: feedback-1, feedback-2 …
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainPlan:
@@ -120,9 +122,6 @@ def _same_head(before: TrainRequest, recipe: Any) -> TrainRequest:
 def _from_weights(before: TrainRequest, run: Path) -> TrainRequest:
     changes = {name: value for name, value in before.changes.items() if name != "freeze"}
     return replace(before, weights=str(run), network=None, recipe=None, pretrained=None, changes=changes)
-
-
-LABELS = "feedback"  # folders in the run folder: feedback-1, feedback-2 …
 
 
 def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False) -> ExportedLabels | None:

@@ -26,6 +26,7 @@ MOST_SHOWN = 1_000  # images of one review; the next review begins with what is 
 SHORT = 12  # digits of a digest that stand for an image
 
 _Viewed = tuple[LoggedPrediction, ModelView]
+AT_LEAST = (MEASURED_SIDE, MEASURED_SIDE)
 
 
 class LogSource:
@@ -244,9 +245,6 @@ def confirmed_labels(log: PredictionLog, *, model_id: str | None = None) -> tupl
     classes = rows[-1].model.classes if rows else ()
     same = [row for row in rows if row.model.classes == classes]
     return settle(opinions_of(feedback), classes=classes, views=views_of(same))
-
-
-AT_LEAST = (MEASURED_SIDE, MEASURED_SIDE)
 
 
 def group_copies(

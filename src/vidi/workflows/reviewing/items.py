@@ -17,6 +17,7 @@ from vidi.model_file.limits import Verdict
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
 
 Occasion = Literal["conflicting-labels", "suspect-label", "no-label", "uncertain"]  # why an image is to be reviewed
+SHORT = 16  # digits of a digest that name an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,9 +70,6 @@ class ReviewSource(Protocol):
 
     def release(self, digest: str, claimant: str) -> None:
         """Give a claim up."""
-
-
-SHORT = 16  # digits of a digest that name an image
 
 
 def write_settled(

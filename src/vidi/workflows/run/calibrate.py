@@ -41,6 +41,8 @@ from vidi.workflows.run.learn import as_training_data, images_for_novelty, needs
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.studies.label_errors import study_labels
 
+Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -146,9 +148,6 @@ def _reference(
         novelty=novelty[kept] if novelty is not None and len(novelty) == len(kept) else None,
         images=find_unseen(prepared, embed=embed, judge=None if known is None else score.of),
     )
-
-
-Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
 
 
 def _other_answers(

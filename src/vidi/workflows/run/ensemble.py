@@ -54,7 +54,8 @@ def require_ensemble(count: int | None, *, only_head: bool) -> None:
         raise UsageError(f"--ensemble {count} is out of range", f"Use 2 to {MOST_MEMBERS} trainings.")
     if only_head:
         raise UsageError(
-            "a head on pretrained features is the same with every seed", "Leave out either --ensemble or --freeze."
+            "--freeze trains a head on pretrained features, which is the same with every seed of --ensemble",
+            "Leave out one of the two.",
         )
 
 

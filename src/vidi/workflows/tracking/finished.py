@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FILES = (REPORT, MODEL_CARD, METRICS, PREDICTIONS, "results.csv", RECIPE, SPLITS, CHECK)
+MOST_NAMED = 20  # classes whose names and counts can be read in a confusion matrix
+INCH_EACH, LEAST_INCHES, MOST_INCHES = 0.35, 3.0, 9.0
+DARK = 0.6  # share of a row from which its count is written in white
 
 
 def read_result(folder: Path) -> TrackedResult:
@@ -82,11 +85,6 @@ def figures_of(test: Evaluation) -> dict[str, float]:
         "test.calibration_error": test.calibration.error,
     }
     return {name: value for name, value in named.items() if value is not None}
-
-
-MOST_NAMED = 20  # classes whose names and counts can be read in a confusion matrix
-INCH_EACH, LEAST_INCHES, MOST_INCHES = 0.35, 3.0, 9.0
-DARK = 0.6  # share of a row from which its count is written in white
 
 
 def draw_pictures(run: RunFiles) -> dict[str, NDArray[np.uint8]]:

@@ -32,6 +32,22 @@ EPOCH_FIGURES = (
     "images_per_second",
     "seconds",
 )
+TRACKERS: Mapping[str, TrackerKind] = {
+    "mlflow": TrackerKind(
+        title="MLflow",
+        extra="mlflow",
+        packages=("mlflow", "sqlalchemy", "alembic", "pandas"),
+        check=to_mlflow.check_address,
+        open=to_mlflow.open_run,
+    ),
+    "tensorboard": TrackerKind(
+        title="TensorBoard",
+        extra="tensorboard",
+        packages=("tensorboardX",),
+        check=to_tensorboard.check_nothing,
+        open=to_tensorboard.open_run,
+    ),
+}
 
 
 @contextmanager
@@ -149,24 +165,6 @@ def _first_line(error: Exception) -> str:
     """
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"//[^/@\s]*@", "//", text)[:200]
-
-
-TRACKERS: Mapping[str, TrackerKind] = {
-    "mlflow": TrackerKind(
-        title="MLflow",
-        extra="mlflow",
-        packages=("mlflow", "sqlalchemy", "alembic", "pandas"),
-        check=to_mlflow.check_address,
-        open=to_mlflow.open_run,
-    ),
-    "tensorboard": TrackerKind(
-        title="TensorBoard",
-        extra="tensorboard",
-        packages=("tensorboardX",),
-        check=to_tensorboard.check_nothing,
-        open=to_tensorboard.open_run,
-    ),
-}
 
 
 def find_tracker(name: str | None, trackers: Mapping[str, TrackerKind] = TRACKERS) -> TrackerKind | None:

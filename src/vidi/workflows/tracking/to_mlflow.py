@@ -33,6 +33,8 @@ MODEL = "model"  # the folder of a run's artifacts in which its model lies
 DIGEST, RUN_DIGEST = "vidi.sha256", "vidi.model_sha256"  # of the model file
 SECONDS_TO_REACH = 5.0
 STATES: Mapping[Ending, str] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+EXAMPLE_SIZE = (32, 32)  # (height, width) of the drawn image that serves as an example
+CHAMPION = "champion"
 
 
 def check_address() -> None:
@@ -185,9 +187,6 @@ def log_model(client: "MlflowClient", run_id: str, model: Path, *, artifact: str
         client.log_artifacts(run_id, str(folder), artifact)
 
 
-EXAMPLE_SIZE = (32, 32)  # (height, width) of the drawn image that serves as an example
-
-
 def save_pyfunc(model: Path, folder: Path) -> None:
     """Write a new folder that `mlflow.pyfunc.load_model` opens without pickle and without torch.
 
@@ -220,9 +219,6 @@ def save_pyfunc(model: Path, folder: Path) -> None:
         input_example=DataFrame({IMAGE: [encode_png(draw_golden_image(EXAMPLE_SIZE))]}),
         pip_requirements=[f"vidi=={version('vidi')}", "pandas"],
     )
-
-
-CHAMPION = "champion"
 
 
 def crown(name: str, model: Path) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidi.files import read_json, write_whole
 
 Ending = Literal["finished", "interrupted", "failed"]
+TRACKED = "tracked.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,6 @@ class TrackerKind:
     packages: tuple[str, ...]  # that it imports
     check: Callable[[], None]  # raises a VidiError for what would make it useless; quick, and writes nothing
     open: Callable[[TrackedRun], Tracker]
-
-
-TRACKED = "tracked.json"
 
 
 def read_noted(folder: Path, tracker: str) -> dict[str, str]:

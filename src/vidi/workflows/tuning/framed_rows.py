@@ -21,6 +21,8 @@ from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import Prepared
 
 COPIED_TOGETHER = 256  # images
+SHARE = 0.2  # of the training images, where the split has no part for calibration
+FEWEST = 20  # of a calibration part: fewer could show nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +130,6 @@ def framed_rows(
     )
     framed.take(prepared.pixels, rows, prepared.framing)
     return framed
-
-
-SHARE = 0.2  # of the training images, where the split has no part for calibration
-FEWEST = 20  # of a calibration part: fewer could show nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

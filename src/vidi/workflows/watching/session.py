@@ -21,6 +21,7 @@ from vidi.workflows.requests.locate import LocateRequest
 from vidi.workflows.watching.notices import EventNotice, Notice, SourceNotice, WatchedSource
 
 LONG_AGO = -1.0  # seconds: before any frame
+EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -148,9 +149,6 @@ def scores_of(answer: Prediction, classes: Sequence[int], *, low: float) -> NDAr
     if answer.verdict == "unknown":
         scores[scores >= low] = np.nan
     return scores
-
-
-EVIDENCE = "evidence"
 
 
 class BestFrameBoxes:
