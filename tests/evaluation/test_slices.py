@@ -121,7 +121,7 @@ def test_traits_are_measured_on_the_file_as_it_is():
         size=(200, 300),
         measured=measure_traits(stream.getvalue(), image),
     )
-    found = traits_of(answer, LabelledImage(answer.path, frozenset([0]), part="train"), class_names=["cat"])
+    found = traits_of(answer, LabelledImage(answer.path, frozenset([0]), part="train"), classes=["cat"])
 
     assert (found.camera, found.source, found.size) == ("Canon EOS 5D", "b", (200, 300))
     assert abs(found.brightness - 0.5 * (0.299 * 100 + 0.587 * 200 + 0.114 * 50)) < 1.5

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.model_file.tiny import tiny_metadata
+from vidi.evaluation.answers import EvenSample
 from vidi.images.statistics import QUALITIES, ImageStatistics
 from vidi.model_file.drift_reference import Histogram, reference_to_json
 from vidi.model_file.limits import VerdictLimits
@@ -14,7 +15,6 @@ from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.values import canonical_json
 from vidi.monitoring.reference import (
     MOST_PLACED,
-    EvenSample,
     UnseenImages,
     make_reference,
     place_embeddings,

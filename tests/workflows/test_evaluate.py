@@ -23,7 +23,7 @@ from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata
 from vidi.report.words.first import first_line
 from vidi.workflows.evaluate import evaluate
-from vidi.workflows.evaluating.answers import parts_to_score
+from vidi.workflows.evaluating.learnt import parts_to_score
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest

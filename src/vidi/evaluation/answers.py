@@ -1,24 +1,35 @@
-"""A model's answers about test images with the true classes, stored as predictions.csv."""
+"""A model asked about labelled images: its answers as one table with the true classes, stored as predictions.csv."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import ShapeError
-from vidi.evaluation.traits import Traits
+from vidi.data.dataset import Dataset
+from vidi.errors import ImageError, ShapeError
+from vidi.evaluation.match import ClassMatch
+from vidi.evaluation.traits import Traits, measure_traits, traits_of
 from vidi.files import escape_in_list, escape_path, write_csv_whole
+from vidi.images.account import Entry
+from vidi.images.decode import DEFAULT
+from vidi.images.limits import DecodeOptions
+from vidi.images.statistics import ImageStatistics
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.predictor import Predictor
 
 Mask = NDArray[np.bool_]
+Item = TypeVar("Item")
+Reason = tuple[str, str]  # code and sentence
 
 TEST, EXTRA = "test", "extra"
+CHANGED = ("changed", "The file changed after it was checked.")
+OF_ALL = frozenset({"classes", "looks", "lost"})  # fields of `Answers` without a value for each image
 COLUMNS = (
     "path",
     "digest",
@@ -34,6 +45,8 @@ COLUMNS = (
     "decision",
 )
 MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
+SAID_EVERY = 500  # images
+MOST_SEEN = 5_000  # images whose embeddings and statistics are kept; up to twice as many of a stream of unknown length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,9 +61,17 @@ class SeveralCalled:
         return type(self)(shown=self.shown[rows], called=self.called[rows])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """One image as a network sees it."""
+
+    embedding: Floats  # (features,)
+    statistics: ImageStatistics | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """A model's answers about test images; all fields in one order."""
+    """A model's answers about images; all columns in one order."""
 
     classes: tuple[str, ...]  # the model's, in the order of the columns of `probabilities`
     paths: tuple[str, ...]  # as the system names them
@@ -63,10 +84,13 @@ class Answers:
     novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
     several: SeveralCalled | None = None  # where images may show several classes; `truths` then joins names
     traits: tuple[Traits, ...] | None = None  # what each image is like beside what it shows; None: nobody looked
+    numbers: Counts | None = None  # (images,): rows of the data set that was asked about; None: none was
+    looks: Mapping[int, Look] = field(default_factory=dict)  # at some of the images, by their rows
+    lost: tuple[Entry, ...] = ()  # images that were asked about and have no answer here, and why
 
     def __post_init__(self) -> None:
         columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
-        columns += [one for one in (self.novelty, self.traits) if one is not None]
+        columns += [one for one in (self.novelty, self.traits, self.numbers) if one is not None]
         columns += [] if self.several is None else [self.several.shown, self.several.called]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
@@ -82,7 +106,6 @@ class Answers:
         *,
         truths: Sequence[str],
         probabilities: Floats,
-        parts: Sequence[str] | None = None,
         digests: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
     ) -> Self:
@@ -93,11 +116,17 @@ class Answers:
             paths=tuple(paths),
             truths=tuple(truths),
             probabilities=probabilities,
-            parts=(TEST,) * len(paths) if parts is None else tuple(parts),
+            parts=(TEST,) * len(paths),
             digests=nothing if digests is None else tuple(digests),
             groups=nothing if groups is None else tuple(groups),
             near_copies=(False,) * len(paths),
         )
+
+    @property
+    def rows(self) -> Counts:
+        """(images,): rows of the data set that was asked about."""
+        assert self.numbers is not None  # noqa: S101  # there is one, as the caller knows
+        return self.numbers
 
     @property
     def labels(self) -> Counts:
@@ -147,22 +176,15 @@ class Answers:
         """
         kept = np.flatnonzero(rows).tolist()
 
-        def pick(column: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(column[row] for row in kept)
+        def pick(column: Any) -> Any:
+            match column:
+                case tuple():
+                    return tuple(column[row] for row in kept)
+                case SeveralCalled():
+                    return column.at(rows)
+            return None if column is None else column[rows]
 
-        return Answers(
-            classes=self.classes,
-            paths=pick(self.paths),
-            truths=pick(self.truths),
-            probabilities=self.probabilities[rows],
-            parts=pick(self.parts),
-            digests=pick(self.digests),
-            groups=pick(self.groups),
-            near_copies=tuple(self.near_copies[row] for row in kept),
-            novelty=None if self.novelty is None else self.novelty[rows],
-            several=None if self.several is None else self.several.at(rows),
-            traits=None if self.traits is None else tuple(self.traits[row] for row in kept),
-        )
+        return replace(self, **{name: pick(column) for name, column in self._columns().items()})
 
     def about(self, columns: Sequence[int], classes: Sequence[str]) -> "Answers":
         """The same answers about some classes alone, where images may show several.
@@ -182,23 +204,141 @@ class Answers:
         )
 
     def followed_by(self, more: "Answers") -> "Answers":
-        """These answers and then others of the same model."""
-        both = None if self.novelty is None or more.novelty is None else np.concatenate([self.novelty, more.novelty])
-        return (
-            self
-            if not more.paths
-            else Answers(
-                classes=self.classes,
-                paths=self.paths + more.paths,
-                truths=self.truths + more.truths,
-                probabilities=np.concatenate([self.probabilities, more.probabilities]),
-                parts=self.parts + more.parts,
-                digests=self.digests + more.digests,
-                groups=self.groups + more.groups,
-                near_copies=self.near_copies + more.near_copies,
-                novelty=both,
-            )
-        )
+        """These answers about one class each, then others of the same model; what not both know is left out."""
+
+        def join(first: Any, second: Any) -> Any:
+            if first is None or second is None:
+                return None
+            return first + second if isinstance(first, tuple) else np.concatenate([first, second])
+
+        if not more.paths:
+            return self
+        others = more._columns()
+        return replace(self, **{name: join(column, others[name]) for name, column in self._columns().items()})
+
+    def _columns(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in OF_ALL}
+
+
+class EvenSample(Generic[Item]):
+    """Some items of a stream of unknown length, evenly spaced; never more than twice as many as are wanted.
+
+    >>> sample = EvenSample[int](2)
+    >>> for number in range(9):
+    ...     sample.add(number)
+    >>> sample.items()
+    [0, 4, 8]
+    """
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self._kept: list[Item] = []
+        self._every = 1
+        self._count = 0
+
+    def add(self, item: Item) -> None:
+        """Take in the next item; most of many are passed over."""
+        if self._count % self._every == 0:
+            self._kept.append(item)
+        self._count += 1
+        if len(self._kept) == 2 * self.wanted:
+            self._kept, self._every = self._kept[::2], 2 * self._every
+
+    def items(self) -> list[Item]:
+        """The items kept so far, in order."""
+        return list(self._kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What is asked about images beside their classes."""
+
+    options: DecodeOptions = DEFAULT  # how they are decoded
+    match: ClassMatch | None = None  # of the data's classes to the model's; None: they have the same names
+    traits: bool = False
+    looks: bool = False  # embeddings and statistics of some 5,000 images, evenly spaced
+    looks_at: Collection[int] = ()  # rows whose embeddings alone are wanted
+    # Why the image of a row, whose file has this digest, is left out; None where it is not.
+    leave_out: Callable[[int, str], Reason | None] = lambda _row, _digest: None
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None  # images answered so far, and in all
+
+
+def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], want: Want) -> Answers:
+    """Ask a model about labelled images; those that cannot be read or are left out stand in `lost`.
+
+    Args:
+        predictor: the model.
+        dataset: the images.
+        parts: row of each image that is asked about, in order → the part as which it is scored.
+        want: what is asked.
+    """
+    rows, said, digests, traits, lost = list[int](), list[Prediction](), list[str](), list[Traits](), list[Entry]()
+    looks: EvenSample[tuple[int, Look]] = EvenSample(MOST_SEEN)
+    looked_at = frozenset(parts if want.looks else want.looks_at)
+    stream = predictor.predict_files(
+        [dataset.images[row].path for row in parts],
+        store=dataset.store,
+        options=want.options,
+        measure=measure_traits if want.traits else None,
+        embedding=bool(looked_at),
+        statistics=want.looks,
+    )
+    for done, (row, one) in enumerate(zip(parts, stream, strict=True), start=1):
+        if done % SAID_EVERY == 0 or done == len(parts):
+            want.on_progress(done, len(parts))
+        if isinstance(one.outcome, ImageError):
+            lost.append(Entry(one.path, one.outcome.code, one.outcome.cause))
+            continue
+        if reason := want.leave_out(row, one.digest):
+            lost.append(Entry(one.path, *reason))
+            continue
+        if one.embedding is not None and row in looked_at:
+            looks.add((row, Look(embedding=one.embedding.copy(), statistics=one.statistics)))
+        if want.traits:
+            traits.append(traits_of(one, dataset.images[row], classes=dataset.classes))
+        rows.append(row)
+        said.append(replace(one.outcome, embedding=None))
+        digests.append(one.digest)
+    match, images, classes = want.match or ClassMatch.of_same(dataset.classes), dataset.images, predictor.classes
+    labels = [images[row].labels for row in rows]
+    several = None
+    if predictor.metadata.multi_label:
+        called = as_called([one.decision for one in said], classes)
+        several = SeveralCalled(shown=match.targets(classes, labels), called=called)
+    return Answers(
+        classes=classes,
+        paths=tuple(images[row].path for row in rows),
+        truths=name_truths(match.names, labels),
+        probabilities=np.array([one.probabilities for one in said], np.float32).reshape(-1, len(classes)),
+        parts=tuple(parts[row] for row in rows),
+        digests=tuple(digests),
+        groups=tuple(images[row].group or "" for row in rows),
+        near_copies=(False,) * len(rows),
+        novelty=as_column([one.novelty for one in said]),
+        several=several,
+        traits=tuple(traits) if want.traits else None,
+        numbers=np.array(rows, np.int64),
+        looks=dict(looks.items()),
+        lost=tuple(lost),
+    )
+
+
+def answer_alike(
+    predictors: Sequence[Predictor], dataset: Dataset, parts: Mapping[int, str], wants: Sequence[Want]
+) -> list[Answers]:
+    """Ask several models about the same images: each answers about those alone that all others answered, too.
+
+    Args:
+        predictors: the models.
+        dataset: the images.
+        parts: as of `answer`.
+        wants: what each is asked.
+    """
+    given: list[Answers] = []
+    for predictor, want in zip(predictors, wants, strict=True):
+        given.append(answer(predictor, dataset, parts, want))
+        parts = {row: parts[row] for row in given[-1].rows.tolist()}
+    return [one.only(np.isin(one.rows, list(parts))) for one in given]
 
 
 def as_column(novelty: Sequence[float | None]) -> Floats | None:

@@ -4,6 +4,7 @@ import difflib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ class ClassMatch:
     names: tuple[str, ...]  # for each class of the data its name as the model says it, or its own where foreign
     absent: tuple[str, ...]  # classes of the model without images: no data
     foreign: tuple[str, ...]  # classes of the data that the model lacks: should be `unknown`
+
+    @classmethod
+    def of_same(cls, classes: Sequence[str]) -> Self:
+        """The match of data whose classes bear the model's names."""
+        return cls(tuple(classes), (), ())
 
     def targets(self, model_classes: Sequence[str], labels: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
         """(images, model's classes) bool: which of the model's classes each image shows.

@@ -36,13 +36,13 @@ def measure_traits(data: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array([(brightness_of(image), camera)], dtype=_MEASURED).view(np.uint8)
 
 
-def traits_of(answer: Answer, image: LabelledImage, *, class_names: Sequence[str]) -> Traits:
+def traits_of(answer: Answer, image: LabelledImage, *, classes: Sequence[str]) -> Traits:
     """Return the traits of one image.
 
     Args:
         answer: of `Predictor.predict_files` with `measure_traits`.
         image: the same image in its data set.
-        class_names: what it shows, as the data set calls it.
+        classes: of the data set.
     """
     assert answer.measured is not None  # noqa: S101 - the caller asked for it, and the image was answered
     assert answer.size is not None  # noqa: S101
@@ -51,7 +51,7 @@ def traits_of(answer: Answer, image: LabelledImage, *, class_names: Sequence[str
         size=answer.size,
         brightness=float(measured["brightness"]),
         camera=measured["camera"].decode("ascii", "replace"),
-        source=source_of(image.path, class_names=class_names, part=image.part),
+        source=source_of(image.path, class_names=[classes[label] for label in image.labels], part=image.part),
         columns=image.columns,
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,6 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.quantised import QuantisedRows
 from vidi.monitoring.places import sum_places
 
-Item = TypeVar("Item")
-
 LEAST = 20  # answers, and images: fewer tell nothing that traffic could be compared with
 MOST_IMAGES = 5_000  # that are looked at
 MOST_FOR_AXES = 1_000
@@ -44,35 +41,6 @@ class UnseenImages:
     statistics: Sequence[ImageStatistics]
     groups: Counts  # (images,); images of one group are not independent
     novelty: Floats | None = None  # (images,) by the shipped network; None where it cannot tell
-
-
-class EvenSample(Generic[Item]):
-    """Some items of a stream of unknown length, evenly spaced; never more than twice as many as are wanted.
-
-    >>> sample = EvenSample[int](2)
-    >>> for number in range(9):
-    ...     sample.add(number)
-    >>> sample.items()
-    [0, 4, 8]
-    """
-
-    def __init__(self, wanted: int) -> None:
-        self.wanted = wanted
-        self._kept: list[Item] = []
-        self._every = 1
-        self._count = 0
-
-    def add(self, item: Item) -> None:
-        """Take in the next item; most of many are passed over."""
-        if self._count % self._every == 0:
-            self._kept.append(item)
-        self._count += 1
-        if len(self._kept) == 2 * self.wanted:
-            self._kept, self._every = self._kept[::2], 2 * self._every
-
-    def items(self) -> list[Item]:
-        """The items kept so far, in order."""
-        return list(self._kept)
 
 
 def thin_out(count: int) -> NDArray[np.int64]:

@@ -1,7 +1,6 @@
 """`vidi calibrate`: new guarantees or calibration images for a finished model; its weights stay the same."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,25 +9,23 @@ import numpy as np
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
-from vidi.evaluation.answers import as_column
+from vidi.evaluation.answers import Answers, Reason, Want, answer
 from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.groups import number_groups
-from vidi.images.statistics import ImageStatistics
-from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.arrays import Counts
 from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.learnt_from import with_files
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
-from vidi.monitoring.reference import MOST_IMAGES, EvenSample, UnseenImages, make_reference, without_embeddings
-from vidi.prediction.prediction import Prediction
+from vidi.monitoring.reference import UnseenImages, make_reference, without_embeddings
 from vidi.prediction.predictor import Predictor
 from vidi.report.cards.model_card import write_model_card
 from vidi.report.words.drift import lacking_reference
 from vidi.report.words.guarantees import describe_calibration
-from vidi.workflows.evaluating.learnt import find_learnt
+from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
@@ -37,7 +34,6 @@ from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.calibrate import CalibrateRequest
 
 CALIBRATION = "calibration"
-SAID_EVERY = 500  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +80,10 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE, dataset: D
     with written_whole(request.output) as temporary:
         shutil.copyfile(before.model.path, temporary)
         bare = recalibrate(temporary, None, _without_promises(before.metadata))
-        seen, digests, images = _answer(
-            Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events
+        answers = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
+        groups = number_groups([group or digest for group, digest in zip(answers.groups, answers.digests, strict=True)])
+        seen = UnseenAnswers(
+            probabilities=answers.probabilities, truth=answers.truth, groups=groups, novelty=answers.novelty
         )
         done = calibrate_answers(
             seen, before.classes, promise=request.promise, target=request.target, positive=request.data.positive
@@ -94,9 +92,11 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE, dataset: D
             bare.metadata,
             verdict=done.limits,
             operating_points=done.points,
-            learnt_from=with_files(bare.metadata.learnt_from, digests),
+            learnt_from=with_files(bare.metadata.learnt_from, answers.digests),
         )
-        reference = _reference(done, metadata, seen, images, tells_of_images=_tells_of_images(before.metadata))
+        reference = _reference(
+            done, metadata, seen, _look(answers, groups), tells_of_images=_tells_of_images(before.metadata)
+        )
         recalibrate(temporary, done.step, replace(metadata, drift_reference=reference))
     _rewrite_pages(request.output, events)
     return Recalibrated(
@@ -171,14 +171,6 @@ def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
     return read_for_model(request.data, metadata)
 
 
-def _nothing_left(dataset: Dataset, others: int) -> DataError:
-    return DataError(
-        f"{escape_path(dataset.source)}: no image is left to calibrate on: {others:,} images were used to train, "
-        "choose or test the model",
-        "Use labelled images that the model has not seen.",
-    )
-
-
 def _answer(
     predictor: Predictor,
     run: Path,
@@ -187,49 +179,43 @@ def _answer(
     request: CalibrateRequest,
     *,
     events: Events,
-) -> tuple[UnseenAnswers, list[str], UnseenImages]:
-    """The bare model's answers about every image that may be used, the images' digests, and what they are like."""
+) -> Answers:
+    """The bare model's answers about every image that may be used."""
     parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
-    images, truth = dataset.images, match.truth(dataset.truth(), predictor.classes)
-    rows = np.flatnonzero(truth.is_known).tolist()
-    stream = predictor.predict_files(
-        [images[row].path for row in rows],
-        store=dataset.store,
+    learnt = find_learnt(predictor)
+
+    def leave_out(row: int, digest: str) -> Reason | None:
+        if parts.get(digest, CALIBRATION) != CALIBRATION:
+            return LEARNT_FROM
+        return None if parts else learnt.leaves_out(row, digest)
+
+    want = Want(
         options=decode_options(request.data),
-        embedding=True,
-        statistics=True,
+        match=match,
+        looks=True,
+        leave_out=leave_out,
+        on_progress=events.reading,
     )
-    kept: list[tuple[int, str, Prediction]] = []
-    sample: EvenSample[tuple[int, Floats, ImageStatistics]] = EvenSample(MOST_IMAGES)
-    learnt, others = find_learnt(predictor), 0
-    for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
-        if done % SAID_EVERY == 0 or done == len(rows):
-            events.reading(done, len(rows))
-        if parts.get(answer.digest, CALIBRATION) != CALIBRATION or (not parts and learnt.holds(answer.digest)):
-            others += 1
-        elif answer.prediction is not None:
-            if answer.embedding is not None and answer.statistics is not None:
-                sample.add((len(kept), answer.embedding.copy(), answer.statistics))
-            kept.append((row, answer.digest, replace(answer.prediction, embedding=None)))
-    if not kept:
-        raise _nothing_left(dataset, others)
-    groups = number_groups([images[row].group or digest for row, digest, _ in kept])
-    unseen = UnseenAnswers(
-        probabilities=np.array([said.probabilities for _, _, said in kept], np.float32),
-        truth=truth.at(np.array([row for row, _, _ in kept], np.int64)),
-        groups=groups,
-        novelty=as_column([said.novelty for _, _, said in kept]),
-    )
-    return unseen, [digest for _, digest, _ in kept], _look(sample.items(), groups, unseen.novelty)
+    known = match.truth(dataset.truth(), predictor.classes).is_known
+    answers = answer(predictor, dataset, dict.fromkeys(np.flatnonzero(known).tolist(), CALIBRATION), want)
+    if not answers.paths:
+        others = sum(entry.code == LEARNT_FROM[0] for entry in answers.lost)
+        raise DataError(
+            f"{escape_path(dataset.source)}: no image is left to calibrate on: {others:,} images were used to train, "
+            "choose or test the model",
+            "Use labelled images that the model has not seen.",
+        )
+    return answers
 
 
-def _look(seen: Sequence[tuple[int, Floats, ImageStatistics]], groups: Counts, novelty: Floats | None) -> UnseenImages:
-    """What some of the answered images are like: number of the answer, embedding and statistics of each."""
-    numbers = [number for number, _, _ in seen]
+def _look(answers: Answers, groups: Counts) -> UnseenImages:
+    """What some of the answered images are like."""
+    looked_at = np.isin(answers.rows, list(answers.looks))
+    looks = list(answers.looks.values())
     return UnseenImages(
         part="calibration",
-        embeddings=np.stack([embedding for _, embedding, _ in seen]),
-        statistics=[statistics for _, _, statistics in seen],
-        groups=groups[numbers],
-        novelty=None if novelty is None else novelty[numbers],
+        embeddings=np.stack([one.embedding for one in looks]),
+        statistics=[one.statistics for one in looks if one.statistics is not None],
+        groups=groups[looked_at],
+        novelty=None if answers.novelty is None else answers.novelty[looked_at],
     )

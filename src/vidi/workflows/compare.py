@@ -2,18 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError, UsageError
-from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.answers import TEST, Answers, Reason, Want, answer_alike
 from vidi.evaluation.comparison import PairedAnswers, compare_answers
 from vidi.evaluation.disagreements import KINDS, NONE, choose_shown, find_disagreements, write_disagreements
 from vidi.evaluation.match import ClassMatch, match_classes
@@ -27,8 +27,7 @@ from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.words.compare import headline, tell_apart
 from vidi.report.words.progress.asking import SAME_MODEL, known_to_one, skipped_classes, training_unknown
 from vidi.workflows.comparing.stored import NOT_SHARED, PAGE, TABLE, Compared
-from vidi.workflows.evaluating.answers import answer_images, parts_to_score
-from vidi.workflows.evaluating.learnt import LearntFrom, find_learnt
+from vidi.workflows.evaluating.learnt import LearntFrom, account_for, find_learnt, parts_to_score
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import (
@@ -39,11 +38,6 @@ from vidi.workflows.interaction.run_folder import (
     safe_name,
 )
 from vidi.workflows.requests.compare import CompareRequest
-from vidi.workflows.requests.evaluate import EvaluateRequest
-
-if TYPE_CHECKING:
-    pass
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +170,13 @@ def compare(
     scored = choose_images(dataset, models, request, account)
     for sentence in remark_on(models, dataset, account):
         events.say(sentence)
-    first, second = _answer_both(models, dataset, request, scored=scored, account=account, events=events)
+    first, second = answer_alike(predictors, dataset, scored, _wanted(models, request, events=events))
+    account = account_for(dataset, [first, second], account)
     if several:
         first, second = _about_shared(models, dataset, (first, second))
         paired, truths = _paired_classes(first, second), [truth or NONE for truth in first.truths]
     else:
-        labels = _labels(dataset, first.paths)
+        labels = np.array([dataset.images[row].label for row in first.rows], np.int64)
         paired = _paired(first, second, labels, dataset.classes)
         truths = [dataset.classes[label] for label in labels]
     comparison = compare_answers(paired)
@@ -208,42 +203,16 @@ def compare(
     return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
 
 
-def _answer_both(
-    models: Sequence[ComparedModel],
-    dataset: Dataset,
-    request: CompareRequest,
-    *,
-    scored: Mapping[int, str],
-    account: Account,
-    events: Events,
-) -> tuple[Answers, Answers]:
-    """Answers of both models about images that neither was trained on; completes the account."""
+def _wanted(models: Sequence[ComparedModel], request: CompareRequest, *, events: Events) -> list[Want]:
+    """What each is asked, about images that neither was trained on."""
 
-    def learnt(digest: str) -> bool:
-        return any(model.learnt.holds(digest) for model in models)
+    def leave_out(row: int, digest: str) -> Reason | None:
+        return next((reason for model in models if (reason := model.learnt.leaves_out(row, digest))), None)
 
-    rows = {dataset.images[row].path: row for row in scored}
-    given: list[Answers] = []
-    for model in models:
-        own = Account()
-        asked = EvaluateRequest(model=model.path, data=request.data)
-        answers = answer_images(
-            model.predictor, dataset, asked, scored=scored, match=model.match, learnt=learnt, account=own, events=events
-        )
-        account.refused += own.refused
-        account.set_aside += own.set_aside
-        scored = {rows[path]: TEST for path in answers.paths}  # the second is asked what the first has answered
-        given.append(answers)
-    first, second = given
-    account.used = len(second.paths)
-    kept = frozenset(second.paths)
-    return first.only(np.array([path in kept for path in first.paths])), second
-
-
-def _labels(dataset: Dataset, paths: Sequence[str]) -> NDArray[np.int64]:
-    """(images,) the class of each, an index into the data's classes."""
-    labels = {image.path: image.label for image in dataset.images}
-    return np.array([labels[path] for path in paths], np.int64)
+    options = decode_options(request.data)
+    return [
+        Want(options=options, match=model.match, leave_out=leave_out, on_progress=events.reading) for model in models
+    ]
 
 
 def _paired(first: Answers, second: Answers, labels: NDArray[np.int64], classes: tuple[str, ...]) -> PairedAnswers:

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.data.dataset import Dataset
-from vidi.evaluation.answers import (
-    Answers,
-    write_predictions,
-)
+from vidi.evaluation.answers import Answers, Want, answer, write_predictions
 from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
@@ -25,9 +22,8 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.pages.run import write_report
 from vidi.report.words.accuracy import accuracy_line
 from vidi.report.words.classes import describe_match
-from vidi.workflows.evaluating.answers import answer_images, parts_to_score
 from vidi.workflows.evaluating.folder import as_plain, open_folder
-from vidi.workflows.evaluating.learnt import find_learnt
+from vidi.workflows.evaluating.learnt import account_for, find_learnt, parts_to_score
 from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.inputs import named_first
@@ -101,11 +97,16 @@ def evaluate(
     predictor = _load(request, events)
     dataset = dataset or read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes)
-    account = dataset.account.of_scan()
-    scored, learnt = parts_to_score(dataset, request.data.parts), find_learnt(predictor)
-    answers = answer_images(
-        predictor, dataset, request, scored=scored, match=match, learnt=learnt.holds, account=account, events=events
+    learnt = find_learnt(predictor)
+    want = Want(
+        options=decode_options(request.data),
+        match=match,
+        traits=True,
+        leave_out=learnt.leaves_out,
+        on_progress=events.reading,
     )
+    answers = answer(predictor, dataset, parts_to_score(dataset, request.data.parts), want)
+    account = account_for(dataset, [answers], dataset.account)
     figures = evaluate_parts(answers)
     for sentence in describe_match(match, Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import write_assignments
 from vidi.errors import GateError, ModelError
+from vidi.evaluation.answers import Want, answer
 from vidi.evaluation.document import evaluate_parts, short_figures
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
@@ -22,7 +23,6 @@ from vidi.evaluation.uses import carry_uses, digest_of_images
 from vidi.export.model_document import MODEL_FILE
 from vidi.export.precisions import to_fp16, to_int8
 from vidi.files import escape_path, write_whole
-from vidi.images.account import Account
 from vidi.machine import processor_name
 from vidi.metrics.paired import PairedComparison, compare_paired, worse_by_chance
 from vidi.model_file.golden_vector import GoldenTolerance
@@ -38,10 +38,10 @@ from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare
 from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import evaluate
-from vidi.workflows.evaluating.answers import answer_images
 from vidi.workflows.exporting.agreement import Agreement, compare_sessions, measure_rates, open_unfused
 from vidi.workflows.exporting.images import CALIBRATION, TEST, LabelledParts, find_images
-from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.compare import CompareRequest
@@ -308,16 +308,10 @@ def _tested(model: ModelFile, pages: _Pages) -> ModelFile:
         GateError: the test images refute what it promises.
     """
     predictor = Predictor.load(model.path)
-    answers = answer_images(
-        predictor,
-        pages.tested,
-        EvaluateRequest(model=model.path, data=pages.data),
-        scored=dict.fromkeys(range(len(pages.tested.images)), TEST),
-        match=match_classes(predictor.classes, pages.tested.classes),
-        learnt=lambda _: False,
-        account=Account(),
-        events=SILENCE,
+    want = Want(
+        options=decode_options(pages.data), match=match_classes(predictor.classes, pages.tested.classes), traits=True
     )
+    answers = answer(predictor, pages.tested, dict.fromkeys(range(len(pages.tested.images)), TEST), want)
     for one in refuted_on(answers, model.metadata)[:1]:
         raise GateError(
             f"the test images refute what the lighter file promises ({one.kind}: {_tenths(one.measured)} of "

@@ -1,11 +1,15 @@
-"""Which images a model was trained on, from its run folder and its model file."""
+"""Which images may be scored, and which a model was trained on, from its run folder and its model file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
+from vidi.errors import DataError
+from vidi.evaluation.answers import EXTRA, TEST, Answers, Reason
 from vidi.evaluation.sections import LearntFacts
 from vidi.evaluation.uses import digest_of_images
+from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.run_folder import SPLITS
@@ -26,6 +30,10 @@ class LearntFrom:
     def holds(self, digest: str) -> bool:
         """Whether the model was trained on the file with this digest; wrong for one in a thousand other files."""
         return digest in self.assigned or any(holds(digest) for holds in self.filters)
+
+    def leaves_out(self, _row: int, digest: str) -> Reason | None:
+        """Why an image is not scored; None where it is."""
+        return LEARNT_FROM if self.holds(digest) else None
 
     def facts(self, digests: Sequence[str], account: Account) -> LearntFacts:
         """Return the section `learnt_from` of metrics.json: whether all scored images are held out, and the count.
@@ -60,3 +68,46 @@ def find_learnt(predictor: Predictor) -> LearntFrom:
 def count_learnt(account: Account) -> int:
     """Count the images that were set aside because the model was trained on them."""
     return sum(entry.code == LEARNT_FROM[0] for entry in account.set_aside)
+
+
+def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:
+    """Choose the images to score: image index → `test` or `extra`.
+
+    Of a data set with parts its test and extra parts; without them all that is not `train`; without parts all.
+
+    Args:
+        dataset: the images, perhaps with parts.
+        parts: what each named part is used as (`--parts`).
+    """
+    used = [parts.get(image.part or "", image.part or "") for image in dataset.images]
+    scored = {index: part for index, part in enumerate(used) if part in (TEST, EXTRA)}
+    others = {index: TEST for index, part in enumerate(used) if part != "train"}
+    return scored or others or dict.fromkeys(range(len(used)), TEST)
+
+
+def account_for(dataset: Dataset, answers: Sequence[Answers], account: Account) -> Account:
+    """Complete an account with what became of the images that models were asked about.
+
+    Args:
+        dataset: the images.
+        answers: of each model, about the same images.
+        account: of the others.
+
+    Raises:
+        DataError: no image is left to score.
+    """
+    lost = [entry for one in answers for entry in one.lost]
+    learnt = [entry for entry in lost if entry.code == LEARNT_FROM[0]]
+    refused = [entry for entry in lost if entry.code != LEARNT_FROM[0]]
+    if not answers[-1].paths:
+        raise DataError(
+            f"{escape_path(dataset.source)}: no image is left to score: {len(learnt):,} were used in training, "
+            f"and {len(refused):,} cannot be read",
+            "Use images that the model has not seen. `vidi check` lists unreadable files.",
+        )
+    return Account(
+        used=len(answers[-1].paths),
+        set_aside=[*account.set_aside, *learnt],
+        refused=[*account.refused, *refused],
+        ignored=account.ignored,
+    )

@@ -9,6 +9,7 @@ from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
 from vidi.evaluation.two_parts import ComparedParts, Looks, Side, compare_parts
 from vidi.machine import Deadline
+from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import Refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.framed import run_until
@@ -40,7 +41,6 @@ def compare_with_held_out(
     answers: Answers,
     *,
     held_out: OutOfFoldAnswers | None,
-    embeddings: Mapping[int, NDArray[np.float32]],
     until: Deadline | None,
 ) -> ComparedParts | None:
     """Compare the test images with held-out training images, and find the guarantees that they refute.
@@ -49,26 +49,23 @@ def compare_with_held_out(
         prepared: the images with their parts.
         trained: the network.
         predictor: its model file, calibrated.
-        answers: what the model file said of the test images.
+        answers: what the model file said of the test images, with looks at those of `rows_to_compare`.
         held_out: answers about images that were held out; None: there are none.
-        embeddings: of test images, by row; those of `rows_to_compare` are used.
         until: when it must be done; None: there is time.
     """
     if held_out is None:
         return None
-    row_of = {image.path: row for row, image in enumerate(prepared.dataset.images)}
     tested = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
-    rows = np.array([row_of[path] for path in tested.paths], np.int64)
     metadata: ModelMetadata = predictor.metadata
     return compare_parts(
         _side(prepared, held_out.rows, held_out.probabilities),
-        _side(prepared, rows, tested.probabilities),
+        _side(prepared, tested.rows, tested.probabilities),
         [*prepared.dataset.classes, NONE_OF_THEM],
         looks=_looks(
             prepared,
             trained,
             predictor,
-            {row: embeddings[row] for row in rows.tolist() if row in embeddings},
+            {row: tested.looks[row].embedding for row in tested.rows.tolist() if row in tested.looks},
             until=until,
         ),
         held=hold_to_guarantees(tested, metadata.verdict, metadata.operating_points),
@@ -89,7 +86,7 @@ def _looks(
     prepared: Prepared,
     trained: TrainedNetwork,
     predictor: Predictor,
-    embeddings: Mapping[int, NDArray[np.float32]],
+    embeddings: Mapping[int, Floats],
     *,
     until: Deadline | None,
 ) -> Looks | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.dataset import LabelledImage
 from vidi.data.readers.class_folders import UNKNOWN
 from vidi.data.readers.parts import folder_part
 from vidi.errors import DataError, ImageError
-from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column
+from vidi.evaluation.answers import EXTRA, TEST, Answers, Want, answer
 from vidi.evaluation.guarantees.verdicts import unknown_share
 from vidi.files import digest_of, escape_path
 from vidi.groups import number_groups
@@ -77,18 +78,11 @@ def frame_counter_examples(prepared: Prepared, paths: Sequence[str]) -> tuple[ND
 
 def answer_counter_examples(predictor: Predictor, prepared: Prepared) -> Answers:
     """What a model file says of those that are kept for the test; their class is foreign to every model."""
-    paths = deal_counter_examples(prepared).to_test
-    stream = predictor.predict_files(paths, store=prepared.dataset.store, options=decode_options(prepared.request))
-    said = [(answer, answer.prediction) for answer in stream if answer.prediction is not None]
-    probabilities = np.array([one.probabilities for _, one in said], np.float32)
-    answers = Answers.of(
-        predictor.classes,
-        [answer.path for answer, _ in said],
-        truths=[UNKNOWN] * len(said),
-        probabilities=probabilities.reshape(-1, len(predictor.classes)),
-        digests=[answer.digest for answer, _ in said],
-    )
-    return replace(answers, novelty=as_column([one.novelty for _, one in said]))
+    images = tuple(LabelledImage(path, frozenset()) for path in deal_counter_examples(prepared).to_test)
+    dataset = replace(prepared.dataset, images=images)
+    want = Want(options=decode_options(prepared.request))
+    answers = answer(predictor, dataset, dict.fromkeys(range(len(images)), TEST), want)
+    return replace(answers, truths=(UNKNOWN,) * len(answers.paths), numbers=None)
 
 
 def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[str, ...]:

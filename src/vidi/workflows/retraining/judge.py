@@ -13,22 +13,18 @@ from vidi.data.dataset import Dataset
 from vidi.data.joined import is_feedback_path
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.errors import DataError
-from vidi.evaluation.answers import EXTRA, TEST, Answers
+from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Reason, Want, answer_alike
 from vidi.evaluation.gate import GateDecision, GateRules, SameImages, judge_candidate
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
-from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.uses import carry_uses, digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.groups import number_groups
-from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.evaluating.answers import answer_images
-from vidi.workflows.evaluating.learnt import find_learnt
+from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.request import read_source
+from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, read_request, understood
-from vidi.workflows.requests.evaluate import EvaluateRequest
 from vidi.workflows.requests.train import TrainRequest
 
 LEAST_FROZEN = 0.99  # share of the test images that still have to be there
@@ -81,8 +77,7 @@ def judge_run(
     )
     tested = [digest for digest, part in zip(known.digests, known.parts, strict=True) if part == TEST]
     _require_frozen(run, frozen, tested)
-    rows = {image.path: row for row, image in enumerate(dataset.images)}
-    shown = dataset.targets()[[rows[path] for path in challenger.paths]]
+    shown = dataset.targets()[challenger.rows]
     decision = judge_candidate(
         _same_images(known, challenger, shown, dataset.classes, part=TEST),
         _same_images(known, challenger, shown, dataset.classes, part=EXTRA),
@@ -117,21 +112,18 @@ def _answer_both(
 ) -> tuple[Answers, Answers]:
     """Answers of both about the images of the parts `test` and `extra`, as they were when they were assigned."""
     rows = {image.path: row for row, image in enumerate(dataset.images)}
-    wanted = {path: row for path, row in assigned.items() if row.part in (TEST, EXTRA) and path in rows}
-    scored = {rows[path]: one.part for path, one in wanted.items()}
-    match, both = ClassMatch(dataset.classes, (), ()), list[Answers]()
-    for predictor in (champion, candidate):
-        asked = EvaluateRequest(model=predictor.model.path, data=request.data)
-        answers = answer_images(
-            predictor, dataset, asked, scored=scored, match=match, learnt=learnt, account=Account(), events=events
-        )
-        same = [digest == wanted[path].digest for path, digest in zip(answers.paths, answers.digests, strict=True)]
-        answers = answers.only(np.array(same, np.bool_))
-        scored = {rows[path]: wanted[path].part for path in answers.paths}
-        both.append(replace(answers, groups=tuple(wanted[path].group for path in answers.paths)))
-    first, second = both
-    kept = frozenset(second.paths)
-    return first.only(np.array([path in kept for path in first.paths], np.bool_)), second
+    wanted = {rows[path]: row for path, row in assigned.items() if row.part in (TEST, EXTRA) and path in rows}
+
+    def leave_out(row: int, digest: str) -> Reason | None:
+        return LEARNT_FROM if learnt(digest) else CHANGED if digest != wanted[row].digest else None
+
+    want = Want(options=decode_options(request.data), leave_out=leave_out, on_progress=events.reading)
+    parts = {row: one.part for row, one in wanted.items()}
+    first, second = (
+        replace(answers, groups=tuple(wanted[row].group for row in answers.rows.tolist()))
+        for answers in answer_alike((champion, candidate), dataset, parts, (want, want))
+    )
+    return first, second
 
 
 def _learnt_by(champion: Predictor, frozen: set[str], *, held_back: set[str]) -> Callable[[str], bool]:

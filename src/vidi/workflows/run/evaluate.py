@@ -4,16 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vidi.errors import DataError, ImageError
-from vidi.evaluation.answers import Answers, SeveralCalled, as_called, as_column, name_truths
+from vidi.errors import DataError
+from vidi.evaluation.answers import CHANGED, Answers, Want, answer
 from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, short_figures
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.sections import EnsembleFigures
-from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.files import escape_path
-from vidi.images.account import Account, Entry
+from vidi.images.account import Account
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
@@ -21,9 +19,7 @@ from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import bytes_with, model_bytes
 from vidi.monitoring.reference import without_embeddings
 from vidi.networks.to_onnx import to_onnx
-from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
 from vidi.workflows.evaluating.two_parts import compare_with_held_out, refuted_by, rows_to_compare
@@ -77,14 +73,12 @@ def evaluate_model(
     graph = to_onnx(trained.network, trained.recipe.image_size)
     predictor = Predictor.from_bytes(model_bytes(graph, metadata, novelty=calibrated.known.score))
     seed = trained.recipe.seed
-    known, lost, embeddings = answer_test_images(predictor, prepared, embedding_of=rows_to_compare(prepared, seed=seed))
+    known = answer_test_images(predictor, prepared, looks_at=rows_to_compare(prepared, seed=seed).tolist())
     answers = _with_counter_examples(known, predictor, prepared, calibrated.limits, events=context.events)
     figures = evaluate_parts(answers, seed=seed)
     test = figures.get("test") if "test" in answers.parts else None
     until = context.budget.report_from()
-    parts = compare_with_held_out(
-        prepared, trained, predictor, known, held_out=calibrated.held_out, embeddings=embeddings, until=until
-    )
+    parts = compare_with_held_out(prepared, trained, predictor, known, held_out=calibrated.held_out, until=until)
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
     gain = _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events)
     trust = _measure_trust(context, prepared, predictor, known, seed=seed)
@@ -93,7 +87,7 @@ def evaluate_model(
         answers=answers,
         figures=figures,
         test=test,
-        account=prepared.check.account.without(lost),
+        account=prepared.check.account.without(list(known.lost)),
         metrics=replace(
             scored_metrics(answers, figures, metadata, seed=seed),
             two_parts=None if parts is None else parts.figures(),
@@ -149,84 +143,41 @@ def _ensemble_gain(
     if trained.combination is None:
         return None
     single = single_predictor(prepared, trained, trained.combination)
-    others, _, _ = answer_test_images(single, prepared)
+    others = answer_test_images(single, prepared)
     return measure_gain(
         trained.combination, answers, others, ensemble=predictor, single=single, pixels=prepared.pixels, events=events
     )
 
 
-def answer_test_images(
-    predictor: Predictor, prepared: Prepared, *, embedding_of: Collection[int] = ()
-) -> tuple[Answers, list[Entry], dict[int, NDArray[np.float32]]]:
+def answer_test_images(predictor: Predictor, prepared: Prepared, *, looks_at: Collection[int] = ()) -> Answers:
     """Predict the images of the parts `test` and `extra`, read again from their files.
 
     Args:
         predictor: the model.
         prepared: the data.
-        embedding_of: rows whose embeddings are wanted too.
-
-    Returns:
-        The answers; the files that are gone, unreadable or changed since they were checked; and the embeddings of the
-        others, by row.
+        looks_at: rows whose embeddings are wanted too.
 
     Raises:
-        DataError: more than one in a hundred of the data set's images is lost that way.
+        DataError: more than one in a hundred of the data set's images is gone, unreadable or changed since the check.
     """
-    seen, lost = _read_back(predictor, prepared, embedding_of=frozenset(embedding_of))
-    images = prepared.dataset.images
-    if len(lost) > MOST_LOST * len(images):
+    split, records, images = prepared.split, prepared.check.records, prepared.dataset.images
+    rows = np.concatenate([split.rows("test"), split.rows("extra")]).tolist()
+    want = Want(
+        options=decode_options(prepared.request),
+        traits=True,
+        looks_at=looks_at,
+        leave_out=lambda row, digest: CHANGED if digest != records[row].digest else None,
+    )
+    answers = answer(predictor, prepared.dataset, {row: split.parts[row] for row in rows}, want)
+    if len(answers.lost) > MOST_LOST * len(images):
         raise DataError(
-            f"{len(lost)} of {len(seen) + len(lost)} test images are missing or changed, "
-            f"first {escape_path(lost[0].path)}",
+            f"{len(answers.lost)} of {len(rows)} test images are missing or changed, "
+            f"first {escape_path(answers.lost[0].path)}",
             "Restore the images, then finish with `vidi train --resume RUN --finish`.",
         )
-    classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
-    probabilities = [said.probabilities for _, _, said in seen]
-    truth = prepared.truth.at(np.array([row for row, _, _ in seen], np.int64))
-    known = Answers(
-        classes=classes,
-        paths=tuple(images[row].path for row, _, _ in seen),
-        truths=name_truths(classes, [images[row].labels for row, _, _ in seen]),
-        probabilities=np.array(probabilities, np.float32).reshape(-1, len(classes)),
-        parts=tuple(prepared.split.parts[row] for row, _, _ in seen),
-        digests=tuple(answer.digest for _, answer, _ in seen),
-        groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
-        near_copies=tuple(row in suspect for row, _, _ in seen),
-        novelty=as_column([said.novelty for _, _, said in seen]),
-        several=None
-        if isinstance(truth, OneClass)
-        else SeveralCalled(shown=truth.shown, called=as_called([said.decision for _, _, said in seen], classes)),
-        traits=tuple(
-            traits_of(answer, images[row], class_names=[classes[label] for label in images[row].labels])
-            for row, answer, _ in seen
-        ),
+    suspect = set(split.suspect_test_rows)
+    return replace(
+        answers,
+        groups=tuple(split.groups[row] for row in answers.rows.tolist()),
+        near_copies=tuple(row in suspect for row in answers.rows.tolist()),
     )
-    embeddings = {row: said.embedding for row, _, said in seen if said.embedding is not None}
-    return known, lost, embeddings
-
-
-def _read_back(
-    predictor: Predictor, prepared: Prepared, *, embedding_of: frozenset[int]
-) -> tuple[list[tuple[int, Answer, Prediction]], list[Entry]]:
-    """Each test image that is still there, by its row, with what the model says of it; and those that are lost."""
-    rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
-    images, records = prepared.dataset.images, prepared.check.records
-    stream = predictor.predict_files(
-        [images[row].path for row in rows],
-        store=prepared.dataset.store,
-        options=decode_options(prepared.request),
-        measure=measure_traits,
-        embedding=bool(embedding_of),
-    )
-    seen: list[tuple[int, Answer, Prediction]] = []
-    lost: list[Entry] = []
-    for row, answer in zip(rows, stream, strict=True):
-        outcome = answer.outcome
-        if isinstance(outcome, ImageError):
-            lost.append(Entry(answer.path, outcome.code, outcome.cause))
-        elif answer.digest != records[row].digest:
-            lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
-        else:
-            kept = outcome if row in embedding_of else replace(outcome, embedding=None)
-            seen.append((row, answer, kept))
-    return seen, lost
