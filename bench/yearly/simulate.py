@@ -17,7 +17,8 @@ from bench.yearly.scenario import Scenario
 from vidi.data.dataset import NEWEST
 from vidi.data.splitting.split_plan import EXTRA, SplitRule, held_back_share
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.gate import GateDecision, SameImages, judge_candidate
+from vidi.evaluation.comparison import PairedAnswers
+from vidi.evaluation.gate import GateDecision, judge_candidate
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
@@ -120,17 +121,19 @@ def fit(data: Labelled) -> HeadModel:
 def judge(champion: HeadModel, candidate: HeadModel, data: Labelled) -> GateDecision:
     """What `vidi retrain` would decide."""
 
-    def same(*parts: str) -> SameImages:
+    def same(*parts: str) -> PairedAnswers:
         features, labels = data.only(*parts)
-        return SameImages(
+        return PairedAnswers(
+            classes=CLASSES,
             shown=np.eye(len(CLASSES), dtype=np.bool_)[labels],
-            champion_is_right=champion.is_right(features, labels),
-            candidate_is_right=candidate.is_right(features, labels),
+            first_is_right=champion.is_right(features, labels),
+            second_is_right=candidate.is_right(features, labels),
+            groups=np.arange(len(labels)),
         )
 
     tested = candidate.answers(*data.only("test"))
     guarantees = hold_to_guarantees(tested, candidate.limits, None)
-    return judge_candidate(same("test"), same("extra"), classes=CLASSES, guarantees=guarantees)
+    return judge_candidate(same("test"), same("extra"), guarantees=guarantees)
 
 
 def split_base(rows: Rows, features: Floats, labels: Rows) -> Labelled:

@@ -15,12 +15,14 @@ def answers(first, second, labels, groups=None, **probabilities) -> PairedAnswer
     first, second, labels = np.array(first, bool), np.array(second, bool), np.array(labels)
     return PairedAnswers(
         classes=NAMES,
-        labels=labels,
+        shown=np.eye(len(NAMES), dtype=bool)[labels],
         first_is_right=first,
         second_is_right=second,
-        first_of_truth=probabilities.get("first_of_truth", np.where(first, 0.8, 0.2)),
-        second_of_truth=probabilities.get("second_of_truth", np.where(second, 0.8, 0.2)),
         groups=np.arange(len(labels)) if groups is None else np.array(groups),
+        of_truth=(
+            probabilities.get("first_of_truth", np.where(first, 0.8, 0.2)),
+            probabilities.get("second_of_truth", np.where(second, 0.8, 0.2)),
+        ),
     )
 
 
@@ -40,7 +42,7 @@ def equals(random: np.random.Generator, *, grouped: bool) -> PairedAnswers:
 
 def names_a_winner(given: PairedAnswers) -> bool:
     """As `judge` decides, by the tests alone: whatever the intervals add can only take a verdict away."""
-    parts = [np.ones(len(given.labels), bool), *(given.labels == index for index in np.unique(given.labels))]
+    parts = [np.ones(len(given.shown), bool), *(column for column in given.shown.T if column.any())]
     gain = given.second_is_right.astype(int) - given.first_is_right
     counts = []
     for rows in parts:
@@ -76,7 +78,7 @@ def test_images_that_are_taken_for_independent_would_name_winners_too_often():
     named = 0
     for _ in range(300):
         given = equals(random, grouped=True)
-        alone = answers(given.first_is_right, given.second_is_right, given.labels)
+        alone = answers(given.first_is_right, given.second_is_right, given.shown.argmax(axis=1))
         named += names_a_winner(alone)
 
     assert named > 300 * 0.08
@@ -210,7 +212,7 @@ def test_swapping_the_models_turns_every_sign():
     given = equals(random, grouped=False)
     there = compare_answers(given)
 
-    back = compare_answers(answers(given.second_is_right, given.first_is_right, given.labels))
+    back = compare_answers(answers(given.second_is_right, given.first_is_right, given.shown.argmax(axis=1)))
 
     assert back.overall.counts.difference == -there.overall.counts.difference
     assert back.overall.counts.p_value == there.overall.counts.p_value

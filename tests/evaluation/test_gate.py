@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from vidi.evaluation.gate import GateRules, SameImages, judge_candidate, judge_classes, judge_part
+from vidi.evaluation.comparison import PairedAnswers
+from vidi.evaluation.gate import GateRules, judge_candidate, judge_classes, judge_part
 from vidi.evaluation.guarantees.refuted import HeldGuarantee
 from vidi.metrics.paired import paired_interval, worse_by_chance
 
@@ -13,12 +14,25 @@ NAMES = ("cat", "dog")
 RULES = GateRules()
 
 
-def same_images(*, both: int, lost: int, won: int, neither: int, classes: int = 1) -> SameImages:
+def paired(
+    shown: np.ndarray, champion: np.ndarray, candidate: np.ndarray, *, groups: np.ndarray | None = None
+) -> PairedAnswers:
+    classes = tuple("0123456789") if shown.shape[1] == 10 else NAMES
+    return PairedAnswers(
+        classes=classes,
+        shown=shown,
+        first_is_right=champion,
+        second_is_right=candidate,
+        groups=np.arange(len(shown)) if groups is None else groups,
+    )
+
+
+def same_images(*, both: int, lost: int, won: int, neither: int, classes: int = 1) -> PairedAnswers:
     """Images on which champion and candidate are right or wrong, spread evenly over the classes."""
     champion = np.repeat([True, True, False, False], [both, lost, won, neither])
     candidate = np.repeat([True, False, True, False], [both, lost, won, neither])
     shown = np.eye(classes, dtype=np.bool_)[np.arange(len(champion)) % classes]
-    return SameImages(shown=shown, champion_is_right=champion, candidate_is_right=candidate)
+    return paired(shown, champion, candidate)
 
 
 EQUAL = same_images(both=900, lost=20, won=20, neither=60, classes=2)
@@ -60,19 +74,19 @@ def test_equals_do_not_pass_on_feedback_and_the_better_do():
 def test_a_clear_loss_on_the_test_part_stops_a_candidate_that_is_better_on_feedback():
     worse = same_images(both=860, lost=60, won=20, neither=60)
 
-    decision = judge_candidate(worse, BETTER, classes=NAMES)
+    decision = judge_candidate(worse, BETTER)
 
     assert decision.reasons == ("test",)
     assert not decision.passed
 
 
 def test_without_held_back_feedback_nothing_is_promoted():
-    assert judge_candidate(EQUAL, None, classes=NAMES).reasons == ("no-feedback",)
+    assert judge_candidate(EQUAL, None).reasons == ("no-feedback",)
 
 
 def test_a_refuted_guarantee_stops_a_candidate_at_one_per_cent():
-    assert judge_candidate(EQUAL, BETTER, classes=NAMES, guarantees=[guarantee(0.009)]).reasons == ("guarantees",)
-    assert judge_candidate(EQUAL, BETTER, classes=NAMES, guarantees=[guarantee(0.011)]).passed
+    assert judge_candidate(EQUAL, BETTER, guarantees=[guarantee(0.009)]).reasons == ("guarantees",)
+    assert judge_candidate(EQUAL, BETTER, guarantees=[guarantee(0.011)]).passed
 
 
 def test_one_class_that_loses_stops_a_candidate_that_gains_elsewhere():
@@ -83,9 +97,8 @@ def test_one_class_that_loses_stops_a_candidate_that_gains_elsewhere():
     champion[200:214] = False
 
     decision = judge_candidate(
-        SameImages(shown=np.eye(2, dtype=np.bool_)[labels], champion_is_right=champion, candidate_is_right=candidate),
+        paired(np.eye(2, dtype=np.bool_)[labels], champion, candidate),
         BETTER,
-        classes=NAMES,
     )
 
     assert decision.reasons == ("classes",)
@@ -102,9 +115,7 @@ def test_an_image_of_several_classes_counts_for_each_of_them():
     candidate = np.ones(60, np.bool_)
     candidate[20:30] = False  # images that show both
 
-    judged = judge_classes(
-        SameImages(shown=shown, champion_is_right=np.ones(60, np.bool_), candidate_is_right=candidate), NAMES, RULES
-    )
+    judged = judge_classes(paired(shown, np.ones(60, np.bool_), candidate), RULES)
 
     assert [(one.image_count, one.difference, one.is_worse) for one in judged] == [(40, -0.25, True)] * 2
 
@@ -121,19 +132,14 @@ def test_an_image_of_several_classes_counts_for_each_of_them():
 def test_a_class_is_worse_by_more_than_five_points_and_beyond_chance(count: int, lost: int, worse: list[bool]):
     images = same_images(both=count - lost, lost=lost, won=0, neither=0)
 
-    assert [one.is_worse for one in judge_classes(images, ("cat",), RULES)] == worse
+    assert [one.is_worse for one in judge_classes(images, RULES)] == worse
 
 
 def test_images_of_one_group_count_once():
     images = same_images(both=290, lost=10, won=0, neither=0)
     alone = judge_part(images, RULES, must_gain=False)
     together = judge_part(
-        SameImages(
-            shown=images.shown,
-            champion_is_right=images.champion_is_right,
-            candidate_is_right=images.candidate_is_right,
-            groups=np.arange(300) // 10,
-        ),
+        paired(images.shown, images.first_is_right, images.second_is_right, groups=np.arange(300) // 10),
         RULES,
         must_gain=False,
     )
@@ -147,25 +153,20 @@ def test_the_one_sided_sign_test_is_the_sum_of_coins():
     assert worse_by_chance(8, 2) == (45 + 10 + 1) / 1024
 
 
-def simulated(random: np.random.Generator, *, gain: float, count: int = 1_000) -> SameImages:
+def simulated(random: np.random.Generator, *, gain: float, count: int = 1_000) -> PairedAnswers:
     """Models that disagree on 3 to 8 % of the images, the candidate better by this share of them on average."""
     apart = random.uniform(max(0.03, abs(gain)), 0.08)
     shares = [0.9 - apart / 2, (apart - gain) / 2, (apart + gain) / 2, 0.1 - apart / 2]
     drawn = random.choice(4, size=count, p=shares)
-    return SameImages(
-        shown=np.eye(10, dtype=np.bool_)[random.integers(10, size=count)],
-        champion_is_right=drawn <= 1,
-        candidate_is_right=(drawn == 0) | (drawn == 2),
-    )
+    shown = np.eye(10, dtype=np.bool_)[random.integers(10, size=count)]
+    return paired(shown, drawn <= 1, (drawn == 0) | (drawn == 2))
 
 
 def passing(*, test: float, feedback: float, seed: int) -> int:
     """How many of 200 candidates pass."""
     random = np.random.default_rng(seed)
-    classes = tuple("0123456789")
     return sum(
-        judge_candidate(simulated(random, gain=test), simulated(random, gain=feedback), classes=classes).passed
-        for _ in range(200)
+        judge_candidate(simulated(random, gain=test), simulated(random, gain=feedback)).passed for _ in range(200)
     )
 
 

@@ -26,7 +26,7 @@ from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.words.compare import comparison_rows
 from vidi.workflows.compare import compare
-from vidi.workflows.comparing.stored import Compared, read_comparison
+from vidi.workflows.comparing.written import Compared, read_comparison
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.compare import CompareRequest

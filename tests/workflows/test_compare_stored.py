@@ -10,7 +10,8 @@ from tests.workflows.test_compare import Notes, brightness_folders, make_model
 import vidi
 from vidi.errors import DataError, UsageError
 from vidi.workflows.compare import compare
-from vidi.workflows.comparing.stored import compare_stored, read_comparison
+from vidi.workflows.comparing.stored import compare_stored
+from vidi.workflows.comparing.written import read_comparison
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest

@@ -21,9 +21,10 @@ from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import finished_bytes, set_metadata, write_model
 from vidi.prediction.predictor import Predictor
-from vidi.workflows import export_lighter as lighter
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.export import export
+from vidi.workflows.exporting import fewer_bits, judged
+from vidi.workflows.exporting.agreement import Agreement
 from vidi.workflows.exporting.images import find_images
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.calibrate import CalibrateRequest
@@ -143,9 +144,9 @@ def test_a_file_that_loses_more_than_is_allowed_is_not_written(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
         return graph
 
-    monkeypatch.setitem(lighter.WRITERS, "fp16", spoil)  # type: ignore[misc, arg-type]
+    monkeypatch.setitem(fewer_bits.WRITERS, "fp16", spoil)  # type: ignore[misc, arg-type]
 
-    monkeypatch.setattr(lighter, "CHANCE", 1.0)  # the model is about as good as chance itself
+    monkeypatch.setattr(judged, "CHANCE", 1.0)  # the model is about as good as chance itself
 
     with pytest.raises(GateError, match=r"more of 90 test images wrong than its parent, .* points"):
         export(request(model, data, tmp_path / "out", to="fp16", max_drop=0.0))
@@ -173,16 +174,16 @@ def counts_of(images: int, *, lost: int, won: int = 0) -> PairedComparison:
 )
 def test_a_loss_within_chance_is_no_reason_and_one_that_may_be_large_is(counts: PairedComparison, cause: str | None):
     if cause is None:
-        lighter.require_as_good(counts, max_drop=0.5)
+        judged.require_as_good(counts, max_drop=0.5)
     else:
         with pytest.raises(GateError, match=cause):
-            lighter.require_as_good(counts, max_drop=0.5)
+            judged.require_as_good(counts, max_drop=0.5)
 
 
 def test_too_few_test_images_are_refused_before_any_work(
     model: ModelFile, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(lighter.WRITERS, "int8", lambda *_: pytest.fail("work began"))  # type: ignore[misc, arg-type]
+    monkeypatch.setitem(fewer_bits.WRITERS, "int8", lambda *_: pytest.fail("work began"))  # type: ignore[misc, arg-type]
     for kind in data.iterdir():
         (tmp_path / "few" / kind.name).mkdir(parents=True)
         for path in sorted(kind.iterdir())[:8]:
@@ -211,13 +212,13 @@ def test_an_unfinished_model_is_refused(model: ModelFile, data: Path, tmp_path: 
 
 
 def test_kernels_that_answer_otherwise_than_their_arithmetic_are_refused():
-    agreement = lighter.Agreement(
+    agreement = Agreement(
         image_count=100, other_labels=0.03, other_verdicts=None, largest_difference=0.5, mean_difference=0.1
     )
 
     with pytest.raises(GateError, match="another label"):
-        lighter._require_sound_kernels(agreement)
-    lighter._require_sound_kernels(replace(agreement, other_labels=0.02))
+        judged.require_sound_kernels(agreement)
+    judged.require_sound_kernels(replace(agreement, other_labels=0.02))
 
 
 def test_a_lighter_file_is_neither_trained_further_nor_made_lighter_again(model: ModelFile, tmp_path: Path):
@@ -229,4 +230,4 @@ def test_a_lighter_file_is_neither_trained_further_nor_made_lighter_again(model:
     with pytest.raises(ModelError, match="16 bits, which are not trained further"):
         read_start(light)
     with pytest.raises(ModelError, match="in 16 bits already"):
-        lighter.require_possible(read_model(light))
+        judged.require_possible(read_model(light))

@@ -9,7 +9,7 @@ from vidi.options import Option, declared
 from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.comparing.stored import Compared
+    from vidi.workflows.comparing.written import Compared
 
 SOME_BAD = 6
 
@@ -51,7 +51,7 @@ def _show(compared: "Compared") -> None:
     from vidi.cli.screen import show_table
     from vidi.files import escape_path
     from vidi.report.words.compare import compared_models, comparison_rows
-    from vidi.workflows.comparing.stored import PAGE, read_comparison
+    from vidi.workflows.comparing.written import PAGE, read_comparison
 
     document = read_comparison(compared.folder)
     click.echo(compared.sentence)

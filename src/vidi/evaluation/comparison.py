@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import rounded
-from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, Labels
+from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same_length
 from vidi.metrics.intervals import Interval, bootstrap_intervals, group_mean_interval, mean_interval
 from vidi.metrics.many_tests import shown_together
 from vidi.metrics.paired import PairedComparison, Verdict, compare_paired, images_needed, sign_test, units_needed
@@ -111,14 +113,43 @@ class PairedAnswers:
     """Answers of two models about the same images; all fields in one order."""
 
     classes: tuple[str, ...]  # that both know
-    labels: Labels  # (images,) int; index into `classes`
+    shown: Flags  # (images, classes); which class each shows, or which several
     first_is_right: Flags  # (images,)
     second_is_right: Flags
-    first_of_truth: Floats  # (images,) the probability of the true class; of several, the mean over them (geometric)
-    second_of_truth: Floats
     groups: Counts  # (images,) int; images of one group stand or fall together
-    # (images, classes) whether each is right about a class, where images may show several; `labels` then says nothing
-    of_classes: tuple[Flags, Flags] | None = None
+    # (images,) the probability of the true class by each; of several, the mean over them (geometric). For the log loss
+    of_truth: tuple[Floats, Floats] | None = None
+    of_classes: tuple[Flags, Flags] | None = None  # like `shown`: whether each is right about a class, of several
+
+    def __post_init__(self) -> None:
+        check_same_length(self.shown, self.first_is_right)
+        check_same_length(self.shown, self.second_is_right)
+
+
+def pair_answers(first: Answers, second: Answers, classes: Sequence[str], shown: Flags) -> PairedAnswers:
+    """Pair the answers of two models about the same images, in one order.
+
+    Args:
+        first: of one.
+        second: of the other.
+        classes: names of what the images show.
+        shown: (images, classes) bool; what they show.
+    """
+    rows, both = np.arange(len(shown)), (first, second)
+    if first.several is None:
+        of_truth, of_classes = [one.probabilities[rows, one.labels] for one in both], None
+    else:
+        of_truth = [np.exp(-one.truth.log_losses(one.probabilities)) for one in both]
+        of_classes = (first.called == shown, second.called == shown)
+    return PairedAnswers(
+        classes=tuple(classes),
+        shown=shown,
+        first_is_right=first.is_right,
+        second_is_right=second.is_right,
+        groups=number_groups(first.groups, len(shown)),
+        of_truth=(of_truth[0], of_truth[1]),
+        of_classes=of_classes,
+    )
 
 
 def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
@@ -132,11 +163,11 @@ def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
         seed: of the resampling behind intervals.
     """
     random = np.random.default_rng(seed)
-    overall = _counted(answers, np.ones(len(answers.labels), np.bool_), random)
+    overall = _counted(answers, np.ones(len(answers.shown), np.bool_), random)
     present = list(range(len(answers.classes)))
     if answers.of_classes is None:
-        present = [index for index in present if (answers.labels == index).any()]
-        per_class = [_counted(answers, answers.labels == index, random) for index in present]
+        present = [index for index in present if answers.shown[:, index].any()]
+        per_class = [_counted(answers, answers.shown[:, index], random) for index in present]
     else:
         columns = zip(*(flags.T for flags in answers.of_classes), strict=True)
         per_class = [_compared(first, second, answers.groups, random) for first, second in columns]
@@ -193,11 +224,11 @@ def _mean_differences(
 
     The intervals hold those by resampling and those in closed form; None where all images are of one group.
     """
-    count = len(answers.classes)
+    assert answers.of_truth is not None  # noqa: S101  # a comparison is also one of the log loss
+    labels, count = answers.shown.argmax(axis=1), len(answers.classes)
     gain = answers.second_is_right.astype(np.float64) - answers.first_is_right
     first, second = (
-        -np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).astype(np.float64)
-        for of_truth in (answers.first_of_truth, answers.second_of_truth)
+        -np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).astype(np.float64) for of_truth in answers.of_truth
     )
 
     def figures(weights: Floats) -> Floats:
@@ -205,8 +236,8 @@ def _mean_differences(
         if answers.of_classes is not None:
             gained = answers.of_classes[1].mean(axis=1) - answers.of_classes[0].mean(axis=1)
             return np.array([(weights * gained).sum() / weights.sum(), loss])
-        images = np.bincount(answers.labels, weights, count)
-        gains = np.bincount(answers.labels, weights * gain, count)
+        images = np.bincount(labels, weights, count)
+        gains = np.bincount(labels, weights * gain, count)
         tested = images > 0
         return np.array([(gains[tested] / images[tested]).mean(), loss])
 

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.guarantees.refuted import HeldGuarantee, choose_refuted
 from vidi.evaluation.sections import rounded
-from vidi.metrics.arrays import Counts, check_same_length
 from vidi.metrics.many_tests import shown_together
 from vidi.metrics.paired import PairedComparison, compare_paired, worse_by_chance
 from vidi.model_file.values import Json
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +26,6 @@ class GateRules:
     class_images: int = 30  # a class with fewer is not judged by itself
     chance_of_classes: float = 0.05  # that any class is named where none is worse
     chance_of_guarantees: float = 0.01  # that any guarantee is called refuted where all are kept
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SameImages:
-    """What the champion (in use) and the candidate say about the same images; all fields in one order."""
-
-    shown: Flags  # (images, classes); which class each shows, or which several
-    champion_is_right: Flags  # (images,)
-    candidate_is_right: Flags
-    groups: Counts | None = None  # (images,) int; images of one group stand or fall together
-
-    def __post_init__(self) -> None:
-        check_same_length(self.shown, self.champion_is_right)
-        check_same_length(self.shown, self.candidate_is_right)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +140,9 @@ USUAL_RULES = GateRules()
 
 
 def judge_candidate(
-    test: SameImages,
-    feedback: SameImages | None,
+    test: PairedAnswers,
+    feedback: PairedAnswers | None,
     *,
-    classes: Sequence[str],
     guarantees: Sequence[HeldGuarantee] = (),
     rules: GateRules = USUAL_RULES,
 ) -> GateDecision:
@@ -171,9 +153,8 @@ def judge_candidate(
     5 points worse beyond chance. On held-back feedback the candidate must be better. Its guarantees must hold.
 
     Args:
-        test: both models on the frozen test part.
+        test: the champion (in use) first, the candidate second, on the frozen test part.
         feedback: both on held-back feedback; None where there is none, and then the candidate does not pass.
-        classes: names, by the columns of `shown`.
         guarantees: of the candidate, held to the test part by `hold_to_guarantees`.
         rules: the figures of these rules.
 
@@ -182,14 +163,14 @@ def judge_candidate(
     """
     return GateDecision(
         test=judge_part(test, rules, must_gain=False),
-        classes=judge_classes(test, classes, rules),
+        classes=judge_classes(test, rules),
         feedback=None if feedback is None or not len(feedback.shown) else judge_part(feedback, rules, must_gain=True),
         refuted=choose_refuted(guarantees, chance=rules.chance_of_guarantees),
         rules=rules,
     )
 
 
-def judge_part(images: SameImages, rules: GateRules, *, must_gain: bool) -> JudgedPart:
+def judge_part(images: PairedAnswers, rules: GateRules, *, must_gain: bool) -> JudgedPart:
     """The accuracy of both models on one part, with the margin that its number of images allows.
 
     The standard error is that of the interval: the distance of its lower end from the difference, over 1.96. It then
@@ -200,7 +181,7 @@ def judge_part(images: SameImages, rules: GateRules, *, must_gain: bool) -> Judg
         rules: figures of the gate.
         must_gain: whether being as good is not enough.
     """
-    comparison = compare_paired(images.champion_is_right, images.candidate_is_right, groups=images.groups)
+    comparison = compare_paired(images.first_is_right, images.second_is_right, groups=images.groups)
     assert comparison is not None  # noqa: S101  # there are images
     quantile = NormalDist().inv_cdf((1 + comparison.level) / 2)
     error = (comparison.difference - comparison.interval.low) / quantile
@@ -212,7 +193,7 @@ def judge_part(images: SameImages, rules: GateRules, *, must_gain: bool) -> Judg
     )
 
 
-def judge_classes(images: SameImages, classes: Sequence[str], rules: GateRules) -> tuple[JudgedClass, ...]:
+def judge_classes(images: PairedAnswers, rules: GateRules) -> tuple[JudgedClass, ...]:
     """The classes with enough images, and which of them are worse by more than chance explains.
 
     An image that shows several classes counts for each of them, and as right where the whole answer is. Each class is
@@ -220,20 +201,18 @@ def judge_classes(images: SameImages, classes: Sequence[str], rules: GateRules) 
 
     Args:
         images: the test part.
-        classes: names, by the columns of `shown`.
         rules: figures of the gate.
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """
-    units = np.arange(len(images.shown)) if images.groups is None else images.groups
-    gain = images.candidate_is_right.astype(np.int64) - images.champion_is_right.astype(np.int64)
+    gain = images.second_is_right.astype(np.int64) - images.first_is_right.astype(np.int64)
     sizes = images.shown.sum(axis=0)
     judged = np.flatnonzero(sizes >= rules.class_images).tolist()
     drops: dict[int, float] = {}
     lost_and_won: dict[int, tuple[int, int]] = {}
     for label in judged:
         rows = images.shown[:, label]
-        net = np.bincount(np.unique(units[rows], return_inverse=True)[1], weights=gain[rows])
+        net = np.bincount(np.unique(images.groups[rows], return_inverse=True)[1], weights=gain[rows])
         drops[label] = float(gain[rows].mean())
         lost_and_won[label] = int((net < 0).sum()), int((net > 0).sum())
     p_values = [worse_by_chance(lost, won) for lost, won in lost_and_won.values()]
@@ -241,7 +220,7 @@ def judge_classes(images: SameImages, classes: Sequence[str], rules: GateRules) 
     shown = shown_together(p_values, least, chance=rules.chance_of_classes).tolist()
     return tuple(
         JudgedClass(
-            name=classes[label],
+            name=images.classes[label],
             image_count=int(sizes[label]),
             difference=drops[label],
             p_value=chance,

@@ -1,37 +1,27 @@
 """`vidi compare`: two model files on the same images, compared overall, by class and image by image."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError, UsageError
-from vidi.evaluation.answers import TEST, Answers, Reason, Want, answer_alike
-from vidi.evaluation.comparison import PairedAnswers, compare_answers
-from vidi.evaluation.disagreements import KINDS, NONE, choose_shown, find_disagreements, write_disagreements
+from vidi.evaluation.answers import TEST, Reason, Want, answer_alike
 from vidi.evaluation.match import ClassMatch, match_classes
-from vidi.evaluation.scores import number_groups
 from vidi.evaluation.uses import digest_of_images, record_use
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path
 from vidi.images.account import Account, Entry
-from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
-from vidi.report.words.compare import headline, tell_apart
+from vidi.report.words.compare import tell_apart
 from vidi.report.words.progress.asking import SAME_MODEL, known_to_one, skipped_classes, training_unknown
-from vidi.workflows.comparing.stored import NOT_SHARED, PAGE, TABLE, Compared
+from vidi.workflows.comparing.stored import NOT_SHARED
+from vidi.workflows.comparing.written import Compared, both_answered, name_compared, write_comparison
 from vidi.workflows.evaluating.learnt import LearntFrom, account_for, find_learnt, parts_to_score
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import (
-    COMPARISON,
     SPLITS,
     open_run_folder,
     require_free,
@@ -136,13 +126,7 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     ]
 
 
-def compare(
-    request: CompareRequest,
-    *,
-    events: Events = SILENCE,
-    dataset: Dataset | None = None,
-    kept_as: Path | None = None,
-) -> Compared:
+def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     """Score two model files on the same images, and test whether the second is better.
 
     Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
@@ -151,8 +135,6 @@ def compare(
     Args:
         request: what the user asked for.
         events: receives progress and messages.
-        dataset: the images, where they were read already.
-        kept_as: where the second file will lie, if not where it is now.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -164,43 +146,24 @@ def compare(
         require_free(request.output, kind="comparison", overwrite=request.overwrite)
     predictors = [Predictor.load(path) for path in (request.first, request.second)]
     several = are_several(predictors, request)
-    dataset = dataset or read_source(replace(request.data, multi_label=True) if several else request.data)
+    dataset = read_source(replace(request.data, multi_label=True) if several else request.data)
     models = match_models(predictors, dataset, request)
     account = dataset.account.of_scan()
     scored = choose_images(dataset, models, request, account)
     for sentence in remark_on(models, dataset, account):
         events.say(sentence)
-    first, second = answer_alike(predictors, dataset, scored, _wanted(models, request, events=events))
-    account = account_for(dataset, [first, second], account)
-    if several:
-        first, second = _about_shared(models, dataset, (first, second))
-        paired, truths = _paired_classes(first, second), [truth or NONE for truth in first.truths]
-    else:
-        labels = np.array([dataset.images[row].label for row in first.rows], np.int64)
-        paired = _paired(first, second, labels, dataset.classes)
-        truths = [dataset.classes[label] for label in labels]
-    comparison = compare_answers(paired)
+    given = answer_alike(predictors, dataset, scored, _wanted(models, request, events=events))
+    account = account_for(dataset, given, account)
     folder = _open_folder(request, dataset)
-    disagreements = find_disagreements(first, second, truths)
-    document: dict[str, Any] = {
-        "schema": 1,
-        "task": MULTI_LABEL if several else "classify",
-        "models": _about(models, first.digests, folder, kept_as=kept_as),
-        "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
-        **comparison.as_json(),
-        "disagreements": {
-            "counts": {kind: sum(one.kind == kind for one in disagreements) for kind in KINDS},
-            "shown": [one.as_json() for one in choose_shown(disagreements, most=MOST_OF_A_KIND)],
-        },
-        "account": account.as_json(),
-        "request": {"data": asdict(request.data), "images": request.images},
-    }
-    document["sentence"] = headline(document)
-    write_disagreements(folder / TABLE, disagreements)
-    write_whole(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
-    store = dataset.store if request.images else None
-    write_compare_page(folder / PAGE, document, store=store, options=decode_options(request.data))
-    return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
+    both = both_answered(
+        dataset,
+        given,
+        [model.match for model in models],
+        models=[_about(model, given[0].digests, folder) for model in models],
+        asked=request.data,
+        account=account,
+    )
+    return write_comparison(folder, both, images=request.images, store=dataset.store if request.images else None)
 
 
 def _wanted(models: Sequence[ComparedModel], request: CompareRequest, *, events: Events) -> list[Want]:
@@ -215,47 +178,6 @@ def _wanted(models: Sequence[ComparedModel], request: CompareRequest, *, events:
     ]
 
 
-def _paired(first: Answers, second: Answers, labels: NDArray[np.int64], classes: tuple[str, ...]) -> PairedAnswers:
-    rows = np.arange(len(labels))
-    return PairedAnswers(
-        classes=classes,
-        labels=labels,
-        first_is_right=first.predicted == first.labels,
-        second_is_right=second.predicted == second.labels,
-        first_of_truth=first.probabilities[rows, first.labels],
-        second_of_truth=second.probabilities[rows, second.labels],
-        groups=number_groups(first.groups, len(labels)),
-    )
-
-
-def _about_shared(
-    models: Sequence[ComparedModel], dataset: Dataset, both: tuple[Answers, Answers]
-) -> tuple[Answers, Answers]:
-    """What both say of the classes that both know, called as the data calls them."""
-    shared = shared_classes(dataset, models)
-    names = [dataset.classes[row] for row in shared]
-    first, second = (
-        answers.about([answers.classes.index(model.match.names[row]) for row in shared], names)
-        for model, answers in zip(models, both, strict=True)
-    )
-    return first, second
-
-
-def _paired_classes(first: Answers, second: Answers) -> PairedAnswers:
-    """The same where images may show several classes, of answers about the same ones."""
-    truth = first.truth
-    return PairedAnswers(
-        classes=first.classes,
-        labels=np.zeros(len(first.paths), np.int64),
-        first_is_right=first.is_right,
-        second_is_right=second.is_right,
-        first_of_truth=np.exp(-truth.log_losses(first.probabilities)),
-        second_of_truth=np.exp(-truth.log_losses(second.probabilities)),
-        groups=number_groups(first.groups, len(first.paths)),
-        of_classes=(first.called == truth.shown, second.called == truth.shown),
-    )
-
-
 def _open_folder(request: CompareRequest, dataset: Dataset) -> Path:
     """The folder asked for, or the next free `comparisons/NAME`."""
     source = Path(request.data.source)
@@ -268,26 +190,12 @@ def _open_folder(request: CompareRequest, dataset: Dataset) -> Path:
     )
 
 
-def _about(
-    models: Sequence[ComparedModel], digests: Sequence[str], folder: Path, *, kept_as: Path | None
-) -> dict[str, dict[str, object]]:
-    """Both models by letter; that these images were used to score them is noted."""
-    images, now = digest_of_images(digests), datetime.now(UTC)
-    first, second = models
-    places = {first.letter: first.path, second.letter: kept_as or second.path}
-    return {
-        model.letter: {
-            "path": escape_path(places[model.letter]),
-            "id": model.predictor.model.model_id,
-            "run": model.predictor.metadata.run,
-            "classes": len(model.predictor.classes),
-            "knows_what_it_learnt": model.knows_what_it_learnt,
-            "test_uses": record_use(
-                model.run if (model.run / SPLITS).exists() else folder,
-                images=images,
-                model_id=model.predictor.model.model_id,
-                date=now,
-            ),
-        }
-        for model in models
-    }
+def _about(model: ComparedModel, digests: Sequence[str], folder: Path) -> dict[str, object]:
+    """A model as compare.json names it; that these images were used to score it is noted."""
+    uses = record_use(
+        model.run if (model.run / SPLITS).exists() else folder,
+        images=digest_of_images(digests),
+        model_id=model.predictor.model.model_id,
+        date=datetime.now(UTC),
+    )
+    return name_compared(model.path, model.predictor.model, uses=uses, knows=model.learnt.is_stated)

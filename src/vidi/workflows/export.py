@@ -29,7 +29,7 @@ from vidi.workflows.interaction.run_folder import safe_name
 from vidi.workflows.requests.export import PRECISIONS, ExportRequest, Form
 
 if TYPE_CHECKING:
-    from vidi.workflows.export_lighter import Lighter
+    from vidi.workflows.exporting.judged import Lighter
 
 FIGURES = "export.json"  # of a lighter file
 MODEL_FILES = (MODEL_FILE, GRAPH, WEIGHTS)  # the model itself, in any form
@@ -160,16 +160,7 @@ def _lighter(request: ExportRequest, model: ModelFile, folder: Path, events: Eve
     """The model in fewer bits; what was measured stands in the folder, with the parent's index of neighbours."""
     from vidi.workflows.export_lighter import NEIGHBOURS, make_lighter  # loads what other forms do not need
 
-    made = make_lighter(
-        model,
-        request.to,
-        data=request.data,
-        max_drop=request.max_drop,
-        folder=folder,
-        kept_as=request.output / MODEL_FILE,
-        images=request.images,
-        events=events,
-    )
+    made = make_lighter(model, request, folder=folder, kept_as=request.output / MODEL_FILE, events=events)
     (folder / FIGURES).write_text(json.dumps(made.as_json(), indent=1) + "\n", encoding="utf-8")
     neighbours = model.path.parent / NEIGHBOURS
     if neighbours.is_dir() and request.images:

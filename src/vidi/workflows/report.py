@@ -9,7 +9,7 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.report.cards.model_card import write_model_card
 from vidi.report.pages.compare import write_compare_page
 from vidi.report.pages.run import write_report
-from vidi.workflows.comparing.stored import PAGE, read_comparison
+from vidi.workflows.comparing.written import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
 from vidi.workflows.interaction.run_folder import (

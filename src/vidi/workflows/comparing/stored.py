@@ -1,38 +1,34 @@
 """Two stored evaluations of the same images, compared without running a model."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from vidi.errors import DataError, GateError, UsageError
+from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST, Answers
-from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
-from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
+from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import DataFacts, ModelName
-from vidi.files import escape_path, read_json, unescape_path, write_whole
+from vidi.files import escape_path, read_json, unescape_path
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
-from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
-from vidi.report.words.compare import headline, model_names, tell_apart
+from vidi.report.words.compare import tell_apart
 from vidi.report.words.progress.asking import NOT_BOTH, SAME_MODEL_STORED, skipped_images
+from vidi.workflows.comparing.written import BothAnswered, Compared, write_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import decode_options, open_store
+from vidi.workflows.interaction.request import open_store
 from vidi.workflows.interaction.run_folder import (
-    COMPARISON,
     EVALUATION,
     METRICS,
     PREDICTIONS,
     REQUEST,
     SPLITS,
     open_run_folder,
-    read_document,
     require_free,
     safe_name,
     understood,
@@ -40,51 +36,7 @@ from vidi.workflows.interaction.run_folder import (
 from vidi.workflows.requests.compare import StoredRequest
 from vidi.workflows.requests.data import DataRequest
 
-if TYPE_CHECKING:
-    from vidi.figures.drawing import Drawing
-
-PAGE = "compare.html"
-TABLE = "disagreements.csv"
 NOT_SHARED = ("class-not-shared", NOT_BOTH)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """Result of a comparison."""
-
-    folder: Path  # holds compare.json, compare.html and disagreements.csv
-    comparison: Comparison = field(repr=False)  # differences, intervals and verdicts
-    sentence: str  # the result in words
-    account: Account = field(repr=False)  # which files were used, set aside, refused or ignored
-
-    def plot(self) -> "Drawing":
-        """Draw the difference on all images and for each class; a notebook shows it, and its `save` writes it."""
-        from vidi.report.pages.notebook import draw_comparison
-
-        return draw_comparison(read_comparison(self.folder))
-
-    def _repr_html_(self) -> str:
-        from vidi.report.pages.notebook import comparison_as_html
-
-        return comparison_as_html(read_comparison(self.folder), self.folder)
-
-    def require_better(self) -> None:
-        """Require that the second model is better than the first.
-
-        Raises:
-            GateError: it is not better, or the images do not show it.
-        """
-        overall = self.comparison.overall
-        if overall.verdict == "better":
-            return
-        more = "" if overall.more_images is None else f", or compare them on about {overall.more_images:,} more images"
-        first, second = model_names(read_comparison(self.folder))
-        raise GateError(f"{second} is not shown to be better than {first}", f"Keep {first}{more}.")
-
-
-def read_comparison(folder: Path) -> dict[str, Any]:
-    """Read the document of a comparison; raises like `read_document`."""
-    return read_document(folder, COMPARISON, made_by="a comparison by `vidi compare`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,48 +98,23 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     account.set_aside = [Entry(row.path, *NOT_SHARED) for row in a.rows if row.path not in used]
     for sentence in _remarks(both, account):
         events.say(sentence)
-    comparison = compare_answers(_paired(*both))
     folder = open_run_folder(
         request.output, name=safe_name(_data_name(a)), source=None, kind="comparison", overwrite=request.overwrite
     )
     first, second = map(_as_answers, both)
-    disagreements = find_disagreements(first, second, first.truths)
-    document = _document(both, comparison, disagreements, account=account, with_images=request.images)
-    write_disagreements(folder / TABLE, disagreements)
-    write_whole(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
-    asked = DataRequest.from_dict(document["request"]["data"])
-    store = open_store(asked, events) if document["request"]["images"] else None
-    write_compare_page(folder / PAGE, document, store=store, options=decode_options(asked))
-    return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
-
-
-def _document(
-    both: Sequence[_Stored],
-    comparison: Comparison,
-    disagreements: Sequence[Disagreement],
-    *,
-    account: Account,
-    with_images: bool,
-) -> dict[str, Any]:
-    """What compare.json holds."""
-    data = both[0].data
-    document: dict[str, Any] = {
-        "schema": 1,
-        "task": "classify",
-        "models": {one.letter: _about(one) for one in both},
-        "data": {"name": _data_name(both[0]), "source": data.source, "reader": data.reader or ""},
-        **comparison.as_json(),
-        "disagreements": {
-            "counts": {kind: sum(one.kind == kind for one in disagreements) for kind in KINDS},
-            "shown": [one.as_json() for one in choose_shown(disagreements, most=MOST_OF_A_KIND)],
-        },
-        "account": account.as_json(),
-        "request": {
-            "data": asdict(DataRequest.from_dict(both[0].asked["data"])),
-            "images": with_images and all(one.asked.get("images", True) for one in both),
-        },
-    }
-    return {**document, "sentence": headline(document)}
+    asked = DataRequest.from_dict(a.asked["data"])
+    images = request.images and all(one.asked.get("images", True) for one in both)
+    answered = BothAnswered(
+        first=first,
+        second=second,
+        paired=_paired(*both),
+        truths=first.truths,
+        models=[_about(one) for one in both],
+        data={"name": _data_name(a), "source": a.data.source, "reader": a.data.reader or ""},
+        asked=asked,
+        account=account,
+    )
+    return write_comparison(folder, answered, images=images, store=open_store(asked, events) if images else None)
 
 
 def _data_name(one: _Stored) -> str:
@@ -283,14 +210,14 @@ def _as_answers(one: _Stored) -> Answers:
 
 def _paired(a: _Stored, b: _Stored) -> PairedAnswers:
     classes = tuple(name for name in a.classes if name in b.classes)
+    of_truth = [np.array([row.truth_probability for row in one.rows], np.float64) for one in (a, b)]
     return PairedAnswers(
         classes=classes,
-        labels=np.array([classes.index(row.truth) for row in a.rows], np.int64),
+        shown=np.array([row.truth for row in a.rows])[:, None] == np.array(classes),
         first_is_right=np.array([row.is_right for row in a.rows]),
         second_is_right=np.array([row.is_right for row in b.rows]),
-        first_of_truth=np.array([row.truth_probability for row in a.rows], np.float64),
-        second_of_truth=np.array([row.truth_probability for row in b.rows], np.float64),
         groups=number_groups([row.group for row in a.rows], len(a.rows)),
+        of_truth=(of_truth[0], of_truth[1]),
     )
 
 

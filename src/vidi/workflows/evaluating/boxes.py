@@ -19,10 +19,10 @@ from vidi.images.pool import read_images
 from vidi.metrics.arrays import Floats
 from vidi.metrics.detection import OVERLAPS, RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.evaluating.folder import as_plain, open_folder
+from vidi.workflows.evaluating.written import open_folder, write_request
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.interaction.run_folder import BOXES, EVALUATION, require_free
+from vidi.workflows.interaction.run_folder import BOXES, require_free
 from vidi.workflows.locating.search import By, finder
 from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 from vidi.workflows.requests.locate import LocateRequest
@@ -155,7 +155,7 @@ def score_boxes(
 
 def _write(scored: ScoredBoxes, request: EvaluateRequest) -> None:
     """The figures as JSON, and one drawing with the curves of every class."""
-    write_whole(scored.folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")
+    write_request(scored.folder, request)
     write_whole(scored.folder / BOXES, json.dumps(scored.as_json(), indent=1) + "\n")
     recalls = RECALL_POINTS.tolist()
     figures = [

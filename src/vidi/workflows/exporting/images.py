@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.errors import DataError, ImageError, UsageError
+from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path
 from vidi.groups import deal_folds
 from vidi.images.pool import read_images
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.evaluating.calibrated import CALIBRATION
 from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.interaction.request import decode_options, read_for_model
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, read_request, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 
-CALIBRATION, TEST = "calibration", "test"
 MOST_IMAGES = 256  # that the ranges of the activations and the agreement are taken from
 RULE = "export"  # of images that get their part here
 

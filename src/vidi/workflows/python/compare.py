@@ -10,7 +10,7 @@ from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.comparing.stored import Compared
+    from vidi.workflows.comparing.written import Compared
 
 
 def compare(

@@ -14,11 +14,12 @@ from vidi.data.joined import is_feedback_path
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Reason, Want, answer_alike
-from vidi.evaluation.gate import GateDecision, GateRules, SameImages, judge_candidate
+from vidi.evaluation.comparison import PairedAnswers
+from vidi.evaluation.gate import GateDecision, GateRules, judge_candidate
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
+from vidi.evaluation.scores import number_groups
 from vidi.evaluation.uses import carry_uses, digest_of_images, record_use
 from vidi.files import escape_path
-from vidi.groups import number_groups
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
@@ -79,9 +80,8 @@ def judge_run(
     _require_frozen(run, frozen, tested)
     shown = dataset.targets()[challenger.rows]
     decision = judge_candidate(
-        _same_images(known, challenger, shown, dataset.classes, part=TEST),
-        _same_images(known, challenger, shown, dataset.classes, part=EXTRA),
-        classes=dataset.classes,
+        _paired(known, challenger, shown, dataset.classes, part=TEST),
+        _paired(known, challenger, shown, dataset.classes, part=EXTRA),
         guarantees=hold_to_guarantees(
             challenger.only(_in_part(challenger, TEST)), candidate.metadata.verdict, candidate.metadata.operating_points
         ),
@@ -141,17 +141,18 @@ def _in_part(answers: Answers, part: str) -> NDArray[np.bool_]:
     return np.array([one == part for one in answers.parts], np.bool_)
 
 
-def _same_images(
-    champion: Answers, candidate: Answers, shown: NDArray[np.bool_], classes: Sequence[str], *, part: str
-) -> SameImages:
+def _paired(
+    champion: Answers, candidate: Answers, shown: NDArray[np.bool_], classes: tuple[str, ...], *, part: str
+) -> PairedAnswers:
     """Both on one part; an image of a class that a model does not know is one that it has wrong."""
     rows = _in_part(candidate, part)
     first, second = champion.only(rows), candidate.only(rows)
-    return SameImages(
+    return PairedAnswers(
+        classes=classes,
         shown=shown[rows],
-        champion_is_right=_is_right(first, shown[rows], classes),
-        candidate_is_right=_is_right(second, shown[rows], classes),
-        groups=number_groups(second.groups),
+        first_is_right=_is_right(first, shown[rows], classes),
+        second_is_right=_is_right(second, shown[rows], classes),
+        groups=number_groups(second.groups, len(second.paths)),
     )
 
 

@@ -1,0 +1,121 @@
+"""An evaluation's folder: evaluation.json, metrics.json, predictions.csv and report.html."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vidi.data.dataset import Dataset
+from vidi.evaluation.answers import Answers, write_predictions
+from vidi.evaluation.document import scored_metrics, write_metrics
+from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.guarantees.refuted import refuted_on
+from vidi.evaluation.match import ClassMatch
+from vidi.evaluation.sections import AccountFacts, DataFacts, LearntFacts, ModelName
+from vidi.evaluation.uses import digest_of_images, record_use
+from vidi.files import escape_path, write_whole
+from vidi.images.account import Account
+from vidi.model_file.read import ModelFile
+from vidi.prediction.predictor import Predictor
+from vidi.report.pages.run import write_report
+from vidi.workflows.evaluating.trust import measure_trust
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.interaction.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
+from vidi.workflows.requests.evaluate import EvaluateRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A model's answers about a data set, and what is known about the images."""
+
+    dataset: Dataset
+    match: ClassMatch
+    answers: Answers
+    figures: Mapping[str, Evaluation]  # of each part, by `evaluate_parts`
+    account: Account
+    learnt_from: LearntFacts
+
+
+def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
+    """The folder asked for, or the next free `evaluations/NAME`."""
+    name, source = safe_name(dataset.name), Path(request.data.source)
+    inside = source if source.is_dir() else None
+    return open_run_folder(request.output, name=name, source=inside, kind="evaluation", overwrite=request.overwrite)
+
+
+def write_request(folder: Path, request: EvaluateRequest) -> None:
+    """Write evaluation.json: an evaluation's request as plain values, for a new report."""
+    values: dict[str, Any] = {
+        "schema": 1,
+        "model": escape_path(request.model),
+        "data": asdict(request.data),
+        "engine": request.engine,
+        "images": request.images,
+    }
+    write_whole(folder / EVALUATION, json.dumps(values, indent=1) + "\n")
+
+
+def count_use(run: Path, folder: Path, model: ModelFile, answers: Answers) -> int:
+    """Note that a model was scored on these images, in a run where there is one, and count how often they were used.
+
+    Args:
+        run: folder of the model file.
+        folder: of the results.
+        model: the file.
+        answers: what it said.
+    """
+    return record_use(
+        run if (run / SPLITS).exists() else folder,
+        images=digest_of_images(answers.digests),
+        model_id=model.model_id,
+        date=datetime.now(UTC),
+    )
+
+
+def write_evaluation(
+    folder: Path,
+    request: EvaluateRequest,
+    predictor: Predictor,
+    scored: Scored,
+    *,
+    test_uses: int,
+    events: Events = SILENCE,
+) -> None:
+    """Measure what the answers say, and write it with its report.
+
+    Args:
+        folder: of the evaluation.
+        request: its options, with the model as it is to be named.
+        predictor: the model.
+        scored: its answers.
+        test_uses: how often these images were used, this time included.
+        events: receives progress and messages.
+
+    Raises:
+        ResourceError: the results cannot be written.
+    """
+    answers, model, dataset = scored.answers, predictor.metadata, scored.dataset
+    write_request(folder, request)
+    options = decode_options(request.data)
+    trust = measure_trust(predictor, answers, dataset.store, options=options, wanted=request.robustness, events=events)
+    alone = scored_metrics(answers, scored.figures, model)
+    metrics = replace(
+        alone,
+        model=ModelName(id=predictor.model.model_id, run=model.run, weights_digest=model.weights_digest),
+        data=DataFacts(name=dataset.name, source=escape_path(dataset.source), reader=dataset.reader),
+        absent_classes=tuple(scored.match.absent),
+        foreign_classes=tuple(scored.match.foreign),
+        account=AccountFacts.of(scored.account),
+        learnt_from=scored.learnt_from,
+        doubted_test_labels=alone.doubted_test_labels if scored.learnt_from.unseen else (),
+        refuted=tuple(one.as_refuted() for one in refuted_on(answers, model)),
+        test_uses=test_uses,
+        slices=trust.slices,
+        robustness=trust.robustness,
+    )
+    write_predictions(folder / PREDICTIONS, answers, model)
+    write_metrics(folder / METRICS, metrics)
+    write_report(folder, model=predictor.model, store=dataset.store, options=options, with_images=request.images)
