@@ -140,7 +140,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         _warn_of(fitted.refused)
         self.classes_ = classes
         self.predictor_ = fitted.predictor
-        self.history_ = fitted.history
+        self.history_ = fitted.trained.history
         self.refused_ = fitted.refused
         return self
 

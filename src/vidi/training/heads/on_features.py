@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vidi.groups import deal_folds
-from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.data import TrainingData
 from vidi.training.heads.features import TRIAL_IMAGES, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, learn_head, with_head
@@ -18,17 +18,15 @@ def train_on_features(
     data: TrainingData,
     recipe: Recipe,
     *,
-    weights: PretrainedWeights,
     groups: Sequence[str],
     in_haste: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> TrainedNetwork:
-    """The weights' network with the head that does best in cross-validation on the images to learn from.
+    """The recipe's pretrained network with the head that does best in cross-validation on the images to learn from.
 
     Args:
         data: framed images, labels, and the train and validation parts; both are used for training.
-        recipe: with the network, image size and normalisation of the weights.
-        weights: of `read_pretrained`.
+        recipe: with pretrained weights, and their network, image size and normalisation.
         groups: the group of each image; one group is held out as a whole.
         in_haste: try fewer heads.
         on_progress: called with the images whose features are computed, and with all.
@@ -36,6 +34,7 @@ def train_on_features(
     Raises:
         UsageError: the network does not take images of that size.
     """
+    weights = read_pretrained(recipe.pretrained)
     network = frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options)
     normalisation = normalisation_for(recipe, data)
     rows = np.sort(np.concatenate([data.train_rows, data.validation_rows]))

@@ -18,6 +18,7 @@ from vidi.images.pool import read_images
 from vidi.prediction.predictor import Predictor
 
 Array = NDArray[np.uint8]
+Size = tuple[int, int]  # (height, width)
 HELD = 64  # Pillow images that are turned into arrays at once
 
 
@@ -37,8 +38,8 @@ def look_at_given(images: Sequence[Given]) -> list[tuple[int, int]]:
     return sizes
 
 
-def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[Array | Entry]:
-    """Frame every image, in order; an image that cannot be used becomes an entry with the reason.
+def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[tuple[Array, Size] | Entry]:
+    """Frame every image, in order, with its own size; one that cannot be used becomes an entry with the reason.
 
     Files are read side by side. An image in memory is named by its number.
     """
@@ -50,13 +51,14 @@ def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[Array | E
     for number, image in enumerate(images):
         if not isinstance(image, str):
             try:
-                yield frame_image(as_rgb(image), framing)
+                whole = as_rgb(image)
+                yield frame_image(whole, framing), (whole.shape[0], whole.shape[1])
             except ImageError as error:
                 yield Entry(f"image {number}", error.code, error.cause)
             continue
         read = next(paths)
-        if read.image is not None:
-            yield read.image
+        if read.image is not None and read.size is not None:
+            yield read.image, read.size
         elif read.error is not None:
             yield Entry(read.path, read.error.code, read.error.cause)
 
@@ -76,7 +78,7 @@ def answer_given(predictor: Predictor, images: Sequence[Given]) -> NDArray[np.fl
                     f"{escape_path(one.path)} cannot be used ({one.code}): {one.sentence}",
                     "Leave it out. `vidi check` lists all such files.",
                 )
-        good = [one for one in batch if not isinstance(one, Entry)]
+        good = [one[0] for one in batch if not isinstance(one, Entry)]
         rows[done : done + len(good)] = predictor.run(np.stack(good), ("probabilities",))["probabilities"]
         done += len(good)
     return rows

@@ -20,7 +20,7 @@ from vidi.metrics.novelty import (
 from vidi.metrics.truth import Truth
 from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.limits import Basis, VerdictLimits
-from vidi.model_file.metadata import Calibration
+from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.write import model_bytes
 from vidi.monitoring.reference import make_reference
@@ -63,6 +63,16 @@ class Calibrated:
     points: OperatingPoints | None = None  # None where no target is set
     reference: DriftReference | None = None  # of answers and images that the network did not learn from; None: too few
     held_out: OutOfFoldAnswers | None = None  # the answers that all of it rests on; None: not kept
+
+    def stated_in(self, metadata: ModelMetadata) -> ModelMetadata:
+        """The metadata of a model file with all of it but the novelty score, which is in the graph."""
+        return replace(
+            metadata,
+            calibration=self.step,
+            verdict=self.limits,
+            operating_points=self.points,
+            drift_reference=self.reference,
+        )
 
 
 def calibrate_model(

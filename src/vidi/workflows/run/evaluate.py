@@ -14,7 +14,6 @@ from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import bytes_with, model_bytes
 from vidi.monitoring.reference import without_embeddings
@@ -65,7 +64,7 @@ def evaluate_model(
         DataError: too many test images are gone or have changed.
     """
     context.watch.turn_to("test")
-    metadata = _promising(context, prepared, trained, calibrated)
+    metadata = calibrated.stated_in(describe_model(prepared, trained, run=context.folder.name))
     if with_images:
         metadata = replace(metadata, learnt_from=files_learnt_from(prepared))
     else:
@@ -96,17 +95,6 @@ def evaluate_model(
             slices=trust.slices,
             robustness=trust.robustness,
         ),
-    )
-
-
-def _promising(context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated) -> ModelMetadata:
-    """Metadata of the finished model file, without its test figures."""
-    return replace(
-        describe_model(prepared, trained, run=context.folder.name),
-        calibration=calibrated.step,
-        verdict=calibrated.limits,
-        operating_points=calibrated.points,
-        drift_reference=calibrated.reference,
     )
 
 

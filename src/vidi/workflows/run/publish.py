@@ -1,10 +1,13 @@
 """From a trained network to its model file: written, but marked unfinished until it is calibrated and tested."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from vidi.errors import GateError
+from vidi.evaluation.guarantees.calibrate import points_without_images
 from vidi.files import write_whole
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
@@ -12,6 +15,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.loop.objective import forward
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.run_folder import MODEL
+from vidi.workflows.run.calibrate import Calibrated
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learn import as_training_data
@@ -37,6 +41,23 @@ def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNet
     require_parity(trained, predictor, np.ascontiguousarray(prepared.pixels[rows]))
     write_whole(context.folder / MODEL, data)
     return predictor
+
+
+def finished_bytes(prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated | None, *, run: str) -> bytes:
+    """The network as a finished model file that was not tested.
+
+    Args:
+        prepared: the data.
+        trained: the network.
+        calibrated: what the file states beside its weights; None: too few images to calibrate on.
+        run: the model's version.
+    """
+    metadata, score = describe_model(prepared, trained, run=run), None
+    if calibrated is None:
+        metadata = replace(metadata, operating_points=points_without_images(prepared.truth, metadata.classes))
+    else:
+        metadata, score = calibrated.stated_in(metadata), calibrated.known.score
+    return model_bytes(to_onnx(trained.network, trained.recipe.image_size), metadata, novelty=score)
 
 
 def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArray[np.uint8]) -> float:
