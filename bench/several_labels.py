@@ -86,7 +86,7 @@ def measure(data: Path, *, minutes: float, images: int) -> dict[str, Any]:
         "test_images": test.accuracy.image_count,
         "exact_match": test.accuracy.as_json(),
         "hamming_loss": None if test.hamming_loss is None else test.hamming_loss.as_json(),
-        "mean_average_precision": test.average_precision,
+        "mean_average_precision": test.ranking.average_precision,
         "calibration_error": test.calibration.error,
         **{key: statistics.mean(outcome[key] for outcome in outcomes) for key in MEANS},
         "coverage_broken": sum(bool(outcome["coverage_broken"]) for outcome in outcomes),

@@ -143,7 +143,7 @@ def test_columns_of_different_lengths_are_refused():
 def test_groups_reach_the_intervals():
     answers = answers_of(groups=tuple(f"group {row // 8}" for row in range(80)))
 
-    assert evaluate_parts(answers)["test"].interval_method == "group-bootstrap"
+    assert evaluate_parts(answers)["test"].units.interval_method == "group-bootstrap"
 
 
 def clear_answers(*, wrong: int) -> Answers:

@@ -38,13 +38,13 @@ def test_figures_agree_with_scikit_learn():
     evaluation = evaluate_predictions(probabilities, labels, NAMES)
 
     assert evaluation.accuracy.value == pytest.approx(reference.accuracy_score(labels, predicted))
-    assert evaluation.balanced_accuracy.value == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
-    assert evaluation.macro_f1.value == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
-    assert evaluation.macro_precision.value == pytest.approx(
+    assert evaluation.macro.recall.value == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+    assert evaluation.macro.f1.value == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
+    assert evaluation.macro.precision.value == pytest.approx(
         reference.precision_score(labels, predicted, average="macro")
     )
     assert evaluation.log_loss.value == pytest.approx(reference.log_loss(labels, probabilities))
-    assert evaluation.roc_area == pytest.approx(
+    assert evaluation.ranking.roc_area == pytest.approx(
         reference.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
     )
 
@@ -70,7 +70,7 @@ def test_macro_figures_are_means_over_the_tested_classes():
     evaluation = evaluate_predictions(probabilities[kept], labels[kept], NAMES)
 
     recalls = [figures.recall.value for figures in evaluation.per_class if figures.image_count]
-    assert evaluation.balanced_accuracy.value == pytest.approx(np.mean(recalls))
+    assert evaluation.macro.recall.value == pytest.approx(np.mean(recalls))
 
 
 def test_no_images_give_no_figures():
@@ -96,9 +96,9 @@ def test_every_estimate_lies_in_its_interval():
 
     estimates = [
         evaluation.accuracy,
-        evaluation.balanced_accuracy,
-        evaluation.macro_precision,
-        evaluation.macro_f1,
+        evaluation.macro.recall,
+        evaluation.macro.precision,
+        evaluation.macro.f1,
         evaluation.log_loss,
         evaluation.brier_loss,
         *evaluation.top_k.values(),
@@ -116,9 +116,9 @@ def test_perfect_answers_are_not_called_certain():
     assert evaluation.accuracy.value == 1.0
     for estimate in (
         evaluation.accuracy,
-        evaluation.balanced_accuracy,
-        evaluation.macro_f1,
-        evaluation.macro_precision,
+        evaluation.macro.recall,
+        evaluation.macro.f1,
+        evaluation.macro.precision,
     ):
         assert 0.8 < estimate.interval.low < 0.95
         assert estimate.interval.high == 1.0
@@ -131,7 +131,7 @@ def test_images_of_one_group_widen_the_intervals_and_are_counted():
     alone = evaluate_predictions(probabilities, labels, NAMES)
     together = evaluate_predictions(probabilities, labels, NAMES, groups=[row // 8 for row in range(400)])
 
-    assert (together.interval_method, together.group_count) == ("group-bootstrap", 50)
+    assert (together.units.interval_method, together.units.group_count) == ("group-bootstrap", 50)
     assert width(together.accuracy) > 2 * width(alone.accuracy)
     assert width(together.per_class[0].recall) > 2 * width(alone.per_class[0].recall)
 
@@ -151,7 +151,7 @@ def test_order_of_images_changes_no_point_estimate():
     first = evaluate_predictions(probabilities, labels, NAMES)
     second = evaluate_predictions(probabilities[order], labels[order], NAMES)
 
-    assert second.macro_f1.value == pytest.approx(first.macro_f1.value)
+    assert second.macro.f1.value == pytest.approx(first.macro.f1.value)
     assert second.calibration.error == pytest.approx(first.calibration.error)
 
 
@@ -189,7 +189,7 @@ def test_balanced_accuracy_interval_holds_the_truth_about_95_times_in_100():
         labels = np.repeat([0, 1], [60, 30])
         right = random.random(90) < np.where(labels == 0, 0.95, 0.85)
         probabilities = np.eye(2)[np.where(right, labels, 1 - labels)] * 0.8 + 0.1
-        interval = evaluate_predictions(probabilities, labels, ("cat", "dog")).balanced_accuracy.interval
+        interval = evaluate_predictions(probabilities, labels, ("cat", "dog")).macro.recall.interval
         held.append(interval.low <= 0.9 <= interval.high)
 
     assert np.mean(held) >= 0.88

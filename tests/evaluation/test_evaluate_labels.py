@@ -13,7 +13,7 @@ from sklearn.metrics import (
 
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names, write_predictions
 from vidi.evaluation.document import evaluate_parts, scored_metrics
-from vidi.evaluation.evaluate_labels import evaluate_labels
+from vidi.evaluation.evaluate import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
 from vidi.images.framing import Framing
@@ -39,10 +39,12 @@ def test_the_figures_are_scikit_learns():
 
     assert figures.accuracy.value == pytest.approx(accuracy_score(targets, called))
     assert figures.hamming_loss.value == pytest.approx(hamming_loss(targets, called))
-    assert figures.macro_f1.value == pytest.approx(f1_score(targets, called, average="macro"))
-    assert figures.macro_precision.value == pytest.approx(precision_score(targets, called, average="macro"))
-    assert figures.balanced_accuracy.value == pytest.approx(recall_score(targets, called, average="macro"))
-    assert figures.average_precision == pytest.approx(average_precision_score(targets, probabilities, average="macro"))
+    assert figures.macro.f1.value == pytest.approx(f1_score(targets, called, average="macro"))
+    assert figures.macro.precision.value == pytest.approx(precision_score(targets, called, average="macro"))
+    assert figures.macro.recall.value == pytest.approx(recall_score(targets, called, average="macro"))
+    assert figures.ranking.average_precision == pytest.approx(
+        average_precision_score(targets, probabilities, average="macro")
+    )
     for c, one in enumerate(figures.per_class):
         assert one.f1.value == pytest.approx(f1_score(targets[:, c], called[:, c]))
         assert one.average_precision.interval.low <= one.average_precision.value <= one.average_precision.interval.high
@@ -55,7 +57,7 @@ def test_no_error_does_not_mean_that_there_can_be_none():
 
     assert figures.hamming_loss.value == 0
     assert figures.hamming_loss.interval.high > 0.05
-    assert figures.macro_f1.interval.low < 0.97
+    assert figures.macro.f1.interval.low < 0.97
 
 
 def test_a_class_without_images_has_no_figures():
@@ -75,7 +77,7 @@ def test_images_of_one_group_widen_the_range():
         evaluate_labels(probabilities, targets, probabilities >= 0.5, NAMES, groups=each) for each in (None, groups)
     )
 
-    assert together.interval_method == "group-bootstrap"
+    assert together.units.interval_method == "group-bootstrap"
     assert together.accuracy.interval.low <= alone.accuracy.interval.low
 
 

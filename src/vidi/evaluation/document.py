@@ -9,8 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from vidi.evaluation.answers import EXTRA, TEST, Answers, join_names
-from vidi.evaluation.evaluate import evaluate_predictions
-from vidi.evaluation.evaluate_labels import evaluate_labels
+from vidi.evaluation.evaluate import evaluate_labels, evaluate_predictions
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.guarantees.at_points import OperatingFigures, evaluate_points
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
@@ -257,8 +256,8 @@ def short_figures(test: Evaluation) -> dict[str, Any]:
     several = test.hamming_loss is not None
     figures = {
         "accuracy": test.accuracy,
-        "balanced_accuracy": None if several else test.balanced_accuracy,
-        "macro_f1": test.macro_f1,
+        "balanced_accuracy": None if several else test.macro.recall,
+        "macro_f1": test.macro.f1,
         "hamming_loss": test.hamming_loss,
         "log_loss": test.log_loss,
         "brier_loss": None if several else test.brier_loss,
@@ -266,7 +265,7 @@ def short_figures(test: Evaluation) -> dict[str, Any]:
     return {
         "images": test.image_count,
         **{name: one.as_json() for name, one in figures.items() if one is not None},
-        **({"mean_average_precision": test.average_precision} if several else {}),
+        **({"mean_average_precision": test.ranking.average_precision} if several else {}),
         "calibration_error": test.calibration.error,
         "recall": {one.name: one.recall.as_json() for one in test.per_class},
     }

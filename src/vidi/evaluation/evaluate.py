@@ -1,17 +1,38 @@
 """From a model's answers and the truth to every figure that is reported, each with its interval and n."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.evaluation.evaluation import CalibrationFigures, ClassFigures, ConfusedPair, Curves, Estimate, Evaluation
-from vidi.evaluation.scores import Scores, number_groups, score_images
+from vidi.evaluation.evaluation import (
+    CalibrationFigures,
+    ClassFigures,
+    ConfusedPair,
+    Curves,
+    Estimate,
+    Evaluation,
+    MeanOfClasses,
+    Mistakes,
+    RankingFigures,
+    Units,
+)
+from vidi.evaluation.scores import estimate_share, number_groups, score_images
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers, mean_of_known
 from vidi.metrics.calibration import BINS, expected_calibration_error, perfect_model_band, reliability_bins
 from vidi.metrics.classification import brier_losses, count_confusion, log_losses, ranks_of_truth
-from vidi.metrics.intervals import area_interval, wilson_interval
+from vidi.metrics.intervals import (
+    Interval,
+    area_interval,
+    bootstrap_intervals,
+    f1_interval,
+    mean_interval,
+    wilson_interval,
+)
+from vidi.metrics.multi_label import binary_log_losses, check_targets
+from vidi.metrics.operating import Mask
 from vidi.metrics.ranking import area_under_roc, average_precision, precision_recall_curve, roc_curve, thinned
 
 LOSSES = {"log_loss": log_losses, "brier_loss": brier_losses}  # of each image; their means are estimated
@@ -19,6 +40,7 @@ MOST_CLASSES_IN_MATRIX = 200  # above, only the most frequent pairs of the confu
 MOST_PAIRS = 50
 LEAST_IN_BIN = 10  # images of a reliability bin; of fewer the observed share says little
 MOST_CURVES = 20  # classes whose ROC and precision-recall curves are kept: those with the most images
+MOST_ANSWERS = 20_000  # about an image and a class, behind the calibration error: more would only cost time
 
 
 def evaluate_predictions(
@@ -57,28 +79,90 @@ def evaluate_predictions(
         mean_values={name: measure(probabilities, labels) for name, measure in LOSSES.items()},
         random=np.random.default_rng([seed, 1]),
     )
-    per_class = _figures_of_classes(probabilities, labels, classes, scores=scores, groups=numbers)
-    group_count = len(np.unique(numbers))
+    shown = labels[:, None] == np.arange(len(classes))
+    weight = len(np.unique(numbers)) / len(labels) if len(labels) else 1.0  # a group counts as one image
+    per_class = tuple(
+        _class_figures(
+            name,
+            (scores.recalls[c], scores.precisions[c], scores.f1s[c]),
+            probabilities[:, c],
+            shown[:, c],
+            weight=weight,
+        )
+        for c, name in enumerate(classes)
+    )
     return Evaluation(
         classes=tuple(classes),
         image_count=len(labels),
-        group_count=group_count,
-        interval_method="wilson" if group_count == len(labels) else "group-bootstrap",
+        units=_units(numbers),
         accuracy=scores.shares["accuracy"],
-        balanced_accuracy=scores.balanced_accuracy,
-        macro_precision=scores.macro_precision,
-        macro_f1=scores.macro_f1,
+        macro=scores.macro,
         top_k={k: scores.shares[_top(k)] for k in within},
         log_loss=scores.means["log_loss"],
         brier_loss=scores.means["brier_loss"],
-        roc_area=mean_of_known([figures.roc_area.value for figures in per_class]),
-        average_precision=mean_of_known([figures.average_precision.value for figures in per_class]),
+        ranking=_ranking(per_class),
         most_common_share=float(np.bincount(labels).max() / len(labels)) if len(labels) else None,
         calibration=measure_calibration(probabilities, labels, random=np.random.default_rng([seed, 2])),
         per_class=per_class,
-        confusion=_confusion(predicted, labels, len(classes)),
-        confused_pairs=_confused_pairs(predicted, labels, classes),
-        curves=_curves(probabilities, labels, classes),
+        mistakes=Mistakes(
+            confusion=_confusion(predicted, labels, len(classes)),
+            confused_pairs=_confused_pairs(predicted, labels, classes),
+        ),
+        curves=_curves(probabilities, shown, classes),
+    )
+
+
+def evaluate_labels(
+    probabilities: Floats,
+    targets: Mask,
+    called: Mask,
+    classes: Sequence[str],
+    *,
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Score answers that may name several classes.
+
+    `accuracy` is the share of images about which every class is right (exact match), `balanced_accuracy` the mean
+    recall of the classes, `calibration` that of all pairs of an image and a class.
+
+    Args:
+        probabilities: (batch, classes) float, calibrated as shipped, each class by itself.
+        targets: (batch, classes) bool; what the images show.
+        called: (batch, classes) bool; what they are called, by the thresholds of the model.
+        classes: names, in the order of the columns.
+        groups: (batch,) as of `evaluate_predictions`.
+        seed: for the resampling.
+
+    Raises:
+        ShapeError: the arrays do not describe the same images and classes.
+    """
+    check_targets(probabilities, targets)
+    numbers = number_groups(groups, len(targets))
+    per_class = tuple(
+        _class_figures(
+            name, _told(targets[:, c], called[:, c], numbers, seed=seed), probabilities[:, c], targets[:, c], weight=1.0
+        )
+        for c, name in enumerate(classes)
+    )
+    means = _means(probabilities, targets, called, numbers, per_class, seed=seed)
+    everyone = np.ones(len(targets), np.bool_)
+    return Evaluation(
+        classes=tuple(classes),
+        image_count=len(targets),
+        units=_units(numbers),
+        accuracy=estimate_share((called == targets).all(axis=1), everyone, numbers, seed=seed),
+        macro=means.macro,
+        top_k={},
+        log_loss=means.log_loss,
+        brier_loss=means.brier_loss,
+        hamming_loss=means.hamming_loss,
+        ranking=_ranking(per_class),
+        most_common_share=_most_common_share(targets),
+        calibration=_calibration_of_pairs(probabilities, targets, random=np.random.default_rng([seed, 2])),
+        per_class=per_class,
+        mistakes=Mistakes(confusion=None, confused_pairs=()),
+        curves=_curves(probabilities, targets, classes),
     )
 
 
@@ -95,34 +179,140 @@ def _check_classes(probabilities: Floats, classes: Sequence[str]) -> None:
         )
 
 
-def _figures_of_classes(
-    probabilities: Floats, labels: Labels, classes: Sequence[str], *, scores: Scores, groups: Counts
-) -> tuple[ClassFigures, ...]:
-    weight = len(np.unique(groups)) / len(labels) if len(labels) else 1.0  # a group counts as one image
-    figures = []
-    for index, name in enumerate(classes):
-        is_class = labels == index
-        images = int(is_class.sum())
-        area = area_under_roc(probabilities[:, index], is_class)
-        precision = average_precision(probabilities[:, index], is_class)
-        # A class that keeps one image must not drop to none by the weight of its groups.
-        units, others = max(1, round(weight * images)), max(1, round(weight * (len(labels) - images)))
-        figures.append(
-            ClassFigures(
-                name=name,
-                image_count=images,
-                call_count=scores.precisions[index].image_count,
-                precision=scores.precisions[index],
-                recall=scores.recalls[index],
-                f1=scores.f1s[index],
-                roc_area=Estimate(area, None if area is None else area_interval(area, units, others), len(labels)),
-                # Source of the interval: Boyd, Eng and Page 2013, Area under the precision-recall curve, section 3.
-                average_precision=Estimate(
-                    precision, None if precision is None else wilson_interval(precision * units, units), len(labels)
-                ),
-            )
-        )
-    return tuple(figures)
+def _units(groups: Counts) -> Units:
+    count = len(np.unique(groups))
+    return Units(group_count=count, interval_method="wilson" if count == len(groups) else "group-bootstrap")
+
+
+def _ranking(per_class: Sequence[ClassFigures]) -> RankingFigures:
+    return RankingFigures(
+        roc_area=mean_of_known([figures.roc_area.value for figures in per_class]),
+        average_precision=mean_of_known([figures.average_precision.value for figures in per_class]),
+    )
+
+
+def _class_figures(
+    name: str, called: tuple[Estimate, Estimate, Estimate], scores: Floats, shown: Mask, *, weight: float
+) -> ClassFigures:
+    """The figures of one class.
+
+    Args:
+        name: of the class.
+        called: recall, precision and F1 of what is called so.
+        scores: (batch,) its probability.
+        shown: (batch,) bool; which images show it.
+        weight: of an image, in independent ones.
+    """
+    recall, precision, f1 = called
+    images, count = int(shown.sum()), len(shown)
+    area, mean = area_under_roc(scores, shown), average_precision(scores, shown)
+    # A class that keeps one image must not drop to none by the weight of its groups.
+    units, others = max(1, round(weight * images)), max(1, round(weight * (count - images)))
+    return ClassFigures(
+        name=name,
+        image_count=images,
+        call_count=precision.image_count,
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        roc_area=Estimate(area, None if area is None else area_interval(area, units, others), count),
+        # Source of the interval: Boyd, Eng and Page 2013, Area under the precision-recall curve, section 3.
+        average_precision=Estimate(mean, None if mean is None else wilson_interval(mean * units, units), count),
+    )
+
+
+def _told(shown: Mask, called: Mask, groups: Counts, *, seed: int) -> tuple[Estimate, Estimate, Estimate]:
+    """Recall, precision and F1 of one class that is told from all images without it."""
+    images, calls, hits = int(shown.sum()), int(called.sum()), int((called & shown).sum())
+    recall = estimate_share(called & shown, shown, groups, seed=seed)
+    if not images:
+        return recall, Estimate(None, None, calls), Estimate(None, None, images)
+    precision = estimate_share(called & shown, called, groups, seed=seed)
+    return recall, precision, Estimate(2 * hits / (images + calls), f1_interval(hits, images, calls), images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What is averaged over classes or images."""
+
+    macro: MeanOfClasses
+    log_loss: Estimate
+    brier_loss: Estimate
+    hamming_loss: Estimate
+
+
+def _means(
+    probabilities: Floats,
+    targets: Mask,
+    called: Mask,
+    groups: Counts,
+    per_class: Sequence[ClassFigures],
+    *,
+    seed: int,
+) -> _Means:
+    losses = binary_log_losses(probabilities, targets)
+    squares = ((probabilities - targets) ** 2).mean(axis=1)
+    differences = (called != targets).mean(axis=1)
+
+    def figures(weights: Floats) -> Floats:
+        hits, images, calls = weights @ (called & targets), weights @ targets, weights @ called
+        tested = images > 0
+        per_class = [
+            _share(hits, images)[tested],
+            _share(hits, calls)[tested],
+            _share(2 * hits, images + calls)[tested],
+        ]
+        # A class that was never called has no precision: it is left out of that mean.
+        macro = [values[~np.isnan(values)].mean() if (~np.isnan(values)).any() else np.nan for values in per_class]
+        total = max(weights.sum(), 1e-9)
+        return np.array([*macro, *(weights @ each / total for each in (losses, squares, differences))])
+
+    measured = figures(np.ones(len(targets))) if len(targets) else np.full(6, np.nan)
+    drawn: list[Interval | None] = [None] * 6
+    if len(targets):
+        drawn = bootstrap_intervals(figures, groups, random=np.random.default_rng([seed, 1])) or drawn
+    # Where there is no error, resampling shows no spread: the closed forms see what could have been.
+    closed = _closed_means(per_class, float(measured[-1]), unit_count=len(np.unique(groups)))
+    drawn = [other if one is None else one.around(other) for one, other in zip(closed, drawn, strict=True)]
+    recall, precision, f1, log_loss, brier_loss, hamming_loss = (
+        Estimate(None if np.isnan(value) else float(value), interval, len(targets))
+        for value, interval in zip(measured.tolist(), drawn, strict=True)
+    )
+    macro = MeanOfClasses(recall=recall, precision=precision, f1=f1)
+    return _Means(macro, log_loss, brier_loss, hamming_loss)
+
+
+def _closed_means(per_class: Sequence[ClassFigures], hamming_loss: float, *, unit_count: int) -> list[Interval | None]:
+    """The intervals that need no resampling, in the order of the row; None where there is none."""
+    columns = (
+        [one.recall for one in per_class],
+        [one.precision for one in per_class if one.image_count],
+        [one.f1 for one in per_class],
+    )
+    macro = [mean_interval([one.value for one in each], [one.interval for one in each]) for each in columns]
+    return [*macro, None, None, wilson_interval(hamming_loss * unit_count, unit_count) if unit_count else None]
+
+
+def _share(hits: Floats, among: Floats) -> NDArray[np.float64]:
+    """Hits over all, NaN where there are none."""
+    shares: NDArray[np.float64] = np.divide(hits, among, out=np.full(len(hits), np.nan), where=among > 0)
+    return shares
+
+
+def _most_common_share(targets: Mask) -> float | None:
+    """How often always giving the most common set of classes would be right about every class."""
+    if not len(targets):
+        return None
+    return float(np.unique(targets, axis=0, return_counts=True)[1].max() / len(targets))
+
+
+def _calibration_of_pairs(probabilities: Floats, targets: Mask, *, random: np.random.Generator) -> CalibrationFigures:
+    """Of the answers yes and no to every pair of an image and a class."""
+    yes, truth = probabilities.ravel().astype(np.float64), targets.ravel()
+    if len(yes) > MOST_ANSWERS:
+        some = random.choice(len(yes), MOST_ANSWERS, replace=False)
+        yes, truth = yes[some], truth[some]
+    return measure_calibration(np.stack([1 - yes, yes], axis=1), truth.astype(np.int64), random=random)
 
 
 def measure_calibration(probabilities: Floats, labels: Labels, *, random: np.random.Generator) -> CalibrationFigures:
@@ -155,18 +345,14 @@ def _confused_pairs(predicted: Labels, labels: Labels, classes: Sequence[str]) -
     return tuple(ConfusedPair(classes[pairs[row, 0]], classes[pairs[row, 1]], int(counts[row])) for row in order)
 
 
-def _curves(probabilities: Floats, labels: Labels, classes: Sequence[str]) -> tuple[Curves, ...]:
-    images = np.bincount(labels, minlength=len(classes))
-    kept = sorted(np.argsort(-images, kind="stable")[:MOST_CURVES].tolist())
-    curves = []
-    for index in kept:
-        found = class_curves(classes[index], probabilities[:, index], labels == index)
-        if found is not None:
-            curves.append(found)
-    return tuple(curves)
+def _curves(probabilities: Floats, shown: Mask, classes: Sequence[str]) -> tuple[Curves, ...]:
+    """The curves of the classes with the most images."""
+    kept = sorted(np.argsort(-shown.sum(axis=0), kind="stable")[:MOST_CURVES].tolist())
+    found = (_class_curves(classes[c], probabilities[:, c], shown[:, c]) for c in kept)
+    return tuple(one for one in found if one is not None)
 
 
-def class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Curves | None:
+def _class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Curves | None:
     """Compute one class's thinned ROC and precision-recall curves; None unless there are images of both kinds.
 
     Args:

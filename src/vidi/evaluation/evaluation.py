@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from vidi.evaluation.sections import by_fields, from_plain, key, rounded
+from vidi.evaluation.sections import BESIDE, by_fields, from_plain, key, rounded
 from vidi.metrics.arrays import Counts
 from vidi.metrics.calibration import PerfectBand, ReliabilityBin
 from vidi.metrics.intervals import LEVEL, Interval
@@ -121,28 +121,56 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """How many independent units the figures rest on."""
+
+    group_count: int = field(metadata=key("groups"))  # the number of images if there are no groups
+    interval_method: str  # `wilson` for independent images, else `group-bootstrap`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanOfClasses:
+    """Figures that are means over the classes with test images."""
+
+    recall: Estimate = field(metadata=key("balanced_accuracy"))
+    precision: Estimate = field(metadata=key("macro_precision"))
+    f1: Estimate = field(metadata=key("macro_f1"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingFigures:
+    """How well the probabilities rank images; means over the tested classes."""
+
+    roc_area: float | None = field(metadata=key("macro_roc_area"))
+    average_precision: float | None = field(metadata=key("macro_average_precision"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistakes:
+    """What is taken for what."""
+
+    confusion: Counts | None  # rows are true classes; None above 200 classes
+    confused_pairs: tuple[ConfusedPair, ...]  # most frequent first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """All figures that were measured on one set of test images."""
 
     classes: tuple[str, ...]  # in the order of all tables
     image_count: int = field(metadata=key("images"))  # number of test images
-    group_count: int = field(metadata=key("groups"))  # independent units; `image_count` if there are no groups
-    interval_method: str  # `wilson` for independent images, else `group-bootstrap`
+    units: Units = field(metadata=BESIDE)
     accuracy: Estimate  # share of images that are classified correctly
-    balanced_accuracy: Estimate  # mean recall of the classes with test images
-    macro_precision: Estimate  # mean precision of these classes
-    macro_f1: Estimate  # mean F1 of these classes
+    macro: MeanOfClasses = field(metadata=BESIDE)
     hamming_loss: Estimate | None = None  # share of wrong image-class pairs; None for one label each
     top_k: Mapping[int, Estimate]  # share of images whose class is among the k most probable
     log_loss: Estimate  # mean of -log(probability of the true class)
     brier_loss: Estimate  # mean squared distance of the probabilities from the truth, 0 to 2
-    roc_area: float | None = field(metadata=key("macro_roc_area"))  # mean over the tested classes
-    average_precision: float | None = field(metadata=key("macro_average_precision"))  # mean over the tested classes
+    ranking: RankingFigures = field(metadata=BESIDE)
     most_common_share: float | None  # accuracy of always predicting the most common class
     calibration: CalibrationFigures  # error of the probabilities, and its bins
     per_class: tuple[ClassFigures, ...]  # in the order of `classes`
-    confusion: Counts | None  # rows are true classes; None above 200 classes
-    confused_pairs: tuple[ConfusedPair, ...]  # most frequent first
+    mistakes: Mistakes = field(metadata=BESIDE)
     curves: tuple[Curves, ...]  # ROC and precision-recall of each class
 
     def as_json(self) -> dict[str, object]:
@@ -150,10 +178,10 @@ class Evaluation:
         entries = by_fields(self, is_rounded=True)
         del entries["classes"]
         method = entries.pop("interval_method")
-        confusion = None if self.confusion is None else self.confusion.tolist()
+        confusion = None if self.mistakes.confusion is None else self.mistakes.confusion.tolist()
         return {
             "images": self.image_count,
-            "groups": self.group_count,
+            "groups": self.units.group_count,
             "interval": {"level": LEVEL, "method": method},
             **entries,
             "confusion": confusion,

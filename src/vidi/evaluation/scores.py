@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.evaluation import Estimate, MeanOfClasses
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.classification import ClassCounts, count_classes, f1_scores, precisions, recalls
 from vidi.metrics.intervals import Interval, bootstrap_intervals, f1_interval, mean_interval, wilson_interval
@@ -21,9 +21,7 @@ MACRO = slice(1, 3)  # macro precision and macro F1 in the row of figures, after
 class Scores:
     """Figures over all images, and for each class."""
 
-    balanced_accuracy: Estimate
-    macro_precision: Estimate
-    macro_f1: Estimate
+    macro: MeanOfClasses
     shares: Mapping[str, Estimate]  # by the names of `share_values`
     means: Mapping[str, Estimate]  # by the names of `mean_values`
     recalls: tuple[Estimate, ...]
@@ -223,9 +221,7 @@ def _closed_forms(
 def _name(estimates: list[Estimate], *, shares: list[str], means: list[str], class_count: int) -> Scores:
     rest = iter(estimates)
     return Scores(
-        balanced_accuracy=next(rest),
-        macro_precision=next(rest),
-        macro_f1=next(rest),
+        macro=MeanOfClasses(recall=next(rest), precision=next(rest), f1=next(rest)),
         shares={name: next(rest) for name in shares},
         means={name: next(rest) for name in means},
         recalls=tuple(islice(rest, class_count)),

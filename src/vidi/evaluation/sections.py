@@ -11,8 +11,9 @@ import numpy as np
 from vidi.images.account import Account
 
 DIGITS = 6  # decimals in JSON: finer than any interval, and the file stays readable
-KEY, ROUNDED = "key", "rounded"
+KEY, ROUNDED, INLINE = "key", "rounded", "inline"
 ROUND = MappingProxyType({ROUNDED: True})  # of a field: its numbers are written with six decimals
+BESIDE = MappingProxyType({INLINE: True})  # of a field that groups others: their entries stand beside the others'
 Kind = TypeVar("Kind")
 NUMBERS = {int: (int, np.integer), float: (int, float)}  # what stands for a number; a bool does not
 
@@ -61,11 +62,22 @@ def as_plain(value: Any, *, is_rounded: bool = False) -> Any:
 
 def by_fields(value: Any, *, is_rounded: bool = False) -> dict[str, Any]:
     """A dataclass as a mapping from its entries' names to plain values."""
-    return {
-        name_of(one): as_plain(held, is_rounded=is_rounded or one.metadata.get(ROUNDED, False))
-        for one in fields(value)
-        if (held := getattr(value, one.name)) is not None or one.default is not None
-    }
+    entries: dict[str, Any] = {}
+    for one in fields(value):
+        held = getattr(value, one.name)
+        if one.metadata.get(INLINE):
+            entries |= by_fields(held, is_rounded=is_rounded)
+        elif held is not None or one.default is not None:
+            entries[name_of(one)] = as_plain(held, is_rounded=is_rounded or one.metadata.get(ROUNDED, False))
+    return entries
+
+
+def entry_names(kind: type) -> list[str]:
+    """The names of all entries that a section may have, in order."""
+    hints, names = _hints(kind), list[str]()
+    for one in fields(kind):
+        names += entry_names(hints[one.name]) if one.metadata.get(INLINE) else [name_of(one)]
+    return names
 
 
 def from_plain(kind: type[Kind], value: Any) -> Kind:
@@ -80,7 +92,9 @@ def from_plain(kind: type[Kind], value: Any) -> Kind:
     entries: dict[str, Any] = {}
     for one in fields(kind):  # type: ignore[arg-type]  # a dataclass, as its callers know
         name = name_of(one)
-        if name in value:
+        if one.metadata.get(INLINE):
+            entries[one.name] = from_plain(hints[one.name], value)
+        elif name in value:
             entries[one.name] = _read(hints[one.name], value[name])
         elif one.default is MISSING and one.default_factory is MISSING:
             raise KeyError(name)

@@ -63,8 +63,8 @@ def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
         yield "    metrics:"
         for kind, name, figure in (
             ("accuracy", "Accuracy", test.accuracy),
-            ("balanced_accuracy", "Balanced accuracy", test.balanced_accuracy),
-            ("f1", "Macro F1", test.macro_f1),
+            ("balanced_accuracy", "Balanced accuracy", test.macro.recall),
+            ("f1", "Macro F1", test.macro.f1),
         ):
             if metadata.multi_label and kind == "balanced_accuracy":
                 continue  # made for one class each

@@ -43,7 +43,9 @@ class Setting:
 def matrix_rows(test: Evaluation, cells: Mapping[tuple[str, str], Cell]) -> list[list[MatrixCell]]:
     """The confusion matrix: one row for each true class, one cell for each predicted one."""
     names, rows = [figures.name for figures in test.per_class], []
-    for true, counts in zip(names, [] if test.confusion is None else test.confusion.tolist(), strict=True):
+    for true, counts in zip(
+        names, [] if test.mistakes.confusion is None else test.mistakes.confusion.tolist(), strict=True
+    ):
         total = sum(counts)
         rows.append(
             [
@@ -65,7 +67,7 @@ def has_matrix(test: Evaluation | None) -> bool:
     """Whether the page shows a confusion matrix."""
     return (
         test is not None
-        and test.confusion is not None
+        and test.mistakes.confusion is not None
         and bool(test.image_count)
         and len(test.per_class) <= MOST_CLASSES_IN_MATRIX
     )

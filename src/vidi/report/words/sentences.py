@@ -83,7 +83,7 @@ def weakness(test: Evaluation) -> str:
         return "The recall of every class is 100 %."
     shown = _images(weakest.image_count)
     sentence = f"Its weakest class is “{visible(weakest.name)}”: it classified {found:,} of {shown} correctly"
-    pair = next((pair for pair in test.confused_pairs if pair.true == weakest.name), None)
+    pair = next((pair for pair in test.mistakes.confused_pairs if pair.true == weakest.name), None)
     return (
         f"{sentence}."
         if pair is None

@@ -91,7 +91,7 @@ def explain_shortcuts(shortcuts: Mapping[str, Any], test: Evaluation | None) -> 
             f"{percent(together['accuracy'])} (chance: {percent(chance)})."
         )
     reached = f"Together they reach a balanced accuracy of {percent(together['accuracy'])} (chance: {percent(chance)})"
-    model = None if test is None else test.balanced_accuracy.value
+    model = None if test is None else test.macro.recall.value
     if model is None:
         return f"{reached}."
     way = (together["accuracy"] - chance) / max(model - chance, 1e-9)

@@ -77,9 +77,9 @@ def figures_of(test: Evaluation) -> dict[str, float]:
         "test.accuracy": test.accuracy.value,
         "test.accuracy_low": test.accuracy.low,
         "test.accuracy_high": test.accuracy.high,
-        "test.balanced_accuracy": test.balanced_accuracy.value,
-        "test.macro_precision": test.macro_precision.value,
-        "test.macro_f1": test.macro_f1.value,
+        "test.balanced_accuracy": test.macro.recall.value,
+        "test.macro_precision": test.macro.precision.value,
+        "test.macro_f1": test.macro.f1.value,
         "test.log_loss": test.log_loss.value,
         "test.brier_loss": test.brier_loss.value,
         "test.calibration_error": test.calibration.error,
@@ -108,14 +108,14 @@ def draw_pictures(run: RunFiles) -> dict[str, NDArray[np.uint8]]:
     test = run.metrics.test
     if test is not None and (bins := reliability_bins(test)):
         pictures["reliability"] = draw_pixels(plot_reliability(bins))
-    if test is not None and test.confusion is not None:
+    if test is not None and test.mistakes.confusion is not None:
         pictures["confusion"] = draw_confusion(test)
     return pictures
 
 
 def draw_confusion(test: Evaluation) -> NDArray[np.uint8]:
     """Counts of true (rows) and predicted classes (columns), shaded by their share of the row."""
-    counts = np.asarray(test.confusion)
+    counts = np.asarray(test.mistakes.confusion)
     side = min(MOST_INCHES, max(LEAST_INCHES, 1.5 + INCH_EACH * len(test.classes)))
     return draw_pixels(lambda axes: _fill(axes, counts, readable_names(test.classes)), size=(side, side))
 
