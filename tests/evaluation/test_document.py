@@ -156,7 +156,7 @@ def clear_answers(*, wrong: int) -> Answers:
 
 
 def test_labels_of_test_images_are_doubted_by_a_model_that_was_not_trained_on_them():
-    doubted = scored_metrics(clear_answers(wrong=3), {}, METADATA).doubted_test_labels
+    doubted = scored_metrics(clear_answers(wrong=3), {}, METADATA).labels.doubted_test_labels
 
     assert [(one.path, one.label, one.suggested) for one in doubted] == [
         ("000.png", "bee", "ant"),
@@ -166,13 +166,15 @@ def test_labels_of_test_images_are_doubted_by_a_model_that_was_not_trained_on_th
 
 
 def test_no_label_is_doubted_where_all_agree_or_the_model_contradicts_too_many():
-    assert scored_metrics(clear_answers(wrong=0), {}, METADATA).doubted_test_labels == ()
-    assert scored_metrics(clear_answers(wrong=20), {}, METADATA).doubted_test_labels == ()
+    assert scored_metrics(clear_answers(wrong=0), {}, METADATA).labels.doubted_test_labels == ()
+    assert scored_metrics(clear_answers(wrong=20), {}, METADATA).labels.doubted_test_labels == ()
 
 
 def test_the_label_of_a_strange_image_is_not_doubted():
     answers = replace(clear_answers(wrong=3), novelty=np.array([9.0, *[0.0] * 59]))
 
-    doubted = scored_metrics(answers, {}, replace(METADATA, verdict=replace(LIMITS, novelty=1.0))).doubted_test_labels
+    doubted = scored_metrics(
+        answers, {}, replace(METADATA, verdict=replace(LIMITS, novelty=1.0))
+    ).labels.doubted_test_labels
 
     assert [one.path for one in doubted] == ["001.png", "002.png"]

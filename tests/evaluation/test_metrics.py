@@ -1,7 +1,6 @@
 """metrics.json read back: what was written, what an older vidi wrote, and what nobody knows."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as some
 from tests.report.runs import make_run, promising
 from tests.report.two_parts import refuted, two_parts
 from vidi.evaluation.answers import Answers, SeveralCalled
-from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
+from vidi.evaluation.document import Metrics, Origin, Trust, evaluate_parts, scored_metrics
 from vidi.evaluation.robustness import NotMeasured
 from vidi.evaluation.sections import ModelName, TrainingFacts, as_plain, from_plain
 
@@ -63,22 +62,22 @@ def test_the_file_of_a_run_is_read_back_exactly(tmp_path):
     metrics = Metrics.from_json(written)
 
     assert json.loads(json.dumps(metrics.as_json())) == written
-    assert metrics.learning_curve.gain.value == 0.03
-    assert [one.name for one in metrics.refuted] == [None, None, "disc"]
+    assert metrics.labels.learning_curve.gain.value == 0.03
+    assert [one.name for one in metrics.trust.refuted] == [None, None, "disc"]
 
 
 def test_sections_that_are_missing_or_unknown_are_no_error():
     metrics = Metrics.from_json({"schema": 1, "colour": "red", "model": {"id": "0" * 12, "run": "a", "smell": 3}})
 
-    assert metrics.model == ModelName(id="0" * 12, run="a")
-    assert metrics.test is None
+    assert metrics.origin.model == ModelName(id="0" * 12, run="a")
+    assert metrics.parts.test is None
     assert not metrics.is_evaluation
 
 
 def test_a_run_says_null_of_what_it_has_not_and_an_evaluation_leaves_it_out():
     training = TrainingFacts(epochs=1, best_epoch=None, stopped_by="epochs", seconds=1, notes=())
 
-    run, evaluation = Metrics(training=training).as_json(), Metrics(foreign_classes=()).as_json()
+    run, evaluation = (Metrics(origin=one).as_json() for one in (Origin(training=training), Origin(foreign_classes=())))
 
     assert run["ensemble"] is run["two_parts"] is run["verdicts"] is None
     assert run["training"]["best_epoch"] is None
@@ -88,9 +87,9 @@ def test_a_run_says_null_of_what_it_has_not_and_an_evaluation_leaves_it_out():
 
 
 def test_why_robustness_was_not_measured_is_read_back():
-    metrics = replace(Metrics(), robustness=NotMeasured("time"))
+    metrics = Metrics(trust=Trust(robustness=NotMeasured("time")))
 
-    assert Metrics.from_json(metrics.as_json()).robustness == NotMeasured("time")
+    assert Metrics.from_json(metrics.as_json()).trust.robustness == NotMeasured("time")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_what_is_no_such_section_is_refused(entries):
 
 
 def test_a_section_is_written_by_the_names_of_its_entries():
-    (one,) = Metrics.from_json({"refuted": refuted()[:1]}).refuted
+    (one,) = Metrics.from_json({"refuted": refuted()[:1]}).trust.refuted
 
     assert as_plain(one) == refuted()[0]
     assert from_plain(type(one), as_plain(one)) == one

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.runs import DrawnStore, make_run
-from vidi.evaluation.document import Metrics, write_metrics
+from vidi.evaluation.document import Decisions, LabelFigures, Metrics, Origin, write_metrics
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
 from vidi.report.pages.run import write_report
@@ -18,12 +18,13 @@ RUN = Path("runs/my photos")
 
 @pytest.fixture
 def metrics(tmp_path: Path) -> Metrics:
-    return replace(read_run(make_run(tmp_path)).metrics, label_errors=None, learning_curve=None)
+    return replace(read_run(make_run(tmp_path)).metrics, labels=LabelFigures())
 
 
 def with_sure(metrics: Metrics, share: float) -> Metrics:
-    (verdicts,) = (metrics.verdicts or {}).values()
-    return replace(metrics, verdicts={"test": replace(verdicts, sure_share=Estimate(share, None, 30))})
+    (verdicts,) = (metrics.decisions.verdicts or {}).values()
+    verdicts = replace(verdicts, sure_share=Estimate(share, None, 30))
+    return replace(metrics, decisions=Decisions(verdicts={"test": verdicts}))
 
 
 def steps(metrics: Metrics) -> list[str]:
@@ -32,16 +33,16 @@ def steps(metrics: Metrics) -> list[str]:
 
 @pytest.mark.parametrize(("sure", "because"), [(0.0, ", and may keep answers from being sure"), (0.9, "")])
 def test_wrong_labels_are_named_with_what_they_cost_and_the_command(metrics: Metrics, sure: float, because: str):
-    found = replace(with_sure(metrics, sure), label_errors=LabelErrors(images=70, listed=6, left_out=1))
+    labels = LabelFigures(label_errors=LabelErrors(images=70, listed=6, left_out=1))
+    found = replace(with_sure(metrics, sure), labels=labels)
 
     assert steps(found) == [f"5 labels may be wrong{because}. Look at them: vidi review 'runs/my photos'"]
 
 
 def test_doubted_labels_of_test_images_and_a_small_class_are_named(metrics: Metrics):
     doubted = DoubtedLabel(path="a.png", label="disc", suggested="square")
-    found = replace(
-        metrics, doubted_test_labels=(doubted,), data=DataFacts(source="photos", classes={"disc": 300, "square": 12})
-    )
+    origin = Origin(data=DataFacts(source="photos", classes={"disc": 300, "square": 12}))
+    found = replace(metrics, labels=LabelFigures(doubted_test_labels=(doubted,)), origin=origin)
 
     assert steps(found) == [
         "1 label of test images may be wrong; a wrong label counts as a mistake of the model. The report shows them.",
@@ -50,7 +51,9 @@ def test_doubted_labels_of_test_images_and_a_small_class_are_named(metrics: Metr
 
 
 def test_nothing_found_asks_for_nothing(metrics: Metrics):
-    assert steps(replace(metrics, data=DataFacts(source="photos", classes={"disc": 300, "square": 200}))) == []
+    origin = Origin(data=DataFacts(source="photos", classes={"disc": 300, "square": 200}))
+
+    assert steps(replace(metrics, origin=origin)) == []
 
 
 def test_the_report_shows_a_doubted_test_label_as_such_and_not_as_a_mistake(tmp_path: Path):
@@ -59,7 +62,7 @@ def test_the_report_shows_a_doubted_test_label_as_such_and_not_as_a_mistake(tmp_
     wrong = next(answer for answer in run.answers if not answer.is_right)
     doubted = DoubtedLabel(path=wrong.path, label=wrong.truth, suggested=wrong.predicted)
 
-    write_metrics(folder / "metrics.json", replace(run.metrics, doubted_test_labels=(doubted,)))
+    write_metrics(folder / "metrics.json", replace(run.metrics, labels=LabelFigures(doubted_test_labels=(doubted,))))
     page = write_report(folder, store=DrawnStore()).read_text("utf-8")
 
     said = f"labelled <strong>{wrong.truth}</strong>, looks like <strong>{wrong.predicted}</strong>"

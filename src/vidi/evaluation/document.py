@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from vidi.evaluation.guarantees.refuted import RefutedGuarantee
 from vidi.evaluation.guarantees.verdicts import VerdictFigures, evaluate_verdicts, find_unknown, unknown_share
 from vidi.evaluation.robustness import NotMeasured, Robustness
 from vidi.evaluation.sections import (
+    BESIDE,
     ROUND,
     AccountFacts,
     DataFacts,
@@ -29,6 +30,7 @@ from vidi.evaluation.sections import (
     SplitFacts,
     TrainingFacts,
     by_fields,
+    entry_names,
     from_plain,
 )
 from vidi.evaluation.slices import Slice
@@ -62,59 +64,93 @@ class ForeignFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
-    """Everything that metrics.json says of a run or an evaluation; None where nobody looked."""
+class Origin:
+    """Which model and which images the figures are about."""
 
-    schema: int = SCHEMA
-    classes: tuple[str, ...] = ()  # of the model
-    task: str = SOFTMAX.task
     model: ModelName | None = None
     data: DataFacts | None = None
     split: SplitFacts | None = None
     training: TrainingFacts | None = None  # None of an evaluation
     absent_classes: tuple[str, ...] | None = None  # of the model, without images; None of a run
     foreign_classes: tuple[str, ...] | None = None  # of the images, which the model lacks; None of a run
-    calibration: Mapping[str, Any] | None = None  # the figures of the step, as the model file states them
-    verdicts: Mapping[str, VerdictFigures] | None = None  # by part
-    operating_points: Mapping[str, OperatingFigures] | None = None  # by part
-    two_parts: PartsFigures | None = None
-    ensemble: EnsembleFigures | None = None
-    account: AccountFacts | None = None
-    learnt_from: LearntFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """How far the model keeps what it promises, by part."""
+
+    verdicts: Mapping[str, VerdictFigures] | None = None
+    operating_points: Mapping[str, OperatingFigures] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Where the figures do not hold."""
+
     refuted: tuple[RefutedGuarantee, ...] = ()
     slices: tuple[Slice, ...] = ()
     robustness: Robustness | NotMeasured | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFigures:
+    """What the labels are like, and what more of them would bring."""
+
     label_errors: LabelErrors | None = None
     doubted_test_labels: tuple[DoubtedLabel, ...] = ()
     learning_curve: LearningFigures | None = None
-    test_uses: int | None = None  # how often these test images were used, this time included
-    seconds: Mapping[str, float] | None = None  # by stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The figures of each part."""
+
     test: Evaluation | None = None
     test_without_near_copies: Evaluation | None = None
     extra: Evaluation | None = None
     extra_without_near_copies: Evaluation | None = None
     foreign: ForeignFigures | None = None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Everything that metrics.json says of a run or an evaluation; None where nobody looked."""
+
+    schema: int = SCHEMA
+    classes: tuple[str, ...] = ()  # of the model
+    task: str = SOFTMAX.task
+    origin: Origin = field(default_factory=Origin, metadata=BESIDE)
+    calibration: Mapping[str, Any] | None = None  # the figures of the step, as the model file states them
+    decisions: Decisions = field(default_factory=Decisions, metadata=BESIDE)
+    two_parts: PartsFigures | None = None
+    ensemble: EnsembleFigures | None = None
+    account: AccountFacts | None = None
+    learnt_from: LearntFacts | None = None
+    trust: Trust = field(default_factory=Trust, metadata=BESIDE)
+    labels: LabelFigures = field(default_factory=LabelFigures, metadata=BESIDE)
+    test_uses: int | None = None  # how often these test images were used, this time included
+    seconds: Mapping[str, float] | None = None  # by stage
+    parts: Parts = field(default_factory=Parts, metadata=BESIDE)
+
     @property
     def is_evaluation(self) -> bool:
         """Whether it is about other images than the run's own, by `vidi evaluate`."""
-        return self.foreign_classes is not None
+        return self.origin.foreign_classes is not None
 
     @property
     def test_verdicts(self) -> VerdictFigures | None:
         """The verdicts on the test images."""
-        return (self.verdicts or {}).get(TEST)
+        return (self.decisions.verdicts or {}).get(TEST)
 
     @property
     def test_points(self) -> OperatingFigures | None:
         """The operating points on the test images."""
-        return (self.operating_points or {}).get(TEST)
+        return (self.decisions.operating_points or {}).get(TEST)
 
     def as_json(self) -> dict[str, object]:
         """The content of metrics.json."""
-        entries, nulls = by_fields(self), NULL if self.training is None else NULL | NULL_IN_A_RUN
-        names = [one.name for one in fields(self) if one.name in entries or one.name in nulls]
-        return {name: entries.get(name) for name in names}
+        entries, nulls = by_fields(self), NULL if self.origin.training is None else NULL | NULL_IN_A_RUN
+        return {name: entries.get(name) for name in entry_names(Metrics) if name in entries or name in nulls}
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> Self:
@@ -210,14 +246,18 @@ def scored_metrics(
     return Metrics(
         classes=tuple(answers.classes),
         task=answers.truth.outputs.task,
-        test=figures.get(TEST),
-        test_without_near_copies=figures.get(f"{TEST}_{WITHOUT_COPIES}"),
-        extra=figures.get(EXTRA),
-        extra_without_near_copies=figures.get(f"{EXTRA}_{WITHOUT_COPIES}"),
-        verdicts=verdict_figures(answers, limits, seed=seed),
-        operating_points=point_figures(answers, points, seed=seed),
-        foreign=describe_foreign(answers, limits),
-        doubted_test_labels=doubt_labels(answers, limits),
+        decisions=Decisions(
+            verdicts=verdict_figures(answers, limits, seed=seed),
+            operating_points=point_figures(answers, points, seed=seed),
+        ),
+        labels=LabelFigures(doubted_test_labels=doubt_labels(answers, limits)),
+        parts=Parts(
+            test=figures.get(TEST),
+            test_without_near_copies=figures.get(f"{TEST}_{WITHOUT_COPIES}"),
+            extra=figures.get(EXTRA),
+            extra_without_near_copies=figures.get(f"{EXTRA}_{WITHOUT_COPIES}"),
+            foreign=describe_foreign(answers, limits),
+        ),
     )
 
 

@@ -72,10 +72,10 @@ def by_fields(value: Any, *, is_rounded: bool = False) -> dict[str, Any]:
     return entries
 
 
-def entry_names(kind: type) -> list[str]:
+def entry_names(kind: Hashable) -> list[str]:
     """The names of all entries that a section may have, in order."""
     hints, names = _hints(kind), list[str]()
-    for one in fields(kind):
+    for one in fields(kind):  # type: ignore[arg-type]  # a dataclass, as its callers know
         names += entry_names(hints[one.name]) if one.metadata.get(INLINE) else [name_of(one)]
     return names
 

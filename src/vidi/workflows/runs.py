@@ -79,7 +79,7 @@ def list_models(root: Path | None = None) -> list[ListedRun]:
             ListedRun(
                 name=one.name,
                 data=used.origin,
-                accuracy=None if metrics.test is None else metrics.test.accuracy,
+                accuracy=None if metrics.parts.test is None else metrics.parts.test.accuracy,
                 byte_count=_size_of(one.folder),
                 date=used.at,
                 kind=REGISTERED,
@@ -169,9 +169,9 @@ def _look_at(path: Path) -> ListedRun:
     return ListedRun(
         name=path.name,
         data=_source(request),
-        accuracy=None if metrics.test is None else metrics.test.accuracy,
+        accuracy=None if metrics.parts.test is None else metrics.parts.test.accuracy,
         byte_count=_size_of(path),
-        date="" if metrics.model is None else metrics.model.date or "",
+        date="" if metrics.origin.model is None else metrics.origin.model.date or "",
         kind="evaluation" if (path / EVALUATION).exists() else "run",
         state=_state_of(path),
     )

@@ -46,7 +46,7 @@ def write_model_card(run: Path) -> Path:
 
 def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
     """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
-    metadata, test = model.metadata, files.metrics.test
+    metadata, test = model.metadata, files.metrics.parts.test
     yield "---"
     if metadata.license:
         yield f"license: {_quoted(metadata.license)}"
@@ -73,7 +73,7 @@ def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
 
 
 def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
-    metadata, test = model.metadata, files.metrics.test
+    metadata, test = model.metadata, files.metrics.parts.test
     yield f"# {plain(metadata.run or files.folder.resolve().name)}"
     yield f"\n{plain(first_line(files.metrics))}"
     for sentence in (*other_tested(files.metrics, model.model_id), *reservations(files.metrics)):
@@ -136,7 +136,7 @@ def _training(files: RunFiles, model: ModelFile) -> Iterator[str]:
         count = member_count(tensor.name for tensor in model.contents.tensors)
         yield f"- network: {plain(metadata.network)}" + (f", {count} networks side by side" if count > 1 else "")
     yield f"- data: {plain(_data_name(files))}"
-    if used := sentences.learned_in_use(files.metrics.data):
+    if used := sentences.learned_in_use(files.metrics.origin.data):
         yield f"- feedback: {plain(used[0].lower() + used[1:].rstrip('.'))}"
     if metadata.weights_license:
         yield f"- license of the starting weights: {plain(metadata.weights_license)}"
@@ -164,7 +164,7 @@ def _figure(figure: Estimate) -> str:
 
 def _data_name(files: RunFiles) -> str:
     """The name of the data without the folders that lead to it."""
-    source = "" if files.metrics.data is None else files.metrics.data.source
+    source = "" if files.metrics.origin.data is None else files.metrics.origin.data.source
     return source.rstrip("/").rpartition("/")[2] or "images"
 
 

@@ -45,7 +45,7 @@ def folder_as_html(folder: Path) -> str:
         DataError: a file in the folder is damaged.
     """
     metrics = read_run(folder).metrics
-    test, rows = metrics.test, {}
+    test, rows = metrics.parts.test, {}
     if test is not None and test.image_count:
         accuracy = test.accuracy
         interval = f"95 % interval {percent(accuracy.low, digits=1)} to {percent(accuracy.high, digits=1)}"
@@ -67,7 +67,7 @@ def draw_folder(folder: Path) -> Drawing:
         MissingPackageError: matplotlib is not installed.
     """
     run = read_run(folder)
-    test = run.metrics.test
+    test = run.metrics.parts.test
     figures = [str(figure) for figure in draw_history(run.history)]
     if test is not None:
         reliability = draw_test_reliability(test)

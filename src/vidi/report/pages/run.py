@@ -117,14 +117,14 @@ def write_report(
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
     metrics = files.metrics
-    test, training = metrics.test, metrics.training
+    test, training = metrics.parts.test, metrics.origin.training
     kept_epoch = None if training is None else training.best_epoch
     return {
         "name": _name_of(files),
         "model": files.model,
         "metrics": metrics,
         "test": test,
-        **_data_values(metrics.data),
+        **_data_values(metrics.origin.data),
         "ensemble": metrics.ensemble,
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": metrics.is_evaluation,
@@ -135,15 +135,15 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "findings": findings,
         "suspects": files.suspects[:MOST_SUSPECTS],
         "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
-        "suspicion": sentences.suspicion(metrics.label_errors),
+        "suspicion": sentences.suspicion(metrics.labels.label_errors),
         "several": test is not None and sentences.is_multi_label(test),
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
         **_promise_values(files),
-        "more_images": "" if differing(metrics) else sentences.more_images(metrics.learning_curve),
-        "learning_curve": metrics.learning_curve,
-        "images_curve": draw_learning(metrics.learning_curve),
+        "more_images": "" if differing(metrics) else sentences.more_images(metrics.labels.learning_curve),
+        "learning_curve": metrics.labels.learning_curve,
+        "images_curve": draw_learning(metrics.labels.learning_curve),
         "rankings": draw_rankings(test) if test is not None else [],
         "curves": draw_history(files.history, kept_epoch=kept_epoch),
         "history": files.history,
@@ -172,17 +172,17 @@ def _first_values(files: RunFiles) -> dict[str, object]:
         "headline": first_line(metrics),
         "reservations": (*stale, *reservations(metrics)),
         "next_steps": next_steps(metrics, files.folder),
-        "doubted": {one.path: one for one in metrics.doubted_test_labels},
+        "doubted": {one.path: one for one in metrics.labels.doubted_test_labels},
         "review_command": review_command(files.folder),
         "two_parts": differing(metrics),
-        "refuted_kinds": {(one.kind, one.name) for one in metrics.refuted},
+        "refuted_kinds": {(one.kind, one.name) for one in metrics.trust.refuted},
         "unescape": unescape_path,
     }
 
 
 def _promise_values(files: RunFiles) -> dict[str, object]:
     """What the template shows of verdicts and operating points."""
-    test, verdicts, operating = files.metrics.test, files.metrics.test_verdicts, files.metrics.test_points
+    test, verdicts, operating = files.metrics.parts.test, files.metrics.test_verdicts, files.metrics.test_points
     points = None if files.model is None else files.model.metadata.operating_points
     calibration = None if files.model is None else files.model.metadata.calibration
     limits = None if files.model is None else files.model.metadata.verdict
@@ -208,8 +208,8 @@ def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
         + len(files.suspects[:MOST_SUSPECTS])
         + MOST_LOUD
     )
-    doubted = [unescape_path(one.path) for one in files.metrics.doubted_test_labels]
-    return choose_images(tested, cells_wanted=has_matrix(files.metrics.test), spent=spent, doubted=doubted)
+    doubted = [unescape_path(one.path) for one in files.metrics.labels.doubted_test_labels]
+    return choose_images(tested, cells_wanted=has_matrix(files.metrics.parts.test), spent=spent, doubted=doubted)
 
 
 def _read_example(

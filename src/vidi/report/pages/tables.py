@@ -148,9 +148,9 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
             "once: this time" if uses == 1 else f"{uses:,} times; each look makes the figures a little less believable"
         )
         rows.append(("These test images were used", times))
-    if metrics.data is not None:
-        rows.append(("Digest of the data", metrics.data.digest or ""))
-        rows.append(("Digest of the test images", metrics.data.test_digest or ""))
+    if metrics.origin.data is not None:
+        rows.append(("Digest of the data", metrics.origin.data.digest or ""))
+        rows.append(("Digest of the test images", metrics.origin.data.test_digest or ""))
     return [(name, value) for name, value in rows if value]
 
 

@@ -26,7 +26,7 @@ def first_line(metrics: Metrics) -> str:
         metrics: of a run or an evaluation.
     """
     parts = differing(metrics)
-    return headline(metrics.test, unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
+    return headline(metrics.parts.test, unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
 
 
 MOST_STEPS = 3
@@ -56,7 +56,7 @@ def next_steps(metrics: Metrics, folder: Path) -> tuple[NextStep, ...]:
 
 
 def _look_at_labels(metrics: Metrics, folder: Path) -> NextStep | None:
-    found, verdicts = metrics.label_errors, metrics.test_verdicts
+    found, verdicts = metrics.labels.label_errors, metrics.test_verdicts
     listed = 0 if found is None else found.listed - found.left_out
     if not listed:
         return None
@@ -73,7 +73,7 @@ def review_command(folder: Path) -> str:
 
 
 def _look_at_test_labels(metrics: Metrics) -> NextStep | None:
-    count = len(metrics.doubted_test_labels)
+    count = len(metrics.labels.doubted_test_labels)
     if not count:
         return None
     counts = "a wrong label counts as a mistake of the model"
@@ -83,9 +83,9 @@ def _look_at_test_labels(metrics: Metrics) -> NextStep | None:
 def _add_images(metrics: Metrics) -> NextStep | None:
     if differing(metrics) is not None:  # more of the same kind would not help; the reservations say what would
         return None
-    if metrics.learning_curve is not None and metrics.learning_curve.gain.high >= WORTH_IT:
-        return NextStep(more_images(metrics.learning_curve))
-    counts = {} if metrics.data is None else metrics.data.classes or {}
+    if metrics.labels.learning_curve is not None and metrics.labels.learning_curve.gain.high >= WORTH_IT:
+        return NextStep(more_images(metrics.labels.learning_curve))
+    counts = {} if metrics.origin.data is None else metrics.origin.data.classes or {}
     if not counts or min(counts.values()) >= FEW_TO_MEASURE:
         return None
     name, count = min(counts.items(), key=lambda pair: pair[1])
@@ -118,7 +118,7 @@ def other_tested(metrics: Metrics, model_id: str) -> tuple[str, ...]:
         metrics: of a run.
         model_id: of the model file that lies there now.
     """
-    tested = metrics.model
+    tested = metrics.origin.model
     if tested is None or not tested.id or tested.id == model_id:
         return ()
     return (f"The figures are of model {tested.id}. This is model {model_id}, with another calibration.",)

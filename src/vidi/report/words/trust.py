@@ -43,13 +43,17 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
         files: of the run or the evaluation.
         example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
-    shortcuts, robustness, slices = files.check.get("shortcuts"), files.metrics.robustness, files.metrics.slices
+    shortcuts, robustness, slices = (
+        files.check.get("shortcuts"),
+        files.metrics.trust.robustness,
+        files.metrics.trust.slices,
+    )
     strips = {}
     if robustness is not None and example is not None and files.model is not None:
         strips = make_strips(robustness, example, files.model.metadata.framing)
     return Trust(
         shortcuts=shortcuts,
-        shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.test),
+        shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.parts.test),
         shortcut_findings=tuple(
             finding["message"] for finding in files.check.get("findings", ()) if finding["kind"] == "shortcut"
         ),

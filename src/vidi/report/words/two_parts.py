@@ -81,7 +81,7 @@ def _lowest(classes: Sequence[SharesOfClass]) -> list[str]:
 
 def refutations(metrics: Metrics) -> tuple[str, ...]:
     """A sentence for each guarantee that the test images refute."""
-    return tuple(_refutation(one) for one in metrics.refuted)
+    return tuple(_refutation(one) for one in metrics.trust.refuted)
 
 
 def _refutation(one: RefutedGuarantee) -> str:

@@ -55,12 +55,12 @@ class _Stored:
     @property
     def data(self) -> DataFacts:
         """The images that it is about."""
-        return self.files.metrics.data or DataFacts(source="")
+        return self.files.metrics.origin.data or DataFacts(source="")
 
     @property
     def model(self) -> ModelName:
         """The model that answered."""
-        return self.files.metrics.model or ModelName(id="", run="")
+        return self.files.metrics.origin.model or ModelName(id="", run="")
 
     @property
     def run(self) -> Path | None:
@@ -139,7 +139,9 @@ def _read(letter: str, folder: Path) -> _Stored:
             f"{escape_path(folder)} holds predictions of a multi-label model",
             "Name the data: vidi compare A B DATA",
         )
-    asked: dict[str, Any] = {"data": {"source": "" if files.metrics.data is None else files.metrics.data.source}}
+    asked: dict[str, Any] = {
+        "data": {"source": "" if files.metrics.origin.data is None else files.metrics.origin.data.source}
+    }
     for name in (REQUEST, EVALUATION):
         if (folder / name).exists():
             with understood(folder / name):

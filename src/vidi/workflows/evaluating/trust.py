@@ -1,28 +1,20 @@
 """Whether a test figure can be trusted: accuracy by slice, and on worse images."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.document import Trust
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.scores import number_groups
-from vidi.evaluation.slices import Slice, evaluate_slices
+from vidi.evaluation.slices import evaluate_slices
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.progress.run import MEASURING_ROBUSTNESS, ROBUSTNESS_SKIPPED
 from vidi.workflows.interaction.events import SILENCE, Events
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredTrust:
-    """The sections `slices` and `robustness` of metrics.json."""
-
-    slices: tuple[Slice, ...]
-    robustness: Robustness | NotMeasured
 
 
 def measure_trust(
@@ -35,7 +27,7 @@ def measure_trust(
     until: Deadline | None = None,
     wanted: bool = True,
     events: Events = SILENCE,
-) -> MeasuredTrust:
+) -> Trust:
     """Measure slices and robustness.
 
     Args:
@@ -64,4 +56,4 @@ def measure_trust(
         )
     if found == NotMeasured("time"):
         events.say(ROBUSTNESS_SKIPPED)
-    return MeasuredTrust(slices=evaluate_slices(known, seed=seed), robustness=found)
+    return Trust(slices=evaluate_slices(known, seed=seed), robustness=found)

@@ -9,7 +9,7 @@ from typing import Any
 
 from vidi.data.dataset import Dataset
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import scored_metrics, write_metrics
+from vidi.evaluation.document import LabelFigures, Origin, scored_metrics, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch
@@ -104,17 +104,17 @@ def write_evaluation(
     alone = scored_metrics(answers, scored.figures, model)
     metrics = replace(
         alone,
-        model=ModelName(id=predictor.model.model_id, run=model.run, weights_digest=model.weights_digest),
-        data=DataFacts(name=dataset.name, source=escape_path(dataset.source), reader=dataset.reader),
-        absent_classes=tuple(scored.match.absent),
-        foreign_classes=tuple(scored.match.foreign),
+        origin=Origin(
+            model=ModelName(id=predictor.model.model_id, run=model.run, weights_digest=model.weights_digest),
+            data=DataFacts(name=dataset.name, source=escape_path(dataset.source), reader=dataset.reader),
+            absent_classes=tuple(scored.match.absent),
+            foreign_classes=tuple(scored.match.foreign),
+        ),
         account=AccountFacts.of(scored.account),
         learnt_from=scored.learnt_from,
-        doubted_test_labels=alone.doubted_test_labels if scored.learnt_from.unseen else (),
-        refuted=tuple(one.as_refuted() for one in refuted_on(answers, model)),
+        labels=alone.labels if scored.learnt_from.unseen else LabelFigures(),
         test_uses=test_uses,
-        slices=trust.slices,
-        robustness=trust.robustness,
+        trust=replace(trust, refuted=tuple(one.as_refuted() for one in refuted_on(answers, model))),
     )
     write_predictions(folder / PREDICTIONS, answers, model)
     write_metrics(folder / METRICS, metrics)

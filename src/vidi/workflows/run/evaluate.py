@@ -7,7 +7,7 @@ import numpy as np
 
 from vidi.errors import DataError
 from vidi.evaluation.answers import CHANGED, Answers, Want, answer
-from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, short_figures
+from vidi.evaluation.document import Metrics, Trust, evaluate_parts, scored_metrics, short_figures
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.sections import EnsembleFigures
 from vidi.files import escape_path
@@ -20,7 +20,7 @@ from vidi.monitoring.reference import without_embeddings
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
+from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.evaluating.two_parts import compare_with_held_out, refuted_by, rows_to_compare
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
@@ -90,17 +90,13 @@ def evaluate_model(
         metrics=replace(
             scored_metrics(answers, figures, metadata, seed=seed),
             two_parts=None if parts is None else parts.figures(),
-            refuted=() if parts is None else tuple(one.as_refuted() for one in parts.refuted),
             ensemble=gain,
-            slices=trust.slices,
-            robustness=trust.robustness,
+            trust=trust if parts is None else replace(trust, refuted=tuple(one.as_refuted() for one in parts.refuted)),
         ),
     )
 
 
-def _measure_trust(
-    context: Context, prepared: Prepared, predictor: Predictor, known: Answers, *, seed: int
-) -> MeasuredTrust:
+def _measure_trust(context: Context, prepared: Prepared, predictor: Predictor, known: Answers, *, seed: int) -> Trust:
     """Where the figure is lower, and what becomes of it when the images get worse; as far as there is time."""
     with context.watch.on("robustness"):
         return measure_trust(

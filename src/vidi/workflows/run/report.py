@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.answers import write_predictions
-from vidi.evaluation.document import Metrics, write_metrics
+from vidi.evaluation.document import Metrics, Origin, write_metrics
 from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts, from_plain
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
@@ -50,8 +50,7 @@ def report_run(
     weights = model.metadata.weights_digest
     write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
     metrics = replace(
-        _with_origin(tested.metrics, prepared, trained, model),
-        model=name_model(model, run=folder.name),
+        _with_origin(tested.metrics, prepared, trained, model, run=folder.name),
         account=AccountFacts.of(tested.account),
         test_uses=record_use(
             folder, images=digest_of_images(tested.answers.digests), model_id=model.model_id, date=datetime.now(UTC)
@@ -75,22 +74,25 @@ def times_of(context: Context) -> dict[str, float]:
 def with_studies(metrics: Metrics, folder: Path) -> Metrics:
     """The metrics, and what the run found out about its images beside the network."""
     studied = from_plain(Studied, read_study(folder))
-    return replace(metrics, label_errors=studied.label_errors, learning_curve=studied.learning_curve)
+    labels = replace(metrics.labels, label_errors=studied.label_errors, learning_curve=studied.learning_curve)
+    return replace(metrics, labels=labels)
 
 
-def _with_origin(metrics: Metrics, prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> Metrics:
+def _with_origin(
+    metrics: Metrics, prepared: Prepared, trained: TrainedNetwork, model: ModelFile, *, run: str
+) -> Metrics:
     """The metrics, and where they come from: data, split, training and calibration."""
     step = model.metadata.calibration
-    return replace(
-        metrics,
+    origin = Origin(
+        model=name_model(model, run=run),
         data=from_plain(DataFacts, {"source": escape_path(prepared.dataset.source), **describe_data(prepared)}),
         split=SplitFacts(
             leaks=tuple(describe_leak(leak.crossing) for leak in prepared.split.leaks),
             untested_classes=tuple(prepared.split.untested_classes),
         ),
         training=describe_training(trained),
-        calibration=None if step is None else dict(step.figures),
     )
+    return replace(metrics, origin=origin, calibration=None if step is None else dict(step.figures))
 
 
 def name_model(model: ModelFile, *, run: str) -> ModelName:

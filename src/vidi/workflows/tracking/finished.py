@@ -41,7 +41,7 @@ def read_result(folder: Path) -> TrackedResult:
     recipe = Recipe.from_toml((folder / RECIPE).read_text("utf-8"))
     return TrackedResult(
         parameters=parameters_of(recipe),
-        figures={} if run.metrics.test is None else figures_of(run.metrics.test),
+        figures={} if run.metrics.parts.test is None else figures_of(run.metrics.parts.test),
         pictures=draw_pictures(run),
         files=tuple(folder / name for name in FILES if (folder / name).is_file()),
         model=folder / MODEL,
@@ -105,7 +105,7 @@ def draw_pictures(run: RunFiles) -> dict[str, NDArray[np.uint8]]:
             pictures[measure] = draw_pixels(
                 plot_learning(epochs, training, validation, measure=measure, best_epoch=best)
             )
-    test = run.metrics.test
+    test = run.metrics.parts.test
     if test is not None and (bins := reliability_bins(test)):
         pictures["reliability"] = draw_pixels(plot_reliability(bins))
     if test is not None and test.mistakes.confusion is not None:
