@@ -31,7 +31,7 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.evaluation.guarantees.limits import find_limits  # noqa: E402
+from vidi.evaluation.guarantees.limits import UnseenAnswers, find_limits  # noqa: E402
 from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
@@ -39,6 +39,7 @@ from vidi.metrics.calibration import expected_calibration_error  # noqa: E402
 from vidi.metrics.conformal import coverage_band, find_candidates  # noqa: E402
 from vidi.metrics.intervals import bootstrap_intervals  # noqa: E402
 from vidi.metrics.selective import RANKINGS  # noqa: E402
+from vidi.metrics.truth import OneClass  # noqa: E402
 from vidi.model_file.write import recalibrate  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
@@ -154,7 +155,13 @@ def deal(answered: Answered, random: np.random.Generator) -> Mapping[str, float]
     to_calibration = np.cumsum(counts[order]) <= answered.calibration_count
     chosen = np.isin(groups, order[to_calibration])
     fitted = fit_affine(answered.probabilities[chosen], labels[chosen], groups=groups[chosen])
-    limits = find_limits(fitted.probabilities, labels[chosen], groups=groups[chosen], promise=Promise())
+    answers = UnseenAnswers(
+        probabilities=fitted.probabilities,
+        truth=OneClass(labels=labels[chosen], class_count=fitted.probabilities.shape[1]),
+        groups=groups[chosen],
+        novelty=None,
+    )
+    limits = find_limits(fitted.probabilities, answers, promise=Promise())
     rest, truth = fitted.step.apply(answered.probabilities[~chosen]), labels[~chosen]
     limit = 0.0 if limits.candidate is None else limits.candidate
     candidates = find_candidates(rest, limit)

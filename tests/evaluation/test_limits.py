@@ -6,8 +6,8 @@ import pytest
 from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import choose_ranking, find_limits
+from vidi.evaluation.guarantees.calibrate import calibrate_answers
+from vidi.evaluation.guarantees.limits import UnseenAnswers, choose_ranking, find_limits
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
@@ -20,8 +20,13 @@ NAMES = ("ant", "bee", "cat")
 
 
 def limits_from(images: int, **promise: float):
-    probabilities, labels = honest_answers(images=images)
-    return find_limits(probabilities, labels, groups=None, promise=Promise(**promise))
+    return limits_of(*honest_answers(images=images), promise=Promise(**promise))
+
+
+def limits_of(probabilities, labels, *, promise: Promise | None = None, novelty=None, basis="calibration"):
+    truth = OneClass(labels=labels, class_count=probabilities.shape[1])
+    answers = UnseenAnswers(probabilities=probabilities, truth=truth, groups=None, novelty=novelty, basis=basis)
+    return find_limits(probabilities, answers, promise=promise or Promise())
 
 
 def answers_of(images: int, *, seed: int = 1, groups: tuple[str, ...] | None = None) -> Answers:
@@ -78,7 +83,7 @@ def test_a_model_that_is_wrong_too_often_promises_no_sure_answer():
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(3), 300)
 
-    limits = find_limits(probabilities, random.integers(0, 3, 300), groups=None, promise=Promise())
+    limits = limits_of(probabilities, random.integers(0, 3, 300))
 
     assert limits.sure is None
     assert "even the most confident answers may be wrong" in describe_limits(limits)[0]
@@ -87,7 +92,7 @@ def test_a_model_that_is_wrong_too_often_promises_no_sure_answer():
 def test_an_estimate_is_called_one():
     probabilities, labels = honest_answers(images=500)
 
-    limits = find_limits(probabilities, labels, groups=None, promise=Promise(), basis="out-of-fold")
+    limits = limits_of(probabilities, labels, basis="out-of-fold")
 
     assert all(sentence.startswith("estimated: ") for sentence in describe_limits(limits))
 
@@ -97,7 +102,7 @@ def test_what_is_unknown_is_said_as_it_was_found(images, said):
     probabilities, labels = honest_answers(images=images)
     novelty = np.arange(float(images))
 
-    limits = find_limits(probabilities, labels, groups=None, promise=Promise(), novelty=novelty)
+    limits = limits_of(probabilities, labels, novelty=novelty)
 
     assert said in describe_limits(limits)[-1]
     assert (novelty > limits.novelty).mean() <= (0.02 if images < 99 else 0.01)

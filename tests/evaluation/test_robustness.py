@@ -6,11 +6,12 @@ import pytest
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from vidi.evaluation import robustness as subject
+from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.sections import by_fields
 from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing
-from vidi.images.limits import DecodeOptions
+from vidi.images.pool import DecodeJob
 from vidi.images.spoiling import SPOILINGS
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
@@ -39,15 +40,9 @@ def measured(predictor, count, **options):
     answers = [predictor.predict([picture(path)])[0].label_index for path in paths]
     labels = np.array(answers, np.int64)
     labels[: count // 10] = (labels[: count // 10] + 1) % 3  # one in ten is wrong
-    found = measure_robustness(
-        predictor,
-        paths,
-        np.eye(3, dtype=bool)[labels],
-        np.arange(count),
-        store=Drawn(),
-        options=DecodeOptions(),
-        **options,
-    )
+    names = [predictor.classes[label] for label in labels]
+    about = Answers.of(predictor.classes, paths, truths=names, probabilities=np.zeros((count, 3)))
+    found = measure_robustness(predictor, about, DecodeJob(store=Drawn()), **options)
     return found, labels
 
 

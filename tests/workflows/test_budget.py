@@ -5,7 +5,6 @@ import pytest
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
-from vidi.images.limits import DecodeOptions
 from vidi.machine import Deadline
 from vidi.report.words.progress.run import OPTIONAL
 from vidi.report.words.times import time_rows
@@ -98,7 +97,7 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
     assert until is not None
     assert until.seconds_left() == 5.0 - 2 * TABLE["report"].seconds
 
-    found = measure_trust(None, answers, None, options=DecodeOptions(), seed=0, until=until, events=told)
+    found = measure_trust(None, answers, None, seed=0, until=until, events=told)
 
     assert found.robustness == NotMeasured("time")
     assert told.said == ["robustness: skipped for lack of time; `vidi evaluate MODEL DATA --robustness` measures it"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 from zlib import crc32
@@ -10,16 +10,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import key
 from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
-from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
 from vidi.images.spoiling import SPOILINGS, STEPS
-from vidi.images.store import ImageStore
 from vidi.machine import Deadline, core_count
-from vidi.metrics.arrays import Counts
 from vidi.model_file.decisions import say
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
@@ -81,12 +80,9 @@ class NotMeasured:
 
 def measure_robustness(
     predictor: Predictor,
-    paths: Sequence[str],
-    shown: NDArray[np.bool_],
-    groups: Counts,
+    answers: Answers,
+    job: DecodeJob,
     *,
-    store: ImageStore,
-    options: DecodeOptions,
     seed: int = 0,
     until: Deadline | None = None,
     workers: int | None = None,
@@ -98,11 +94,8 @@ def measure_robustness(
 
     Args:
         predictor: the model.
-        paths: of the test images, of classes that the model knows.
-        shown: (paths, classes) bool; which of the model's classes each image shows.
-        groups: (paths,) int; images of one group are not independent.
-        store: where the bytes come from.
-        options: how images are decoded.
+        answers: about test images of classes that the model knows.
+        job: where the bytes of these images come from, and how they are decoded.
         seed: of the choice of images, and of resampling.
         until: when it must end; what was answered until then counts, if it is enough.
         workers: threads; as many as there are cores where None.
@@ -111,12 +104,13 @@ def measure_robustness(
     Returns:
         The curves; or why there are none.
     """
+    paths, shown = answers.paths, answers.truth.shown
     if len(paths) < LEAST_IMAGES:
         return NotMeasured("few")
     if until is not None and until.seconds_left() <= 0:
         return NotMeasured("time")
     chosen = _choose(len(paths), predictor.metadata.framing, seed=seed)
-    job = DecodeJob(store=store, whole_for=predictor.metadata.framing, options=options)
+    job = replace(job, whole_for=predictor.metadata.framing)
     rows: list[int] = []
     right: list[Said] = []
 
@@ -146,6 +140,7 @@ def measure_robustness(
     answer(chosen, steps)
     if len(rows) < (LEAST_IMAGES if until is None else LEAST_IN_TIME):
         return NotMeasured("few" if until is None else "time")
+    groups = number_groups(answers.groups if any(answers.groups) else None, len(paths))
     clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)
     return Robustness(
         image_count=len(rows),

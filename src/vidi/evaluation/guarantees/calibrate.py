@@ -1,33 +1,21 @@
 """Calibrating answers: the step before the probabilities, the limits and the operating points that images support."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vidi.evaluation.guarantees.label_limits import cross_fitted_calls, find_label_limits
-from vidi.evaluation.guarantees.limits import choose_ranking, find_limits
+from vidi.evaluation.guarantees.limits import UnseenAnswers, choose_ranking, cross_fitted_calls, find_limits
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.metrics.affine import FittedAffine, fit_affine
-from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.arrays import Floats
 from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid
 from vidi.metrics.selective import Ranking
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
-from vidi.model_file.limits import Basis, VerdictLimits
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import OperatingPoints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnseenAnswers:
-    """Uncalibrated answers about images that the model was not trained on."""
-
-    probabilities: Floats  # (images, classes), as the model gives them before calibration
-    truth: Truth
-    groups: Counts | None  # (images,); images of one group are not independent. Each its own, where None
-    novelty: Floats | None  # (others,), of images not used for training, these or others; None without a measure
-    basis: Basis = "calibration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,26 +63,15 @@ def calibrate_answers(
         case OneClass() as truth:
             fitted = fit_affine(answers.probabilities, truth.labels, groups=answers.groups)
             limits = find_limits(
-                fitted.probabilities,
-                truth.labels,
-                groups=answers.groups,
-                promise=promise,
-                basis=answers.basis,
-                ranking=_choose_ranking(fitted, others),
-                novelty=answers.novelty,
+                fitted.probabilities, answers, promise=promise, ranking=_choose_ranking(fitted, others)
             )
         case SeveralClasses() as truth:
             target = target or BEST_F1
             fitted = fit_sigmoid(answers.probabilities, truth.shown, groups=answers.groups)
-            limits = find_label_limits(
-                fitted.probabilities,
-                truth.shown,
-                cross_fitted_calls(fitted.probabilities, truth.shown, classes, target=target, groups=answers.groups),
-                groups=answers.groups,
-                promise=promise,
-                basis=answers.basis,
-                novelty=answers.novelty,
+            called = cross_fitted_calls(
+                fitted.probabilities, truth.shown, classes, target=target, groups=answers.groups
             )
+            limits = find_limits(fitted.probabilities, answers, promise=promise, called=called)
     points = None if target is None else _find_points(answers, fitted, classes, target=target, positive=positive)
     return CalibratedAnswers(fitted=fitted, limits=limits, points=points)
 
@@ -108,16 +85,16 @@ def _find_points(
     positive: str | None,
 ) -> OperatingPoints:
     """The thresholds that keep a target both by cross-fitted answers and by those of the step that is shipped."""
-    return find_points(
+    points = find_points(
         fitted.probabilities,
         answers.truth.shown,
         classes,
         target=target,
         positive=positive,
         groups=answers.groups,
-        basis=answers.basis,
         shipped=fitted.step.apply(answers.probabilities),
     )
+    return replace(points, basis=answers.basis)
 
 
 def _choose_ranking(fitted: FittedAffine, others: Callable[[], tuple[Floats, Truth]] | None) -> Ranking:

@@ -22,7 +22,6 @@ from vidi.metrics.operating import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from vidi.model_file.limits import Basis
 from vidi.model_file.operating_points import ClassPoint, Measure, OperatingPoints
 
 NAMES: Mapping[Measure, str] = {
@@ -166,7 +165,6 @@ def find_points(
     target: OperatingTarget,
     positive: str | None = None,
     groups: Counts | None = None,
-    basis: Basis = "calibration",
     shipped: Floats | None = None,
 ) -> OperatingPoints:
     """Find the thresholds or costs that meet a target, as far as these images can show it.
@@ -178,7 +176,6 @@ def find_points(
         target: what to keep.
         positive: the class that it is about; each class by itself, where None.
         groups: (batch,) int; images of one group are not independent. Each its own, where None.
-        basis: where the answers come from.
         shipped: (batch, classes), the same images' by the step that is shipped. Steps that were fitted without an image
             differ among themselves and from that one, most where there are many numbers in them: of the two thresholds
             the more careful one is taken.
@@ -190,7 +187,7 @@ def find_points(
             measure="costs",
             share=None,
             level=LEVEL,
-            basis=basis,
+            basis="calibration",
             image_count=len(shown),
             costs=tuple(tuple(row) for row in costs.tolist()),
             mean_cost=float(spent.mean()),
@@ -212,7 +209,7 @@ def find_points(
         measure=target.measure,
         share=target.share,
         level=LEVEL,
-        basis=basis,
+        basis="calibration",
         image_count=len(shown),
         positive=positive,
         points=tuple(

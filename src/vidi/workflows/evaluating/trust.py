@@ -7,10 +7,8 @@ import numpy as np
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.document import Trust
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
-from vidi.evaluation.scores import number_groups
 from vidi.evaluation.slices import evaluate_slices
-from vidi.images.limits import DecodeOptions
-from vidi.images.store import ImageStore
+from vidi.images.pool import DecodeJob
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.progress.run import MEASURING_ROBUSTNESS, ROBUSTNESS_SKIPPED
@@ -20,9 +18,8 @@ from vidi.workflows.interaction.events import SILENCE, Events
 def measure_trust(
     predictor: Predictor,
     answers: Answers,
-    store: ImageStore,
+    job: DecodeJob,
     *,
-    options: DecodeOptions,
     seed: int = 0,
     until: Deadline | None = None,
     wanted: bool = True,
@@ -33,8 +30,7 @@ def measure_trust(
     Args:
         predictor: the model file.
         answers: what it said of the test images.
-        store: where the images are.
-        options: how they are decoded.
+        job: where the images are, and how they are decoded.
         seed: of what is drawn at random.
         until: when it must end; None: there is time.
         wanted: False leaves robustness out.
@@ -45,11 +41,8 @@ def measure_trust(
     if wanted:
         found = measure_robustness(
             predictor,
-            known.paths,
-            known.truth.shown,
-            number_groups(known.groups if any(known.groups) else None, len(known.paths)),
-            store=store,
-            options=options,
+            known,
+            job,
             seed=seed,
             until=until,
             on_progress=partial(events.count, MEASURING_ROBUSTNESS),

@@ -17,6 +17,7 @@ from vidi.evaluation.sections import AccountFacts, DataFacts, LearntFacts, Model
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
+from vidi.images.pool import DecodeJob
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.run import write_report
@@ -100,7 +101,9 @@ def write_evaluation(
     answers, model, dataset = scored.answers, predictor.metadata, scored.dataset
     write_request(folder, request)
     options = decode_options(request.data)
-    trust = measure_trust(predictor, answers, dataset.store, options=options, wanted=request.robustness, events=events)
+    trust = measure_trust(
+        predictor, answers, DecodeJob(store=dataset.store, options=options), wanted=request.robustness, events=events
+    )
     alone = scored_metrics(answers, scored.figures, model)
     metrics = replace(
         alone,

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, calibrate_answers
+from vidi.evaluation.guarantees.limits import UnseenAnswers
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.groups import deal_folds, deal_learnable_folds, number_groups

@@ -12,6 +12,7 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.sections import EnsembleFigures
 from vidi.files import escape_path
 from vidi.images.account import Account
+from vidi.images.pool import DecodeJob
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile, read_model_bytes
@@ -102,8 +103,7 @@ def _measure_trust(context: Context, prepared: Prepared, predictor: Predictor, k
         return measure_trust(
             predictor,
             known,
-            prepared.dataset.store,
-            options=decode_options(prepared.request),
+            DecodeJob(store=prepared.dataset.store, options=decode_options(prepared.request)),
             seed=seed,
             until=context.budget.robustness_until(sum(context.watch.seconds().values())),
             events=context.events,
