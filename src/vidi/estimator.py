@@ -17,7 +17,7 @@ from vidi.machine import wait_without_spinning
 from vidi.model_file.decisions import say
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.counting import count_of
+from vidi.report.words.text import count_of
 from vidi.workflows.interaction.given import answer_given
 from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python.given import missing_for_training

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.monitoring.populations import draw_reference
-from vidi.report.words.drift import describe_reference
+from vidi.report.words.guarantees import describe_reference
 
 
 def test_the_line_says_what_the_reference_holds_and_lacks():

@@ -11,7 +11,7 @@ from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
 from vidi.report.pages.run import write_report
 from vidi.report.pages.run_files import read_run
-from vidi.report.words.first import next_steps
+from vidi.report.words.sentences import next_steps
 
 RUN = Path("runs/my photos")
 

@@ -20,8 +20,7 @@ from vidi.networks.options import NetworkOptions
 from vidi.networks.side_by_side import Ensemble
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.layers import describe_graph, describe_layers
-from vidi.report.pages.network import show_network
-from vidi.report.pictures.layers import draw_filters, draw_maps, fold_layers, show_layers
+from vidi.report.pages.network import draw_filters, draw_maps, fold_layers, show_layers, show_network
 
 SIZE = (32, 64)
 NARROW = NetworkOptions(width=0.25)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.report.runs import add_model, make_run
 from vidi.errors import DataError
-from vidi.report.cards.model_card import plain, write_model_card
+from vidi.report.cards import plain, write_model_card
 
 
 def card_of(folder, **model):

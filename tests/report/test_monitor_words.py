@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from vidi.report.pages.in_use.monitor import page_values
+from vidi.report.pages.monitor import accuracy_line, change_line, feedback_line, headline, page_values, terminal_lines
 from vidi.report.pages.render import render_page
-from vidi.report.words.in_use.monitor import accuracy_line, change_line, feedback_line, headline, terminal_lines
 
 ESTIMATE = {
     "value": 0.84,

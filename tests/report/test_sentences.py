@@ -14,7 +14,6 @@ from vidi.export.model_document import verdict_sentences
 from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.words import why_never_sure
-from vidi.report.pages.render import NO_BREAK_SPACE, percent
 from vidi.report.words.guarantees import describe_limits
 from vidi.report.words.sentences import (
     expectation,
@@ -27,6 +26,7 @@ from vidi.report.words.sentences import (
     untested,
     weakness,
 )
+from vidi.report.words.text import NO_BREAK_SPACE, percent
 
 
 def scored(labels, predicted, *, confidence=0.8, classes=("cat", "dog")):

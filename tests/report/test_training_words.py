@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from vidi.report.words.progress.training import describe_note
 from vidi.training.loop.notes import (
     CutEnsemble,
     MemoryShort,
@@ -17,6 +16,7 @@ from vidi.training.loop.notes import (
     note_as_json,
     note_from_json,
 )
+from vidi.workflows.interaction.progress import describe_note
 
 NOTES: list[tuple[Note, str]] = [
     (

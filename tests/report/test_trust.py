@@ -13,10 +13,16 @@ from vidi.evaluation.robustness import Curve, NotMeasured, Robustness
 from vidi.evaluation.sections import from_plain
 from vidi.evaluation.slices import Slice
 from vidi.images.framing import Framing
-from vidi.report.pages.render import NO_BREAK_SPACE
 from vidi.report.pages.run import write_report
-from vidi.report.pictures.robustness import PANELS, draw_panels, explain_robustness, make_strips
-from vidi.report.words.trust import explain_shortcuts, explain_slices
+from vidi.report.pages.trust import (
+    PANELS,
+    draw_panels,
+    explain_robustness,
+    explain_shortcuts,
+    explain_slices,
+    make_strips,
+)
+from vidi.report.words.text import NO_BREAK_SPACE
 
 
 def plain(text):

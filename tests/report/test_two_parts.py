@@ -5,10 +5,10 @@ import pytest
 from tests.report.runs import DrawnStore, add_model, make_run
 from tests.report.two_parts import differing_run, refuted, two_parts
 from vidi.evaluation.document import Metrics
-from vidi.report.cards.model_card import write_model_card
-from vidi.report.pages.render import NO_BREAK_SPACE
+from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
-from vidi.report.words.first import first_line, read_first, reservations
+from vidi.report.words.sentences import first_line, read_first, reservations
+from vidi.report.words.text import NO_BREAK_SPACE
 
 FIRST = (
     "The test images differ from the training images: accuracy 48.1 % on 30 test images, 87.0 % on 80 held-out "

@@ -6,10 +6,10 @@ import pytest
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
 from vidi.machine import Deadline
-from vidi.report.words.progress.run import OPTIONAL
-from vidi.report.words.times import time_rows
+from vidi.report.pages.run import time_rows
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.progress import OPTIONAL
 from vidi.workflows.run.budget import (
     MUST_FOLLOW,
     SECONDS_FOR_FOLDS,

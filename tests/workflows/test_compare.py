@@ -24,7 +24,7 @@ from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
-from vidi.report.words.compare import comparison_rows
+from vidi.report.pages.compare import comparison_rows
 from vidi.workflows.compare import compare
 from vidi.workflows.comparing.written import Compared, read_comparison
 from vidi.workflows.interaction.events import Silence

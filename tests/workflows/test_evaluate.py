@@ -21,7 +21,7 @@ from vidi.files import digest_of_file
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata
-from vidi.report.words.first import first_line
+from vidi.report.words.sentences import first_line
 from vidi.workflows.evaluate import evaluate
 from vidi.workflows.evaluating.learnt import parts_to_score
 from vidi.workflows.interaction.events import Silence

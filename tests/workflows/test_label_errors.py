@@ -14,9 +14,9 @@ from tests.draw import class_folders, draw, encoded
 
 from vidi.errors import DataError, MissingPackageError, UsageError
 from vidi.model_file.read import read_model
-from vidi.report.words.progress.run import skipping
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import SILENCE, Events, Silence
+from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.pretrained import head
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest

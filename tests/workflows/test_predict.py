@@ -24,7 +24,7 @@ from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
-from vidi.report.words.account import set_aside_lines
+from vidi.report.words.text import set_aside_lines
 from vidi.workflows.interaction.inputs import exit_code, interruption, read_list
 from vidi.workflows.interaction.output import write_csv, write_json, write_json_lines, write_table
 from vidi.workflows.interaction.places import check_folder_apart

@@ -22,7 +22,6 @@ from tests.threads import one_thread
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import DataError, GateError, MissingPackageError, ResourceError, UsageError
 from vidi.machine import Deadline
-from vidi.report.words.progress.tuning import KEEP
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import SearchProgress
 from vidi.training.recipe import Recipe
@@ -37,6 +36,7 @@ from vidi.workflows.runs import list_runs, run_rows
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tuning import plan as tune_plan
+from vidi.workflows.tuning.end import KEEP
 from vidi.workflows.tuning.plan import trial_seconds
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}

@@ -24,7 +24,7 @@ def compare(
     """Test whether model B is better than model A, on labelled images that neither was trained on."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.report.words.account import account_lines
+    from vidi.report.words.text import account_lines
     from vidi.workflows.compare import compare as score
     from vidi.workflows.comparing.stored import compare_stored
 
@@ -50,7 +50,7 @@ def _show(compared: "Compared") -> None:
     """The outcome in a sentence and a table."""
     from vidi.cli.screen import show_table
     from vidi.files import escape_path
-    from vidi.report.words.compare import compared_models, comparison_rows
+    from vidi.report.pages.compare import compared_models, comparison_rows
     from vidi.workflows.comparing.written import PAGE, read_comparison
 
     document = read_comparison(compared.folder)

@@ -23,8 +23,8 @@ def evaluate(
     """Score a model file on labelled images; classes are matched by name."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.report.words.account import account_lines
-    from vidi.report.words.first import read_first
+    from vidi.report.words.sentences import read_first
+    from vidi.report.words.text import account_lines
     from vidi.workflows.evaluate import evaluate as score
 
     if boxes:
@@ -48,7 +48,7 @@ def evaluate(
 def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) -> None:
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.report.words.account import account_lines
+    from vidi.report.words.text import account_lines
     from vidi.workflows.evaluating.boxes import score_boxes
 
     events = Terminal()

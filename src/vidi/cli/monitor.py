@@ -12,7 +12,7 @@ def monitor(request: MonitorRequest, *, as_json: options.AsJson = False) -> None
     """Compare a model's logged predictions with its reference; exit with code 7 on an alarm."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.report.words.in_use.monitor import terminal_lines
+    from vidi.report.pages.monitor import terminal_lines
     from vidi.workflows.monitor import monitor as compare
 
     found = compare(request, events=Terminal())

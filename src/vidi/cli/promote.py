@@ -28,7 +28,7 @@ def rollback(request: RollbackRequest, *, as_json: options.AsJson = False) -> No
 
 def _show(done: "Promoted", *, as_json: bool) -> None:
     from vidi.files import escape_path
-    from vidi.report.words.progress.registry import already_in_use, promoted_lines
+    from vidi.workflows.promote import already_in_use, promoted_lines
 
     if as_json:
         click.echo(json.dumps(done.as_json()))

@@ -42,7 +42,7 @@ def _show(done: "Retrained") -> None:
     """The decision, each rule, and what to do next."""
     from vidi.cli.screen import show_table
     from vidi.files import escape_path
-    from vidi.report.words.gate import data_words, gate_headline, gate_rows, margin_words
+    from vidi.report.pages.gate import data_words, gate_headline, gate_rows, margin_words
     from vidi.workflows.retrain import GATE_PAGE
 
     document = done.document

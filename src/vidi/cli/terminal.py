@@ -162,7 +162,7 @@ def say_ending(account: "Account", events: Terminal, *, named: bool) -> int:
         named: also name the broken files, which lines on standard output do not show.
     """
     from vidi.data.inputs import STANDARD_INPUT
-    from vidi.report.words.account import account_lines, set_aside_lines
+    from vidi.report.words.text import account_lines, set_aside_lines
     from vidi.workflows.interaction.inputs import INTERRUPTED, exit_code, interruption
 
     sentence = interruption(account)

@@ -110,7 +110,7 @@ def _nothing_to_do(finish: bool) -> "UsageError":
 def conclude(run: "Run", events: "Terminal") -> None:
     """The last lines, and the exit code."""
     from vidi.files import escape_path
-    from vidi.report.words.first import read_first
+    from vidi.report.words.sentences import read_first
 
     folder = escape_path(run.folder)
     for note in run.notes:

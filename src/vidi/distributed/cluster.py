@@ -20,7 +20,7 @@ from vidi.distributed.worker import Job, Work, differing_versions, do_shard, ins
 from vidi.errors import ResourceError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.machine import core_count
-from vidi.report.words.counting import count_of
+from vidi.report.words.text import count_of
 
 LOCAL: Final = "local"
 ONE_CORE: Final = "1"

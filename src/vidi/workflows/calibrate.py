@@ -11,9 +11,8 @@ from vidi.files import escape_path, write_whole
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.prediction.predictor import Predictor
-from vidi.report.cards.model_card import write_model_card
-from vidi.report.words.drift import lacking_reference
-from vidi.report.words.guarantees import describe_calibration
+from vidi.report.cards import write_model_card
+from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.workflows.evaluating.calibrated import CALIBRATION, Kept, calibrate_file
 from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events

@@ -12,8 +12,8 @@ from vidi.data.dataset import Dataset
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.errors import UsageError
 from vidi.files import escape_path
-from vidi.report.words.account import account_lines
 from vidi.report.words.findings import DescribedFinding, check_document, describe_findings
+from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.requests.check import CheckRequest

@@ -9,14 +9,13 @@ from pathlib import Path
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST, Reason, Want, answer_alike
-from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.match import ClassMatch, listed, match_classes
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.compare import tell_apart
-from vidi.report.words.progress.asking import SAME_MODEL, known_to_one, skipped_classes, training_unknown
-from vidi.workflows.comparing.stored import NOT_SHARED
+from vidi.report.pages.compare import tell_apart
+from vidi.workflows.comparing.stored import NOT_SHARED, skipped_classes
 from vidi.workflows.comparing.written import Compared, both_answered, name_compared, write_comparison
 from vidi.workflows.evaluating.learnt import LearntFrom, account_for, find_learnt, parts_to_score
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -28,6 +27,8 @@ from vidi.workflows.interaction.run_folder import (
     safe_name,
 )
 from vidi.workflows.requests.compare import CompareRequest
+
+SAME_MODEL = "both are the same model file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +200,22 @@ def _about(model: ComparedModel, digests: Sequence[str], folder: Path) -> dict[s
         date=datetime.now(UTC),
     )
     return name_compared(model.path, model.predictor.model, uses=uses, knows=model.learnt.is_stated)
+
+
+def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:
+    """Which classes only one of two compared models knows.
+
+    Args:
+        model: its name.
+        names: the classes.
+        several: images may show several classes.
+    """
+    follows = "its answers about them are ignored" if several else "predicting one of them counts as wrong here"
+    if len(names) == 1:
+        follows = "its answers about it are ignored" if several else "predicting it counts as wrong here"
+    return f"only {model} knows {listed(names)}: {follows}"
+
+
+def training_unknown(model: str) -> str:
+    """That a compared model stands alone."""
+    return f"{model} is not in its run folder: vidi cannot tell which images it was trained on"

@@ -27,8 +27,8 @@ from vidi.log.store import PredictionLog
 from vidi.model_file.registered import MODELS_VARIABLE
 from vidi.numbers import percent
 from vidi.options import switched_off
-from vidi.report.words.gate import gate_headline, gate_rows
-from vidi.report.words.in_use.monitor import headline as monitor_headline
+from vidi.report.pages.gate import gate_headline, gate_rows
+from vidi.report.pages.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.monitor import monitor

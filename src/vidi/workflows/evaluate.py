@@ -13,8 +13,7 @@ from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.accuracy import accuracy_line
-from vidi.report.words.classes import describe_match
+from vidi.report.words.sentences import accuracy_line, describe_match
 from vidi.workflows.evaluating.learnt import account_for, find_learnt, parts_to_score
 from vidi.workflows.evaluating.written import Scored, count_use, open_folder, write_evaluation
 from vidi.workflows.interaction.events import SILENCE, Events

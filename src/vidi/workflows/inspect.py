@@ -16,8 +16,7 @@ from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json, canonical_json
 from vidi.numbers import percent
 from vidi.prediction.session import open_session
-from vidi.report.words.drift import describe_reference
-from vidi.report.words.guarantees import describe_limits, describe_points
+from vidi.report.words.guarantees import describe_limits, describe_points, describe_reference
 
 COLUMN = 12  # signs before what is said
 NEXT_LINE = "\n" + " " * COLUMN

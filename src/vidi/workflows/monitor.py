@@ -16,7 +16,7 @@ from vidi.monitoring.drift import find_drift
 from vidi.monitoring.estimate import AccuracyEstimate, estimate_accuracy, estimate_parts, part_of
 from vidi.monitoring.finding import DriftFinding
 from vidi.monitoring.traffic import ModelTraffic
-from vidi.report.words.in_use.monitor import headline
+from vidi.report.pages.monitor import headline
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import require_own
 from vidi.workflows.monitoring.document import monitor_document
@@ -81,7 +81,7 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
             feedback=judge_by_feedback(noted.answers, feedback),
         )
         if request.output is not None:
-            from vidi.report.pages.in_use.monitor import write_monitor_page
+            from vidi.report.pages.monitor import write_monitor_page
 
             write_monitor_page(request.output, document, image_of=log.image if request.images else None)
     if request.prometheus is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from vidi.errors import UsageError
 from vidi.files import escape_path, read_json, unescape_path
 from vidi.model_file.read import ModelFile, read_model
-from vidi.report.cards.model_card import write_model_card
+from vidi.report.cards import write_model_card
 from vidi.report.pages.compare import write_compare_page
 from vidi.report.pages.run import write_report
 from vidi.workflows.comparing.written import PAGE, read_comparison

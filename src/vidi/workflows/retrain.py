@@ -11,9 +11,8 @@ from vidi.files import escape_path, write_whole
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import models_folder
 from vidi.registry.held import HeldName
-from vidi.report.pages.gate import write_gate_page
+from vidi.report.pages.gate import gate_headline, write_gate_page
 from vidi.report.pages.render import require_templates
-from vidi.report.words.gate import gate_headline
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import find_run
 from vidi.workflows.promote import decided_now, promote

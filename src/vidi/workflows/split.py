@@ -10,7 +10,7 @@ from vidi.data.splitting.split_file import write_assignments
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import UsageError
 from vidi.files import escape_path
-from vidi.report.words.account import account_lines
+from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_requested, split_file_of
 from vidi.workflows.requests.check import SplitRequest

@@ -13,13 +13,12 @@ from vidi.errors import VidiError
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
-from vidi.report.words.accuracy import accuracy_line
-from vidi.report.words.progress.run import interrupted_at_once, writing_to
-from vidi.report.words.progress.training import describe_note
+from vidi.report.words.sentences import accuracy_line
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import describe_note, interrupted_at_once, writing_to
 from vidi.workflows.interaction.run_folder import (
     RECIPE,
     REQUEST,

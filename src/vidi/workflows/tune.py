@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,13 @@ from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.groups import number_groups
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
-from vidi.report.words.progress.run import writing_to
-from vidi.report.words.progress.tuning import search_line
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import writing_to
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
 from vidi.workflows.interaction.stopping import stop_on_signal
@@ -363,4 +362,12 @@ def _conclude(job: _SearchPlan, search: Search, finding: SearchFinding | None, *
         is_better=is_better,
         document=job.files.document,
         refused=refused,
+    )
+
+
+def search_line(names: Sequence[str], seconds: float, held_out: int) -> str:
+    """What is searched, how long each training may take, and on how many images the result is tested."""
+    return (
+        f"searching {', '.join(names)}; at most {seconds:g} s per training; "
+        f"{held_out:,} images held out for the final comparison"
     )

@@ -10,7 +10,7 @@ from typing import TextIO
 from vidi.background import Background
 from vidi.files import escape_path
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.in_use.watch import ending_lines
+from vidi.report.pages.watch import ending_lines
 from vidi.video.sources import VideoSource, parse_source, watch_source
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.stopping import event_on_signal

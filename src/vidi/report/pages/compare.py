@@ -1,4 +1,4 @@
-"""The comparison of two models as a page: the finding, each class, and the images on which they disagree."""
+"""The comparison of two models in words and as a page: the finding, each class, and images on which they disagree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from vidi.figures.differences import Difference, draw_differences
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.report.pages.render import render_page, visible
+from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.compare import about, by_difference, headline, measures, model_names, nats, points, verdict_words
+from vidi.report.words.text import percent, visible
 
 MOST_OF_A_KIND = 60  # disagreements of one kind that are shown
 DEFAULT = DecodeOptions()
@@ -22,6 +22,8 @@ TITLES = {
     "only-a-right": "{first} is correct, {second} is not",
     "both-wrong": "Both are wrong, in different ways",
 }
+MOST_LINES = 40  # classes in the terminal; the page shows them all
+MINUS = "−"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +126,175 @@ def draw_classes(document: Mapping[str, Any]) -> str:
         ],
         second=second,
     )
+
+
+def headline(document: Mapping[str, Any]) -> str:
+    """The outcome in one sentence.
+
+    Args:
+        document: of compare.json.
+    """
+    found, (first, second) = document["accuracy"], model_names(document)
+    b, a = (percent(found[letter], digits=1) for letter in ("b", "a"))
+    measure = "exact match" if document.get("task") == "multi-label" else "accuracy"
+    shares = f"{measure} of {second} {b}, of {first} {a}, on {found['images']:,} images"
+    reach = f"{points(found['difference'])} points, 95 % interval {points(found['low'])} to {points(found['high'])}"
+    match found["verdict"]:
+        case "better" | "worse" as verdict:
+            return f"{second} is {verdict} than {first}: {shares} ({reach})."
+        case _ if not found["only_a_right"] and not found["only_b_right"]:
+            both = f"the same {document['both_right']:,} of {found['images']:,} images"
+            if document.get("task") == "multi-label":
+                return f"No difference: both models are correct for every class of {both}."
+            return f"No difference: both models classify {both} correctly."
+        case _:
+            return f"Not enough evidence that either is better: {shares} ({reach}). {_what_it_takes(document)}"
+
+
+def tell_apart(first: str, second: str) -> tuple[str, str]:
+    """Short names of two models: the last parts of their paths that differ.
+
+    >>> tell_apart("runs/photos", "runs/dense"), tell_apart("old/model.onnx", "new/model.onnx")
+    (('photos', 'dense'), ('old', 'new'))
+    """
+    if first == second:
+        return "the first", "the second"
+    one, other = ([part for part in path.split("/") if part] for path in (first, second))
+    while min(len(one), len(other)) > 1 and one[-1] == other[-1]:
+        del one[-1], other[-1]
+    a, b = (parts[-2 if len(parts) > 1 and parts[-1] == "model.onnx" else -1] for parts in (one, other))
+    return (first, second) if a == b else (a, b)
+
+
+def model_names(document: Mapping[str, Any]) -> tuple[str, str]:
+    """What the two models are called.
+
+    Args:
+        document: of compare.json.
+    """
+    models = document["models"]
+    return tell_apart(models["A"]["path"], models["B"]["path"])
+
+
+def measures(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Names of the two shares of correct answers."""
+    if document.get("task") == "multi-label":
+        return "exact match (all classes)", "accuracy per class, mean"
+    return "accuracy", "balanced accuracy"
+
+
+def _what_it_takes(document: Mapping[str, Any]) -> str:
+    more = document["accuracy"]["more_images"]
+    if more is not None:
+        return f"If this difference is real, about {about(more)} more images would show it."
+    needed = document["images_for_a_point"]
+    return f"To show a difference of one point, about {about(needed)} images are needed."
+
+
+def verdict_words(judged: Mapping[str, Any], second: str, *, among: int = 1) -> str:
+    """The verdict on all images or on a class.
+
+    Args:
+        judged: the figures.
+        second: name of the second model.
+        among: classes that are judged at once; each must then show more than its interval alone asks for.
+
+    >>> verdict_words({"verdict": "better", "more_images": None}, "dense")
+    'dense is better'
+    >>> verdict_words({"verdict": "not shown", "more_images": 1234, "only_a_right": 3, "only_b_right": 5}, "dense")
+    'not enough evidence: about 1,200 more images'
+    >>> verdict_words({"verdict": "not shown", "more_images": 40, "low": 0.01, "high": 0.3}, "dense", among=10)
+    'not enough evidence: about 40 more images (the interval is for this class alone; 10 are judged)'
+    """
+    if judged["verdict"] != "not shown":
+        return f"{second} is {judged['verdict']}"
+    if judged["more_images"] is not None:
+        alone = f" (the interval is for this class alone; {among} are judged)" if among > 1 else ""
+        more = f"not enough evidence: about {about(judged['more_images'])} more images"
+        return more + (alone if _leaves_out_zero(judged) else "")
+    return "no difference seen"
+
+
+def _leaves_out_zero(judged: Mapping[str, Any]) -> bool:
+    low, high = judged.get("low"), judged.get("high")
+    return low is not None and high is not None and low * high > 0
+
+
+def compared_models(document: Mapping[str, Any]) -> list[str]:
+    """Which files are compared, a line each."""
+    models = document["models"]
+    return [
+        f"{name}: {models[letter]['path']}  (model {models[letter]['id']})"
+        for name, letter in zip(model_names(document), "AB", strict=True)
+    ]
+
+
+def comparison_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rows for the terminal, after a row of heads: all images, then each class, the largest difference first."""
+    (overall, balanced), (first, second) = measures(document), model_names(document)
+    rows: list[tuple[str, ...]] = [
+        ("", first, second, "difference", "95 % interval", ""),
+        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"], second)),
+        (balanced, *_shares(document["balanced_accuracy"]), ""),
+        ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
+    ]
+    classes = by_difference(document)
+    if len(classes) > 1:
+        rows += [
+            (
+                f"  {visible(one['class'])} ({one['images']:,})",
+                *_shares(one),
+                verdict_words(one, second, among=len(classes)),
+            )
+            for one in classes[:MOST_LINES]
+        ]
+    if len(classes) > MOST_LINES:
+        rows.append((f"  and {len(classes) - MOST_LINES:,} more classes", *[""] * 5))
+    return rows
+
+
+def by_difference(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The classes, those with a verdict first, then by how far apart the models are."""
+    return sorted(document["classes"], key=lambda one: (one["verdict"] == "not shown", -abs(one["difference"])))
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares in percentage points.
+
+    >>> points(0.0321), points(-0.5), points(None)
+    ('+3.2', '−50.0', 'no data')
+    """
+    return "no data" if value is None else f"{100 * value:+.1f}".replace("-", MINUS)
+
+
+def about(count: int) -> str:
+    """A count to two digits.
+
+    >>> about(1234), about(56)
+    ('1,200', '56')
+    """
+    return f"{int(float(f'{count:.2g}')):,}"
+
+
+def _shares(figures: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    low, high = points(figures["low"]), points(figures["high"])
+    a, b = (percent(figures[letter], digits=1).replace("\u00a0", " ") for letter in ("a", "b"))
+    return a, b, points(figures["difference"]), _range(low, high)
+
+
+def _losses(figures: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    low, high = (nats(figures[end]) for end in ("low", "high"))
+    return f"{figures['a']:.3f}", f"{figures['b']:.3f}", nats(figures["difference"]), _range(low, high)
+
+
+def nats(value: float | None) -> str:
+    """A difference of two log losses.
+
+    >>> nats(-0.0123)
+    '−0.012'
+    """
+    return "no data" if value is None else f"{value:+.3f}".replace("-", MINUS)
+
+
+def _range(low: str, high: str) -> str:
+    return "no data" if low == "no data" else f"{low} to {high}"

@@ -18,9 +18,10 @@ from vidi.prediction.prediction import Prediction
 from vidi.prediction.words import NONE_OF_THEM, explain_verdict, why_never_sure
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.pages.network import ShownNetwork, show_model
-from vidi.report.pages.render import percent, render_page, visible
+from vidi.report.pages.render import render_page
 from vidi.report.pictures.heat import blank_like, common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.report.words.text import percent, visible
 
 MOST_BARS = 6  # classes with their probabilities
 ONE_REGION = "The network's last map has too few places to tell where the evidence lies: its images are small."

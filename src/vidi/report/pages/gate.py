@@ -1,6 +1,7 @@
-"""The gate's decision as a page: the finding, each rule, each class, and what it rests on."""
+"""The gate's decision in words and as a page: the finding, each rule, each class, and what it rests on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,18 @@ from markupsafe import Markup
 
 from vidi.figures.differences import Difference, draw_differences
 from vidi.files import write_whole
-from vidi.report.pages.render import render_page, visible
-from vidi.report.words.compare import points
-from vidi.report.words.gate import data_words, gate_headline, margin_words, rule_lines
+from vidi.numbers import percent
+from vidi.report.pages.compare import about, points
+from vidi.report.pages.render import render_page
+from vidi.report.words.text import visible
+
+KINDS = {
+    "sure": "the error rate of “sure” answers",
+    "candidates": "the coverage of the candidates",
+    "recall": "the recall",
+    "precision": "the precision",
+    "false-alarms": "the rate of false alarms",
+}
 
 
 def write_gate_page(path: Path, document: Mapping[str, Any]) -> None:
@@ -53,3 +63,140 @@ def _draw(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         second="the new model",
         name="gate",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """One rule of the gate, and how the candidate did by it."""
+
+    rule: str
+    is_met: bool
+    finding: str
+
+
+def gate_headline(document: Mapping[str, Any]) -> str:
+    """The decision in one sentence.
+
+    Args:
+        document: of gate.json.
+    """
+    if document["passed"]:
+        promoted = document["promoted"]
+        what = f"is now {promoted['name']}, version {promoted['version']}" if promoted else "passed"
+        return f"The new model {what}: better on feedback, and not clearly worse on the test part."
+    return f"The model in use stays: {'; '.join(reason_words(document, code) for code in document['reasons'])}."
+
+
+def reason_words(document: Mapping[str, Any], code: str) -> str:
+    """A rule that is not met, in words.
+
+    Args:
+        document: of gate.json.
+        code: one of its `reasons`.
+    """
+    match code:
+        case "test":
+            return "on the test part the new model may be clearly worse"
+        case "classes":
+            worse = [visible(one["class"]) for one in document["classes"] if one["worse"]]
+            return f"the new model is worse at {', '.join(worse)}"
+        case "feedback":
+            return "on held-back feedback the new model is not better"
+        case "no-feedback":
+            return "no feedback was held back, so nothing shows that the new model is better"
+        case _:
+            kinds = [KINDS.get(one["kind"], one["kind"]) for one in document["refuted"]]
+            return f"the test images refute what the new model guarantees: {', '.join(kinds)}"
+
+
+def rule_lines(document: Mapping[str, Any]) -> list[RuleLine]:
+    """Every rule with its outcome and figures.
+
+    Args:
+        document: of gate.json.
+    """
+    test, feedback, classes = document["test"], document["feedback"], document["classes"]
+    worse = [one for one in classes if one["worse"]]
+    shown = ", ".join(f"{visible(one['class'])} {points(one['difference'])} of {one['images']:,}" for one in worse)
+    none_held = "no feedback was held back"
+    return [
+        RuleLine("not clearly worse on the test part", test["met"], part_words(test)),
+        RuleLine(
+            "no class over 5 points worse, beyond chance",
+            not worse,
+            shown or f"{len(classes):,} classes have 30 test images or more; none is worse",
+        ),
+        RuleLine(
+            "better on held-back feedback",
+            feedback is not None and feedback["met"],
+            none_held if feedback is None else part_words(feedback),
+        ),
+        RuleLine(
+            "guarantees hold",
+            not document["refuted"],
+            "; ".join(
+                f"{KINDS.get(one['kind'], one['kind'])}: {percent(one['measured'], digits=1)} on {one['images']:,} "
+                f"images, guaranteed {percent(one['guaranteed'], digits=1)}"
+                for one in document["refuted"]
+            )
+            or "the test images refute none",
+        ),
+    ]
+
+
+def part_words(part: Mapping[str, Any]) -> str:
+    """The difference on one part, with its interval, n and the margin.
+
+    Args:
+        part: `test` or `feedback` of gate.json.
+    """
+    reach = f"95 % interval {points(part['low'])} to {points(part['high'])}, {part['images']:,} images"
+    return (
+        f"{percent(part['champion'], digits=1)} → {percent(part['candidate'], digits=1)}, "
+        f"{points(part['difference'])} points ({reach}; it may reach down to {points(-part['margin'])})"
+    )
+
+
+def margin_words(part: Mapping[str, Any], where: str) -> str:
+    """What the margin of a part means; empty where the images suffice.
+
+    Args:
+        part: `test` or `feedback` of gate.json.
+        where: what the images are called.
+
+    >>> margin_words({"margin": 0.021, "more_images": 3410}, "test images")
+    'With these test images, a loss of up to 2.1 points could go unnoticed; about 3,400 more would tighten this.'
+    """
+    if not part["more_images"]:
+        return ""
+    return (
+        f"With these {where}, a loss of up to {100 * part['margin']:.1f} points could go unnoticed; "
+        f"about {about(part['more_images'])} more would tighten this."
+    )
+
+
+def gate_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rows for the terminal, after a row of heads."""
+    lines = [(line.rule, "yes" if line.is_met else "NO", line.finding) for line in rule_lines(document)]
+    return [("rule", "met", "finding"), *lines]
+
+
+def data_words(document: Mapping[str, Any]) -> list[str]:
+    """What became of the feedback, and what else the reader should know."""
+    used = document["feedback_images"]
+    learned = sum(used.get(part, 0) for part in ("train", "validation", "calibration"))
+    lines = []
+    if used:
+        aside = f", {used['aside']:,} set aside (check.json lists them)" if used.get("aside") else ""
+        counted = document["data"].get("feedback_weight") or 1
+        weight = f" (each with a sample weight of {counted:g})" if learned and counted != 1 else ""
+        held = f"{used.get('extra', 0):,} held back"
+        lines.append(f"feedback: {learned:,} images to learn from{weight}, {held}{aside}")
+    if document.get("multi_label"):
+        lines.append("an image counts as right where the model is right about every class")
+    if document["new_classes"]:
+        names = ", ".join(map(visible, document["new_classes"]))
+        lines.append(f"new classes: {names}; only held-back feedback tests them")
+    if document["missing_test_images"]:
+        lines.append(f"{document['missing_test_images']:,} images of the test part were left out or are gone")
+    return lines

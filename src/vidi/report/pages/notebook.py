@@ -1,41 +1,32 @@
 """What a notebook shows of a run, an evaluation or a check: a few lines, and the report's own figures."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidi.data.checked import CheckResult
 from vidi.detection.locate import Located
 from vidi.errors import DataError
-from vidi.explanation.maps import Map
 from vidi.figures.class_sizes import draw_class_sizes
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
-from vidi.prediction.prediction import Prediction
-from vidi.report.pages.compare import draw_classes
-from vidi.report.pages.render import percent, visible
+from vidi.report.explanation import picture_as_text
+from vidi.report.pages.compare import draw_classes, model_names
 from vidi.report.pages.run_files import Epoch, read_run
 from vidi.report.pictures.boxed import draw_boxed
 from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test_reliability
-from vidi.report.pictures.heat import common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
-from vidi.report.words.compare import model_names
 from vidi.report.words.findings import describe_findings
-from vidi.report.words.first import first_line
-from vidi.report.words.sentences import expectation, honesty, weakness
+from vidi.report.words.sentences import expectation, first_line, honesty, weakness
+from vidi.report.words.text import percent, visible
 
 if TYPE_CHECKING:
     from vidi.training.loop.progress import EpochRow
 
 MOST_FINDINGS = 12
 MOST_BOXES = 12
-FIGURE_WIDTH = 260  # at least, in the units of a drawing: room for a title
 
 
 def folder_as_html(folder: Path) -> str:
@@ -77,41 +68,6 @@ def draw_folder(folder: Path) -> Drawing:
     if not figures:
         raise DataError(f"{escape_path(folder)} holds nothing to draw", "Train two epochs or more, or score images.")
     return side_by_side(figures)
-
-
-def draw_explanation(
-    path: str, image: NDArray[np.uint8], *, evidence: Mapping[str, Map], needs: Mapping[str, Map]
-) -> Drawing:
-    """The image, what speaks for each class, and what each class needs, three in a row."""
-    pictures = [(picture_as_text(path), draw_image(image))]
-    for what, maps in (("What speaks for {}", evidence), ("What {} needs", needs)):
-        scale = common_scale(maps.values())
-        pictures += [
-            (what.format(visible(label)), draw_heat(image, values, scale=scale)) for label, values in maps.items()
-        ]
-    return side_by_side([picture_as_figure(picture, title) for title, picture in pictures])
-
-
-def picture_as_text(path: str) -> str:
-    """The last part of an escaped path."""
-    return escape_path(path).rpartition("/")[2]
-
-
-def picture_as_figure(picture: Thumbnail, title: str) -> str:
-    """A picture under its title as an `<svg>` element."""
-    width = max(FIGURE_WIDTH, picture.width)
-    words = f'<text x="0" y="14" font-size="14" fill="#808080">{escape(title)}</text>'
-    image = f'<image href="{picture.uri}" y="22" width="{picture.width}" height="{picture.height}"/>'
-    return f'<svg viewBox="0 0 {width} {picture.height + 22}"><title>{escape(title)}</title>{words}{image}</svg>'
-
-
-def explanation_as_html(path: str, prediction: Prediction, *, looks_like: Sequence[str], figure: Drawing) -> str:
-    """The answer, the classes of the nearest training images, and the maps."""
-    rows = {
-        "answer": str(prediction),
-        "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in Counter(looks_like).most_common()),
-    }
-    return table_as_html(f"Why? {picture_as_text(path)}", rows) + figure._repr_html_()
 
 
 def draw_located(size: tuple[int, int] | None, boxes: Sequence[Located], picture: Thumbnail | None) -> Drawing:

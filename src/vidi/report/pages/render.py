@@ -7,14 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi import numbers
 from vidi.errors import from_extra
+from vidi.report.words.text import count, in_its_folder, number, percent, rounded, sentence, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-NO_BREAK_SPACE = "\u00a0"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -38,66 +37,6 @@ def require_templates() -> None:
         MissingPackageError: jinja2 is not installed.
     """
     _environment()
-
-
-def visible(text: object) -> str:
-    """Text whose signs all show: what would turn, hide or break it is written as its code.
-
-    >>> visible("cat\\u202egnp.exe")
-    'cat\\\\u202egnp.exe'
-    """
-    return "".join(
-        sign
-        if sign.isprintable() or sign == NO_BREAK_SPACE
-        else sign.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for sign in str(text)
-    )
-
-
-def percent(value: float | None, *, digits: int = 0) -> str:
-    """A share as people read it, on one line: see `vidi.numbers.percent`."""
-    return numbers.percent(value, digits=digits, space=NO_BREAK_SPACE)
-
-
-def number(value: float | None, *, digits: int = 3) -> str:
-    """A number with a fixed count of decimals, or `no data`."""
-    return "no data" if value is None else f"{value:,.{digits}f}"
-
-
-def count(value: int) -> str:
-    """A whole number with thousands set apart."""
-    return f"{value:,}"
-
-
-def rounded(count: int) -> str:
-    """A large count as people say it.
-
-    >>> rounded(896), rounded(12_345), rounded(1_234_567), rounded(407_000_000), rounded(15_470_000_000)
-    ('896', '12,345', '1.2 million', '407 million', '15.5 billion')
-    """
-    for size, name in ((1_000_000_000, "billion"), (1_000_000, "million")):
-        if count >= size:
-            value = count / size
-            return f"{value:.1f} {name}" if value < 100 else f"{value:.0f} {name}"
-    return f"{count:,}"
-
-
-def sentence(text: str) -> str:
-    """A text that begins with a capital letter.
-
-    >>> sentence("2 images are blurred"), sentence("the corners differ")
-    ('2 images are blurred', 'The corners differ')
-    """
-    return text[:1].upper() + text[1:]
-
-
-def in_its_folder(path: str) -> str:
-    """A file's name with its folder, which often is its class.
-
-    >>> in_its_folder("photos/train/cat/001.jpg"), in_its_folder("001.jpg")
-    ('cat/001.jpg', '001.jpg')
-    """
-    return "/".join(path.split("/")[-2:])
 
 
 def breakable(path: str) -> "Markup":

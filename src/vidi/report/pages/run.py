@@ -1,5 +1,6 @@
 """report.html: everything that is known about a run, on one page for people."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile
+from vidi.numbers import percent
 from vidi.prediction.words import explain_verdict, why_never_sure
 from vidi.report.layers import describe_layers
 from vidi.report.pages.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
@@ -29,6 +31,7 @@ from vidi.report.pages.tables import (
     provenance,
     settings,
 )
+from vidi.report.pages.trust import describe_trust
 from vidi.report.pictures.drawings import (
     best_epoch,
     draw_at_points,
@@ -40,11 +43,8 @@ from vidi.report.pictures.drawings import (
 )
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_small
 from vidi.report.words import sentences
-from vidi.report.words.first import first_line, next_steps, other_tested, reservations, review_command
 from vidi.report.words.guarantees import describe_points, describe_step
-from vidi.report.words.times import time_rows
-from vidi.report.words.trust import describe_trust
-from vidi.report.words.two_parts import differing
+from vidi.report.words.sentences import differing, first_line, next_steps, other_tested, reservations, review_command
 
 REPORT = "report.html"
 DEFAULT = DecodeOptions()
@@ -55,6 +55,8 @@ USES_OF_PARTS = {
     "test": "the one honest test: nothing was chosen on it",
     "extra": "scored separately",
 }
+SHORTEST = 0.05  # seconds; a stage that took less is not shown
+HEAD = ("stage", "seconds", "share")
 
 
 def write_report(
@@ -244,3 +246,14 @@ def _name_of(files: RunFiles) -> str:
     """What the page is called: the run's name as the model states it, else the folder's."""
     stated = "" if files.model is None else files.model.metadata.run
     return stated or files.folder.resolve().name
+
+
+def time_rows(seconds: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """The head, each stage in its order with its seconds and share, and the whole; nothing where no time is known.
+
+    >>> time_rows({"reading": 1.0, "training": 3.0})
+    [('stage', 'seconds', 'share'), ('reading', '1.0', '25 %'), ('training', '3.0', '75 %'), ('all', '4.0', '100 %')]
+    """
+    whole = sum(seconds.values())
+    rows = [(stage, f"{taken:.1f}", percent(taken / whole)) for stage, taken in seconds.items() if taken >= SHORTEST]
+    return [HEAD, *rows, ("all", f"{whole:.1f}", percent(1.0))] if rows else []

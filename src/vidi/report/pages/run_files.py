@@ -13,7 +13,7 @@ from vidi.evaluation.document import Metrics
 from vidi.files import escape_path, read_csv_text, read_json, unescape_path
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.words import describe_answer
-from vidi.report.pages.render import visible
+from vidi.report.words.text import visible
 
 METRICS, PREDICTIONS, HISTORY = "metrics.json", "predictions.csv", "results.csv"
 RECIPE, CHECK, MODEL, LABEL_ERRORS = "recipe.toml", "check.json", "model.onnx", "label_errors.csv"

@@ -1,20 +1,23 @@
-"""An image with boxes as one `<svg>`: numbered, so that a list beside it can say what each is."""
+"""An image with boxes: drawn on its pixels, or as one `<svg>` with numbers for a list beside it."""
 
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from vidi.detection.locate import Located
 from vidi.images.framing import Size
-from vidi.report.pages.render import percent, visible
-from vidi.report.pictures.annotate import COLOURS
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnail
+from vidi.report.words.text import percent, visible
 
 LONGER_SIDE = 448  # units of the drawing, and pixels of its picture
 LEAST_SIDE = 24  # units: a thinner image would leave no room for a number
 TAG, DIGIT = 18, 9  # units: the height of a number's field, the width of a digit
+COLOURS = ("#ffb000", "#1e88e5", "#d81b60", "#43a047", "#8e24aa", "#f4511e")  # told apart on most photographs
+OUTLINE = 0.005  # of the longer side, the width of a line
+LETTERS = 0.025  # of the longer side, the height of a letter
 
 
 def make_picture(image: NDArray[np.uint8]) -> Thumbnail:
@@ -83,3 +86,33 @@ def _tag(number: int, box: Located, scale: float, *, room: tuple[float, float]) 
         f'<text x="{x + width / 2:.1f}" y="{y + TAG - 4:.1f}" text-anchor="middle" font-family="sans-serif" '
         f'font-size="15" font-weight="700" fill="#000">{number}</text>'
     )
+
+
+def draw_boxes(
+    image: NDArray[np.uint8],
+    boxes: Sequence[tuple[float, float, float, float]],
+    texts: Sequence[str],
+    *,
+    kinds: Sequence[int],
+) -> NDArray[np.uint8]:
+    """A copy of the image with a frame and a few words for each box.
+
+    Args:
+        image: (height, width, 3) uint8.
+        boxes: x_min, y_min, x_max, y_max in pixels.
+        texts: what stands above each.
+        kinds: which colour each gets; equal numbers get the same.
+    """
+    canvas = Image.fromarray(image.copy())
+    draw, longer = ImageDraw.Draw(canvas), max(image.shape[:2])
+    line, font = max(2, round(OUTLINE * longer)), ImageFont.load_default(max(11, round(LETTERS * longer)))
+    for box, text, kind in zip(boxes, texts, kinds, strict=True):
+        colour = COLOURS[kind % len(COLOURS)]
+        draw.rectangle(box, outline=colour, width=line)
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+        height, width = bottom - top + 4, right - left + 6
+        x = min(max(0, box[0]), max(0, image.shape[1] - width))
+        y = box[1] - height if box[1] >= height else box[1]
+        draw.rectangle((x, y, x + width, y + height), fill=colour)
+        draw.text((x + 3 - left, y + 2 - top), text, fill="black", font=font)
+    return np.asarray(canvas)

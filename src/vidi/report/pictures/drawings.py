@@ -11,8 +11,8 @@ from vidi.evaluation.sections import LearningFigures
 from vidi.figures.learning import draw_learning_curve, draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
 from vidi.figures.reliability import Reliability, draw_reliability, draw_risk_coverage
-from vidi.report.pages.render import visible
 from vidi.report.pages.run_files import Epoch
+from vidi.report.words.text import visible
 
 LEAST_EPOCHS = 2  # one point is no curve
 

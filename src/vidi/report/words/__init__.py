@@ -1,1 +1,1 @@
-"""Sentences about results; they need no optional package."""
+"""Sentences that pages, cards and verbs share; they need no optional package and import no page."""

@@ -19,7 +19,7 @@ from vidi.files import escape_path
 from vidi.images.limits import NOTES
 from vidi.metrics.outputs import SIGMOID
 from vidi.numbers import percent
-from vidi.report.words.counting import count_of
+from vidi.report.words.text import count_of
 
 MOST_CLASSES = 10  # named in a sentence
 MAY_LEARN = "the model may learn this instead of what the images show"

@@ -1,4 +1,4 @@
-"""What calibration found, what is guaranteed of answers, and what an operating point does."""
+"""What a model file knows: its calibration, what is guaranteed of answers, and its reference for later traffic."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,13 @@ from vidi.metrics.affine import LEAST_GROUPS
 from vidi.metrics.conformal import images_for_coverage
 from vidi.metrics.multi_label import EVEN, LEAST_FOR_F1
 from vidi.metrics.selective import images_for_error
+from vidi.model_file.drift_reference import DriftReference, ReferenceEmbeddings
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.numbers import odds, percent, short_percent
 from vidi.prediction.words import why_never_sure
-from vidi.report.words.counting import count_of
+from vidi.report.words.text import count_of
 
 MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 ESTIMATED = "estimated: "  # by trainings on parts of the images, not by the model itself
@@ -165,3 +166,44 @@ def _probability(value: float) -> str:
     if value > 0.995:
         return f"{100 - float(f'{100 * (1 - value):.2g}'):.10g} %"
     return f"{100 * value:.3g} %"
+
+
+def lacking_reference(reference: DriftReference | None) -> tuple[str, ...]:
+    """What is missing for noticing drift later, in sentences; none if nothing is.
+
+    >>> lacking_reference(None)
+    ('no drift reference: fewer than 20 held-out answers',)
+    """
+    if reference is None:
+        return ("no drift reference: fewer than 20 held-out answers",)
+    if reference.images is None:
+        return ("the drift reference holds answers alone: fewer than 20 images were kept from training",)
+    return ()
+
+
+def describe_reference(reference: DriftReference | None, *, byte_count: int) -> str:
+    """The reference in one line.
+
+    Args:
+        reference: of a model file.
+        byte_count: that it takes in the file.
+    """
+    if reference is None:
+        return "no reference"
+    parts = [f"{count_of(reference.answer_count, 'held-out answer')} ({reference.basis})"]
+    if reference.images is None:
+        parts.append("no images")
+    else:
+        parts.append(count_of(reference.images.image_count, f"{reference.images.part} image"))
+        parts.append(_describe_embeddings(reference.images.embeddings))
+    if reference.novelty is None:
+        parts.append("no novelty")
+    return f"{', '.join(parts)}; {-(-byte_count // 1000):,} kB"
+
+
+def _describe_embeddings(embeddings: ReferenceEmbeddings | None) -> str:
+    if embeddings is None:
+        return "no embeddings"
+    axes = count_of(embeddings.component_count, "component")
+    summed = "" if embeddings.summed is None else f", {embeddings.summed.shift.image_count:,} summed up"
+    return f"{count_of(embeddings.image_count, 'embedding')} on {axes}{summed}"

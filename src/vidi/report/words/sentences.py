@@ -1,16 +1,50 @@
-"""The results of a run in sentences that need no knowledge of machine learning."""
+"""The results of a model in sentences: the finding, what to know before believing it, and what to do next."""
 
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi import numbers
+from vidi.data.checking.findings import FEW_TO_MEASURE
+from vidi.evaluation.document import Metrics
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.guarantees.at_points import OperatingFigures
+from vidi.evaluation.guarantees.refuted import RefutedGuarantee
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
-from vidi.evaluation.sections import DataFacts, ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.evaluation.match import ClassMatch, listed
+from vidi.evaluation.sections import (
+    DataFacts,
+    ExpectedGain,
+    GainOfClass,
+    LabelErrors,
+    LearningFigures,
+    PartsFigures,
+    SharesOfClass,
+)
+from vidi.files import escape_path
 from vidi.model_file.limits import VerdictLimits
+from vidi.numbers import short_percent
 from vidi.prediction.words import why_never_sure
-from vidi.report.pages.render import percent, visible
+from vidi.report.pages.run_files import METRICS, read_metrics
 from vidi.report.words.guarantees import describe_target
+from vidi.report.words.text import count_of, percent, visible
 
 WORTH_IT = 0.01  # of the images: what gains less by twice as many is not called worth the trouble
 FEW_IMAGES = 100  # below, the range around a share is wide; said so
+MOST_LOWEST = 4  # named in a sentence; the report has a table of all
+SMALLEST_CHANCE = 0.0001  # said as "less than"
+WHAT_TO_DO = (
+    "What to do: give images of one source (patient, place, camera) one value in the table's column “group”, so that "
+    "vidi keeps them in one part. Or take the test images from the source of the training images. Or train on images "
+    "of the new source too. More images of the same kind will not close the gap."
+)
+UNSTATED = (
+    "Neither the model file nor its run folder lists the training images. On images that it was trained on, a model is "
+    "more accurate than on others."
+)
+MOST_STEPS = 3
+FEW_SURE = 0.5  # of the answers; where fewer are sure, wrong labels are a likely reason
 
 
 def headline(test: Evaluation | None, *, unseen: bool = True) -> str:
@@ -236,3 +270,241 @@ def _between(estimate: Estimate) -> str:
     if estimate.interval is None:
         return "an unknown share"
     return f"between {percent(estimate.low)} and {percent(estimate.high)}"
+
+
+def accuracy_line(test: Evaluation | None) -> str:
+    """The accuracy of a test, with its interval and n.
+
+    Args:
+        test: None where nothing was tested.
+    """
+    if test is None or test.accuracy.value is None:
+        return "not tested"
+    accuracy, several = test.accuracy, test.hamming_loss is not None
+    images = "1 image" if accuracy.image_count == 1 else f"{accuracy.image_count:,} images"
+    reach = ""
+    if accuracy.interval is not None:
+        low, high = (numbers.percent(end, digits=1) for end in (accuracy.interval.low, accuracy.interval.high))
+        reach = f"95 % interval {low} to {high}, "
+    every = ", every class of an image at once" if several else ""
+    return f"accuracy {numbers.percent(accuracy.value, digits=1)} ({reach}{images}{every})"
+
+
+def differing(metrics: Metrics) -> PartsFigures | None:
+    """What is known of the two parts where they differ; else None."""
+    parts = metrics.two_parts
+    return parts if parts is not None and parts.differs else None
+
+
+def differing_headline(parts: PartsFigures) -> str:
+    """The first line where the parts differ.
+
+    Args:
+        parts: of `differing`.
+    """
+    held_out, test = parts.accuracy.held_out, parts.accuracy.test
+    return (
+        f"The test images differ from the training images: accuracy {percent(test.value, digits=1)} on "
+        f"{test.image_count:,} test images, {percent(held_out.value, digits=1)} on {held_out.image_count:,} held-out "
+        "training images."
+    )
+
+
+def differing_details(parts: PartsFigures) -> tuple[str, ...]:
+    """The size of the difference, the classes, the evidence, and what to do.
+
+    Args:
+        parts: of `differing`.
+    """
+    accuracy, features, sentences = parts.accuracy, parts.features, []
+    if accuracy.is_lower:
+        p_value = accuracy.p_value or 0.0
+        chance = max(p_value, SMALLEST_CHANCE)
+        less = "less than " if p_value < SMALLEST_CHANCE else ""
+        sentences.append(
+            f"Class by class, chance alone gives so low an accuracy in {less}{1e4 * chance:.0f} of 10,000 cases."
+        )
+        sentences += _lowest(parts.classes)
+    else:
+        sentences.append("The difference in accuracy may be chance.")
+    if features is not None and features.is_apart:
+        sentences.append(
+            f"Features alone separate test images from training images: AUC {features.area:.2f}, by chance at most "
+            f"{features.by_chance:.2f}. The report shows the test images least like the training images."
+        )
+    elif features is not None:
+        sentences.append(
+            f"Features do not separate the two (AUC {features.area:.2f}; chance gives at most "
+            f"{features.by_chance:.2f}), so look at the labels and at the difficulty of the images."
+        )
+    return (*sentences, WHAT_TO_DO)
+
+
+def _lowest(classes: Sequence[SharesOfClass]) -> list[str]:
+    lower = [one for one in classes if one.is_lower]
+    if not lower:
+        return ["No single class is lower beyond chance."]
+    named = ", ".join(
+        f"“{visible(one.name)}” {percent(one.test.value)} (held out {percent(one.held_out.value)})"
+        for one in lower[:MOST_LOWEST]
+    )
+    more = f", and {len(lower) - MOST_LOWEST:,} more" if len(lower) > MOST_LOWEST else ""
+    return [f"Lower beyond chance: {named}{more}."]
+
+
+def refutations(metrics: Metrics) -> tuple[str, ...]:
+    """A sentence for each guarantee that the test images refute."""
+    return tuple(_refutation(one) for one in metrics.trust.refuted)
+
+
+def _refutation(one: RefutedGuarantee) -> str:
+    """One guarantee that does not hold, and what was measured instead."""
+    stated, measured = short_percent(one.guaranteed), percent(one.measured, digits=1)
+    name, images = f"“{visible(one.name)}”", f"test image{'' if one.image_count == 1 else 's'}"
+    match one.kind:
+        case "sure":
+            what = f"at most {stated} of sure answers are wrong"
+            images = f"sure answers to {images}"
+        case "candidates":
+            what = f"the true class is among the candidates in at least {stated} of cases"
+        case "recall":
+            what, images = f"recall of at least {stated} for {name}", f"{images} of it"
+        case "precision":
+            what, images = f"precision of at least {stated} for {name}", f"{images} predicted so"
+        case _:
+            what = f"at most 1 false alarm for {name} in {1 / one.guaranteed:,.0f} images of other classes"
+            images = f"such {images}"
+    return f"Refuted by the test: {what}. Measured: {measured} (of {one.image_count:,} {images})."
+
+
+def first_line(metrics: Metrics) -> str:
+    """The result in one sentence, for the terminal, the report and the model card.
+
+    Args:
+        metrics: of a run or an evaluation.
+    """
+    parts = differing(metrics)
+    return headline(metrics.parts.test, unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do about a finding."""
+
+    sentence: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.command}".rstrip()
+
+
+def next_steps(metrics: Metrics, folder: Path) -> tuple[NextStep, ...]:
+    """What to do next about what was found, at most three steps.
+
+    Args:
+        metrics: of a run or an evaluation.
+        folder: of the run, for its commands.
+    """
+    found = (_look_at_labels(metrics, folder), _look_at_test_labels(metrics), _add_images(metrics))
+    return tuple(step for step in found if step is not None)[:MOST_STEPS]
+
+
+def _look_at_labels(metrics: Metrics, folder: Path) -> NextStep | None:
+    found, verdicts = metrics.labels.label_errors, metrics.test_verdicts
+    listed = 0 if found is None else found.listed - found.left_out
+    if not listed:
+        return None
+    keeps = ""
+    if verdicts is not None and (verdicts.sure_share.value or 0.0) < FEW_SURE:
+        keeps = ", and may keep answers from being sure"
+    them = "it" if listed == 1 else "them"
+    return NextStep(f"{count_of(listed, 'label')} may be wrong{keeps}. Look at {them}:", review_command(folder))
+
+
+def review_command(folder: Path) -> str:
+    """The command that shows the doubted labels of a run."""
+    return f"vidi review {shlex.quote(escape_path(folder))}"
+
+
+def _look_at_test_labels(metrics: Metrics) -> NextStep | None:
+    count = len(metrics.labels.doubted_test_labels)
+    if not count:
+        return None
+    counts = "a wrong label counts as a mistake of the model"
+    return NextStep(f"{count_of(count, 'label')} of test images may be wrong; {counts}. The report shows them.")
+
+
+def _add_images(metrics: Metrics) -> NextStep | None:
+    if differing(metrics) is not None:  # more of the same kind would not help; the reservations say what would
+        return None
+    if metrics.labels.learning_curve is not None and metrics.labels.learning_curve.gain.high >= WORTH_IT:
+        return NextStep(more_images(metrics.labels.learning_curve))
+    counts = {} if metrics.origin.data is None else metrics.origin.data.classes or {}
+    if not counts or min(counts.values()) >= FEW_TO_MEASURE:
+        return None
+    name, count = min(counts.items(), key=lambda pair: pair[1])
+    return NextStep(f"“{visible(name)}” has {count_of(count, 'image')}, the fewest of all classes: add images of it.")
+
+
+def is_unseen(metrics: Metrics) -> bool:
+    """Whether the model surely learned from none of the test images; older evaluations do not say."""
+    return metrics.learnt_from is None or metrics.learnt_from.unseen
+
+
+def reservations(metrics: Metrics) -> tuple[str, ...]:
+    """What must be known before the first line is believed; empty where nothing stands against it.
+
+    Args:
+        metrics: of a run or an evaluation.
+    """
+    parts = differing(metrics)
+    return (
+        *(() if is_unseen(metrics) else (UNSTATED,)),
+        *refutations(metrics),
+        *(() if parts is None else differing_details(parts)),
+    )
+
+
+def other_tested(metrics: Metrics, model_id: str) -> tuple[str, ...]:
+    """That the figures were measured before the model file was calibrated again; empty where they were not.
+
+    Args:
+        metrics: of a run.
+        model_id: of the model file that lies there now.
+    """
+    tested = metrics.origin.model
+    if tested is None or not tested.id or tested.id == model_id:
+        return ()
+    return (f"The figures are of model {tested.id}. This is model {model_id}, with another calibration.",)
+
+
+def read_first(folder: Path) -> tuple[tuple[str, ...], tuple[NextStep, ...]]:
+    """The first line with the reservations, and the next steps, one line each for a terminal.
+
+    Args:
+        folder: of a run or an evaluation, with its metrics.json.
+    """
+    metrics = read_metrics(folder / METRICS)
+    return (first_line(metrics), *reservations(metrics)), next_steps(metrics, folder)
+
+
+def describe_match(match: ClassMatch, counts: Mapping[str, int]) -> list[str]:
+    """What to know where the two lists differ.
+
+    Args:
+        match: of the two lists.
+        counts: class → images that were answered.
+
+    >>> describe_match(ClassMatch(("cat", "bird"), ("dog",), ("bird",)), {"cat": 5, "bird": 3})
+    ['3 images skipped: the model does not know their class (bird 3)', 'no image shows: dog']
+    """
+    unknown = {name: counts[name] for name in match.foreign if counts.get(name)}
+    lines = []
+    if unknown:
+        shown = listed([f"{name} {count:,}" for name, count in unknown.items()])
+        lines.append(
+            f"{count_of(sum(unknown.values()), 'image')} skipped: the model does not know their class ({shown})"
+        )
+    if match.absent:
+        lines.append(f"no image shows: {listed(match.absent)}")
+    return lines

@@ -1,4 +1,4 @@
-"""What was out of the ordinary in a training, as values; `report/words/training.py` has the sentences."""
+"""What was out of the ordinary in a training, as values; `workflows/interaction/progress.py` has the sentences."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass

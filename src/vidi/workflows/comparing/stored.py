@@ -1,6 +1,6 @@
 """Two stored evaluations of the same images, compared without running a model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,16 @@ import numpy as np
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import PairedAnswers
+from vidi.evaluation.match import listed
 from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import DataFacts, ModelName
 from vidi.files import escape_path, read_json, unescape_path
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
+from vidi.report.pages.compare import tell_apart
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
-from vidi.report.words.compare import tell_apart
-from vidi.report.words.progress.asking import NOT_BOTH, SAME_MODEL_STORED, skipped_images
+from vidi.report.words.text import count_of
 from vidi.workflows.comparing.written import BothAnswered, Compared, write_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import open_store
@@ -36,7 +37,8 @@ from vidi.workflows.interaction.run_folder import (
 from vidi.workflows.requests.compare import StoredRequest
 from vidi.workflows.requests.data import DataRequest
 
-NOT_SHARED = ("class-not-shared", NOT_BOTH)
+SAME_MODEL_STORED = "both are answers of the same model file"
+NOT_SHARED = ("class-not-shared", "At least one of the models does not know its class.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,3 +235,23 @@ def _about(one: _Stored) -> dict[str, object]:
         "knows_what_it_learnt": one.run is not None,
         "test_uses": one.files.metrics.test_uses or 1,
     }
+
+
+def skipped_classes(counts: Mapping[str, int]) -> str:
+    """How many images of which classes are skipped because only one model, or none, knows them.
+
+    >>> skipped_classes({"moss": 8})
+    '8 images skipped: at least one model does not know their class (moss 8)'
+    """
+    shown = listed([f"{name} {count:,}" for name, count in counts.items()])
+    return f"{_skipped(sum(counts.values()))} ({shown})"
+
+
+def skipped_images(count: int) -> str:
+    """The same where only their number is known."""
+    return _skipped(count)
+
+
+def _skipped(count: int) -> str:
+    its = "its" if count == 1 else "their"
+    return f"{count_of(count, 'image')} skipped: at least one model does not know {its} class"

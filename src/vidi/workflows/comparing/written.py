@@ -16,8 +16,7 @@ from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile
-from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
-from vidi.report.words.compare import headline, model_names
+from vidi.report.pages.compare import MOST_OF_A_KIND, headline, model_names, write_compare_page
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import COMPARISON, read_document
 from vidi.workflows.requests.data import DataRequest

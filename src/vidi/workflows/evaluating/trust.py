@@ -11,8 +11,8 @@ from vidi.evaluation.slices import evaluate_slices
 from vidi.images.pool import DecodeJob
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.progress.run import MEASURING_ROBUSTNESS, ROBUSTNESS_SKIPPED
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import MEASURING_ROBUSTNESS, ROBUSTNESS_SKIPPED
 
 
 def measure_trust(

@@ -25,7 +25,6 @@ from vidi.images.pixels.resize import resize
 from vidi.model_file.read import ModelFile
 from vidi.report.explanation import Neighbour
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail
-from vidi.report.words.progress.asking import no_neighbours
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import NEIGHBOURS
 
@@ -185,3 +184,8 @@ def _read_thumbnails(known: KnownImages, rows: list[int]) -> dict[int, Thumbnail
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise _damaged(known.thumbnails, f"{type(error).__name__}: {error}") from error
     return found
+
+
+def no_neighbours(cause: str) -> str:
+    """Why an explanation shows no training images."""
+    return f"nearest training images are not shown: {cause}"

@@ -10,7 +10,7 @@ from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
 from vidi.report.layers import Layer, describe_graph, describe_layers
 from vidi.report.pages.network import ShownNetwork, show_model, show_network, write_network_page
-from vidi.report.pages.render import percent, rounded
+from vidi.report.words.text import percent, rounded
 from vidi.workflows.explaining.pages import PAGES
 from vidi.workflows.interaction.places import page_names, require_own
 

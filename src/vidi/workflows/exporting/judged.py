@@ -14,7 +14,7 @@ from vidi.metrics.paired import PairedComparison, compare_paired, worse_by_chanc
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.report.words.counting import count_of
+from vidi.report.words.text import count_of
 from vidi.workflows.comparing.written import Compared
 from vidi.workflows.exporting.agreement import Agreement
 

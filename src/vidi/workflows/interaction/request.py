@@ -13,7 +13,6 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.report.words.progress.asking import no_pictures
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
@@ -155,3 +154,8 @@ def split_file_of(request: DataRequest) -> Path | None:
     if not path.is_file():
         raise UsageError(f"--split {request.split_file}: no such file", "Create one: `vidi split DATA -o FILE`")
     return path
+
+
+def no_pictures(cause: str) -> str:
+    """Why a page shows no images."""
+    return f"the page shows no images: {cause}"

@@ -13,10 +13,8 @@ from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
 from vidi.report.pages.render import require_templates
-from vidi.report.pictures.annotate import draw_boxes
-from vidi.report.pictures.boxed import make_picture
+from vidi.report.pictures.boxed import draw_boxes, make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
-from vidi.report.words.progress.asking import page_at, written
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import check_folder_apart, page_names, require_own
 from vidi.workflows.locating.output import coco_document
@@ -134,3 +132,13 @@ def write_found(
         ]
         write_boxes_page(output / PAGE, images, looked, model)
         events.say(page_at(escape_path(output / PAGE)))
+
+
+def written(path: str) -> str:
+    """Which file was written; escaped."""
+    return f"written: {path}"
+
+
+def page_at(path: str) -> str:
+    """Where the page is; escaped."""
+    return f"page: {path}"

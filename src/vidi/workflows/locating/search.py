@@ -20,7 +20,6 @@ from vidi.images.pool import read_images
 from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.thumbnails import Thumbnail
-from vidi.report.words.progress.asking import NO_CLASS_FOR_NOTHING, ONE_BOX_EACH
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.locate import LocateRequest
 
@@ -35,6 +34,14 @@ TOO_SMALL = "windows-too-small"  # the code of an image that would have to be en
 By = Literal["windows", "evidence"]
 Way = Literal["windows", "evidence", "answer"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
+NO_CLASS_FOR_NOTHING = (
+    "hint: the model has no class for “nothing”, so it assigns every window to one of its classes and many boxes are "
+    "wrong. Train it with a class `background`, look for one class (--class NAME), or raise the limit (--least 0.95)"
+)
+ONE_BOX_EACH = (
+    "the model has no class for “nothing”, so each image gets one box, around what speaks for its answer. To search "
+    "for several objects, train with a class `background`, or try --by windows: many of its boxes will be wrong"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

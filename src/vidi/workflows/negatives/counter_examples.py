@@ -19,8 +19,8 @@ from vidi.images.framing import Framing
 from vidi.images.pool import read_images
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.progress.run import backgrounds_skipped, counter_examples_tested
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import backgrounds_skipped, counter_examples_tested
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.prepare import Prepared

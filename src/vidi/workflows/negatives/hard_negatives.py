@@ -21,11 +21,11 @@ from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.progress.run import background_result, background_round
 from vidi.training.data import class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.workflows.interaction.progress import background_result, background_round
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.pretrained.fitted import Head

@@ -9,9 +9,9 @@ from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import PAIRS
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.report.words.progress.pretrained import only_some_affordable, seen_smaller
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
+from vidi.workflows.interaction.progress import only_some_affordable, seen_smaller
 from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 from vidi.workflows.run.budget import COMFORTABLE, SOON_DONE, TABLE
 

@@ -17,13 +17,6 @@ from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
-from vidi.report.words.progress.pretrained import (
-    CHANCE,
-    chosen_network,
-    compared_networks,
-    pair_left_out,
-    usual_stays,
-)
 from vidi.training.defaults import as_asked, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import WantedFeatures, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
@@ -31,6 +24,7 @@ from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import CHANCE, chosen_network, compared_networks, pair_left_out, usual_stays
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data

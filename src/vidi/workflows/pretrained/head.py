@@ -16,12 +16,11 @@ from vidi.networks.build import design_network
 from vidi.networks.lite import BLOCK_FEATURES, FEATURES
 from vidi.networks.pretrained.backbone import set_head
 from vidi.networks.pretrained.packaged import PACKAGES, PAIRS
-from vidi.report.words.progress.pretrained import class_weights_line, head_line
-from vidi.report.words.progress.run import skipping
 from vidi.training.heads.linear import HEADS, ChosenHead
 from vidi.training.heads.transfer import frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
+from vidi.workflows.interaction.progress import class_weights_line, head_line, skipping
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.negatives.hard_negatives import learn_background
 from vidi.workflows.pretrained.backbones import (

@@ -28,12 +28,11 @@ from vidi.monitoring.reference import make_reference
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.framed import answer_pixels, run_pixels
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.drift import lacking_reference
-from vidi.report.words.guarantees import describe_calibration
-from vidi.report.words.progress.run import calibrated_on, counter_examples_used, trainings_for_calibration
+from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork, train_network
 from vidi.workflows.evaluating.reference import find_unseen, not_learnt_before
 from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.progress import calibrated_on, counter_examples_used, trainings_for_calibration
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.negatives.counter_examples import deal_counter_examples, frame_counter_examples
 from vidi.workflows.run.context import Context

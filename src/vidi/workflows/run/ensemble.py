@@ -14,13 +14,6 @@ from vidi.files import read_json, write_whole
 from vidi.groups import number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
-from vidi.report.words.progress.ensembles import (
-    MEMBERS_DELETED,
-    describe_decision,
-    describe_gain,
-    only_some_ended,
-    training_of_several,
-)
 from vidi.training.combination import Combination, EnsembleMember
 from vidi.training.combine import Choice, average_all, choose_combination
 from vidi.training.data import TrainingData
@@ -28,6 +21,13 @@ from vidi.training.loop.notes import CutEnsemble, NoEnsemble
 from vidi.training.loop.progress import write_results
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.workflows.interaction.progress import (
+    MEMBERS_DELETED,
+    describe_decision,
+    describe_gain,
+    only_some_ended,
+    training_of_several,
+)
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import CHECKPOINT, as_training_data, fold_work, learn

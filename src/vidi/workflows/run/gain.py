@@ -17,10 +17,10 @@ from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.progress.ensembles import compared_with, describe_cost, describe_decision, describe_gain
 from vidi.training.combination import Combination
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.progress import compared_with, describe_cost, describe_decision, describe_gain
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.prepare import Prepared
 

@@ -11,7 +11,6 @@ from vidi.files import write_whole
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
-from vidi.report.words.progress import run as words
 from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import seconds_per_image
@@ -21,6 +20,7 @@ from vidi.training.loop.state import new_state
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.training.traits import DataTraits
+from vidi.workflows.interaction import progress as words
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE
 from vidi.workflows.run.context import Context

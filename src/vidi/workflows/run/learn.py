@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
 from vidi.machine import Deadline
-from vidi.report.words.account import account_lines
 from vidi.report.words.findings import check_document, describe_findings
-from vidi.report.words.progress.run import images_line, network_line, pretrained_line, split_line
+from vidi.report.words.text import account_lines
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.workflows.interaction.progress import images_line, network_line, pretrained_line, split_line
 from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.run.context import Context

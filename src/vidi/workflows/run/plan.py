@@ -8,13 +8,13 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
-from vidi.report.words.progress.run import skipping
 from vidi.training.defaults import as_asked, recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.negatives.counter_examples import check_backgrounds

@@ -13,9 +13,9 @@ from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing
 from vidi.images.pool import read_images
-from vidi.report.words.progress.run import reading_line
 from vidi.training.traits import DataTraits, mirrored_share
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import reading_line
 from vidi.workflows.interaction.request import read_requested
 from vidi.workflows.requests.data import DataRequest
 

@@ -11,11 +11,11 @@ from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFa
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
-from vidi.report.cards.model_card import write_model_card
+from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
-from vidi.report.words.progress.training import describe_note
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.explaining.neighbours import write_neighbours
+from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import METRICS, MODEL, PREDICTIONS
 from vidi.workflows.run.calibrate import Calibrated

@@ -16,7 +16,7 @@ from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.options import NetworkOptions
-from vidi.report.words.progress.run import starts_of_several
+from vidi.workflows.interaction.progress import starts_of_several
 from vidi.workflows.interaction.run_folder import SPLITS
 
 

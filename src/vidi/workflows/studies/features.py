@@ -12,12 +12,12 @@ from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
-from vidi.report.words.progress.pretrained import TOO_FEW_TO_STUDY, computing_for_studies
 from vidi.report.words.sentences import more_images
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.subsamples import answer_out_of_fold, errors_by_size, reduce_features
 from vidi.training.heads.transfer import try_heads
+from vidi.workflows.interaction.progress import TOO_FEW_TO_STUDY, computing_for_studies
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.pretrained.backbones import (
     backbone_recipe,

@@ -17,7 +17,7 @@ from vidi.evaluation.sections import LabelErrors, from_plain
 from vidi.files import escape_path, read_csv_text, read_json, unescape_path, write_csv_whole, write_whole
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses
-from vidi.report.words.progress.pretrained import suspects_line
+from vidi.workflows.interaction.progress import suspects_line
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared

@@ -11,9 +11,9 @@ from vidi.figures.rate_range import draw_rate_range
 from vidi.files import escape_path
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.report.words.progress.pretrained import TRYING_RATES, falling_rate, no_falling_rate
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.progress import TRYING_RATES, falling_rate, no_falling_rate
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.context import Context, open_cache

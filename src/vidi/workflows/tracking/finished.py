@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from vidi.evaluation.evaluation import Evaluation
 from vidi.figures.learning import plot_learning
 from vidi.figures.reliability import plot_reliability
-from vidi.figures.svg import INK
+from vidi.figures.svg import INK, draw_pixels
 from vidi.report.pages.run_files import MODEL, RunFiles, read_run
 from vidi.report.pictures.drawings import LEAST_EPOCHS, best_epoch, reliability_bins
-from vidi.report.pictures.pixels import draw_pixels
-from vidi.report.words.first import first_line
+from vidi.report.words.sentences import first_line
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.run_folder import CHECK, METRICS, MODEL_CARD, PREDICTIONS, RECIPE, REPORT, SPLITS
 from vidi.workflows.tracking.tracker import TrackedResult

@@ -12,7 +12,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from vidi.errors import MissingPackageError, UnknownNameError
-from vidi.report.words.progress.tracking import tracked_at, tracking_failed, tracking_late
 from vidi.workflows.interaction.events import Events, Together
 from vidi.workflows.tracking import to_mlflow, to_tensorboard
 from vidi.workflows.tracking.finished import parameters_of, read_result
@@ -188,3 +187,25 @@ def find_tracker(name: str | None, trackers: Mapping[str, TrackerKind] = TRACKER
         )
     kind.check()
     return kind
+
+
+def tracked_at(title: str, place: str) -> str:
+    """Where a run can be seen.
+
+    >>> tracked_at("TensorBoard", "runs/photos/tensorboard")
+    'TensorBoard: runs/photos/tensorboard'
+    """
+    return f"{title}: {place}"
+
+
+def tracking_failed(title: str, why: str) -> str:
+    """That a tracker has failed, and what that costs."""
+    return (
+        f"warning: {title} takes no more: {why}. Training goes on; what {title} misses is in the run folder, "
+        "all the same"
+    )
+
+
+def tracking_late(title: str, seconds: float) -> str:
+    """That a tracker was not waited for any longer."""
+    return f"warning: {title} has not taken everything within {seconds:.0f} s. The run folder holds it all"

@@ -20,7 +20,6 @@ from vidi.images.encode import encode_png
 from vidi.model_file.golden import draw_golden_image
 from vidi.prediction import pyfunc as opening
 from vidi.prediction.pyfunc import IMAGE
-from vidi.report.words.progress.tracking import champion_not_set, champion_set
 from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, read_noted
 
 if TYPE_CHECKING:
@@ -263,3 +262,17 @@ def _version(client: "MlflowClient", name: str, model: Path, *, run_id: str) -> 
         log_model(client, run_id, model, artifact=artifact)
     source = f"{run.info.artifact_uri}/{artifact}"
     return str(client.create_model_version(name, source, run_id, tags={DIGEST: digest}).version)
+
+
+def champion_set(name: str, version: str) -> str:
+    """That the tracker's registry follows vidi's.
+
+    >>> champion_set("cats", "3")
+    'MLflow: the champion of cats is version 3'
+    """
+    return f"MLflow: the champion of {name} is version {version}"
+
+
+def champion_not_set(why: str) -> str:
+    """That the tracker's registry does not know of a decision."""
+    return f"warning: MLflow could not be updated: {why}"

@@ -11,7 +11,6 @@ import numpy as np
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import digest_of
 from vidi.machine import Deadline
-from vidi.report.words.progress.tuning import short_trainings, sizes_not_searched
 from vidi.training.engine.engine import on_one_thread
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
@@ -177,3 +176,16 @@ def _digest(images: TrialImages) -> str:
 def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     height, width = (int(side) for side in np.median(np.array(sizes), axis=0))
     return height, width
+
+
+def short_trainings(seconds: float, epochs: float, *, minutes: float, wanted: float) -> str:
+    """That each training is short, and how much time would change that."""
+    return (
+        f"trainings are short: {seconds:g} s, about {epochs:.2g} epochs of the default recipe. The result holds only "
+        f"for such trainings; --minutes {minutes:.0f} gives each {wanted:g} epochs"
+    )
+
+
+def sizes_not_searched(seconds: float) -> str:
+    """That decoding takes too long to search for the image size."""
+    return f"not searching image sizes: decoding the images at each size would take {seconds:.0f} s"

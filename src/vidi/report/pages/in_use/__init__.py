@@ -1,1 +1,0 @@
-"""Pages about a model in use."""

@@ -1,1 +1,0 @@
-"""Sentences about a model in use: what comes in, and how good its answers are."""
