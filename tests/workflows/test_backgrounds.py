@@ -7,7 +7,7 @@ from tests.draw import class_folders, draw, encoded
 
 from vidi.errors import DataError, UsageError
 from vidi.workflows.interaction.events import SILENCE, Silence
-from vidi.workflows.negatives.counter_examples import check_backgrounds
+from vidi.workflows.pretrained.backgrounds import check_backgrounds
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.plan import read_and_plan

@@ -58,6 +58,13 @@ def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray
     return run_pixels(predictor, pixels, rows, ("probabilities",))["probabilities"]
 
 
+def embed_images(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The embeddings (rows, features) of framed images; without features where there are no images."""
+    if not len(rows):
+        return np.empty((0, 0), np.float32)
+    return run_pixels(predictor, pixels, rows, ("embedding",))["embedding"]
+
+
 def in_batches(rows: NDArray[np.int64], size: int = MOST_TOGETHER) -> list[NDArray[np.int64]]:
     """The rows in pieces of at most `size`, in order."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

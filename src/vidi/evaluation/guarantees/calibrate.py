@@ -14,7 +14,7 @@ from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid
 from vidi.metrics.selective import Ranking
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.metadata import Calibration
+from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
 
 
@@ -36,6 +36,10 @@ class CalibratedAnswers:
             image_count=self.fitted.image_count,
             figures={"log_losses": dict(self.fitted.log_losses)},
         )
+
+    def stated_in(self, metadata: ModelMetadata) -> ModelMetadata:
+        """The metadata of a model file, with all of it."""
+        return replace(metadata, calibration=self.step, verdict=self.limits, operating_points=self.points)
 
 
 def calibrate_answers(

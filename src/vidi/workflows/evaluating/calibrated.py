@@ -79,13 +79,8 @@ def calibrate_file(model: ModelFile, dataset: Dataset, want: Want, *, kept: Kept
         target=kept.target,
         positive=kept.positive,
     )
-    metadata = replace(
-        bare.metadata,
-        calibration=done.step,
-        verdict=done.limits,
-        operating_points=done.points,
-        learnt_from=with_files(bare.metadata.learnt_from, answers.digests),
-    )
+    learnt = with_files(bare.metadata.learnt_from, answers.digests)
+    metadata = replace(done.stated_in(bare.metadata), learnt_from=learnt)
     reference = make_reference(
         done.fitted.probabilities,
         metadata,

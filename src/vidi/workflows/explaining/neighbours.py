@@ -29,7 +29,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import NEIGHBOURS
 
 if TYPE_CHECKING:  # reading needs no torch
-    from vidi.workflows.run.calibrate import Known
+    from vidi.workflows.run.known import Known
     from vidi.workflows.run.prepare import Prepared
 
 SCHEMA_VERSION = 1

@@ -22,7 +22,6 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.progress import class_weights_line, head_line, skipping
 from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.negatives.hard_negatives import learn_background
 from vidi.workflows.pretrained.backbones import (
     Candidate,
     ChosenBackbone,
@@ -32,6 +31,7 @@ from vidi.workflows.pretrained.backbones import (
     learnt_rows,
 )
 from vidi.workflows.pretrained.fitted import Head
+from vidi.workflows.pretrained.hard_negatives import learn_background
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import ANSWERED_AFTER, as_training_data

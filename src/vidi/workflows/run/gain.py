@@ -21,10 +21,24 @@ from vidi.training.combination import Combination
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import compared_with, describe_cost, describe_decision, describe_gain
+from vidi.workflows.run.answers import answer_test_images
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.prepare import Prepared
 
 IMAGES_TIMED = 24
+
+
+def ensemble_gain(
+    prepared: Prepared, trained: TrainedNetwork, answers: Answers, *, predictor: Predictor, events: Events
+) -> EnsembleFigures | None:
+    """What an ensemble gains on the test images and costs in time, for metrics.json; None of a single training."""
+    if trained.combination is None:
+        return None
+    single = single_predictor(prepared, trained, trained.combination)
+    others = answer_test_images(single, prepared)
+    return measure_gain(
+        trained.combination, answers, others, ensemble=predictor, single=single, pixels=prepared.pixels, events=events
+    )
 
 
 def single_predictor(prepared: Prepared, trained: TrainedNetwork, combination: Combination) -> Predictor:

@@ -15,9 +15,9 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.loop.objective import forward
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.calibrate import Calibrated
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.describe import describe_model, files_learnt_from
+from vidi.workflows.run.known import Calibrated
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 
@@ -43,7 +43,14 @@ def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNet
     return predictor
 
 
-def finished_bytes(prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated | None, *, run: str) -> bytes:
+def finished_bytes(
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    calibrated: Calibrated | None,
+    *,
+    run: str,
+    states_files: bool = False,
+) -> bytes:
     """The network as a finished model file that was not tested.
 
     Args:
@@ -51,8 +58,11 @@ def finished_bytes(prepared: Prepared, trained: TrainedNetwork, calibrated: Cali
         trained: the network.
         calibrated: what the file states beside its weights; None: too few images to calibrate on.
         run: the model's version.
+        states_files: whether the file states which files are behind it.
     """
     metadata, score = describe_model(prepared, trained, run=run), None
+    if states_files:
+        metadata = replace(metadata, learnt_from=files_learnt_from(prepared))
     if calibrated is None:
         metadata = replace(metadata, operating_points=points_without_images(prepared.truth, metadata.classes))
     else:

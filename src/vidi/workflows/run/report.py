@@ -18,10 +18,10 @@ from vidi.workflows.explaining.neighbours import write_neighbours
 from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import METRICS, MODEL, PREDICTIONS
-from vidi.workflows.run.calibrate import Calibrated
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.evaluate import Tested
+from vidi.workflows.run.known import Calibrated
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.studies.label_errors import read_study
 

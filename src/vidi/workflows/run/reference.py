@@ -1,16 +1,60 @@
 """The drift reference of a run's model: which of its images the network did not learn from, and what they are like."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers
+from vidi.evaluation.guarantees.limits import UnseenAnswers
 from vidi.groups import number_groups
 from vidi.images.statistics import statistics_of
 from vidi.metrics.arrays import Counts, Floats
-from vidi.model_file.drift_reference import ReferencePart
-from vidi.monitoring.reference import LEAST, UnseenImages, thin_out
+from vidi.metrics.novelty import NoveltyScore
+from vidi.model_file.drift_reference import DriftReference, ReferencePart
+from vidi.monitoring.reference import LEAST, UnseenImages, make_reference, thin_out
+from vidi.prediction.framed import embed_images
+from vidi.prediction.predictor import Predictor
 from vidi.workflows.run.prepare import Prepared
+
+
+def reference_for(
+    done: CalibratedAnswers,
+    answers: UnseenAnswers,
+    prepared: Prepared,
+    predictor: Predictor,
+    *,
+    rows: Counts,
+    embeddings: Floats | None,
+    score: NoveltyScore,
+) -> DriftReference | None:
+    """What later traffic is compared with, without images that an earlier run of these weights trained on.
+
+    Args:
+        done: the calibration.
+        answers: what it rests on.
+        prepared: the data.
+        predictor: the model file, not calibrated.
+        rows: (answers,) images, ascending.
+        embeddings: (answers, features) by the model; None: not by the model that is published.
+        score: of novelty.
+    """
+    kept, novelty = not_learnt_before(prepared, rows), answers.novelty
+
+    def embed(some: Counts) -> Floats:
+        if embeddings is not None:
+            return np.asarray(embeddings[np.searchsorted(rows, some)])
+        return embed_images(predictor, prepared.pixels, some)
+
+    return make_reference(
+        done.fitted.probabilities[kept],
+        done.stated_in(replace(predictor.metadata, unfinished=None)),
+        basis=answers.basis,
+        groups=None if answers.groups is None else answers.groups[kept],
+        novelty=novelty[kept] if novelty is not None and len(novelty) == len(kept) else None,
+        images=find_unseen(prepared, embed=embed, judge=None if embeddings is None else score.of),
+    )
 
 
 def find_unseen(

@@ -9,24 +9,19 @@ from numpy.typing import NDArray
 from vidi.data.dataset import LabelledImage
 from vidi.data.readers.class_folders import UNKNOWN
 from vidi.data.readers.parts import folder_part
-from vidi.errors import DataError, ImageError
+from vidi.errors import ImageError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, Want, answer
 from vidi.evaluation.guarantees.verdicts import unknown_share
-from vidi.files import digest_of, escape_path
+from vidi.files import digest_of
 from vidi.groups import number_groups
-from vidi.images.account import Entry
-from vidi.images.framing import Framing
 from vidi.images.pool import read_images
+from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import backgrounds_skipped, counter_examples_tested
-from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
-from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.progress import counter_examples_tested
+from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import Prepared
-
-LOOKED_AT = Framing(size=(32, 32), mode="stretch")  # so small they are decoded in a moment
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +80,14 @@ def answer_counter_examples(predictor: Predictor, prepared: Prepared) -> Answers
     return replace(answers, truths=(UNKNOWN,) * len(answers.paths), numbers=None)
 
 
+def add_counter_examples(known: Answers, predictor: Predictor, prepared: Prepared, *, events: Events) -> Answers:
+    """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
+    others, limits = answer_counter_examples(predictor, prepared), predictor.metadata.verdict
+    for sentence in () if limits is None else describe_counter_examples(others, limits):
+        events.say(sentence)
+    return known.followed_by(others) if isinstance(known.truth, OneClass) else known
+
+
 def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[str, ...]:
     """How many of those that were kept for the test are called unknown, for people; nothing where there are none."""
     tested = answers.only(np.array([truth == UNKNOWN for truth in answers.truths], bool))
@@ -103,45 +106,3 @@ def _kind(path: str) -> str:
     inside = path.split("/")
     below = inside[inside.index(UNKNOWN) + 1 : -1]
     return below[0] if below else ""
-
-
-def check_backgrounds(request: DataRequest, *, workers: int | None = None, events: Events = SILENCE) -> int:
-    """Decode every photograph that mining will search, name those that cannot be used, and count them.
-
-    Args:
-        request: names the folder, and how images are decoded.
-        workers: decoding processes.
-        events: receives progress and messages.
-
-    Returns:
-        How many photographs are left out.
-
-    Raises:
-        UsageError: there is no such folder, or no photograph in it.
-        DataError: too few can be used; the others are named.
-    """
-    found = find_backgrounds(request)
-    stream = read_images(found.store, found.paths, framing=LOOKED_AT, options=decode_options(request), workers=workers)
-    bad = list(found.account.refused)
-    for done, read in enumerate(stream, start=1):
-        events.reading(done, len(found.paths))
-        if read.error is not None:
-            bad.append(Entry(read.path, read.error.code, read.error.cause))
-    good = len(found.paths) + len(found.account.refused) - len(bad)
-    folder = escape_path(str(request.background))
-    if good < LEAST_BACKGROUNDS:
-        named = f"; not {_named(bad)}" if bad else ""
-        raise DataError(
-            f"--background {folder}: {good} of {good + len(bad):,} photographs can be read{named}",
-            f"Name a folder of at least {LEAST_BACKGROUNDS} photographs that show none of the classes. "
-            "More photographs give fewer false boxes.",
-        )
-    if bad:
-        events.say(backgrounds_skipped(folder, good + len(bad), _named(bad), len(bad)))
-    return len(bad)
-
-
-def _named(bad: Sequence[Entry]) -> str:
-    """The first ones with their reason."""
-    shown = ", ".join(f"{escape_path(entry.path)} ({entry.code})" for entry in bad[:MOST_NAMED])
-    return shown if len(bad) <= MOST_NAMED else f"{shown} and {len(bad) - MOST_NAMED:,} more"

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, cut_out, locate
 from vidi.detection.slide import open_windows
-from vidi.errors import DataError
-from vidi.files import escape_path, write_whole
+from vidi.files import write_whole
 from vidi.images.framing import Framing
-from vidi.images.pixels.resize import resize
-from vidi.images.pool import read_images
 from vidi.model_file.write import write_model
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
@@ -26,16 +23,14 @@ from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.progress import background_result, background_round
-from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.pretrained.backgrounds import read_backgrounds
 from vidi.workflows.pretrained.fitted import Head
-from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.prepare import Prepared
 
 MOST_ROUNDS = 6
-LONGEST_SIDE = 800  # pixels of a photograph that is searched
 KEPT_ASIDE = 5  # one photograph in this many is held out, to decide when to stop …
 ENOUGH_TO_KEEP_ASIDE = 20  # … where there are so many
 FIRES = 0.1  # probability from which on a window is used for training
@@ -71,7 +66,7 @@ def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwo
     """
     folder, events = context.folder, context.events
     nothing = class_of_nothing(prepared.dataset.classes)
-    images = _read_backgrounds(prepared.request)
+    images = read_backgrounds(prepared.request)
     is_aside = np.zeros(len(images), bool)
     if len(images) >= ENOUGH_TO_KEEP_ASIDE:
         is_aside[::KEPT_ASIDE] = True
@@ -105,23 +100,6 @@ def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwo
     false_boxes = (rounds[0].false_alarms, kept.false_alarms)
     events.say(background_result(*false_boxes, held_out=len(aside), windows=kept.windows, photographs=len(searched)))
     return best
-
-
-def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
-    """The photographs, no larger than need be."""
-    found = find_backgrounds(request)
-    images = []
-    for read in read_images(found.store, found.paths, options=decode_options(request)):
-        if read.image is not None:
-            size = (read.image.shape[0], read.image.shape[1])
-            scale = min(1.0, LONGEST_SIDE / max(size))
-            images.append(resize(read.image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))))
-    if len(images) < LEAST_BACKGROUNDS:  # some have gone since they were looked at
-        raise DataError(
-            f"--background {escape_path(str(request.background))} holds only {len(images)} readable images",
-            "Name a folder of at least two photographs that show none of the classes.",
-        )
-    return images
 
 
 def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Predictor:

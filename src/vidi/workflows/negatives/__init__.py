@@ -1,1 +1,0 @@
-"""Images that show none of the classes: backgrounds, hard negatives and counter-examples."""

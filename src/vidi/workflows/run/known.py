@@ -1,0 +1,150 @@
+"""What a run's network knows, as its novelty score states it: the images that it learned from, and strangers."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers
+from vidi.metrics.novelty import NoveltyScore, components_for_folds, fit_novelty
+from vidi.model_file.drift_reference import DriftReference
+from vidi.model_file.metadata import ModelMetadata
+from vidi.monitoring.reference import without_embeddings
+from vidi.prediction.framed import embed_images
+from vidi.prediction.predictor import Predictor
+from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.progress import counter_examples_used
+from vidi.workflows.run.counter_examples import deal_counter_examples, frame_counter_examples
+from vidi.workflows.run.learn import as_training_data, images_for_novelty, needs_folds
+from vidi.workflows.run.prepare import Prepared
+
+Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Images that a network was trained on, or some of them, as it sees them."""
+
+    rows: NDArray[np.int64]
+    embeddings: NDArray[np.float32]  # (rows, features)
+    score: NoveltyScore  # from these embeddings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """Calibration and novelty score for a model file."""
+
+    done: CalibratedAnswers  # step, limits and operating points
+    known: Known
+    reference: DriftReference | None = None  # of answers and images that the network did not learn from; None: too few
+    held_out: OutOfFoldAnswers | None = None  # the answers that all of it rests on; None: not kept
+
+    def stated_in(self, metadata: ModelMetadata) -> ModelMetadata:
+        """The metadata of a model file with all of it but the novelty score, which is in the graph."""
+        return replace(self.done.stated_in(metadata), drift_reference=self.reference)
+
+    def telling_of_no_image(self) -> Self:
+        """The same without what tells of single images."""
+        return replace(self, reference=without_embeddings(self.reference))
+
+
+def known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:
+    """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
+    known, learnt = trained.held_out, as_training_data(prepared).train_rows
+    if known is not None and known.features is not None and _show_all(prepared, known.rows, learnt):
+        score = fit_novelty(known.features, prepared.truth.strata[known.rows], components=components_of(prepared))
+        return Known(rows=known.rows, embeddings=known.features, score=score)
+    return embed_known(predictor, prepared, learnt, head=trained.own_head())
+
+
+def _show_all(prepared: Prepared, rows: NDArray[np.int64], learnt: NDArray[np.int64]) -> bool:
+    """Whether these images show every class of the model; a class with one image is never held out."""
+    strata = prepared.truth.strata
+    return bool(np.isin(strata[learnt], strata[rows]).all())
+
+
+def embed_known(
+    predictor: Predictor,
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> Known:
+    """Compute the embeddings of a model's training images, and its novelty score.
+
+    Args:
+        predictor: of the model.
+        prepared: the images.
+        rows: which it was trained on; of very many, evenly spaced ones are taken.
+        head: as of `fit_novelty`.
+    """
+    some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
+    embeddings = embed_images(predictor, prepared.pixels, some)
+    score = fit_novelty(embeddings, prepared.truth.strata[some], components=components_of(prepared), head=head)
+    return Known(rows=some, embeddings=embeddings, score=score)
+
+
+def components_of(prepared: Prepared) -> int | None:
+    """Directions that novelty looks at: as many for each fold as for all, where folds set its limit."""
+    count = len(prepared.split.rows("train")) + len(prepared.split.rows("validation"))
+    return components_for_folds(count) if needs_folds(prepared) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strangers:
+    """Counter-examples that show what is unknown."""
+
+    pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
+    kinds: NDArray[np.int64]  # (images,)
+
+    def seen_by(self, predictor: Predictor) -> NDArray[np.float32]:
+        """(images, features): their embeddings."""
+        return embed_images(predictor, self.pixels, np.arange(len(self.pixels)))
+
+    def known_to(self, score: NoveltyScore, embeddings: NDArray[np.float32]) -> NoveltyScore:
+        """The score that knows where they lie; as it was where there are none."""
+        return score.knowing(embeddings, self.kinds) if len(embeddings) else score
+
+    def known_with(self, known: Known, embeddings: NDArray[np.float32]) -> Known:
+        """What the model knows, with a score that knows where they lie."""
+        return replace(known, score=self.known_to(known.score, embeddings))
+
+
+def find_strangers(prepared: Prepared, *, events: Events) -> Strangers:
+    """The counter-examples of the data set that are not kept for the test."""
+    dealt = deal_counter_examples(prepared)
+    pixels, kinds = frame_counter_examples(prepared, dealt.to_learn)
+    if prepared.dataset.counter_examples:
+        unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
+        events.say(counter_examples_used(len(pixels), len(dealt.to_test), unusable))
+    return Strangers(pixels=pixels, kinds=kinds)
+
+
+def cross_fitted(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    *,
+    strangers: Strangers,
+    seen: NDArray[np.float32],
+    components: int | None,
+) -> Distances:
+    """Both distances of each image by a score that was fitted on the folds that it is not in.
+
+    Args:
+        embeddings: (images, features).
+        labels: (images,) class index.
+        fold_of: (images,) number of the fold.
+        strangers: counter-examples.
+        seen: their embeddings.
+        components: directions that the score looks at.
+    """
+    distances = np.zeros((2, len(labels)))
+    for fold in np.unique(fold_of):
+        held_out = fold_of == fold
+        own = fit_novelty(embeddings[~held_out], labels[~held_out], components=components)
+        score = strangers.known_to(own, seen)
+        distances[:, held_out] = score.both(embeddings[held_out])
+    return distances[0], distances[1]
