@@ -11,16 +11,18 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from vidi.errors import ResourceError, UsageError
+from vidi.errors import DataError, ResourceError, UsageError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+Row = TypeVar("Row")
 
 TEMPORARY_PREFIX = ".vidi-writing-"
 MARK = "\ufeff"  # byte order mark: by it a spreadsheet knows UTF-8
@@ -152,6 +154,27 @@ def read_csv_text(path: Path) -> str:
         OSError, UnicodeDecodeError: it cannot be read.
     """
     return path.read_text("utf-8-sig")
+
+
+def read_csv_rows(path: Path, row_of: Callable[[Mapping[str, str]], Row], *, remedy: str) -> tuple[Row, ...]:
+    """The rows of a CSV file that vidi wrote; none without a file.
+
+    Args:
+        path: the file.
+        row_of: makes a row of what stands in its columns.
+        remedy: what to do about a damaged file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        return tuple(map(row_of, csv.DictReader(io.StringIO(read_csv_text(path), newline=""))))
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{escape_path(path)} cannot be read: {error}", remedy) from error
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
+        raise DataError(f"{escape_path(path)} cannot be read: {type(error).__name__}: {error}", remedy) from error
 
 
 def read_json(path: Path) -> Any:

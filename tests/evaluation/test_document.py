@@ -9,8 +9,9 @@ import pytest
 
 from tests.metrics.answers import made_answers
 from vidi.errors import ShapeError
-from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, verdict_figures, write_metrics
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, verdict_figures
+from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.files import unescape_path
 from vidi.images.framing import Framing
 from vidi.model_file.limits import VerdictLimits
@@ -71,7 +72,7 @@ def test_images_of_foreign_classes_are_left_out_of_accuracy_and_counted():
 def test_data_without_a_common_image_has_null_figures(tmp_path):
     answers = answers_of(truths=("eel",) * 80)
 
-    write_metrics(tmp_path / "metrics.json", scored_metrics(answers, evaluate_parts(answers)))
+    write_metrics(tmp_path, scored_metrics(answers, evaluate_parts(answers)))
 
     document = json.loads((tmp_path / "metrics.json").read_text())
     assert document["test"]["accuracy"]["value"] is None
@@ -80,14 +81,14 @@ def test_data_without_a_common_image_has_null_figures(tmp_path):
 
 def test_a_nan_never_reaches_the_file(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_metrics(tmp_path / "metrics.json", Metrics(seconds={"training": float("nan")}))
+        write_metrics(tmp_path, Metrics(seconds={"training": float("nan")}))
 
 
 def test_names_are_read_back_from_the_table_exactly(tmp_path):
     names = ["new\nline.png", "tab\t.png", 'quote".png', "=cmd().png", "\u202eright.png", "b\udcffad.png", "100%.png"]
     answers = answers_of(images=len(names), paths=tuple(names))
 
-    write_predictions(tmp_path / "predictions.csv", answers, METADATA)
+    write_predictions(tmp_path, answers, METADATA)
 
     text = (tmp_path / "predictions.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
@@ -99,7 +100,7 @@ def test_names_are_read_back_from_the_table_exactly(tmp_path):
 def test_table_holds_what_was_answered(tmp_path):
     answers = answers_of()
 
-    write_predictions(tmp_path / "predictions.csv", answers, METADATA)
+    write_predictions(tmp_path, answers, METADATA)
 
     with (tmp_path / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -114,7 +115,7 @@ def test_table_holds_verdict_and_candidates(tmp_path):
     answers = answers_of(classes=("a|b", *NAMES[1:]), truths=("bee",) * 80)
     metadata = replace(METADATA, classes=answers.classes)
 
-    write_predictions(tmp_path / "predictions.csv", answers, metadata)
+    write_predictions(tmp_path, answers, metadata)
 
     with (tmp_path / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))

@@ -11,11 +11,12 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names, write_predictions
+from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
 from vidi.evaluation.document import evaluate_parts, scored_metrics
 from vidi.evaluation.evaluate import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
+from vidi.evaluation.run_files import write_predictions
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
@@ -104,7 +105,7 @@ def test_what_is_scored_is_what_is_shipped(tmp_path):
 
     figures = evaluate_parts(answers)["test"]
     document = scored_metrics(answers, {"test": figures}).as_json()
-    write_predictions(tmp_path / "p.csv", answers, metadata)
+    write_predictions(tmp_path, answers, metadata)
 
     exact = [
         set(one.decision) == {NAMES[c] for c in np.flatnonzero(row)} for one, row in zip(shipped, targets, strict=True)
@@ -113,7 +114,7 @@ def test_what_is_scored_is_what_is_shipped(tmp_path):
     assert (document["task"], document["foreign"]) == ("multi-label", None)
     held = evaluate_points(answers, metadata.operating_points)
     assert [one.recall.value for one in held.per_class] == [one.recall.value for one in figures.per_class]
-    rows = (tmp_path / "p.csv").read_text().splitlines()[1:]
+    rows = (tmp_path / "predictions.csv").read_text().splitlines()[1:]
     right = [row.split(",")[5] == row.split(",")[6] for row in rows]
     assert right == exact
     assert any("cat%7Cdog" in row for row in rows)

@@ -8,10 +8,11 @@ import numpy as np
 
 from tests.draw import draw, encoded
 from vidi.data.checking.shortcuts import WORDS
-from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, write_metrics
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.robustness import Curve, Robustness
+from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.evaluation.sections import by_fields
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
@@ -73,9 +74,9 @@ def make_run(
         "slices": slices(),
         "robustness": robustness(),
     }
-    write_predictions(folder / "predictions.csv", answers, promising(classes))
+    write_predictions(folder, answers, promising(classes))
     scored = scored_metrics(answers, evaluate_parts(answers), promising(classes))
-    write_metrics(folder / "metrics.json", Metrics.from_json({**scored.as_json(), **about}))
+    write_metrics(folder, Metrics.from_json({**scored.as_json(), **about}))
     (folder / "results.csv").write_text(HISTORY)
     (folder / "label_errors.csv").write_text(label_errors(named[-2:], classes), "utf-8")
     (folder / "recipe.toml").write_text('epochs = 2\nnetwork = "compact"\n[sources]\nepochs = "user"\n')

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.report.runs import DrawnStore, make_run
-from vidi.evaluation.document import Decisions, LabelFigures, Metrics, Origin, write_metrics
+from vidi.evaluation.document import Decisions, LabelFigures, Metrics, Origin
 from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.run_files import read_run, write_metrics
 from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
 from vidi.report.pages.run import write_report
-from vidi.report.pages.run_files import read_run
 from vidi.report.words.sentences import next_steps
 
 RUN = Path("runs/my photos")
@@ -62,7 +62,7 @@ def test_the_report_shows_a_doubted_test_label_as_such_and_not_as_a_mistake(tmp_
     wrong = next(answer for answer in run.answers if not answer.is_right)
     doubted = DoubtedLabel(path=wrong.path, label=wrong.truth, suggested=wrong.predicted)
 
-    write_metrics(folder / "metrics.json", replace(run.metrics, labels=LabelFigures(doubted_test_labels=(doubted,))))
+    write_metrics(folder, replace(run.metrics, labels=LabelFigures(doubted_test_labels=(doubted,))))
     page = write_report(folder, store=DrawnStore()).read_text("utf-8")
 
     said = f"labelled <strong>{wrong.truth}</strong>, looks like <strong>{wrong.predicted}</strong>"

@@ -9,13 +9,13 @@ from tests.draw import class_folders, draw
 
 from vidi.errors import DataError
 from vidi.estimator import ImageClassifier
+from vidi.evaluation.run_files import LABEL_ERRORS
 from vidi.groups import deal_learnable_folds
 from vidi.model_file.read import read_model
 from vidi.training.heads.linear import HEADS, choose_head
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.workflows.check import CheckRequest, check
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.train import TrainRequest, train
 

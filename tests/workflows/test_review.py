@@ -15,6 +15,7 @@ from tests.serving.review.desks import KINDS, drawn_model, photos
 
 from vidi.data.read import read_dataset
 from vidi.errors import DataError, UsageError
+from vidi.evaluation.run_files import SuspectLabel, write_suspects
 from vidi.files import digest_of
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, new_key
 from vidi.log.store import PredictionLog
@@ -28,7 +29,6 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.review import export_labels, open_review
 from vidi.workflows.reviewing.desk import CLAIM_SECONDS, ReviewDesk
 from vidi.workflows.reviewing.from_log import LogSource
-from vidi.workflows.studies.label_errors import COLUMNS
 
 MODEL = LoggedModel(model_id="m1", name="kinds", version="1", classes=KINDS)
 FIRST, SECOND = "1" * 32, "2" * 32  # windows
@@ -269,16 +269,26 @@ def image_bytes(root: Path) -> bytes:
     return (root / "new-square-0.png").read_bytes()
 
 
+def suspect(path: str) -> SuspectLabel:
+    """A row of label_errors.csv."""
+    return SuspectLabel(
+        path=path,
+        digest="",
+        part="train",
+        label="x",
+        suggested="square",
+        confidence=0.01,
+        suggested_confidence=0.99,
+        is_left_out=False,
+    )
+
+
 def run_of(data: Path, folder: Path, *, suspects: tuple[str, ...] = (), multi_label: bool = False) -> Path:
     """A run folder as `vidi train` leaves it, as far as a review reads it; its model has random weights."""
     folder.mkdir()
     request = TrainRequest(data=DataRequest(source=str(data), multi_label=multi_label))
     write_request(folder, request.as_dict())
-    lines = [
-        ",".join(COLUMNS),
-        *(f"{rank},{path},,train,x,square,0.01,0.99,no" for rank, path in enumerate(suspects, 1)),
-    ]
-    (folder / "label_errors.csv").write_text("\n".join(lines) + "\n")
+    write_suspects(folder, [suspect(path) for path in suspects])
     drawn_model(folder / "model.onnx", multi_label=multi_label)
     return folder
 

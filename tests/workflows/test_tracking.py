@@ -9,8 +9,7 @@ from tests.workflows.trackers import FakeTracker, Said, fake_kind
 
 from vidi.errors import MissingPackageError, ResourceError, UnknownNameError
 from vidi.model_file.read import read_model
-from vidi.report.pages.run_files import read_run
-from vidi.training.loop.progress import EpochRow
+from vidi.training.loop.progress import EpochRow, read_results
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.run_folder import read_request
 from vidi.workflows.requests.data import DataRequest
@@ -134,7 +133,7 @@ def test_a_third_tracker_is_one_file_and_hears_the_whole_run(data: Path, tmp_pat
     run = train(request(data, tmp_path / "run", "fake"), trackers={"fake": fake_kind(tracker)})
     parameters, *epochs, result, ending = tracker.told
     assert parameters["epochs"] == "3"
-    history = read_run(run.folder).history
+    history = read_results(run.folder)
     assert [number for number, _ in epochs] == [1, 2, 3]
     assert [round(values["train_loss"], 4) for _, values in epochs] == [round(one.train_loss, 4) for one in history]
     assert ending == "finished"

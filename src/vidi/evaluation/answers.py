@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -12,15 +11,14 @@ from vidi.data.dataset import Dataset
 from vidi.errors import ImageError, ShapeError
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.traits import Traits, measure_traits, traits_of
-from vidi.files import escape_in_list, escape_path, write_csv_whole
+from vidi.files import escape_in_list
 from vidi.images.account import Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.images.statistics import ImageStatistics
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
-from vidi.model_file.metadata import ModelMetadata
-from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 
 Mask = NDArray[np.bool_]
@@ -30,21 +28,6 @@ Reason = tuple[str, str]  # code and sentence
 TEST, EXTRA = "test", "extra"
 CHANGED = ("changed", "The file changed after it was checked.")
 OF_ALL = frozenset({"classes", "looks", "lost"})  # fields of `Answers` without a value for each image
-COLUMNS = (
-    "path",
-    "digest",
-    "part",
-    "group",
-    "near_copy",
-    "label",
-    "predicted",
-    "probability",
-    "label_probability",
-    "verdict",
-    "candidates",
-    "decision",
-)
-MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
 SAID_EVERY = 500  # images
 MOST_SEEN = 5_000  # images whose embeddings and statistics are kept; up to twice as many of a stream of unknown length
 
@@ -364,58 +347,6 @@ def name_truths(classes: Sequence[str], labels: Sequence[frozenset[int]]) -> tup
     return tuple("|".join(classes[label] for label in sorted(each)) for each in labels)
 
 
-def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> None:
-    """Write predictions.csv whole: one row for each image, paths escaped so that they can be read back exactly.
-
-    Args:
-        path: the file.
-        answers: what the model said.
-        metadata: of the model; its limits give verdict and candidates.
-
-    After the fixed columns stands one column `p:CLASS` for each class, where there are at most 200. Where images may
-    show several classes, `label` and `predicted` hold them joined by `|`, and the two probabilities are those of all
-    that was said and of all that is true, the classes taken as independent.
-    """
-    names = answers.classes if len(answers.classes) <= MOST_CLASSES_IN_TABLE else ()
-    rows: list[list[str]] = [[*COLUMNS, *(f"p:{escape_path(name)}" for name in names)]]
-    truth, predicted = answers.truth, answers.predicted.tolist()
-    for row in range(len(answers.paths)):
-        probabilities = answers.probabilities[row]
-        shipped = decide(probabilities, metadata, novelty=answers.novelty_of(row))
-        rows.append(
-            [
-                escape_path(answers.paths[row]),
-                answers.digests[row],
-                answers.parts[row],
-                escape_path(answers.groups[row]),
-                "yes" if answers.near_copies[row] else "",
-                *_said_and_true(answers, truth.at(np.array([row])), row, predicted[row], shipped),
-                shipped.verdict or "",
-                "|".join(map(escape_in_list, shipped.candidates)),
-                "|".join(map(escape_in_list, shipped.decision or ())),
-                *(_short(value) for value in (probabilities if names else ())),
-            ]
-        )
-    write_csv_whole(path, rows)
-
-
-def _said_and_true(answers: Answers, truth: Truth, row: int, predicted: int, shipped: Prediction) -> list[str]:
-    """The cells label, predicted, probability and label_probability of one image, given the truth about it alone."""
-    probabilities = answers.probabilities[row]
-    if isinstance(truth, OneClass):
-        label = int(truth.labels[0])
-        said, true = probabilities[predicted], probabilities[label] if label >= 0 else None
-        texts = [escape_path(answers.truths[row]), escape_path(answers.classes[predicted])]
-        return [*texts, _short(said), "" if true is None else _short(true)]
-    called, shown = np.isin(answers.classes, shipped.decision or ()), truth.shown[0]
-    return [
-        join_names(answers.classes, shown),
-        join_names(answers.classes, called),
-        _short(np.where(called, probabilities, 1 - probabilities).prod()),
-        _short(np.where(shown, probabilities, 1 - probabilities).prod()),
-    ]
-
-
 def join_names(classes: Sequence[str], shown: Mask) -> str:
     """Some of the classes as one text, in the model's order.
 
@@ -423,7 +354,3 @@ def join_names(classes: Sequence[str], shown: Mask) -> str:
     'cat|dog'
     """
     return "|".join(escape_in_list(name) for name, is_shown in zip(classes, shown.tolist(), strict=True) if is_shown)
-
-
-def _short(probability: float) -> str:
-    return f"{float(probability):.6g}"

@@ -1,9 +1,7 @@
 """metrics.json: all figures of a model in one document."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -34,7 +32,7 @@ from vidi.evaluation.sections import (
     from_plain,
 )
 from vidi.evaluation.slices import Slice
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path
 from vidi.metrics.label_errors import find_unlikely_labels, find_wrong_targets
 from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.ranking import area_under_roc
@@ -309,11 +307,6 @@ def short_figures(test: Evaluation) -> dict[str, Any]:
         "calibration_error": test.calibration.error,
         "recall": {one.name: one.recall.as_json() for one in test.per_class},
     }
-
-
-def write_metrics(path: Path, metrics: Metrics) -> None:
-    """Write metrics.json whole. No data is null; a NaN is a bug and raises ValueError."""
-    write_whole(path, json.dumps(metrics.as_json(), allow_nan=False, ensure_ascii=True, indent=1) + "\n")
 
 
 def _evaluate(answers: Answers, *, seed: int) -> Evaluation:

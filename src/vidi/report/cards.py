@@ -6,13 +6,13 @@ from pathlib import Path
 
 from vidi.errors import DataError
 from vidi.evaluation.evaluation import Estimate, Evaluation
+from vidi.evaluation.run_files import RunFiles, read_run
 from vidi.files import escape_path, write_whole
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import describe_refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
-from vidi.report.pages.run_files import RunFiles, read_run
 from vidi.report.pages.tables import weakest_first
 from vidi.report.words import sentences
 from vidi.report.words.guarantees import describe_limits, describe_points, describe_step

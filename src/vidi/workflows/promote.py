@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vidi.errors import ModelError
+from vidi.evaluation.run_files import METRICS
 from vidi.files import digest_of, escape_path, write_whole, written_whole
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import models_folder
@@ -15,7 +16,7 @@ from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.registry.held import HeldName, Reasons
 from vidi.registry.registered import RegistryDecision, find_name, require_name
-from vidi.workflows.interaction.run_folder import METRICS, MODEL, MODEL_CARD, NEIGHBOURS, REPORT
+from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
 from vidi.workflows.tracking.to_mlflow import crown
 from vidi.workflows.tracking.tracker import TRACKED

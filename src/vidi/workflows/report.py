@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
+from vidi.evaluation.run_files import METRICS
 from vidi.files import escape_path, read_json, unescape_path
 from vidi.model_file.read import ModelFile, read_model
 from vidi.report.cards import write_model_card
@@ -12,16 +13,7 @@ from vidi.report.pages.run import write_report
 from vidi.workflows.comparing.written import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
-from vidi.workflows.interaction.run_folder import (
-    BOXES,
-    COMPARISON,
-    EVALUATION,
-    METRICS,
-    MODEL,
-    REQUEST,
-    TUNING,
-    understood,
-)
+from vidi.workflows.interaction.run_folder import BOXES, COMPARISON, EVALUATION, MODEL, REQUEST, TUNING, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.tuning.document import rebuild_tune_page
 

@@ -9,20 +9,12 @@ from typing import Any
 from vidi.errors import UsageError
 from vidi.evaluation.document import Metrics
 from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.run_files import METRICS
 from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, read_json, writing_error
 from vidi.model_file.registered import models_folder
 from vidi.numbers import percent
 from vidi.registry.registered import list_registered
-from vidi.workflows.interaction.run_folder import (
-    CHECKPOINT,
-    EVALUATION,
-    MARKS,
-    METRICS,
-    MODEL,
-    REQUEST,
-    TUNING,
-    empty_folder,
-)
+from vidi.workflows.interaction.run_folder import CHECKPOINT, EVALUATION, MARKS, MODEL, REQUEST, TUNING, empty_folder
 
 UNREADABLE, REGISTERED = "unreadable", "registered"
 STATES = {

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.serving.review.desks import drawn_model, photos, review_page
+from vidi.evaluation.run_files import SuspectLabel, write_suspects
 from vidi.labelling.agree import ModelView
 from vidi.serving.review.documents import view_document
 from vidi.serving.routes.local_page import POLICY
@@ -24,7 +25,6 @@ from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.reviewing.desk import ReviewProgress, ReviewView
 from vidi.workflows.reviewing.items import ReviewItem
-from vidi.workflows.studies.label_errors import COLUMNS
 
 FIRST, SECOND = "1" * 32, "2" * 32  # windows
 
@@ -76,9 +76,17 @@ def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, 
     run.mkdir()
     write_request(run, TrainRequest(data=DataRequest(source=str(place))).as_dict())
     shutil.copy(model, run / "model.onnx")
-    (run / "label_errors.csv").write_text(
-        f"{','.join(COLUMNS)}\n1,disc/001.png,,train,disc,stripes,0.01,0.987,no\n", "utf-8"
+    doubted = SuspectLabel(
+        path="disc/001.png",
+        digest="",
+        part="train",
+        label="disc",
+        suggested="stripes",
+        confidence=0.01,
+        suggested_confidence=0.987,
+        is_left_out=False,
     )
+    write_suspects(run, [doubted])
 
     with (
         review_page(ReviewRequest(source=str(run))) as address,

@@ -3,27 +3,25 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vidi.data.checked import CheckResult
 from vidi.detection.locate import Located
 from vidi.errors import DataError
+from vidi.evaluation.run_files import read_metrics
 from vidi.figures.class_sizes import draw_class_sizes
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
 from vidi.report.explanation import picture_as_text
 from vidi.report.pages.compare import draw_classes, model_names
-from vidi.report.pages.run_files import Epoch, read_run
 from vidi.report.pictures.boxed import draw_boxed
 from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test_reliability
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.findings import describe_findings
 from vidi.report.words.sentences import expectation, first_line, honesty, weakness
 from vidi.report.words.text import percent, visible
-
-if TYPE_CHECKING:
-    from vidi.training.loop.progress import EpochRow
+from vidi.training.loop.progress import EpochRow, read_results
 
 MOST_FINDINGS = 12
 MOST_BOXES = 12
@@ -35,7 +33,7 @@ def folder_as_html(folder: Path) -> str:
     Raises:
         DataError: a file in the folder is damaged.
     """
-    metrics = read_run(folder).metrics
+    metrics = read_metrics(folder)
     test, rows = metrics.parts.test, {}
     if test is not None and test.image_count:
         accuracy = test.accuracy
@@ -57,14 +55,13 @@ def draw_folder(folder: Path) -> Drawing:
         DataError: there is nothing to draw yet, or a file in the folder is damaged.
         MissingPackageError: matplotlib is not installed.
     """
-    run = read_run(folder)
-    test = run.metrics.parts.test
-    figures = [str(figure) for figure in draw_history(run.history)]
+    history, test = read_results(folder), read_metrics(folder).parts.test
+    figures = [str(figure) for figure in draw_history(history)]
     if test is not None:
         reliability = draw_test_reliability(test)
         figures += [] if reliability is None else [str(reliability)]
         # A run has its learning curves before this: beside them there is room for one figure more.
-        figures += [] if run.history else [str(figure) for figure in draw_rankings(test)]
+        figures += [] if history else [str(figure) for figure in draw_rankings(test)]
     if not figures:
         raise DataError(f"{escape_path(folder)} holds nothing to draw", "Train two epochs or more, or score images.")
     return side_by_side(figures)
@@ -96,28 +93,14 @@ def located_as_html(
     return table_as_html(title, {**rows, **more}) + draw_located(size, boxes, picture)._repr_html_()
 
 
-def draw_rows(history: "Sequence[EpochRow]") -> Drawing:
+def draw_rows(history: Sequence[EpochRow]) -> Drawing:
     """Loss and accuracy by epoch.
 
     Raises:
         DataError: fewer than two epochs.
         MissingPackageError: matplotlib is not installed.
     """
-    figures = draw_history(
-        [
-            Epoch(
-                number=row.epoch,
-                train_loss=row.train_loss,
-                train_accuracy=row.train_accuracy,
-                validation_loss=row.validation_loss,
-                validation_accuracy=row.validation_accuracy,
-                images_per_second=row.images_per_second,
-                seconds=row.seconds,
-                limited_by=row.limited_by,
-            )
-            for row in history
-        ]
-    )
+    figures = draw_history(history)
     if not figures:
         raise DataError("one epoch makes no curve", "Train two epochs or more.")
     return side_by_side([str(figure) for figure in figures])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.run_files import RunFiles, read_run
 from vidi.evaluation.sections import AccountFacts, DataFacts, from_plain
 from vidi.evaluation.two_parts import MOST_LOUD
 from vidi.files import escape_path, unescape_path, write_whole
@@ -18,14 +19,17 @@ from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.words import explain_verdict, why_never_sure
 from vidi.report.layers import describe_layers
-from vidi.report.pages.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
 from vidi.report.pages.network import show_model
 from vidi.report.pages.render import render_page
-from vidi.report.pages.run_files import RunFiles, read_run
 from vidi.report.pages.tables import (
+    KEPT_FOR_LAYERS,
+    MOST_SUSPECTS,
+    Gallery,
     ShownFinding,
     choose_findings,
+    choose_images,
     class_rows,
+    describe_image,
     has_matrix,
     matrix_rows,
     provenance,
@@ -45,6 +49,7 @@ from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_sma
 from vidi.report.words import sentences
 from vidi.report.words.guarantees import describe_points, describe_step
 from vidi.report.words.sentences import differing, first_line, next_steps, other_tested, reservations, review_command
+from vidi.training.loop.progress import read_results
 
 REPORT = "report.html"
 DEFAULT = DecodeOptions()
@@ -118,7 +123,7 @@ def write_report(
 
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
-    metrics = files.metrics
+    metrics, history = files.metrics, read_results(files.folder)
     test, training = metrics.parts.test, metrics.origin.training
     kept_epoch = None if training is None else training.best_epoch
     return {
@@ -147,9 +152,9 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "learning_curve": metrics.labels.learning_curve,
         "images_curve": draw_learning(metrics.labels.learning_curve),
         "rankings": draw_rankings(test) if test is not None else [],
-        "curves": draw_history(files.history, kept_epoch=kept_epoch),
-        "history": files.history,
-        "best_epoch": best_epoch(files.history),
+        "curves": draw_history(history, kept_epoch=kept_epoch),
+        "history": history,
+        "best_epoch": best_epoch(history),
         "kept_epoch": kept_epoch,
         "uses_of_parts": USES_OF_PARTS,
         "recipe": files.recipe,
@@ -157,6 +162,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "settings": settings(files.recipe),
         "provenance": provenance(files),
         "path_text": escape_path,
+        "describe_image": describe_image,
     }
 
 

@@ -11,12 +11,12 @@ from PIL import Image
 
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.robustness import Curve, NotMeasured, Robustness
+from vidi.evaluation.run_files import RunFiles
 from vidi.evaluation.slices import Slice
 from vidi.figures.robustness import Step, draw_robustness
 from vidi.images.framing import Framing, reduce_to_frame
 from vidi.images.spoiling import SPOILINGS
 from vidi.metrics.intervals import Interval
-from vidi.report.pages.run_files import RunFiles
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail, data_uri
 from vidi.report.words.text import percent
 

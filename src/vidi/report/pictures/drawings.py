@@ -11,19 +11,19 @@ from vidi.evaluation.sections import LearningFigures
 from vidi.figures.learning import draw_learning_curve, draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
 from vidi.figures.reliability import Reliability, draw_reliability, draw_risk_coverage
-from vidi.report.pages.run_files import Epoch
 from vidi.report.words.text import visible
+from vidi.training.loop.progress import EpochRow
 
 LEAST_EPOCHS = 2  # one point is no curve
 
 
-def best_epoch(history: Sequence[Epoch]) -> int | None:
+def best_epoch(history: Sequence[EpochRow]) -> int | None:
     """The epoch with the lowest validation loss; None where it was not measured."""
-    known = [(epoch.validation_loss, epoch.number) for epoch in history if epoch.validation_loss is not None]
+    known = [(epoch.validation_loss, epoch.epoch) for epoch in history if epoch.validation_loss is not None]
     return min(known)[1] if known else None
 
 
-def draw_history(history: Sequence[Epoch], *, kept_epoch: int | None = None) -> list[Markup]:
+def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) -> list[Markup]:
     """Loss and accuracy by epoch; nothing where there are too few epochs.
 
     Args:
@@ -32,7 +32,7 @@ def draw_history(history: Sequence[Epoch], *, kept_epoch: int | None = None) -> 
     """
     if len(history) < LEAST_EPOCHS:
         return []
-    epochs, best = [epoch.number for epoch in history], kept_epoch or best_epoch(history)
+    epochs, best = [epoch.epoch for epoch in history], kept_epoch or best_epoch(history)
     figures = []
     if any(epoch.validation_loss is not None or epoch.train_loss is not None for epoch in history):
         training = [epoch.train_loss for epoch in history]

@@ -13,6 +13,7 @@ from vidi.evaluation.guarantees.at_points import OperatingFigures
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
 from vidi.evaluation.match import ClassMatch, listed
+from vidi.evaluation.run_files import read_metrics
 from vidi.evaluation.sections import (
     DataFacts,
     ExpectedGain,
@@ -26,7 +27,6 @@ from vidi.files import escape_path
 from vidi.model_file.limits import VerdictLimits
 from vidi.numbers import short_percent
 from vidi.prediction.words import why_never_sure
-from vidi.report.pages.run_files import METRICS, read_metrics
 from vidi.report.words.guarantees import describe_target
 from vidi.report.words.text import count_of, percent, visible
 
@@ -484,7 +484,7 @@ def read_first(folder: Path) -> tuple[tuple[str, ...], tuple[NextStep, ...]]:
     Args:
         folder: of a run or an evaluation, with its metrics.json.
     """
-    metrics = read_metrics(folder / METRICS)
+    metrics = read_metrics(folder)
     return (first_line(metrics), *reservations(metrics)), next_steps(metrics, folder)
 
 

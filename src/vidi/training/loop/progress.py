@@ -1,10 +1,12 @@
 """What training says while it runs, and the table it leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from vidi.files import write_csv_whole
+from vidi.files import read_csv_rows, write_csv_whole
+
+RESULTS = "results.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,34 @@ def write_results(folder: Path, history: Sequence[EpochRow]) -> None:
     """Write results.csv, whole."""
     names = [item.name for item in fields(EpochRow)]
     rows = ([_cell(getattr(row, name)) for name in names] for row in history)
-    write_csv_whole(folder / "results.csv", [names, *rows])
+    write_csv_whole(folder / RESULTS, [names, *rows])
 
 
 def _cell(value: float | str | None) -> object:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+
+
+def read_results(folder: Path) -> tuple[EpochRow, ...]:
+    """Read results.csv; empty without one.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    return read_csv_rows(folder / RESULTS, _row, remedy="Delete it: the report is then made without its curves.")
+
+
+def _row(cells: Mapping[str, str]) -> EpochRow:
+    def number(name: str) -> float | None:
+        return float(cells[name]) if cells[name] else None
+
+    return EpochRow(
+        epoch=int(cells["epoch"]),
+        train_loss=float(cells["train_loss"]),
+        train_accuracy=float(cells["train_accuracy"]),
+        validation_loss=number("validation_loss"),
+        validation_accuracy=number("validation_accuracy"),
+        learning_rate=float(cells["learning_rate"]),
+        images_per_second=float(cells["images_per_second"]),
+        seconds=float(cells["seconds"]),
+        limited_by=cells["limited_by"],
+    )

@@ -11,6 +11,7 @@ from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.match import listed
+from vidi.evaluation.run_files import METRICS, PREDICTIONS, AnsweredImage, RunFiles, read_run
 from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import DataFacts, ModelName
 from vidi.files import escape_path, read_json, unescape_path
@@ -18,15 +19,12 @@ from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
 from vidi.report.pages.compare import tell_apart
-from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
 from vidi.report.words.text import count_of
 from vidi.workflows.comparing.written import BothAnswered, Compared, write_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import open_store
 from vidi.workflows.interaction.run_folder import (
     EVALUATION,
-    METRICS,
-    PREDICTIONS,
     REQUEST,
     SPLITS,
     open_run_folder,

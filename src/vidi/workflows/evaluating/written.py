@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from vidi.data.dataset import Dataset
-from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import LabelFigures, Origin, scored_metrics, write_metrics
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.document import LabelFigures, Origin, scored_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch
+from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.evaluation.sections import AccountFacts, DataFacts, LearntFacts, ModelName
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
@@ -24,7 +25,7 @@ from vidi.report.pages.run import write_report
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.interaction.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
+from vidi.workflows.interaction.run_folder import EVALUATION, SPLITS, open_run_folder, safe_name
 from vidi.workflows.requests.evaluate import EvaluateRequest
 
 
@@ -119,6 +120,6 @@ def write_evaluation(
         test_uses=test_uses,
         trust=replace(trust, refuted=tuple(one.as_refuted() for one in refuted_on(answers, model))),
     )
-    write_predictions(folder / PREDICTIONS, answers, model)
-    write_metrics(folder / METRICS, metrics)
+    write_predictions(folder, answers, model)
+    write_metrics(folder, metrics)
     write_report(folder, model=predictor.model, store=dataset.store, options=options, with_images=request.images)

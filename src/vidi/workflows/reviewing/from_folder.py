@@ -13,7 +13,8 @@ from vidi.data.copies.near_copies import find_near_copies
 from vidi.data.dataset import Dataset
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.errors import DataError, ImageError, MissingPackageError
-from vidi.files import escape_path
+from vidi.evaluation.run_files import SuspectLabel
+from vidi.files import escape_path, unescape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
@@ -26,7 +27,6 @@ from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.run_files import SuspectLabel
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.reviewing.items import Occasion, ReviewItem
 from vidi.workflows.reviewing.labels_file import LabelsFile
@@ -174,7 +174,7 @@ def review_items(
             f"{escape_path(images.title)}: every image has a label, and nothing speaks against one",
             "Name a model that may doubt them, `--model MODEL`, or put new images beside the class folders.",
         )
-    suggested = {one.path: (one.suggested, one.suggested_confidence) for one in suspects}
+    suggested = {one.path: (unescape_path(one.suggested), one.suggested_confidence) for one in suspects}
     items = [
         replace(
             _item(found[row], occasion, images, int(sizes[copies[row]]) - 1), suggested=suggested.get(found[row].path)

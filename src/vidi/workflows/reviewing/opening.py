@@ -8,13 +8,13 @@ from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.open_source import open_source
 from vidi.errors import DataError, UsageError
+from vidi.evaluation.run_files import SuspectLabel, read_suspects
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry.registered import find_name
-from vidi.report.pages.run_files import SuspectLabel, read_suspects
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest

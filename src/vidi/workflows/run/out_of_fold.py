@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.run_files import LABEL_ERRORS
 from vidi.groups import deal_learnable_folds
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
@@ -13,7 +14,6 @@ from vidi.prediction.framed import run_pixels
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.progress import trainings_for_calibration
-from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data, describe_model
 from vidi.workflows.run.known import Distances, Strangers, embed_known

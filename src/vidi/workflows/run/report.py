@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vidi.data.splitting.leaks import describe_leak
-from vidi.evaluation.answers import write_predictions
-from vidi.evaluation.document import Metrics, Origin, write_metrics
+from vidi.evaluation.document import Metrics, Origin
+from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts, from_plain
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
@@ -17,7 +17,7 @@ from vidi.training.train import TrainedNetwork
 from vidi.workflows.explaining.neighbours import write_neighbours
 from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.interaction.run_folder import METRICS, MODEL, PREDICTIONS
+from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.evaluate import Tested
@@ -57,13 +57,13 @@ def report_run(
         ),
     )
     metrics = with_studies(metrics, folder)
-    write_predictions(folder / PREDICTIONS, tested.answers, model.metadata)
-    write_metrics(folder / METRICS, replace(metrics, seconds=times_of(context)))
+    write_predictions(folder, tested.answers, model.metadata)
+    write_metrics(folder, replace(metrics, seconds=times_of(context)))
     write_whole(folder / MODEL, model.data)  # from here on the run is finished
     write_model_card(folder)
     options = decode_options(prepared.request)
     write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
-    write_metrics(folder / METRICS, replace(metrics, seconds=times_of(context)))  # with the report's own
+    write_metrics(folder, replace(metrics, seconds=times_of(context)))  # with the report's own
 
 
 def times_of(context: Context) -> dict[str, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
+from vidi.evaluation.run_files import LABEL_ERRORS
 from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures, as_plain, from_plain
 from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
@@ -18,7 +19,6 @@ from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.subsamples import answer_out_of_fold, errors_by_size, reduce_features
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.progress import TOO_FEW_TO_STUDY, computing_for_studies
-from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.pretrained.backbones import (
     backbone_recipe,
     candidates_for,

@@ -1,10 +1,8 @@
 """Likely label errors, from a run's own predictions."""
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +11,17 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
+from vidi.evaluation.run_files import LABEL_ERRORS, SuspectLabel, read_suspects, write_suspects
 from vidi.evaluation.sections import LabelErrors, from_plain
-from vidi.files import escape_path, read_csv_text, read_json, unescape_path, write_csv_whole, write_whole
+from vidi.files import escape_path, read_json, write_whole
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.workflows.interaction.progress import suspects_line
-from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
+from vidi.workflows.interaction.run_folder import STUDY
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared
 
-COLUMNS = (
-    "rank",
-    "path",
-    "digest",
-    "part",
-    "label",
-    "suggested",
-    "self_confidence",
-    "suggested_confidence",
-    "left_out",
-)
-LEFT_OUT = "yes"
 MOST_LEFT_OUT = 0.5  # of a class's training images; more would say that the class, not its labels, is in doubt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
-    """An image whose label is likely wrong."""
-
-    row: int  # of the image
-    label: str  # as it was given; of several classes all
-    suggested: str
-    self_confidence: (
-        float  # the probability of its label (of the most doubtful of several), by a model that has not seen it
-    )
-    suggested_confidence: float
 
 
 def study_labels(
@@ -81,21 +55,22 @@ def study_labels(
                 raise
             context.events.say(f"{error.cause}: {error.remedy}")
             return prepared
-        rows_of = [suspect.row for suspect in suspects] if drop_suspects else []
+        rows_of = [row for row, _ in suspects] if drop_suspects else []
         left_out = choose_dropped(rows_of, prepared.truth.strata, train=prepared.split.rows("train"))
         counts: dict[str, float] = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
         truth = prepared.truth.at(rows)
         if isinstance(truth, OneClass) and not can_accuse(probabilities, truth.labels):
             counts["accuracy"] = float(truth.correct(probabilities).mean())
         keep_study(folder, {"label_errors": counts})
-        write_csv_whole(folder / LABEL_ERRORS, _rows(prepared, suspects, left_out))
+        dropped = set(left_out.tolist())
+        write_suspects(folder, [replace(suspect, is_left_out=row in dropped) for row, suspect in suspects])
     return tell_suspects(context, prepared)
 
 
 def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
     """Say what label_errors.csv holds; the data with what it says is left out."""
     counts = read_study(context.folder).get("label_errors")
-    prepared = replace(prepared, left_out=_read_left_out(context.folder / LABEL_ERRORS, prepared))
+    prepared = replace(prepared, left_out=_read_left_out(context.folder, prepared))
     if counts is None:
         return prepared
     context.events.say(suspects_line(from_plain(LabelErrors, counts)))
@@ -104,8 +79,8 @@ def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
 
 def find_suspects(
     prepared: Prepared, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
-) -> tuple[Suspect, ...]:
-    """Find the images whose label is likely wrong, least likely label first.
+) -> list[tuple[int, SuspectLabel]]:
+    """Find the images whose label is likely wrong with their rows, least likely label first.
 
     Args:
         prepared: the data.
@@ -114,41 +89,57 @@ def find_suspects(
     """
     truth, classes = prepared.truth.at(rows), prepared.dataset.classes
     if isinstance(truth, SeveralClasses):
-        return _suspect_targets(truth.shown, rows, probabilities, classes)
+        return _suspect_targets(prepared, truth.shown, rows, probabilities)
     # A class none of whose images was held out has no answers to be judged by: it is neither accused nor suggested.
     present, labels = np.unique(truth.labels, return_inverse=True)
     classes = tuple(classes[label] for label in present.tolist())
     probabilities = probabilities[:, present] / probabilities[:, present].sum(axis=1, keepdims=True)
     suggested = suggest_labels(probabilities, labels)
-    return tuple(
-        Suspect(
-            row=int(rows[index]),
+    return [
+        _suspect(
+            prepared,
+            int(rows[index]),
             label=escape_path(classes[labels[index]]),
             suggested=escape_path(classes[suggested[index]]),
-            self_confidence=float(probabilities[index, labels[index]]),
-            suggested_confidence=float(probabilities[index, suggested[index]]),
+            confidences=(probabilities[index, labels[index]], probabilities[index, suggested[index]]),
         )
         for index in find_label_errors(probabilities, labels).tolist()
-    )
+    ]
 
 
 def _suspect_targets(
-    targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
-) -> tuple[Suspect, ...]:
+    prepared: Prepared, targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> list[tuple[int, SuspectLabel]]:
     """The same where images may show several classes: what is suggested is right about every doubtful one."""
-    wrong = find_wrong_targets(probabilities, targets)
+    wrong, classes = find_wrong_targets(probabilities, targets), prepared.dataset.classes
     believed = np.where(targets, probabilities, 1 - probabilities)
     least = np.where(wrong, believed, 1.0).min(axis=1)
-    return tuple(
-        Suspect(
-            row=int(rows[index]),
+    return [
+        _suspect(
+            prepared,
+            int(rows[index]),
             label=join_names(classes, targets[index]),
             suggested=join_names(classes, targets[index] ^ wrong[index]),
-            self_confidence=float(least[index]),
-            suggested_confidence=float(1 - least[index]),
+            confidences=(least[index], 1 - least[index]),
         )
         for index in np.argsort(least, kind="stable").tolist()
         if wrong[index].any()
+    ]
+
+
+def _suspect(
+    prepared: Prepared, row: int, *, label: str, suggested: str, confidences: tuple[float, float]
+) -> tuple[int, SuspectLabel]:
+    """A row, and what label_errors.csv says of its image."""
+    return row, SuspectLabel(
+        path=prepared.dataset.images[row].path,
+        digest=prepared.check.records[row].digest or "",
+        part=prepared.split.parts[row],
+        label=label,
+        suggested=suggested,
+        confidence=float(confidences[0]),
+        suggested_confidence=float(confidences[1]),
+        is_left_out=False,
     )
 
 
@@ -194,37 +185,17 @@ def choose_dropped(
     return np.array(sorted(chosen), np.int64)
 
 
-def _rows(prepared: Prepared, suspects: Sequence[Suspect], left_out: NDArray[np.int64]) -> Iterator[Sequence[object]]:
-    dropped = set(left_out.tolist())
-    yield COLUMNS
-    for rank, suspect in enumerate(suspects, start=1):
-        yield [
-            rank,
-            escape_path(prepared.dataset.images[suspect.row].path),
-            prepared.check.records[suspect.row].digest or "",
-            prepared.split.parts[suspect.row],
-            suspect.label,
-            suspect.suggested,
-            f"{suspect.self_confidence:.6g}",
-            f"{suspect.suggested_confidence:.6g}",
-            LEFT_OUT if suspect.row in dropped else "",
-        ]
-
-
-def _read_left_out(path: Path, prepared: Prepared) -> NDArray[np.int64]:
+def _read_left_out(folder: Path, prepared: Prepared) -> NDArray[np.int64]:
     """The images that a run's list says are left out.
 
     Raises:
         DataError: the list is damaged, or is not of this data.
     """
     row_of = {image.path: row for row, image in enumerate(prepared.dataset.images)}
-    try:
-        table = csv.DictReader(io.StringIO(read_csv_text(path), newline=""))
-        rows = sorted(row_of[unescape_path(line["path"])] for line in table if line["left_out"] == LEFT_OUT)
-    except FileNotFoundError:
-        rows = []
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+    left_out = [one.path for one in read_suspects(folder) if one.is_left_out]
+    if strange := next((path for path in left_out if path not in row_of), None):
         raise DataError(
-            f"{escape_path(path)} is damaged or belongs to other data: {error}", "Delete it, and resume."
-        ) from error
-    return np.array(rows, np.int64)
+            f"{escape_path(folder / LABEL_ERRORS)} belongs to other data: it names {escape_path(strange)}",
+            "Delete it, and resume.",
+        )
+    return np.array(sorted(row_of[path] for path in left_out), np.int64)

@@ -8,20 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.run_files import METRICS, PREDICTIONS, RunFiles, read_run
 from vidi.figures.learning import plot_learning
 from vidi.figures.reliability import plot_reliability
 from vidi.figures.svg import INK, draw_pixels
-from vidi.report.pages.run_files import MODEL, RunFiles, read_run
 from vidi.report.pictures.drawings import LEAST_EPOCHS, best_epoch, reliability_bins
 from vidi.report.words.sentences import first_line
+from vidi.training.loop.progress import RESULTS, read_results
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.run_folder import CHECK, METRICS, MODEL_CARD, PREDICTIONS, RECIPE, REPORT, SPLITS
+from vidi.workflows.interaction.run_folder import CHECK, MODEL, MODEL_CARD, RECIPE, REPORT, SPLITS
 from vidi.workflows.tracking.tracker import TrackedResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FILES = (REPORT, MODEL_CARD, METRICS, PREDICTIONS, "results.csv", RECIPE, SPLITS, CHECK)
+FILES = (REPORT, MODEL_CARD, METRICS, PREDICTIONS, RESULTS, RECIPE, SPLITS, CHECK)
 MOST_NAMED = 20  # classes whose names and counts can be read in a confusion matrix
 INCH_EACH, LEAST_INCHES, MOST_INCHES = 0.35, 3.0, 9.0
 DARK = 0.6  # share of a row from which its count is written in white
@@ -96,10 +97,11 @@ def draw_pictures(run: RunFiles) -> dict[str, NDArray[np.uint8]]:
         name → (height, width, 3) uint8, RGB. None shows an image of the user's.
     """
     pictures = {}
-    if len(run.history) >= LEAST_EPOCHS:
-        epochs, best = [row.number for row in run.history], best_epoch(run.history)
-        losses = [row.train_loss for row in run.history], [row.validation_loss for row in run.history]
-        shares = [row.train_accuracy for row in run.history], [row.validation_accuracy for row in run.history]
+    history = read_results(run.folder)
+    if len(history) >= LEAST_EPOCHS:
+        epochs, best = [row.epoch for row in history], best_epoch(history)
+        losses = [row.train_loss for row in history], [row.validation_loss for row in history]
+        shares = [row.train_accuracy for row in history], [row.validation_accuracy for row in history]
         for measure, (training, validation) in (("loss", losses), ("accuracy", shares)):
             pictures[measure] = draw_pixels(
                 plot_learning(epochs, training, validation, measure=measure, best_epoch=best)
