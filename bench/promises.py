@@ -17,7 +17,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from vidi.metrics.conformal import coverage_band, find_candidates  # noqa: E402
 from vidi.metrics.intervals import bootstrap_intervals  # noqa: E402
 from vidi.metrics.selective import RANKINGS  # noqa: E402
 from vidi.metrics.truth import OneClass  # noqa: E402
-from vidi.model_file.write import recalibrate  # noqa: E402
+from vidi.model_file.write import set_metadata  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
@@ -133,7 +133,7 @@ def answer(folder: Path, request: DataRequest) -> Answered:
     """What the finished model says, without its calibration, about its calibration and test images."""
     path = folder / "model.onnx"
     metadata = Predictor.load(path).metadata
-    bare = Predictor.load(recalibrate(path, None, metadata).path)
+    bare = Predictor.load(set_metadata(path, replace(metadata, calibration=None)).path)
     dataset = read_source(request)
     part = {row.path: (row.part, row.group) for row in read_assignments(folder / "splits.csv")}
     chosen = [image for image in dataset.images if part.get(image.path, ("", ""))[0] in ("calibration", "test")]

@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from vidi.metrics.conformal import coverage_band  # noqa: E402
 from vidi.metrics.multi_label import probability_of_all  # noqa: E402
 from vidi.metrics.truth import SeveralClasses  # noqa: E402
 from vidi.model_file.decisions import call_classes, find_all_candidates  # noqa: E402
-from vidi.model_file.write import recalibrate  # noqa: E402
+from vidi.model_file.write import set_metadata  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
@@ -119,7 +120,7 @@ def answer(folder: Path, request: DataRequest) -> tuple[NDArray[np.float32], NDA
     of them are the former.
     """
     path = folder / "model.onnx"
-    bare = Predictor.load(recalibrate(path, None, Predictor.load(path).metadata).path)
+    bare = Predictor.load(set_metadata(path, replace(Predictor.load(path).metadata, calibration=None)).path)
     dataset, part = read_source(request), {row.path: row.part for row in read_assignments(folder / "splits.csv")}
     rows = [row for row, image in enumerate(dataset.images) if part.get(image.path) in ("calibration", "test")]
     answers = bare.predict_files([dataset.images[row].path for row in rows], store=dataset.store)

@@ -13,7 +13,7 @@ from vidi.images.framing import frame_image, reduce_to_frame
 from vidi.images.pool import read_images
 from vidi.images.store import ImageStore
 from vidi.metrics.temperature import log_probabilities
-from vidi.model_file.write import recalibrate
+from vidi.model_file.write import set_metadata
 from vidi.prediction.predictor import Predictor
 
 Image = NDArray[np.uint8]
@@ -78,7 +78,7 @@ class Answering:
         predictor, copy = Predictor.load(run), folder / "bare.onnx"
         shutil.copyfile(predictor.model.path, copy)
         kept = replace(predictor.metadata, verdict=None, operating_points=None, test=None, drift_reference=None)
-        recalibrate(copy, None, replace(kept, calibration=None, refuted=None))
+        set_metadata(copy, replace(kept, calibration=None, refuted=None))
         return cls(predictor, Predictor.load(copy))
 
     def ask(

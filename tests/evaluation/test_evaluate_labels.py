@@ -14,8 +14,8 @@ from sklearn.metrics import (
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
 from vidi.evaluation.document import evaluate_parts, scored_metrics
 from vidi.evaluation.evaluate import evaluate_labels
-from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
+from vidi.evaluation.guarantees.verdicts import evaluate_points
 from vidi.evaluation.run_files import write_predictions
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata

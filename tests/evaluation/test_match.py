@@ -1,11 +1,9 @@
 """Classes are matched by name, and a mismatch says what to type."""
 
-import numpy as np
 import pytest
 
 from vidi.errors import DataError
 from vidi.evaluation.match import match_classes
-from vidi.metrics.truth import OneClass, SeveralClasses
 
 
 def test_classes_that_the_data_lacks_are_absent_and_those_that_the_model_lacks_foreign():
@@ -44,10 +42,9 @@ def test_long_lists_are_cut():
         match_classes([f"m{number}" for number in range(50)], ["a"])
 
 
-def test_the_truth_about_the_datas_classes_becomes_one_about_the_models():
+def test_what_images_show_is_told_in_the_models_classes():
     match = match_classes(["cat", "dog", "cow"], ["dog", "bird", "cat"])
-    one = OneClass(labels=np.array([0, 1, 2]), class_count=3)
-    several = SeveralClasses.of(np.array([[True, True, False], [False, True, False], [True, False, True]]))
 
-    assert match.truth(one, ["cat", "dog", "cow"]).strata.tolist() == [1, -1, 0]
-    assert match.truth(several, ["cat", "dog", "cow"]).shown.astype(int).tolist() == [[0, 1, 0], [0, 0, 0], [1, 1, 0]]
+    shown = match.targets(["cat", "dog", "cow"], [frozenset({0, 1}), frozenset({1}), frozenset({0, 2})])
+
+    assert shown.astype(int).tolist() == [[0, 1, 0], [0, 0, 0], [1, 1, 0]]

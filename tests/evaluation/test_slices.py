@@ -8,9 +8,8 @@ from PIL import Image
 from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import LabelledImage
 from vidi.errors import ImageError
-from vidi.evaluation.answers import Answers
+from vidi.evaluation.answers import Answers, Traits, measure_traits, traits_of
 from vidi.evaluation.slices import evaluate_slices
-from vidi.evaluation.traits import Traits, measure_traits, traits_of
 from vidi.prediction.stream import Answer
 
 CLASSES = ("cat", "dog")

@@ -24,7 +24,7 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.engines.registry import ENGINES
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
-from vidi.workflows.exporting.agreement import compare_sessions, open_unfused
+from vidi.workflows.exporting.judged import compare_sessions, open_unfused
 
 METADATA = tiny_metadata(framing=Framing(size=(16, 16), mode="stretch"))
 

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from tests.draw import draw
-from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
+from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_network
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
@@ -17,7 +17,7 @@ from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints, points_from_json, points_to_json
 from vidi.model_file.read import read_model
 from vidi.model_file.schema import metadata_to_json
-from vidi.model_file.write import model_bytes, recalibrate, set_metadata, write_model
+from vidi.model_file.write import model_bytes, set_metadata, write_model
 
 
 def run(data: bytes, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """A network small enough to follow by hand, and model files made of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidi.images.framing import Framing
-from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.read import ModelFile
-from vidi.model_file.write import write_model
+from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.write import set_metadata, write_model
 
 
 def tiny_network(
@@ -60,3 +61,8 @@ def tiny_model(path: Path, *, classes: int = 3, framing: Framing | None = None, 
     """A written model file with random weights."""
     metadata = tiny_metadata(classes=classes, framing=framing)
     return write_model(path, tiny_network(classes=classes, size=metadata.framing.size, seed=seed), metadata)
+
+
+def recalibrate(path: Path, calibration: Calibration | None) -> ModelFile:
+    """Give a model file another calibration; None: the bare logits."""
+    return set_metadata(path, replace(read_model(path).metadata, calibration=calibration))

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from tests.cases import few_fast
+from tests.model_file.tiny import recalibrate
 from tests.networks.test_to_onnx import session_of, with_lived_in_statistics
 
 from vidi.images.framing import Framing
 from vidi.metrics.outputs import Sigmoid
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.read import read_model
-from vidi.model_file.write import recalibrate, write_model
+from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.from_onnx import start_from, weights_of
 from vidi.networks.layers import Classifier

@@ -7,8 +7,7 @@ import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.guarantees.at_points import OperatingFigures, PointFigures
-from vidi.evaluation.guarantees.verdicts import RiskCoverage, VerdictFigures
+from vidi.evaluation.guarantees.verdicts import OperatingFigures, PointFigures, RiskCoverage, VerdictFigures
 from vidi.evaluation.sections import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
 from vidi.export.model_document import verdict_sentences
 from vidi.metrics.intervals import Interval

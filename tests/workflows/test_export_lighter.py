@@ -24,8 +24,8 @@ from vidi.prediction.predictor import Predictor
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.export import export
 from vidi.workflows.exporting import fewer_bits, judged
-from vidi.workflows.exporting.agreement import Agreement
 from vidi.workflows.exporting.images import find_images
+from vidi.workflows.exporting.judged import Agreement
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.data import DataRequest

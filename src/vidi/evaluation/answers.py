@@ -7,19 +7,21 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.dataset import Dataset
+from vidi.data.copies.capture import read_camera
+from vidi.data.dataset import Dataset, LabelledImage
 from vidi.errors import ImageError, ShapeError
 from vidi.evaluation.match import ClassMatch
-from vidi.evaluation.traits import Traits, measure_traits, traits_of
 from vidi.files import escape_in_list
 from vidi.images.account import Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
-from vidi.images.statistics import ImageStatistics
+from vidi.images.statistics import ImageStatistics, brightness_of
 from vidi.metrics.arrays import Counts, Floats, Labels
+from vidi.metrics.outputs import SIGMOID
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
 
 Mask = NDArray[np.bool_]
 Item = TypeVar("Item")
@@ -30,6 +32,18 @@ CHANGED = ("changed", "The file changed after it was checked.")
 OF_ALL = frozenset({"classes", "looks", "lost"})  # fields of `Answers` without a value for each image
 SAID_EVERY = 500  # images
 MOST_SEEN = 5_000  # images whose embeddings and statistics are kept; up to twice as many of a stream of unknown length
+_MEASURED = np.dtype([("brightness", "<f4"), ("camera", "S60")])
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """One test image, apart from what it shows."""
+
+    size: tuple[int, int]  # (height, width), pixels
+    brightness: float  # mean grey level, 0 to 255
+    camera: str  # maker and model; empty where the file names none
+    source: str  # folder, without those that are named after the class or the part; perhaps empty
+    columns: tuple[tuple[str, str], ...] = ()  # of the table that names it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -285,7 +299,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
     match, images, classes = want.match or ClassMatch.of_same(dataset.classes), dataset.images, predictor.classes
     labels = [images[row].labels for row in rows]
     several = None
-    if predictor.metadata.multi_label:
+    if predictor.metadata.outputs == SIGMOID:
         called = as_called([one.decision for one in said], classes)
         several = SeveralCalled(shown=match.targets(classes, labels), called=called)
     return Answers(
@@ -322,6 +336,48 @@ def answer_alike(
         given.append(answer(predictor, dataset, parts, want))
         parts = {row: parts[row] for row in given[-1].rows.tolist()}
     return [one.only(np.isin(one.rows, list(parts))) for one in given]
+
+
+def measure_traits(data: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Light and camera of one file, packed; a measure for `Predictor.predict_files`.
+
+    Args:
+        data: the file's bytes.
+        image: (height, width, 3) uint8, upright.
+    """
+    camera = read_camera(data).encode("ascii", "replace")[: _MEASURED["camera"].itemsize]
+    return np.array([(brightness_of(image), camera)], dtype=_MEASURED).view(np.uint8)
+
+
+def traits_of(answer: Answer, image: LabelledImage, *, classes: Sequence[str]) -> Traits:
+    """Return the traits of one image.
+
+    Args:
+        answer: of `Predictor.predict_files` with `measure_traits`.
+        image: the same image in its data set.
+        classes: of the data set.
+    """
+    assert answer.measured is not None  # noqa: S101 - the caller asked for it, and the image was answered
+    assert answer.size is not None  # noqa: S101
+    measured = np.ascontiguousarray(answer.measured).view(_MEASURED)[0]
+    return Traits(
+        size=answer.size,
+        brightness=float(measured["brightness"]),
+        camera=measured["camera"].decode("ascii", "replace"),
+        source=source_of(image.path, class_names=[classes[label] for label in image.labels], part=image.part),
+        columns=image.columns,
+    )
+
+
+def source_of(path: str, *, class_names: Sequence[str], part: str | None) -> str:
+    """The folders of an image, without those that are named after what it shows or its part.
+
+    >>> source_of("clinic 2/train/cat/7.png", class_names=["cat"], part="train")
+    'clinic 2'
+    """
+    folders = path.replace("\\", "/").split("/")[:-1]
+    left_out = {name.casefold() for name in (*class_names, part or "")}
+    return "/".join(folder for folder in folders if folder.casefold() not in left_out)
 
 
 def as_column(novelty: Sequence[float | None]) -> Floats | None:

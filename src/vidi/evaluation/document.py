@@ -9,9 +9,15 @@ import numpy as np
 from vidi.evaluation.answers import EXTRA, TEST, Answers, join_names
 from vidi.evaluation.evaluate import evaluate_labels, evaluate_predictions
 from vidi.evaluation.evaluation import Estimate, Evaluation
-from vidi.evaluation.guarantees.at_points import OperatingFigures, evaluate_points
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
-from vidi.evaluation.guarantees.verdicts import VerdictFigures, evaluate_verdicts, find_unknown, unknown_share
+from vidi.evaluation.guarantees.verdicts import (
+    OperatingFigures,
+    VerdictFigures,
+    evaluate_points,
+    evaluate_verdicts,
+    find_unknown,
+    unknown_share,
+)
 from vidi.evaluation.robustness import NotMeasured, Robustness
 from vidi.evaluation.sections import (
     BESIDE,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError
 from vidi.files import escape_path
-from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
 MOST_NAMES_SHOWN = 20
 ALIKE = 0.75  # of two names that are proposed as one class
@@ -41,25 +40,6 @@ class ClassMatch:
         for row, each in enumerate(labels):
             shown[row] = np.isin(model_classes, [self.names[label] for label in each])
         return shown
-
-    def truth(self, known: Truth, model_classes: Sequence[str]) -> Truth:
-        """What images show of the model's classes.
-
-        Args:
-            known: what they show of the data's classes.
-            model_classes: names in the model file.
-        """
-        places = {name: place for place, name in enumerate(model_classes)}
-        columns = np.array([places.get(name, -1) for name in self.names], np.int64)
-        match known:
-            case OneClass(labels=labels):
-                return OneClass(labels=columns[labels], class_count=len(model_classes))
-            case SeveralClasses():
-                shown = np.zeros((len(known), len(model_classes)), np.bool_)
-                for row, column in enumerate(columns.tolist()):
-                    if column >= 0:
-                        shown[:, column] |= known.shown[:, row]
-                return SeveralClasses.of(shown)
 
 
 def match_classes(model_classes: Sequence[str], data_classes: Sequence[str], *, names: str | None = None) -> ClassMatch:

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.readers.further_columns import is_number
-from vidi.evaluation.answers import Answers
+from vidi.evaluation.answers import Answers, Traits
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.scores import ENOUGH_GROUPS, effective_weights, number_groups
 from vidi.evaluation.sections import ROUND, key
-from vidi.evaluation.traits import Traits
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
 from vidi.metrics.slices import adjust_for_looks, worse_by_chance

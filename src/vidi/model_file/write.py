@@ -100,17 +100,6 @@ def bytes_with(before: ModelFile, metadata: ModelMetadata) -> bytes:
     return finished_bytes(model, metadata)
 
 
-def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMetadata | None = None) -> ModelFile:
-    """Give a model file another calibration (None: the bare logits); `weights_digest` stays the same.
-
-    Args:
-        path: the file, rewritten whole or not at all.
-        calibration: what stands between logits and softmax from now on.
-        metadata: what else the file says about itself from now on; its own words by default.
-    """
-    return set_metadata(path, replace(metadata or read_model(path).metadata, calibration=calibration))
-
-
 def finished_bytes(model: onnx.ModelProto, metadata: ModelMetadata) -> bytes:
     """The bytes of a file with this graph: golden answers asked, metadata set, digests filled in.
 

@@ -14,11 +14,13 @@ from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
 from vidi.workflows.evaluating.learnt import account_for
 from vidi.workflows.evaluating.written import Scored
-from vidi.workflows.exporting.agreement import compare_sessions, measure_rates, open_unfused
 from vidi.workflows.exporting.fewer_bits import write_calibrated
 from vidi.workflows.exporting.images import find_images
 from vidi.workflows.exporting.judged import (
     Lighter,
+    compare_sessions,
+    measure_rates,
+    open_unfused,
     require_as_good,
     require_enough,
     require_possible,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from vidi.evaluation.evaluation import Curves, Evaluation
-from vidi.evaluation.guarantees.at_points import OperatingFigures
-from vidi.evaluation.guarantees.verdicts import VerdictFigures
+from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
 from vidi.evaluation.sections import LearningFigures
 from vidi.figures.learning import draw_learning_curve, draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 from vidi.data.dataset import Dataset
 from vidi.errors import GateError
 from vidi.evaluation.answers import Answers, name_truths
-from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers, pair_answers
-from vidi.evaluation.disagreements import KINDS, NONE, choose_shown, find_disagreements, write_disagreements
+from vidi.evaluation.comparison import (
+    KINDS,
+    NONE,
+    Comparison,
+    PairedAnswers,
+    choose_shown,
+    compare_answers,
+    find_disagreements,
+    pair_answers,
+    write_disagreements,
+)
 from vidi.evaluation.match import ClassMatch
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
