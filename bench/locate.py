@@ -32,7 +32,7 @@ from bench.processor import describe, kind
 from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.figures.drawing import Drawing, side_by_side
-from vidi.figures.ranking import draw_box_precision
+from vidi.figures.evaluation import draw_box_precision
 from vidi.files import write_whole
 from vidi.metrics.detection import RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor

@@ -35,7 +35,7 @@ from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.workflows.export import export
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import ExportRequest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

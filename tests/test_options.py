@@ -27,8 +27,8 @@ from vidi.options import Argument, Declared, Option, Part, declared, made
 from vidi.workflows.requests import shared
 from vidi.workflows.requests import train as of_training
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.in_use import LogRequest
 from vidi.workflows.requests.locate import LocateRequest
-from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.train import TrainRequest
 
 SOURCE = Path(vidi.__file__).parent

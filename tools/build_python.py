@@ -6,13 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vidi.options import Declared, Option, declared
-from vidi.workflows.requests.benchmark import BenchmarkRequest
 from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import EvaluateRequest
-from vidi.workflows.requests.explain import ExplainRequest
 from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest, ExplainRequest
 from vidi.workflows.requests.train import TrainRequest
 
 FOLDER = Path(__file__).parents[1] / "src" / "vidi" / "workflows" / "python"

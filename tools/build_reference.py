@@ -32,16 +32,22 @@ from vidi.workflows.check import Checked
 from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.locating.search import LocatedImage
-from vidi.workflows.requests.benchmark import BenchmarkRequest
-from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.check import CheckRequest, SplitRequest
-from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
-from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.in_use import MonitorRequest
 from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
-from vidi.workflows.requests.monitor import MonitorRequest
+from vidi.workflows.requests.model_file import (
+    BenchmarkRequest,
+    BoxSearch,
+    CalibrateRequest,
+    CompareRequest,
+    EvaluateRequest,
+    ExplainedPages,
+    ExplainRequest,
+    ExportRequest,
+    NetworkRequest,
+    StoredRequest,
+)
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest

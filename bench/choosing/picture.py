@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidi.figures.drawing import side_by_side
-from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+from vidi.figures.drawing import FIRST, SECOND, SOFT, draw_svg, side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

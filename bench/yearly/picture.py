@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vidi.figures.svg import FIRST, INK, SECOND, SOFT, draw_svg
+from vidi.figures.drawing import FIRST, INK, SECOND, SOFT, draw_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vidi.cli.live import LiveBar, StageLine
-from vidi.cli.screen import aligned, draws, painter, show_table
-from vidi.cli.stage import ShownStage
+from vidi.cli.screen import ShownStage, aligned, draws, painter, show_table
 from vidi.cli.terminal import Terminal
 from vidi.training.loop.progress import Progress
 

@@ -15,7 +15,7 @@ from tests.docs.test_serve import Reader
 from tests.draw import draw, encoded
 from tests.video.draw import write_video
 from vidi.files import digest_of, write_whole
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import open_review
 
 PAGE = ROOT / "docs" / "presence.md"

@@ -24,7 +24,7 @@ from vidi.model_file.schema import metadata_from_json
 from vidi.prediction.engines.by_openvino import open_openvino_graph
 from vidi.workflows import export as story
 from vidi.workflows.export import export
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import ExportRequest
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
 EXPORTING = """

@@ -14,7 +14,7 @@ from tests.model_file.test_golden import judged
 from vidi.model_file.golden import encode_image
 from vidi.model_file.golden_vector import vector_from_json
 from vidi.workflows.export import export
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import ExportRequest
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "build" / "node" / "node_modules"  # filled by tools/fetch_node_runtime.py

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vidi.figures.class_sizes import draw_class_sizes
+from vidi.figures.bars import draw_class_sizes
 from vidi.figures.drawing import side_by_side
-from vidi.figures.learning import draw_learning_curve
+from vidi.figures.training import draw_learning_curve
 
 CURVE = draw_learning_curve([1, 2], [1.0, 0.5], [1.1, 0.7], measure="loss", name="loss")
 

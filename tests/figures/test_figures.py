@@ -7,10 +7,16 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from vidi.figures.learning import draw_learning_curve, draw_more_images
-from vidi.figures.ranking import draw_box_precision, draw_precision_recall, draw_roc
-from vidi.figures.reliability import Reliability, draw_reliability, draw_risk_coverage, plot_reliability
-from vidi.figures.tuning import draw_importances, draw_search_history
+from vidi.figures.evaluation import (
+    Reliability,
+    draw_box_precision,
+    draw_precision_recall,
+    draw_reliability,
+    draw_risk_coverage,
+    draw_roc,
+    plot_reliability,
+)
+from vidi.figures.training import draw_importances, draw_learning_curve, draw_more_images, draw_search_history
 
 BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 20, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
 REACH = [(20, 0.4, 0.35, 0.45), (100, 0.22, 0.2, 0.25), (200, 0.19, 0.15, 0.22)]

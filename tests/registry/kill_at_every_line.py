@@ -15,7 +15,7 @@ from vidi.model_file.read import read_model
 from vidi.registry.held import HeldName
 from vidi.registry.registered import HISTORY, read_history
 from vidi.workflows.promote import promote, roll_back
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 
 WATCHED = ("/vidi/registry/", "/vidi/files.py", "/vidi/workflows/promote.py")
 OTHER_CODE = 9  # of a process that came to its end

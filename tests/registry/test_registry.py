@@ -20,7 +20,7 @@ from vidi.model_file.read import find_model, read_model
 from vidi.registry.held import HeldName, Reasons
 from vidi.registry.registered import find_name, list_registered, read_history
 from vidi.workflows.promote import promote, roll_back
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from vidi.workflows.explain import explain_inputs
 from vidi.workflows.explaining.network import describe_architecture, write_network
 from vidi.workflows.explaining.pages import write_pages
 from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.model_file import CompareRequest
 
 LONG = "a-photograph-with-a-name-as-cameras-and-servers-give-them-00d94e21-5891-492e"
 

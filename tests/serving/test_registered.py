@@ -10,7 +10,7 @@ from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import open_served
 from vidi.serving.models.table import ModelTable
 from vidi.workflows.promote import promote, roll_back
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 
 
 def promoted(folder: Path, *, seed: int) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.training.examples import drawn_data
 
-from vidi.figures.rate_range import draw_rate_range
+from vidi.figures.training import draw_rate_range
 from vidi.training.rate_range import LARGEST, SMALLEST, find_rate, suggest
 from vidi.training.recipe import Recipe
 

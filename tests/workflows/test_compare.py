@@ -29,8 +29,8 @@ from vidi.workflows.compare import compare
 from vidi.workflows.comparing.written import Compared, read_comparison
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.model_file import CompareRequest
 
 BRIGHTNESS = {"dark": 20, "middle": 120, "light": 230}
 

@@ -13,8 +13,8 @@ from vidi.workflows.compare import compare
 from vidi.workflows.comparing.stored import compare_stored
 from vidi.workflows.comparing.written import read_comparison
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.model_file import CompareRequest, StoredRequest
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from vidi.workflows.inspect import describe_model, inspect_model, self_test
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.run.budget import seconds_for_member

@@ -27,7 +27,7 @@ from vidi.workflows.evaluating.learnt import parts_to_score
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.model_file import EvaluateRequest
 from vidi.workflows.train import Run
 
 

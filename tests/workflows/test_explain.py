@@ -41,7 +41,7 @@ from vidi.workflows.explaining.network import describe_architecture, network_doc
 from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.places import page_names, require_own
-from vidi.workflows.requests.explain import ExplainedPages
+from vidi.workflows.requests.model_file import ExplainedPages
 
 THIN = ((1, 1), (1, 7), (9, 1), (2, 3_000), (3_000, 2), (2, 20_000))
 

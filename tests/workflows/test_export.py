@@ -23,7 +23,7 @@ from vidi.images.encode import encode_png
 from vidi.model_file.golden import decode_golden
 from vidi.model_file.read import ModelFile, read_model
 from vidi.workflows.export import REPORT, WRITERS, export
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import ExportRequest
 
 FOLDER_FILES = {
     "README.md",

@@ -27,9 +27,8 @@ from vidi.workflows.exporting import fewer_bits, judged
 from vidi.workflows.exporting.images import find_images
 from vidi.workflows.exporting.judged import Agreement
 from vidi.workflows.interaction.run_folder import write_request
-from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import CalibrateRequest, ExportRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.start import read_start
 

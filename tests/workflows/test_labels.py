@@ -32,10 +32,8 @@ from vidi.workflows.explaining.image import explain_file
 from vidi.workflows.interaction.events import SILENCE, Silence
 from vidi.workflows.interaction.output import write_csv, write_json, write_table
 from vidi.workflows.predict import predict_inputs
-from vidi.workflows.requests.calibrate import CalibrateRequest
-from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.model_file import CalibrateRequest, CompareRequest, EvaluateRequest
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.gain import before_calibration, gain_on_test
 from vidi.workflows.run.plan import read_and_plan

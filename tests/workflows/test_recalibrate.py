@@ -21,8 +21,8 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.calibrate import calibrate
-from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.model_file import CalibrateRequest
 
 KINDS = ("disc", "stripes", "square")
 

@@ -21,8 +21,7 @@ from vidi.model_file.write import set_metadata
 from vidi.registry.registered import find_name
 from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.promote import PromoteRequest
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import Retrained, retrain
 from vidi.workflows.retraining.plan import plan_retraining, request_again

@@ -13,7 +13,7 @@ from vidi.files import digest_of
 from vidi.images.encode import encode_png
 from vidi.log.records import Feedback
 from vidi.log.store import PredictionLog
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.retraining import plan as labels
 from vidi.workflows.retraining.plan import label_words, take_labels
 

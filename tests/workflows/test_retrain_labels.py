@@ -14,7 +14,7 @@ from vidi.log.store import PredictionLog
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import retrain
 from vidi.workflows.train import train

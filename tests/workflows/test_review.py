@@ -23,8 +23,7 @@ from vidi.model_file.limits import Verdict
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.promote import PromoteRequest
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import PromoteRequest, ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.review import export_labels, open_review
 from vidi.workflows.reviewing.desk import CLAIM_SECONDS, ReviewDesk

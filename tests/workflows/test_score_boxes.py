@@ -10,7 +10,7 @@ from vidi.errors import DataError, UsageError
 from vidi.images.encode import encode_png
 from vidi.workflows.evaluating.boxes import score_boxes
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
+from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest
 
 CORNERS = ((30, 60), (2, 3), (70, 100))
 

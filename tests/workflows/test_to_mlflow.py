@@ -25,7 +25,7 @@ from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.tracking.to_mlflow import open_run
 from vidi.workflows.tracking.tracker import TrackedRun, read_noted

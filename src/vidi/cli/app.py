@@ -6,40 +6,40 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
 import click
 
-from vidi.cli.streams import NOBODY_READS, end_now_beside_readers, let_output_go, open_closed_streams
 from vidi.errors import VidiError
 from vidi.files import escape_controls, is_full
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
 VERBS: Mapping[str, tuple[str, str]] = {
-    "demo": ("vidi.cli.demo", "Train on real photographs, and classify others."),
-    "check": ("vidi.cli.check", "Find damage, copies, leaks and odd images in a data set."),
-    "split": ("vidi.cli.split", "Divide a data set into train, validation and test."),
+    "demo": ("vidi.cli.train", "Train on real photographs, and classify others."),
+    "check": ("vidi.cli.data", "Find damage, copies, leaks and odd images in a data set."),
+    "split": ("vidi.cli.data", "Divide a data set into train, validation and test."),
     "train": ("vidi.cli.train", "Train, calibrate and test a classifier."),
     "tune": ("vidi.cli.tune", "Search for a better recipe within a time limit."),
     "evaluate": ("vidi.cli.evaluate", "Score a model file on labelled images."),
     "compare": ("vidi.cli.compare", "Test whether model B is better than model A."),
-    "calibrate": ("vidi.cli.calibrate", "Calibrate a finished model again on other images."),
+    "calibrate": ("vidi.cli.model_file", "Calibrate a finished model again on other images."),
     "predict": ("vidi.cli.predict", "Classify images with a model file."),
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
     "watch": ("vidi.cli.watch", "Tell when a class comes into view on a camera or video."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
-    "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
-    "benchmark": ("vidi.cli.benchmark", "Measure speed, memory and size of models here."),
-    "monitor": ("vidi.cli.monitor", "Notice when a model's images or accuracy change."),
-    "review": ("vidi.cli.review", "Label images on a page, the most informative first."),
+    "serve": ("vidi.cli.in_use", "Answer over HTTP for model files."),
+    "benchmark": ("vidi.cli.model_file", "Measure speed, memory and size of models here."),
+    "monitor": ("vidi.cli.in_use", "Notice when a model's images or accuracy change."),
+    "review": ("vidi.cli.in_use", "Label images on a page, the most informative first."),
     "retrain": ("vidi.cli.retrain", "Train again with new labels, and keep the better model."),
     "promote": ("vidi.cli.promote", "Put a model in use under a name."),
     "rollback": ("vidi.cli.promote", "Put the version before in use again."),
-    "export": ("vidi.cli.export", "Write a model file as a web page or a model folder."),
-    "log": ("vidi.cli.log", "Show or delete what a prediction log holds."),
+    "export": ("vidi.cli.model_file", "Write a model file as a web page or a model folder."),
+    "log": ("vidi.cli.in_use", "Show or delete what a prediction log holds."),
     "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation again."),
-    "inspect": ("vidi.cli.inspect", "Show the contents of a model file."),
+    "inspect": ("vidi.cli.model_file", "Show the contents of a model file."),
     "fetch": ("vidi.cli.housekeeping", "Download a known data set."),
     "runs": ("vidi.cli.housekeeping", "List the registered models and the runs."),
     "cache": ("vidi.cli.housekeeping", "Show or clear the cache."),
@@ -72,6 +72,7 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
 }
 INTERRUPTED = "interrupted: the command ended early; all finished files are intact"
 COMPLETION = "_VIDI_COMPLETE"  # the variable by which a shell asks how words go on, as click names it
+NOBODY_READS = 141  # exit code: what a shell reports of a program that a closed pipe has ended
 
 
 class Verbs(click.Group):
@@ -219,3 +220,44 @@ def _end_on_termination() -> None:
 
     with contextlib.suppress(ValueError):  # not in the main thread: somebody else owns the signals
         signal.signal(signal.SIGTERM, interrupt)
+
+
+def open_closed_streams() -> None:
+    """Give a command that was started with closed streams (`>&-`) empty ones.
+
+    Else the first files that it opens would take their numbers, and be read and written as if they were the streams.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(_nothing(), encoding="utf-8")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(_nothing(), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(_nothing(), "w", encoding="utf-8")
+
+
+def let_output_go() -> None:
+    """Send what is still to be written nowhere: Python would fail on it once more at its end."""
+    with contextlib.suppress(OSError, ValueError):  # standard output is no file of the system's
+        number = sys.stdout.fileno()
+        os.dup2(_nothing(), number)
+
+
+def end_now_beside_readers(code: object) -> None:
+    """End the process here where a thread is still inside FFmpeg: it would crash while the interpreter ends.
+
+    Args:
+        code: of a `SystemExit`.
+    """
+    if not any(thread.name == "vidi-stream" for thread in threading.enumerate()):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _nothing() -> int:
+    """A file that is empty and takes everything, under the lowest free number; worker processes inherit it."""
+    number = os.open(os.devnull, os.O_RDWR)
+    os.set_inheritable(number, True)
+    return number

@@ -6,7 +6,7 @@ import click
 
 from vidi.cli import options
 from vidi.options import Option, declared
-from vidi.workflows.requests.compare import CompareRequest, StoredRequest
+from vidi.workflows.requests.model_file import CompareRequest, StoredRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.comparing.written import Compared

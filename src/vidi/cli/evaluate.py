@@ -8,7 +8,7 @@ import click
 
 from vidi.cli import options
 from vidi.options import Option
-from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
+from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest
 
 SOME_BAD = 6
 
@@ -64,10 +64,9 @@ def report(run: options.RunFolder, no_images: options.NoPictures = False) -> Non
     """Write the report of a run, an evaluation or a comparison again."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.options import switched_off
     from vidi.workflows.report import rebuild_report
-    from vidi.workflows.requests.shared import NO_IMAGES
+    from vidi.workflows.requests.shared import wants_pictures
 
-    with_images = not (no_images or switched_off(NO_IMAGES))
+    with_images = wants_pictures(unless=no_images)
     path: Path = rebuild_report(run, with_images=with_images, events=Terminal())
     click.echo(f"report: {escape_path(path)}")

@@ -10,7 +10,7 @@ import click
 
 from vidi.cli import options
 from vidi.options import Argument
-from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
+from vidi.workflows.requests.model_file import ExplainedPages, ExplainRequest, NetworkRequest
 
 if TYPE_CHECKING:
     from vidi.report.pages.network import ShownNetwork

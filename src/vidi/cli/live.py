@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from vidi.cli.stage import ShownStage
+from vidi.cli.screen import ShownStage
 
 NARROWEST, WIDEST = 10, 40  # columns of the bar
 GAP = "  "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.stream import Answer
     from vidi.workflows.log import AnswerLogger
-    from vidi.workflows.requests.log import LogRequest
+    from vidi.workflows.requests.in_use import LogRequest
 
 
 def predict(
@@ -39,9 +39,8 @@ def predict(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.prediction.words import why_never_sure
     from vidi.workflows.interaction.inputs import name_inputs, named_first
-    from vidi.workflows.interaction.output import warning_about
+    from vidi.workflows.interaction.output import remark_on
     from vidi.workflows.interaction.places import check_folder_apart
     from vidi.workflows.predict import predict_inputs
 
@@ -50,10 +49,8 @@ def predict(
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = Terminal()
     predictor = Predictor.load(named_first(model, inputs.inputs, verb="predict"), engine=request.engine, say=events.say)
-    if warning := warning_about(predictor.model):
-        events.say(warning)
-    elif never := why_never_sure(predictor.metadata.verdict):
-        events.say(f"note: {never}")
+    if remark := remark_on(predictor.model):
+        events.say(remark)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=request.allow_outside)
     account = Account()
     decoding = DecodeOptions(keep_truncated=request.keep_truncated)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidi.cli import options
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.promote import Promoted

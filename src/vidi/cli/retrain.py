@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidi.cli import options
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import RetrainRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.retrain import Retrained

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -126,3 +127,21 @@ def painter(stream: TextIO, console: "Console | None" = None) -> Callable[[str],
         return captured.get()
 
     return paint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownStage:
+    """What is being done, and how far it is."""
+
+    what: str
+    done: int
+    total: int  # 0 where it is not known
+    facts: tuple[str, ...]  # figures, the most telling first
+    rate: str = ""
+    remark: str = ""  # on the rate
+    left: str  # the time left, as people say it
+
+    def line(self) -> str:
+        """The stage in one plain line."""
+        rate = f"{self.rate} ({self.remark})" if self.remark else self.rate
+        return "  ".join(filter(None, [self.what, *self.facts, rate, f"{self.left} left"]))

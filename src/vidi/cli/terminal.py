@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from vidi.cli.screen import draws
-from vidi.cli.stage import ShownStage
+from vidi.cli.screen import ShownStage, draws
 from vidi.files import escape_controls
 from vidi.numbers import percent
 

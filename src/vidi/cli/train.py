@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
-from vidi.options import Option
+from vidi.options import Argument, Option
 from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
@@ -129,3 +129,23 @@ def conclude(run: "Run", events: "Terminal") -> None:
     click.echo("".join(f"next:   {step}\n" for step in steps), nl=False)
     if run.refused:
         raise SystemExit(SOME_BAD)
+
+
+def demo(
+    name: Annotated[
+        str,
+        Argument(
+            "faces|digits|loop",
+            "Which images to classify (default faces); loop: what keeps a model good in use.",
+        ),
+    ] = "faces",
+) -> None:
+    """Train on real photographs, test, and classify images from elsewhere, in one to three minutes."""
+    from vidi.cli.terminal import Terminal
+    from vidi.machine import wait_without_spinning
+
+    wait_without_spinning()  # before torch is imported
+    from vidi.workflows.demo import run_demo
+
+    for line in run_demo(name, Path("runs"), events=Terminal()):
+        click.echo(line)

@@ -3,14 +3,14 @@
 Source: Zeiler and Fergus 2014, Visualizing and understanding convolutional networks, section 4.2.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.explanation.maps import Map
+from vidi.explanation.maps import Map, enlarge
 from vidi.images.framing import Size
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # (batch, height, width, 3) → (batch, classes)
@@ -18,6 +18,7 @@ Progress = Callable[[int, int], None]  # done, in all
 PATCH_SHARE = 0.2  # of the geometric mean of the sides: small enough to tell parts apart, large enough to be missed
 LEAST = 1e-6  # a probability is taken to lie this far from 0 and 1, so that its odds stay finite
 BATCH = 16  # covered images for each call
+STEPS = 10  # of equal area
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,3 +146,71 @@ def occlusion_map(occlusion: Occlusion, class_index: int) -> Map:
 def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float64]:
     held = np.clip(np.asarray(probability, np.float64), LEAST, 1 - LEAST)
     return np.asarray(np.log(held / (1 - held)))
+
+
+def deletion_curve(
+    predict: Predict,
+    image: NDArray[np.uint8],
+    importance: Map,
+    *,
+    class_index: int,
+    fill: NDArray[np.uint8],
+    steps: int = STEPS,
+) -> NDArray[np.float32]:
+    """The probability of a class while the image vanishes, the most important pixels first.
+
+    Args:
+        predict: gives probabilities for a batch of images of this size.
+        image: (height, width, 3) uint8.
+        importance: (height, width); larger is more important; NaN stays as it is.
+        class_index: the class.
+        fill: (3,) or (height, width, 3) uint8; what stands where pixels were.
+        steps: in how many parts of equal area it vanishes.
+
+    Returns:
+        (steps + 1,): at first with nothing gone, at last with nothing left. A map that tells the truth falls early;
+        from a blank image, filled with the image itself, it rises early.
+    """
+    if importance.shape != image.shape[:2] or steps < 1:
+        raise ShapeError(
+            f"a map of shape {importance.shape} for an image of shape {image.shape}, in {steps} steps",
+            "Give one number for each pixel, and one step or more.",
+        )
+    filled = np.broadcast_to(fill, image.shape).reshape(-1, 3)
+    order = np.argsort(-importance.ravel(), kind="stable")[: int(np.isfinite(importance).sum())]  # NaN comes last
+    mixed = np.repeat(image[None], steps + 1, axis=0).reshape(steps + 1, -1, 3)
+    for step in range(1, steps + 1):
+        changed = order[: round(len(order) * step / steps)]
+        mixed[step, changed] = filled[changed]
+    return np.asarray(predict(mixed.reshape(steps + 1, *image.shape))[:, class_index])
+
+
+def covered_probabilities(
+    predict: Predict,
+    image: NDArray[np.uint8],
+    importances: Sequence[Map],
+    *,
+    class_index: int,
+    fill: NDArray[np.uint8],
+    share: float,
+) -> NDArray[np.float32]:
+    """The probability of a class with the most important part of an image covered, for each of some maps.
+
+    Args:
+        predict: gives probabilities for a batch of images of this size.
+        image: (height, width, 3) uint8.
+        importances: each (height, width); larger is more important; NaN stays as it is.
+        class_index: the class.
+        fill: (3,) uint8; what stands where pixels were.
+        share: of the area that is covered.
+    """
+    covered = np.repeat(image[None], len(importances), axis=0)
+    for one, importance in zip(covered, importances, strict=True):
+        order = np.argsort(-importance.ravel(), kind="stable")[: int(np.isfinite(importance).sum())]
+        one.reshape(-1, 3)[order[: round(share * len(order))]] = fill
+    return np.asarray(predict(covered)[:, class_index])
+
+
+def random_map(regions: Size, size: Size, random: np.random.Generator) -> Map:
+    """A map that knows nothing, as coarse as another: what a map that tells the truth must beat."""
+    return enlarge(random.random(regions, np.float32), size)

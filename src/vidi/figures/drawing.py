@@ -1,16 +1,72 @@
-"""Figures for a notebook: one image that shows itself and can be saved."""
+"""Figures by matplotlib: as SVG, the same every time and in the colours of its page, as pixels, or for a notebook."""
 
 import base64
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import from_extra
 from vidi.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 IN_A_ROW = 3  # more would be too small to read on the width of a notebook
 GAP = 12.0  # between two figures, in the units of the drawing
+# Stand-ins that no figure uses otherwise. Each becomes a variable of the page's style; where there is no page, the
+# colour after it, which can be read on white and on black.
+INK, SOFT, LINE = "#010203", "#010204", "#010205"
+FIRST, SECOND, BAND = "#010206", "#010207", "#010208"
+_VARIABLES: Mapping[str, str] = {
+    INK: "var(--ink, #808080)",
+    SOFT: "var(--soft, #808080)",
+    LINE: "var(--line, #a0a0a0)",
+    FIRST: "var(--first, #1b8a94)",
+    SECOND: "var(--second, #d0652f)",
+    BAND: "var(--band, #1b8a9440)",
+}
+SETTINGS: Mapping[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be read aloud, found, and uses the page's font
+    "text.parse_math": False,  # a class may be called `$x$`
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same widths everywhere
+    "font.size": 11.5,
+    "axes.titlesize": 12.5,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": "cycler('color', ['#010206', '#010207'])",
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2.0,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+}
+LONGEST_NAME = 26  # signs
+DOTS_PER_INCH = 144  # twice the units of an SVG
+ON_WHITE: Mapping[str, str] = {
+    INK: "#202020",
+    SOFT: "#606060",
+    LINE: "#d8d8d8",
+    FIRST: "#1b8a94",
+    SECOND: "#d0652f",
+    BAND: "#d1e8ea",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +119,138 @@ def side_by_side(figures: Sequence[str]) -> Drawing:
     )
     titles = [title for svg in figures for title in re.findall(r"<title[^>]*>(.*?)</title>", svg)]
     return Drawing(f"{head}{content}</svg>", "; ".join(titles))
+
+
+def draw_svg(
+    draw: Callable[["Axes"], None],
+    *,
+    name: str,
+    title: str,
+    description: str,
+    size: tuple[float, float] = (3.1, 4.5),
+    texts: Mapping[str, str] | None = None,
+) -> str:
+    """Draw one pair of axes and return its `<svg>` element, ready to stand in a page.
+
+    Args:
+        draw: puts the content on the axes.
+        name: unique on the page; the ids inside the SVG start with it.
+        title: what the figure shows, for those who hear it.
+        description: what can be seen, in a sentence or two, for those who hear it.
+        size: (height, width) in inches of 72 units.
+        texts: stand-in → text of the user's. What may be in any script is drawn as a stand-in, since matplotlib warns
+            of letters that its own font lacks; the page's font has them.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    with from_extra("figures need matplotlib", extra="report"):
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    stream = io.StringIO()
+    # The settings hold for this block only; no global state of matplotlib is changed, and pyplot is not used.
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": name}):
+        figure = Figure(figsize=(size[1], size[0]), dpi=72, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.add_subplot())
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+        figure.set_layout_engine(None)  # saving lays out by drawing everything once more than it needs
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = _for_page(stream.getvalue(), name=name, title=title, description=description)
+    for stand_in, text in (texts or {}).items():
+        svg = svg.replace(stand_in, _escape(text))
+    return svg
+
+
+def legend_above(axes: "Axes", *, columns: int = 3) -> None:
+    """Name the curves above the axes, where none of them runs.
+
+    Args:
+        axes: the only ones of their figure, with labelled curves.
+        columns: names side by side.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    axes.figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1.2)
+
+
+def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
+    """Without header, metadata and style sheet; with a name and a description; ids that no other figure has."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for stand_in, variable in _VARIABLES.items():
+        svg = svg.replace(stand_in, variable)
+    svg = svg.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    opening = svg.index(">") + 1
+    view = re.search(r'viewBox="[^"]*"', svg)
+    view_box = view.group(0) if view else ""
+    labels = f'role="img" aria-labelledby="{name}-title {name}-text"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view_box} {labels}>'
+    texts = f'<title id="{name}-title">{_escape(title)}</title><desc id="{name}-text">{_escape(description)}</desc>'
+    return f"{head}{texts}{svg[opening:]}".strip()
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def draw_pixels(draw: Callable[["Axes"], None], *, size: tuple[float, float] = (3.1, 4.5)) -> NDArray[np.uint8]:
+    """Draw one pair of axes on white; (height, width, 3) uint8, RGB.
+
+    Args:
+        draw: puts the content on the axes, in the stand-in colours above.
+        size: (height, width) in inches.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    with from_extra("figures need matplotlib", extra="report"):
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    settings: dict[Any, Any] = {name: ON_WHITE.get(value, value) for name, value in SETTINGS.items() if _is_text(value)}
+    with matplotlib.rc_context({**SETTINGS, **settings}):
+        figure = Figure(figsize=(size[1], size[0]), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
+        canvas = FigureCanvasAgg(figure)
+        draw(figure.add_subplot())
+        _put_on_white(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _put_on_white(figure: "Figure") -> None:
+    """Replace the stand-in colours of lines, areas and texts by ones for white paper."""
+    from matplotlib.collections import Collection
+    from matplotlib.colors import to_hex
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
+
+    def on_white(colour: Any) -> Any:
+        return ON_WHITE.get(to_hex(colour), colour)
+
+    for artist in figure.findobj():
+        if isinstance(artist, Line2D | Text):
+            artist.set_color(on_white(artist.get_color()))
+        elif isinstance(artist, Patch):
+            artist.set_facecolor(on_white(artist.get_facecolor()))
+        elif isinstance(artist, Collection):
+            artist.set_facecolor([on_white(colour) for colour in np.atleast_2d(np.asarray(artist.get_facecolor()))])
+
+
+def cut_name(name: str, *, longest: int = LONGEST_NAME) -> str:
+    """A name as a figure has room for it.
+
+    >>> cut_name("a very long name of a class", longest=6)
+    'a very…'
+    """
+    return name if len(name) <= longest else f"{name[:longest]}…"

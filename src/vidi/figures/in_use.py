@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vidi.figures.svg import BAND, FIRST, SECOND, SOFT, draw_svg
+from vidi.figures.drawing import BAND, FIRST, SECOND, SOFT, draw_svg
 from vidi.numbers import percent
 
 if TYPE_CHECKING:

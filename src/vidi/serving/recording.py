@@ -18,7 +18,7 @@ from vidi.prediction.prediction import Prediction
 from vidi.serving.engine.classify import Classified, Rows
 from vidi.serving.models.served import ServedModel
 from vidi.serving.page_answers import PageAnswer
-from vidi.workflows.requests.log import LogRequest
+from vidi.workflows.requests.in_use import LogRequest
 
 Outcome = Prediction | ImageError
 

@@ -27,8 +27,7 @@ from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 from vidi.serving.training import Trainer, can_train
-from vidi.workflows.requests.log import LogRequest
-from vidi.workflows.requests.serve import ServeRequest
+from vidi.workflows.requests.in_use import LogRequest, ServeRequest
 
 RUNS = Path("runs")  # where trainings that the page starts are kept
 

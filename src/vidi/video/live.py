@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
 JOIN_SECONDS: Final = 0.5  # for all readers together, at the end
 EXIT_SECONDS: Final = 20.0  # and at the end of the interpreter, which must not end while a reader is inside FFmpeg
-READER: Final = "vidi-stream"  # the name of their threads; `vidi.cli.streams` looks for it
+READER: Final = "vidi-stream"  # the name of their threads; `vidi.cli.app` looks for it
 MOST_WEDGED: Final = 8  # threads that hang in the system's calls; no further connection is tried beside so many
 Connect = Callable[[Callable[[HttpStream], None]], Opened]  # is handed what takes a connection that can be interrupted
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]  # FFmpeg's words: decode all, what others rest on, whole pictures alone

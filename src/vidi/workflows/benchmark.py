@@ -15,7 +15,7 @@ from vidi.workflows.benchmarking.images import drawn_images, given_images
 from vidi.workflows.benchmarking.measure import measure_speeds, turn_count
 from vidi.workflows.benchmarking.subjects import find_models, open_subjects
 from vidi.workflows.interaction.places import require_own
-from vidi.workflows.requests.benchmark import BenchmarkRequest
+from vidi.workflows.requests.model_file import BenchmarkRequest
 
 DOCUMENT, PICTURE = "benchmark.json", "benchmark.svg"
 

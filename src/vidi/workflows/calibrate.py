@@ -20,7 +20,7 @@ from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REPORT, SPLITS
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.requests.calibrate import CalibrateRequest
+from vidi.workflows.requests.model_file import CalibrateRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

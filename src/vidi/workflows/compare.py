@@ -26,7 +26,7 @@ from vidi.workflows.interaction.run_folder import (
     require_free,
     safe_name,
 )
-from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.model_file import CompareRequest
 
 SAME_MODEL = "both are the same model file"
 

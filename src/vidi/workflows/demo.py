@@ -20,7 +20,6 @@ from vidi.errors import UnknownNameError
 from vidi.files import escape_path, read_json
 from vidi.images.account import Account
 from vidi.numbers import percent
-from vidi.options import switched_off
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import headline
 from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
@@ -31,7 +30,7 @@ from vidi.workflows.locating.kept import PAGE, keep_located, looked_for, write_f
 from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.locate import LocateRequest
-from vidi.workflows.requests.shared import NO_IMAGES
+from vidi.workflows.requests.shared import wants_pictures
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train
 
@@ -155,7 +154,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         backgrounds = cache_folder() / "demo-backgrounds"
         write_photographs(BACKGROUNDS, backgrounds)
         data = replace(data, background=str(backgrounds))
-    with_images = not switched_off(NO_IMAGES)
+    with_images = wants_pictures()
     asked = TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True, images=with_images)
     run = train(asked, events=_WithoutFindings(events))
     folder = escape_path(run.folder)
@@ -214,7 +213,7 @@ def _find(run: Path) -> Iterator[str]:
         paths = [str(path) for path in write_photographs((WITH_A_FACE, *WITHOUT_A_FACE), Path(name))]
         found = locate_inputs(finder(predictor, request), find_paths(paths), account, keep_images=True)
         places = {path: folder / f"{Path(path).stem}.jpg" for path in paths}
-        for one in keep_located(found, kept, places=places, with_images=not switched_off(NO_IMAGES)):
+        for one in keep_located(found, kept, places=places, with_images=wants_pictures()):
             boxes = ", ".join(f"{box.label} {percent(box.score)} at {_place(box.box)}" for box in one.boxes)
             yield f"  {Path(one.path).stem:10} {boxes or 'nothing found'}"
     named = [replace(one, path=f"{Path(one.path).stem}.png") for one in kept]  # the folder they lay in is gone

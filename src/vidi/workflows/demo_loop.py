@@ -26,7 +26,6 @@ from vidi.images.encode import encode_png
 from vidi.log.store import PredictionLog
 from vidi.model_file.registered import MODELS_VARIABLE
 from vidi.numbers import percent
-from vidi.options import switched_off
 from vidi.report.pages.gate import gate_headline, gate_rows
 from vidi.report.pages.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
@@ -34,11 +33,14 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.monitor import monitor
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.monitor import MonitorRequest
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
-from vidi.workflows.requests.retrain import RetrainRequest
-from vidi.workflows.requests.review import ReviewRequest
-from vidi.workflows.requests.shared import NO_IMAGES
+from vidi.workflows.requests.in_use import (
+    MonitorRequest,
+    PromoteRequest,
+    RetrainRequest,
+    ReviewRequest,
+    RollbackRequest,
+)
+from vidi.workflows.requests.shared import wants_pictures
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import GATE_PAGE, Retrained, retrain
 from vidi.workflows.review import open_review
@@ -278,7 +280,7 @@ def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[
         network="compact",
         changes={**RECIPE, "epochs": size.epochs},
         output=places.run,
-        images=not switched_off(NO_IMAGES),
+        images=wants_pictures(),
     )
     run = train(request, events=events)
     if not run.finished or run.test is None:

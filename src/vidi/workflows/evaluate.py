@@ -20,7 +20,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model
 from vidi.workflows.interaction.run_folder import require_free
-from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.model_file import EvaluateRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing

@@ -16,7 +16,7 @@ from vidi.workflows.explaining.image import EVERYTHING, Explained, ExplanationPa
 from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
-from vidi.workflows.requests.explain import ExplainedPages
+from vidi.workflows.requests.model_file import ExplainedPages
 
 MOST_PAGES = 100  # in one go: each takes seconds
 

@@ -26,7 +26,7 @@ from vidi.report.cards import exported_card
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.interaction.run_folder import safe_name
-from vidi.workflows.requests.export import PRECISIONS, ExportRequest, Form
+from vidi.workflows.requests.model_file import PRECISIONS, ExportRequest, Form
 
 if TYPE_CHECKING:
     from vidi.workflows.exporting.judged import Lighter

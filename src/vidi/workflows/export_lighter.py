@@ -30,7 +30,7 @@ from vidi.workflows.exporting.judged import (
 from vidi.workflows.exporting.pages import Pages, write_beside, write_own_pages
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import ExportRequest
 
 NEIGHBOURS = "neighbours"
 

@@ -14,7 +14,7 @@ from vidi.log.store import PredictionLog
 from vidi.log.writer import HandedOver, LogWriter, Retention
 from vidi.model_file.read import ModelFile, name_of
 from vidi.prediction.stream import Answer
-from vidi.workflows.requests.log import LogRequest
+from vidi.workflows.requests.in_use import LogRequest
 
 
 def open_log(request: LogRequest, environment: Mapping[str, str]) -> PredictionLog:

@@ -9,7 +9,7 @@ from vidi.log.address import parse_address
 from vidi.log.records import Deleted, Feedback, LogContents, LoggedPrediction, ModelTally, check_digest
 from vidi.log.store import PredictionLog
 from vidi.model_file.values import Json
-from vidi.workflows.requests.log import LogContentsRequest
+from vidi.workflows.requests.in_use import LogContentsRequest
 from vidi.workflows.requests.written import parse_time
 
 Document = dict[str, Json]

@@ -22,7 +22,7 @@ from vidi.workflows.interaction.places import require_own
 from vidi.workflows.monitoring.document import monitor_document
 from vidi.workflows.monitoring.feedback import NotedAnswers, judge_by_feedback
 from vidi.workflows.monitoring.stream import read_traffic
-from vidi.workflows.requests.monitor import MonitorRequest
+from vidi.workflows.requests.in_use import MonitorRequest
 
 SAID_EVERY = 5_000  # rows
 

@@ -17,7 +17,7 @@ from vidi.numbers import percent
 from vidi.registry.held import HeldName, Reasons
 from vidi.registry.registered import RegistryDecision, find_name, require_name
 from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, NEIGHBOURS, REPORT
-from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 from vidi.workflows.tracking.to_mlflow import crown
 from vidi.workflows.tracking.tracker import TRACKED
 

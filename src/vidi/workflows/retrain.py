@@ -16,8 +16,7 @@ from vidi.report.pages.render import require_templates
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import find_run
 from vidi.workflows.promote import decided_now, promote
-from vidi.workflows.requests.promote import PromoteRequest
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import PromoteRequest, RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.retraining.judge import Verdicts, judge_run
 from vidi.workflows.retraining.plan import RetrainPlan, label_words, plan_retraining, request_again, take_labels

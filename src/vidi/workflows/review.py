@@ -16,13 +16,13 @@ from vidi.labelling.opinions import Answer
 from vidi.labelling.shares import cap_sources
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.reviewing.desk import ReviewDesk
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
-from vidi.workflows.reviewing.from_folder import FolderSource, find_conflicting, review_items
+from vidi.workflows.reviewing.from_folder import find_conflicting, review_items
 from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels
-from vidi.workflows.reviewing.opening import open_folder
+from vidi.workflows.reviewing.opening import FolderSource, open_folder
 
 
 @contextlib.contextmanager

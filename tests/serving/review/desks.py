@@ -13,7 +13,7 @@ from tests.model_file.tiny import tiny_metadata
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.review.start import serve_review
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import ReviewRequest
 
 KINDS = ("disc", "square", "stripes")
 SIZE = (120, 160)

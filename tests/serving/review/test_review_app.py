@@ -21,7 +21,7 @@ from vidi.serving.review.documents import view_document
 from vidi.serving.routes.local_page import POLICY
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.reviewing.desk import ReviewProgress, ReviewView
 from vidi.workflows.reviewing.items import ReviewItem

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vidi.figures.differences import Difference, draw_differences
+from vidi.figures.evaluation import Difference, draw_differences
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vidi.figures.differences import Difference, draw_differences
+from vidi.figures.evaluation import Difference, draw_differences
 from vidi.files import write_whole
 from vidi.numbers import percent
 from vidi.report.pages.compare import about, points

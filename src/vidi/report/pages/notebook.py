@@ -9,7 +9,7 @@ from vidi.data.checked import CheckResult
 from vidi.detection.locate import Located
 from vidi.errors import DataError
 from vidi.evaluation.run_files import read_metrics
-from vidi.figures.class_sizes import draw_class_sizes
+from vidi.figures.bars import draw_class_sizes
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html

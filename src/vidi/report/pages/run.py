@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.run_files import RunFiles, read_run
 from vidi.evaluation.sections import AccountFacts, DataFacts, from_plain
 from vidi.evaluation.two_parts import MOST_LOUD
@@ -137,7 +136,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "is_evaluation": metrics.is_evaluation,
         "account": _account_of(files),
         **_first_values(files),
-        "sentences": _sentences(test),
+        "sentences": sentences.about_test(test),
         "gallery": gallery,
         "findings": findings,
         "suspects": files.suspects[:MOST_SUSPECTS],
@@ -233,19 +232,6 @@ def _read_example(
 
 def _data_values(data: DataFacts | None) -> dict[str, object]:
     return {"data": data, "learned_in_use": sentences.learned_in_use(data)}
-
-
-def _sentences(test: Evaluation | None) -> dict[str, str]:
-    if test is None or not test.image_count:
-        return {"expectation": "", "weakness": "", "honesty": "", "honesty_word": "no data", "untested": ""}
-    word, honesty = sentences.honesty(test)
-    return {
-        "expectation": sentences.expectation(test),
-        "weakness": sentences.weakness(test),
-        "honesty": honesty,
-        "honesty_word": word,
-        "untested": sentences.untested(test),
-    }
 
 
 def _name_of(files: RunFiles) -> str:

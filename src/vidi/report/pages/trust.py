@@ -13,7 +13,7 @@ from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.robustness import Curve, NotMeasured, Robustness
 from vidi.evaluation.run_files import RunFiles
 from vidi.evaluation.slices import Slice
-from vidi.figures.robustness import Step, draw_robustness
+from vidi.figures.evaluation import Step, draw_robustness
 from vidi.images.framing import Framing, reduce_to_frame
 from vidi.images.spoiling import SPOILINGS
 from vidi.metrics.intervals import Interval

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vidi.figures.tuning import draw_importances, draw_search_history
+from vidi.figures.training import draw_importances, draw_search_history
 from vidi.files import write_whole
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import settings

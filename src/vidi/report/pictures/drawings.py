@@ -7,9 +7,15 @@ from markupsafe import Markup
 from vidi.evaluation.evaluation import Curves, Evaluation
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
 from vidi.evaluation.sections import LearningFigures
-from vidi.figures.learning import draw_learning_curve, draw_more_images
-from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
-from vidi.figures.reliability import Reliability, draw_reliability, draw_risk_coverage
+from vidi.figures.evaluation import (
+    Curve,
+    Reliability,
+    draw_precision_recall,
+    draw_reliability,
+    draw_risk_coverage,
+    draw_roc,
+)
+from vidi.figures.training import draw_learning_curve, draw_more_images
 from vidi.report.words.text import visible
 from vidi.training.loop.progress import EpochRow
 

@@ -72,6 +72,20 @@ def is_multi_label(test: Evaluation) -> bool:
     return test.hamming_loss is not None
 
 
+def about_test(test: Evaluation | None) -> dict[str, str]:
+    """The sentences about a test, by where they stand on the page; empty where nothing was tested."""
+    if test is None or not test.image_count:
+        return {"expectation": "", "weakness": "", "honesty": "", "honesty_word": "no data", "untested": ""}
+    word, believed = honesty(test)
+    return {
+        "expectation": expectation(test),
+        "weakness": weakness(test),
+        "honesty": believed,
+        "honesty_word": word,
+        "untested": untested(test),
+    }
+
+
 def learned_in_use(data: DataFacts | None) -> str:
     """How many images of the feedback the model has learned from, and how much each counts; empty without any.
 

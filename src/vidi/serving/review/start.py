@@ -34,7 +34,7 @@ from vidi.serving.routes.local_page import HEADERS, file_routes, local_app
 from vidi.serving.routes.reading import json_response, read_body
 from vidi.serving.settings import Settings
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import commands_after, open_review
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
 

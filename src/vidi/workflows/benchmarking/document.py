@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from vidi.figures.bars import SpeedBar, draw_speeds
 from vidi.figures.drawing import Drawing, side_by_side
-from vidi.figures.speeds import SpeedBar, draw_speeds
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json

@@ -32,8 +32,8 @@ from vidi.workflows.interaction.run_folder import (
     safe_name,
     understood,
 )
-from vidi.workflows.requests.compare import StoredRequest
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.model_file import StoredRequest
 
 SAME_MODEL_STORED = "both are answers of the same model file"
 NOT_SHARED = ("class-not-shared", "At least one of the models does not know its class.")

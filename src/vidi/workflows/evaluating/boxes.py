@@ -12,7 +12,7 @@ from vidi.detection.locate import Located
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.match import match_classes
 from vidi.figures.drawing import side_by_side
-from vidi.figures.ranking import draw_box_precision
+from vidi.figures.evaluation import draw_box_precision
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
 from vidi.images.pool import read_images
@@ -24,8 +24,8 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, require_free
 from vidi.workflows.locating.search import By, finder
-from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest
 from vidi.workflows.requests.shared import USUAL_ENGINE
 
 LEAST = 1e-3  # probability of a box that is counted: the curve needs the doubtful ones, too

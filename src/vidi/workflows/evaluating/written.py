@@ -26,7 +26,7 @@ from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import EVALUATION, SPLITS, open_run_folder, safe_name
-from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.model_file import EvaluateRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

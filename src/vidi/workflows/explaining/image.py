@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 
 from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ImageError
-from vidi.explanation.curves import covered_probabilities, deletion_curve, random_map
 from vidi.explanation.maps import Map, enlarge, evidence_for, labels_shown, over_image
-from vidi.explanation.occlusion import Occlusion, Predict, choose_patch, occlude, occlusion_map
+from vidi.explanation.occlusion import (
+    Occlusion,
+    Predict,
+    choose_patch,
+    covered_probabilities,
+    deletion_curve,
+    occlude,
+    occlusion_map,
+    random_map,
+)
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame
 from vidi.images.pixels.resize import resize
 from vidi.images.pool import read_images
@@ -24,7 +32,7 @@ from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.layers import describe_layers
 from vidi.report.pictures.heat import MOST_SIDE
 from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
-from vidi.workflows.requests.explain import ExplainRequest
+from vidi.workflows.requests.model_file import ExplainRequest
 
 CHANCE_MAPS = 19  # a map that beats them all does so by chance in 1 of 20
 RANDOM_MAPS = 5  # that a map is compared with

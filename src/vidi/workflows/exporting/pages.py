@@ -14,7 +14,7 @@ from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.evaluating.written import Scored, count_use, write_evaluation
 from vidi.workflows.interaction.run_folder import Kind, open_run_folder
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.model_file import EvaluateRequest
 
 COMPARISON, EVALUATION = "comparison", "evaluation"
 

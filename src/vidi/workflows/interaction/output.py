@@ -18,6 +18,7 @@ from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.stream import Answer
+from vidi.prediction.words import why_never_sure
 
 SCHEMA_VERSION = 1
 WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
@@ -200,6 +201,14 @@ def warning_about(model: ModelFile) -> str | None:
     if reason is None:
         return None
     return f"warning: this model is unfinished ({reason}): its probabilities are not calibrated and it was not tested"
+
+
+def remark_on(model: ModelFile) -> str | None:
+    """Return the warning about a model, or a note that it never calls an answer sure; None where all is usual."""
+    if warning := warning_about(model):
+        return warning
+    never = why_never_sure(model.metadata.verdict)
+    return f"note: {never}" if never else None
 
 
 def _rounded(value: float) -> float:

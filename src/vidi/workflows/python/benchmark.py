@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidi.options import made
-from vidi.workflows.requests.benchmark import BenchmarkRequest
+from vidi.workflows.requests.model_file import BenchmarkRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.benchmarking.document import Benchmark

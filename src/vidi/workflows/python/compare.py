@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from vidi.options import made
 from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python.given import data_of
-from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.model_file import CompareRequest, StoredRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.comparing.written import Compared

@@ -7,7 +7,7 @@ from vidi.options import made
 from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python.given import data_of
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.model_file import EvaluateRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.evaluate import Evaluated

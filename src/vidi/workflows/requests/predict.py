@@ -6,9 +6,8 @@ from typing import Annotated
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part
-from vidi.workflows.requests.log import LogRequest
-from vidi.workflows.requests.shared import USUAL_ENGINE, AllowOutside, Engine, KeepTruncated, Workers
-from vidi.workflows.requests.spread import Ray
+from vidi.workflows.requests.in_use import LogRequest
+from vidi.workflows.requests.shared import USUAL_ENGINE, AllowOutside, Engine, KeepTruncated, Ray, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Options that several requests have."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from vidi.options import Option
+from vidi.options import Option, switched_off
 from vidi.workflows.requests.written import parse_share
 
 # What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
@@ -64,3 +65,23 @@ Fills = Annotated[
     ),
 ]
 Smallest = Annotated[float | None, Option("Shorter side of the smallest window, in pixels.", metavar="PIXELS", least=4)]
+Ray = Annotated[
+    str | None,
+    Option("Work on a Ray cluster, by the address of its head; local: on this computer.", metavar="ADDRESS"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadRequest:
+    """Where the images are decoded."""
+
+    ray: Ray = None
+
+
+def wants_pictures(*, unless: bool = False) -> bool:
+    """Whether pictures are written: not where `VIDI_NO_IMAGES` is set, nor where this command leaves them out.
+
+    Args:
+        unless: this command was told to leave them out.
+    """
+    return not (unless or switched_off(NO_IMAGES))

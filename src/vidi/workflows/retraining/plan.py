@@ -18,7 +18,7 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
 from vidi.registry.registered import RegisteredModel, find_name, list_registered, require_name
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, run_of, understood
-from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.reviewing.export import ExportedLabels

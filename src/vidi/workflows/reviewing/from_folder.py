@@ -10,26 +10,22 @@ from vidi.data.checked import NearCopy
 from vidi.data.checking.measured import measure_file
 from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
 from vidi.data.copies.near_copies import find_near_copies
-from vidi.data.dataset import Dataset
-from vidi.data.readers.class_folders import NO_CLASS
-from vidi.errors import DataError, ImageError, MissingPackageError
+from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.run_files import SuspectLabel
 from vidi.files import escape_path, unescape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.images.reading import Measured
-from vidi.images.store import ImageStore
 from vidi.labelling.agree import ModelView
 from vidi.labelling.choose import choose_images
-from vidi.labelling.opinions import Opinion
 from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.reviewing.items import Occasion, ReviewItem
-from vidi.workflows.reviewing.labels_file import LabelsFile
+from vidi.workflows.reviewing.opening import FolderImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,98 +37,6 @@ class FoundImage:
     given: tuple[str, ...] | None  # its labels; None where nobody has said what it shows
     measured: Measured
     prediction: Prediction | None  # None where no model was asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FolderImages:
-    """The images of a folder, with and without labels."""
-
-    title: str
-    classes: tuple[str, ...]
-    multi_label: bool
-    store: ImageStore
-    labelled: Mapping[str, tuple[str, ...]]  # path → labels
-    unlabelled: Sequence[str]  # paths
-
-
-class FolderSource:
-    """Images of a folder to review; what is said of them stands in a file beside it."""
-
-    def __init__(self, images: FolderImages, items: Sequence[ReviewItem], paths: Mapping[str, str], labels: LabelsFile):
-        self.images, self.labels = images, labels
-        self._items = items
-        self._paths = paths  # digest → path
-        self._claims: dict[str, tuple[str, float]] = {}  # digest → claimant, until
-
-    @property
-    def title(self) -> str:
-        """What is reviewed, for people."""
-        return self.images.title
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes, in the order of the model's probabilities."""
-        return self.images.classes
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether an image may show several classes, or none."""
-        return self.images.multi_label
-
-    def items(self) -> Sequence[ReviewItem]:
-        """Images to review, doubtful labels first."""
-        return self._items
-
-    def image(self, digest: str) -> bytes | None:
-        """The bytes of an image file; None where it is gone."""
-        try:
-            return self.images.store.read(self._paths[digest])
-        except ImageError:
-            return None
-
-    def opinions(self) -> list[Opinion]:
-        """Everything that the file holds."""
-        return self.labels.opinions()
-
-    def add(self, opinion: Opinion) -> None:
-        """Keep an opinion; it is on the disk when this returns."""
-        self.labels.add(self._paths[opinion.digest], opinion)
-
-    def undo(self, key: str) -> None:
-        """Forget an opinion."""
-        self.labels.undo(key)
-
-    def claim(self, digest: str, claimant: str, *, until: float, now: float) -> bool:
-        """Take an image; False where another window has it."""
-        holder, end = self._claims.get(digest, (claimant, 0.0))
-        if holder != claimant and end > now:
-            return False
-        self._claims[digest] = claimant, until
-        return True
-
-    def release(self, digest: str, claimant: str) -> None:
-        """Give a claim up."""
-        if self._claims.get(digest, ("", 0.0))[0] == claimant:
-            del self._claims[digest]
-
-
-def folder_images(dataset: Dataset, *, classes: Sequence[str] = ()) -> FolderImages:
-    """The images of a data set, with those that lie in no class folder.
-
-    Args:
-        dataset: as it was read.
-        classes: of the model, which come first; those of the data follow.
-    """
-    return FolderImages(
-        title=dataset.name,
-        classes=tuple(dict.fromkeys([*classes, *dataset.classes])),
-        multi_label=dataset.multi_label,
-        store=dataset.store,
-        labelled={
-            image.path: tuple(sorted(dataset.classes[label] for label in image.labels)) for image in dataset.images
-        },
-        unlabelled=[entry.path for entry in dataset.account.set_aside if entry.code == NO_CLASS],
-    )
 
 
 def review_items(

@@ -19,7 +19,7 @@ from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
 from vidi.log.store import PredictionLog
 from vidi.metrics.outputs import SIGMOID, SOFTMAX
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.reviewing.items import ReviewItem
 
 MOST_SHOWN = 1_000  # images of one review; the next review begins with what is left

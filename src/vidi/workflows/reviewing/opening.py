@@ -1,28 +1,43 @@
 """A folder or a run opened for review: its images, its labels file, and a model that doubts them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.open_source import open_source
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.run_files import SuspectLabel, read_suspects
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.labelling.opinions import Opinion
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry.registered import find_name
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.review import ReviewRequest
-from vidi.workflows.reviewing.from_folder import FolderImages, folder_images
+from vidi.workflows.requests.in_use import ReviewRequest
+from vidi.workflows.reviewing.items import ReviewItem
+from vidi.workflows.reviewing.labels_file import LabelsFile
 
 RUN_LABELS = "review.csv"  # in the folder of a run
 ENDING = ".labels.csv"  # beside a folder of images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FolderImages:
+    """The images of a folder, with and without labels."""
+
+    title: str
+    classes: tuple[str, ...]
+    multi_label: bool
+    store: ImageStore
+    labelled: Mapping[str, tuple[str, ...]]  # path → labels
+    unlabelled: Sequence[str]  # paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,4 +118,84 @@ def _read(data: DataRequest, *, is_run: bool) -> Dataset:
         images=tuple[LabelledImage, ...](),
         store=source.store,
         account=Account(set_aside=[Entry(path, NO_CLASS, "It lies in no class folder.") for path in paths]),
+    )
+
+
+class FolderSource:
+    """Images of a folder to review; what is said of them stands in a file beside it."""
+
+    def __init__(self, images: FolderImages, items: Sequence[ReviewItem], paths: Mapping[str, str], labels: LabelsFile):
+        self.images, self.labels = images, labels
+        self._items = items
+        self._paths = paths  # digest → path
+        self._claims: dict[str, tuple[str, float]] = {}  # digest → claimant, until
+
+    @property
+    def title(self) -> str:
+        """What is reviewed, for people."""
+        return self.images.title
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the model's probabilities."""
+        return self.images.classes
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may show several classes, or none."""
+        return self.images.multi_label
+
+    def items(self) -> Sequence[ReviewItem]:
+        """Images to review, doubtful labels first."""
+        return self._items
+
+    def image(self, digest: str) -> bytes | None:
+        """The bytes of an image file; None where it is gone."""
+        try:
+            return self.images.store.read(self._paths[digest])
+        except ImageError:
+            return None
+
+    def opinions(self) -> list[Opinion]:
+        """Everything that the file holds."""
+        return self.labels.opinions()
+
+    def add(self, opinion: Opinion) -> None:
+        """Keep an opinion; it is on the disk when this returns."""
+        self.labels.add(self._paths[opinion.digest], opinion)
+
+    def undo(self, key: str) -> None:
+        """Forget an opinion."""
+        self.labels.undo(key)
+
+    def claim(self, digest: str, claimant: str, *, until: float, now: float) -> bool:
+        """Take an image; False where another window has it."""
+        holder, end = self._claims.get(digest, (claimant, 0.0))
+        if holder != claimant and end > now:
+            return False
+        self._claims[digest] = claimant, until
+        return True
+
+    def release(self, digest: str, claimant: str) -> None:
+        """Give a claim up."""
+        if self._claims.get(digest, ("", 0.0))[0] == claimant:
+            del self._claims[digest]
+
+
+def folder_images(dataset: Dataset, *, classes: Sequence[str] = ()) -> FolderImages:
+    """The images of a data set, with those that lie in no class folder.
+
+    Args:
+        dataset: as it was read.
+        classes: of the model, which come first; those of the data follow.
+    """
+    return FolderImages(
+        title=dataset.name,
+        classes=tuple(dict.fromkeys([*classes, *dataset.classes])),
+        multi_label=dataset.multi_label,
+        store=dataset.store,
+        labelled={
+            image.path: tuple(sorted(dataset.classes[label] for label in image.labels)) for image in dataset.images
+        },
+        unlabelled=[entry.path for entry in dataset.account.set_aside if entry.code == NO_CLASS],
     )

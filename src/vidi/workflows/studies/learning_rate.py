@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidi.errors import UsageError
 from vidi.figures.drawing import side_by_side
-from vidi.figures.rate_range import draw_rate_range
+from vidi.figures.training import draw_rate_range
 from vidi.files import escape_path
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained

@@ -1,4 +1,4 @@
-"""`vidi check`: find damaged, duplicate and odd images in a data set."""
+"""`vidi check` and `vidi split`: what is in a data set, and its parts."""
 
 import json
 from collections.abc import Callable
@@ -9,11 +9,12 @@ import click
 
 from vidi.cli import options
 from vidi.options import Option
-from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.spread import SpreadRequest
+from vidi.workflows.requests.check import CheckRequest, SplitRequest
+from vidi.workflows.requests.shared import SpreadRequest
 
 if TYPE_CHECKING:
     from vidi.data.checking.check import ReadElsewhere
+
 
 SOME_BAD, ANSWER_IS_NO = 6, 7
 
@@ -51,3 +52,27 @@ def _elsewhere(spread: SpreadRequest, page: Path | None, say: Callable[[str], No
 
     shards = None if page is None else page.with_name(f"{page.name}.shards")
     return read_on_ray(spread.ray, shards=shards, say=say)
+
+
+def split(
+    request: SplitRequest,
+    *,
+    as_json: options.AsJson = False,
+) -> None:
+    """Split a data set into train, validation, calibration and test; copies and groups stay together."""
+    from vidi.cli.terminal import Terminal
+    from vidi.files import escape_path
+    from vidi.workflows.split import split as divide
+
+    events = Terminal()
+    made = divide(request, events=events)
+    if as_json:
+        click.echo(json.dumps(made.as_json(), indent=1))
+    else:
+        for part, count in made.split.counts().items():
+            click.echo(f"{part:12} {count:8,}")
+        click.echo(f"written: {escape_path(request.output)} (rule {made.split.rule})")
+    for sentence in made.remarks():
+        events.say(sentence)
+    if made.check.account.refused:
+        raise SystemExit(SOME_BAD)
