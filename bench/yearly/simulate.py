@@ -19,8 +19,7 @@ from vidi.data.splitting.split_plan import EXTRA, SplitRule, held_back_share
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.gate import GateDecision, judge_candidate
-from vidi.evaluation.guarantees.calibrate import calibrate_answers
-from vidi.evaluation.guarantees.limits import UnseenAnswers
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
 from vidi.evaluation.guarantees.verdicts import hold_to_limits

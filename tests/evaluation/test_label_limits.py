@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
-from vidi.evaluation.guarantees.calibrate import calibrate_answers
-from vidi.evaluation.guarantees.limits import UnseenAnswers, cross_fitted_calls
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, cross_fitted_calls
 from vidi.evaluation.guarantees.operating import BEST_F1
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts

@@ -6,8 +6,7 @@ import pytest
 from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.guarantees.calibrate import calibrate_answers
-from vidi.evaluation.guarantees.limits import UnseenAnswers, choose_ranking, find_limits
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, choose_ranking, find_limits
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing

@@ -42,7 +42,7 @@ def test_long_lists_are_cut():
         match_classes([f"m{number}" for number in range(50)], ["a"])
 
 
-def test_what_images_show_is_told_in_the_models_classes():
+def test_what_images_show_is_known_in_the_models_classes():
     match = match_classes(["cat", "dog", "cow"], ["dog", "bird", "cat"])
 
     shown = match.targets(["cat", "dog", "cow"], [frozenset({0, 1}), frozenset({1}), frozenset({0, 2})])

@@ -5,8 +5,7 @@ import pytest
 
 from tests.counts import count
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.guarantees.calibrate import calibrate_answers
-from vidi.evaluation.guarantees.limits import UnseenAnswers
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees

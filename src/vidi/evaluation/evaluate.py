@@ -141,7 +141,11 @@ def evaluate_labels(
     numbers = number_groups(groups, len(targets))
     per_class = tuple(
         _class_figures(
-            name, _told(targets[:, c], called[:, c], numbers, seed=seed), probabilities[:, c], targets[:, c], weight=1.0
+            name,
+            _rates_of_class(targets[:, c], called[:, c], numbers, seed=seed),
+            probabilities[:, c],
+            targets[:, c],
+            weight=1.0,
         )
         for c, name in enumerate(classes)
     )
@@ -221,8 +225,8 @@ def _class_figures(
     )
 
 
-def _told(shown: Mask, called: Mask, groups: Counts, *, seed: int) -> tuple[Estimate, Estimate, Estimate]:
-    """Recall, precision and F1 of one class that is told from all images without it."""
+def _rates_of_class(shown: Mask, called: Mask, groups: Counts, *, seed: int) -> tuple[Estimate, Estimate, Estimate]:
+    """Recall, precision and F1 of one class by itself, against all images without it."""
     images, calls, hits = int(shown.sum()), int(called.sum()), int((called & shown).sum())
     recall = estimate_share(called & shown, shown, groups, seed=seed)
     if not images:

@@ -9,8 +9,7 @@ import numpy as np
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, Want, answer
-from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import UnseenAnswers
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.match import match_classes

@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.calibrate import calibrate_answers
-from vidi.evaluation.guarantees.limits import UnseenAnswers
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.groups import deal_folds, number_groups

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.calibrate import CalibratedAnswers
-from vidi.evaluation.guarantees.limits import UnseenAnswers
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers
 from vidi.groups import number_groups
 from vidi.images.statistics import statistics_of
 from vidi.metrics.arrays import Counts, Floats
