@@ -11,6 +11,7 @@ from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.errors import ImageError, ShapeError
 from vidi.evaluation.match import ClassMatch
+from vidi.evaluation.scores import number_groups
 from vidi.files import escape_in_list
 from vidi.images.account import Entry
 from vidi.images.decode import DEFAULT
@@ -124,6 +125,11 @@ class Answers:
         """(images,): rows of the data set that was asked about."""
         assert self.numbers is not None  # noqa: S101  # there is one, as the caller knows
         return self.numbers
+
+    @property
+    def group_numbers(self) -> Counts:
+        """(images,): the group of each as a number; an image without a group is one of its own."""
+        return number_groups(self.groups, len(self.groups))
 
     @property
     def labels(self) -> Counts:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers, join_names
-from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import rounded
 from vidi.files import escape_path, write_csv_whole
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same_length
@@ -155,7 +154,7 @@ def pair_answers(first: Answers, second: Answers, classes: Sequence[str], shown:
         shown=shown,
         first_is_right=first.is_right,
         second_is_right=second.is_right,
-        groups=number_groups(first.groups, len(shown)),
+        groups=first.group_numbers,
         of_truth=(of_truth[0], of_truth[1]),
         of_classes=of_classes,
     )

@@ -316,11 +316,9 @@ def short_figures(test: Evaluation) -> dict[str, Any]:
 
 
 def _evaluate(answers: Answers, *, seed: int) -> Evaluation:
-    groups = None if not any(answers.groups) else answers.groups
+    classes, groups = answers.classes, answers.groups
     match answers.truth:
         case OneClass(labels=labels):
-            return evaluate_predictions(answers.probabilities, labels, answers.classes, groups=groups, seed=seed)
+            return evaluate_predictions(answers.probabilities, labels, classes, groups=groups, seed=seed)
         case SeveralClasses(shown=shown):
-            return evaluate_labels(
-                answers.probabilities, shown, answers.called, answers.classes, groups=groups, seed=seed
-            )
+            return evaluate_labels(answers.probabilities, shown, answers.called, classes, groups=groups, seed=seed)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import key
 from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
@@ -140,8 +139,7 @@ def measure_robustness(
     answer(chosen, steps)
     if len(rows) < (LEAST_IMAGES if until is None else LEAST_IN_TIME):
         return NotMeasured("few" if until is None else "time")
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(paths))
-    clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)
+    clean, *others = estimate_shares(np.array(right), answers.group_numbers[np.array(rows)], seed=seed)
     return Robustness(
         image_count=len(rows),
         of_count=len(paths),

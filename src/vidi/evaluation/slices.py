@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vidi.data.readers.further_columns import is_number
 from vidi.evaluation.answers import Answers, Traits
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.scores import ENOUGH_GROUPS, effective_weights, number_groups
+from vidi.evaluation.scores import ENOUGH_GROUPS, effective_weights
 from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
@@ -48,7 +48,7 @@ def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:
     if answers.traits is None or len(answers.traits) < 2 * LEAST_IMAGES:
         return ()
     right = answers.is_right
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(right))
+    groups = answers.group_numbers
     found = [(by, name, inside) for by, name, inside in _divide(answers.traits, answers.truths)]
     chances = adjust_for_looks([worse_by_chance(right, inside, groups) for _, _, inside in found])
     slices = []

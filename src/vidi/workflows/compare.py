@@ -35,7 +35,6 @@ SAME_MODEL = "both are the same model file"
 class ComparedModel:
     """One of the two models."""
 
-    letter: str
     path: Path
     predictor: Predictor
     match: ClassMatch
@@ -77,9 +76,9 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
         DataError: no class of the data is known to both.
     """
     models = []
-    for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
+    for path, predictor in zip((request.first, request.second), predictors, strict=True):
         match = match_classes(predictor.classes, dataset.classes, names=request.data.names)
-        models.append(ComparedModel(letter, path, predictor, match, find_learnt(predictor)))
+        models.append(ComparedModel(path, predictor, match, find_learnt(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
             f"{escape_path(dataset.source)}: the two models have no class of the data in common",

@@ -8,7 +8,6 @@ import numpy as np
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
-from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_by_chance
@@ -71,7 +70,7 @@ def hold_to_guarantees(
     """
     if not len(answers.paths):
         return []
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
+    groups = answers.group_numbers
     tested = [] if limits is None else _test_limits(answers, limits, groups)
     return tested + ([] if points is None else _test_points(answers, points, groups))
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.scores import estimate_share, number_groups
+from vidi.evaluation.scores import estimate_share
 from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import coverage_band
@@ -89,7 +89,7 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
         seed: for the resampling of groups.
     """
     labels, is_right = answers.labels, answers.is_right
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
+    groups = answers.group_numbers
     held = hold_to_limits(answers, limits)
     is_unknown, is_sure, is_covered, candidates = held.is_unknown, held.is_sure, held.is_covered, held.candidates
     curve = risk_coverage_curve(held.scores, is_right)
@@ -129,7 +129,7 @@ def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
 
 def unknown_share(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> Estimate:
     """Of some images, the share that is called unknown, with its interval."""
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
+    groups = answers.group_numbers
     everyone = np.ones(len(answers.paths), bool)
     return estimate_share(find_unknown(answers, limits), everyone, groups, seed=seed)
 
@@ -170,7 +170,7 @@ def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0)
         points: of the model file.
         seed: for the resampling of groups.
     """
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
+    groups = answers.group_numbers
     called = call_classes(answers.probabilities, points, answers.classes)
     shown = answers.truth.shown
     known = {point.name: point for point in points.points}

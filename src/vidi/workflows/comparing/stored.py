@@ -43,7 +43,6 @@ NOT_SHARED = ("class-not-shared", "At least one of the models does not know its 
 class _Stored:
     """One of the two evaluations."""
 
-    letter: str
     files: RunFiles
     rows: tuple[AnsweredImage, ...]  # in an order that both share
     asked: dict[str, Any]  # what the evaluation or the run was asked for
@@ -80,7 +79,7 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     """
     if request.output is not None:
         require_free(request.output, kind="comparison", overwrite=request.overwrite)
-    a, b = (_read(letter, path) for letter, path in zip("AB", (request.first, request.second), strict=True))
+    a, b = _read(request.first), _read(request.second)
     _require_same_images(a, b)
     pairs = [
         (one, other)
@@ -126,7 +125,7 @@ def is_stored(path: Path) -> bool:
     return (path / PREDICTIONS).is_file() and (path / METRICS).is_file()
 
 
-def _read(letter: str, folder: Path) -> _Stored:
+def _read(folder: Path) -> _Stored:
     """The answers about the test images of a folder, in an order that depends on the images alone."""
     if not is_stored(folder):
         raise UsageError(
@@ -155,7 +154,7 @@ def _read(letter: str, folder: Path) -> _Stored:
         )
     is_test = any(row.part == TEST for row in files.answers)
     rows = [row for row in files.answers if row.part == TEST or not is_test]
-    return _Stored(letter, files, tuple(sorted(rows, key=lambda row: (_key(row), row.path))), asked)
+    return _Stored(files, tuple(sorted(rows, key=lambda row: (_key(row), row.path))), asked)
 
 
 def _key(row: AnsweredImage) -> str:

@@ -17,7 +17,6 @@ from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Reason, Want,
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.gate import GateDecision, GateRules, judge_candidate
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
-from vidi.evaluation.scores import number_groups
 from vidi.evaluation.uses import carry_uses, digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile
@@ -152,7 +151,7 @@ def _paired(
         shown=shown[rows],
         first_is_right=_is_right(first, shown[rows], classes),
         second_is_right=_is_right(second, shown[rows], classes),
-        groups=number_groups(second.groups, len(second.paths)),
+        groups=second.group_numbers,
     )
 
 
