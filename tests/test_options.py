@@ -208,7 +208,7 @@ def test_every_option_of_a_request_is_an_argument_in_python_with_its_type_and_de
 
 @pytest.mark.parametrize("name", build_python.REQUESTS)
 def test_the_signatures_in_python_are_written_from_the_requests(name: str):
-    now = (build_python.FOLDER / f"{name}.py").read_text("utf-8")
+    now = build_python.home_of(name).read_text("utf-8")
 
     assert build_python.written(name) == now, "run: python tools/build_python.py"
 

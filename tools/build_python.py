@@ -22,13 +22,19 @@ REQUESTS: Mapping[str, type] = {
     "locate": LocateRequest,
     "benchmark": BenchmarkRequest,
 }
+USING = ("locate", "explain")  # in a module that loads without what only learning needs
 WIDTH = 120
 
 
 def main() -> None:
     """Write each function anew."""
     for name in REQUESTS:
-        (FOLDER / f"{name}.py").write_text(written(name), encoding="utf-8")
+        home_of(name).write_text(written(name), encoding="utf-8")
+
+
+def home_of(name: str) -> Path:
+    """The module of a function."""
+    return FOLDER / ("using.py" if name in USING else "learning.py")
 
 
 def options_of(name: str) -> list[Declared]:
@@ -39,10 +45,10 @@ def options_of(name: str) -> list[Declared]:
 
 
 def written(name: str) -> str:
-    """The module of a function as its request has it."""
-    source = (FOLDER / f"{name}.py").read_text("utf-8")
+    """The module of a function, with that function as its request has it."""
+    source = home_of(name).read_text("utf-8")
     lines = source.splitlines()
-    (node,) = [one for one in ast.parse(source).body if isinstance(one, ast.FunctionDef)]
+    node = next(one for one in ast.parse(source).body if isinstance(one, ast.FunctionDef) and one.name == name)
     places = {argument.arg for argument in node.args.args}
     options = [option for option in options_of(name) if option.name not in places]
     doc = node.body[0]

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from vidi.estimator import ImageClassifier as ImageClassifier
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
-    from vidi.workflows.python.benchmark import benchmark as benchmark
-    from vidi.workflows.python.check import check as check
-    from vidi.workflows.python.compare import compare as compare
-    from vidi.workflows.python.evaluate import evaluate as evaluate
-    from vidi.workflows.python.explain import explain as explain
-    from vidi.workflows.python.load import load as load
-    from vidi.workflows.python.locate import locate as locate
-    from vidi.workflows.python.train import train as train
+    from vidi.workflows.python.learning import benchmark as benchmark
+    from vidi.workflows.python.learning import check as check
+    from vidi.workflows.python.learning import compare as compare
+    from vidi.workflows.python.learning import evaluate as evaluate
+    from vidi.workflows.python.learning import train as train
+    from vidi.workflows.python.using import explain as explain
+    from vidi.workflows.python.using import load as load
+    from vidi.workflows.python.using import locate as locate
     from vidi.workflows.requests.data import DataRequest as DataRequest
 
     __version__: str
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 # Where each public name lives. It is fetched when it is first used, so that `import vidi` costs nothing and prediction
 # never loads torch.
 _HOMES = {
-    "train": "vidi.workflows.python.train",
-    "check": "vidi.workflows.python.check",
-    "evaluate": "vidi.workflows.python.evaluate",
-    "compare": "vidi.workflows.python.compare",
-    "benchmark": "vidi.workflows.python.benchmark",
-    "load": "vidi.workflows.python.load",
-    "locate": "vidi.workflows.python.locate",
-    "explain": "vidi.workflows.python.explain",
+    "train": "vidi.workflows.python.learning",
+    "check": "vidi.workflows.python.learning",
+    "evaluate": "vidi.workflows.python.learning",
+    "compare": "vidi.workflows.python.learning",
+    "benchmark": "vidi.workflows.python.learning",
+    "load": "vidi.workflows.python.using",
+    "locate": "vidi.workflows.python.using",
+    "explain": "vidi.workflows.python.using",
     "DataRequest": "vidi.workflows.requests.data",
     "ImageClassifier": "vidi.estimator",
     "Prediction": "vidi.prediction.prediction",

@@ -20,7 +20,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.text import count_of
 from vidi.workflows.interaction.given import answer_given
 from vidi.workflows.interaction.logged import LoggedEvents
-from vidi.workflows.python.given import missing_for_training
+from vidi.workflows.python.learning import missing_for_training
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin

@@ -20,8 +20,7 @@ from vidi.report.pages.tune import write_tune_page
 from vidi.workflows.check import check
 from vidi.workflows.compare import compare
 from vidi.workflows.explain import explain_inputs
-from vidi.workflows.explaining.network import describe_architecture, write_network
-from vidi.workflows.explaining.pages import write_pages
+from vidi.workflows.explaining.pages import describe_architecture, write_network, write_pages
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CompareRequest

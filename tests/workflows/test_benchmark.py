@@ -18,7 +18,7 @@ from vidi.prediction.engines import registry
 from vidi.workflows import benchmark as story
 from vidi.workflows.benchmarking import cold, subjects
 from vidi.workflows.benchmarking.cold import ColdStart
-from vidi.workflows.benchmarking.images import COUNT, drawn_images, given_images
+from vidi.workflows.benchmarking.measure import COUNT, drawn_images, given_images
 from vidi.workflows.requests.model_file import BenchmarkRequest
 
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs:matplotlib")

@@ -37,8 +37,15 @@ from vidi.workflows.explaining.neighbours import (
     neighbours_of,
     read_neighbours,
 )
-from vidi.workflows.explaining.network import describe_architecture, network_document, network_table, write_network
-from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
+from vidi.workflows.explaining.pages import (
+    describe_architecture,
+    explanation_line,
+    explanations_document,
+    network_document,
+    network_table,
+    write_network,
+    write_pages,
+)
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.places import page_names, require_own
 from vidi.workflows.requests.model_file import ExplainedPages

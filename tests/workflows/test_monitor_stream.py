@@ -8,7 +8,7 @@ from tests.model_file.tiny import tiny_metadata
 
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
 from vidi.model_file.drift_reference import DriftReference, Histogram
-from vidi.workflows.monitoring.feedback import judge_by_feedback
+from vidi.workflows.monitoring.document import judge_by_feedback
 from vidi.workflows.monitoring.stream import BLOCK, keep_every, read_traffic
 
 METADATA = tiny_metadata()

@@ -85,7 +85,7 @@ def _explain_images(
 
 def _show_network(name: str, *, output: Path | None, as_json: bool) -> None:
     """Show an untrained network."""
-    from vidi.workflows.explaining.network import describe_architecture
+    from vidi.workflows.explaining.pages import describe_architecture
 
     _tell(describe_architecture(name), name, output=output, as_json=as_json)
 
@@ -93,7 +93,7 @@ def _show_network(name: str, *, output: Path | None, as_json: bool) -> None:
 def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json: bool) -> None:
     """The network of a model file."""
     from vidi.model_file.read import read_model
-    from vidi.workflows.explaining.network import describe_model_network
+    from vidi.workflows.explaining.pages import describe_model_network
 
     file = read_model(model)
     name = file.metadata.run or file.metadata.network or "network"
@@ -103,7 +103,7 @@ def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json:
 def _tell(network: "ShownNetwork", name: str, *, output: Path | None, as_json: bool) -> None:
     """The page, and a table or a document."""
     from vidi.files import escape_path
-    from vidi.workflows.explaining.network import network_document, network_table, write_network
+    from vidi.workflows.explaining.pages import network_document, network_table, write_network
 
     page = write_network(network, name=name, folder=output)
     if as_json:

@@ -11,8 +11,7 @@ from vidi.files import write_whole
 from vidi.machine import core_count, processor_name
 from vidi.workflows.benchmarking.cold import STARTS, start_cold
 from vidi.workflows.benchmarking.document import MARK, Benchmark, Measured
-from vidi.workflows.benchmarking.images import drawn_images, given_images
-from vidi.workflows.benchmarking.measure import measure_speeds, turn_count
+from vidi.workflows.benchmarking.measure import drawn_images, given_images, measure_speeds, turn_count
 from vidi.workflows.benchmarking.subjects import find_models, open_subjects
 from vidi.workflows.interaction.places import require_own
 from vidi.workflows.requests.model_file import BenchmarkRequest

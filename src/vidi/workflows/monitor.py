@@ -19,8 +19,7 @@ from vidi.monitoring.traffic import ModelTraffic
 from vidi.report.pages.monitor import headline
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import require_own
-from vidi.workflows.monitoring.document import monitor_document
-from vidi.workflows.monitoring.feedback import NotedAnswers, judge_by_feedback
+from vidi.workflows.monitoring.document import NotedAnswers, judge_by_feedback, monitor_document
 from vidi.workflows.monitoring.stream import read_traffic
 from vidi.workflows.requests.in_use import MonitorRequest
 
@@ -85,7 +84,7 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
 
             write_monitor_page(request.output, document, image_of=log.image if request.images else None)
     if request.prometheus is not None:
-        from vidi.workflows.monitoring.gauges import write_gauges
+        from vidi.workflows.monitoring.document import write_gauges
 
         write_gauges(request.prometheus, document)
     return Monitored(document=document, drift=drift)

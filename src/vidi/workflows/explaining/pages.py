@@ -1,5 +1,6 @@
-"""The output of `vidi explain`: a page for each image, a line for a terminal, a document for programs."""
+"""The output of `vidi explain`, about images and about a network: pages, lines for a terminal, documents."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,25 @@ from vidi.errors import ImageError
 from vidi.explanation.maps import regions_as_json, rounded_rows
 from vidi.files import escape_path
 from vidi.images.account import Account
+from vidi.model_file.anatomy import dissect_network
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
 from vidi.prediction.stream import Answer
 from vidi.report.explanation import Explanation
+from vidi.report.layers import Layer, describe_graph, describe_layers
 from vidi.report.pages.explain import write_explanation
+from vidi.report.pages.network import ShownNetwork, show_model, show_network, write_network_page
+from vidi.report.words.text import percent, rounded
 from vidi.workflows.explaining.image import Explained
 from vidi.workflows.interaction.output import answer_as_json, model_as_json, write_table
 from vidi.workflows.interaction.places import page_names, require_own
 
 SCHEMA_VERSION = 1
 PAGES = Path("explanations")
+LINE_WIDTH = 100  # columns of the words below the table
+USUAL_SIZES = {"textbook": (256, 256), "compact": (128, 128), "dense": (64, 64)}  # of photographs, as training has it
+PUBLISHED_SIZE = (224, 224)  # of the others: what their weights were learned at
+USUAL_CLASSES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +122,108 @@ def _as_answer(explained: Explained) -> Answer:
     outcome = explained.outcome
     answered = outcome if isinstance(outcome, ImageError) else outcome.prediction
     return Answer(path=explained.path, outcome=answered, notes=explained.notes)
+
+
+def describe_architecture(name: str) -> ShownNetwork:
+    """Describe an untrained network at its usual size: its layers, their shapes, weights and cost.
+
+    Args:
+        name: `textbook`, `compact`, `dense`, `lite0` …, or `timm/NAME`.
+
+    Raises:
+        UnknownNameError: no such network.
+    """
+    from vidi.networks.build import blank_network
+    from vidi.networks.to_onnx import to_onnx
+
+    size = USUAL_SIZES.get(name, PUBLISHED_SIZE)
+    network = blank_network(name, image_size=size, class_count=USUAL_CLASSES)
+    layers = describe_graph(dissect_network(to_onnx(network, size)))
+    return show_network(layers, image_size=size, class_count=USUAL_CLASSES, with_filters=False)
+
+
+def describe_model_network(model: ModelFile, *, with_images: bool = True) -> ShownNetwork:
+    """Describe the network of a model file, with its trained filters."""
+    return show_model(model, describe_layers(model, None), with_filters=with_images)
+
+
+def write_network(network: ShownNetwork, *, name: str, folder: Path | None) -> Path:
+    """Write the page of a network.
+
+    Args:
+        network: what it shows.
+        name: what the network is called; the page gets the same name.
+        folder: where the page goes; `explanations` when None.
+
+    Raises:
+        UsageError: the page would replace a file that vidi has not written.
+        ResourceError: it cannot be written.
+    """
+    (file_name,) = page_names([name.replace("/", "-")])
+    page = (folder or PAGES) / file_name
+    require_own(page)
+    write_network_page(page, network, name=name)
+    return page
+
+
+def network_table(network: ShownNetwork, *, name: str) -> str:
+    """Return the network as lines for a terminal."""
+    height, width = network.image_size
+    rows = [("", "image", f"{height} × {width} pixels, 3 colours", "", "")]
+    notes = [""]
+    for number, shown in enumerate(network.layers, start=1):
+        layer = shown.layer
+        work = f"{rounded(layer.multiply_adds)}" if layer.multiply_adds else ""
+        share = f" ({percent(shown.work_share)})" if shown.work_share >= 0.005 else ""
+        weights = f"{layer.parameter_count:,}" if layer.parameter_count else ""
+        rows.append((str(number), layer.name, layer.shape_text, weights, work + share))
+        notes.append("; ".join(layer.steps))
+    rows.append(("", "probabilities", f"{network.class_count:,} numbers that sum to 1", "", ""))
+    notes.append("")
+    table = _aligned([("", "layer", "what comes out", "weights", "multiply-adds"), *rows], ["", *notes])
+    return (
+        f"{escape_path(name)}: {len(network.layers)} layers, {network.parameter_count:,} weights, "
+        f"{network.work} multiply-adds for one image\n\n{table}\n\n"
+        + "\n".join(textwrap.fill(text, LINE_WIDTH) for text in network.words)
+        + "\n"
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], notes: Sequence[str]) -> str:
+    """Rows in columns, numbers to the right, each with a line below it where there is something to add."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row, note in zip(rows, notes, strict=True):
+        cells = [
+            text.rjust(width) if column in (0, 3) else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+        if note:
+            lines.append(f"{'':{widths[0]}}    then {note}")
+    return "\n".join(lines)
+
+
+def network_document(network: ShownNetwork, *, name: str, page: Path) -> dict[str, Json]:
+    """Return the JSON document about a network."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "network": name,
+        "page": escape_path(page),
+        "image_size": list(network.image_size),
+        "classes": network.class_count,
+        "parameters": network.parameter_count,
+        "multiply_adds": sum(shown.layer.multiply_adds for shown in network.layers),
+        "layers": [_layer_as_json(shown.layer) for shown in network.layers],
+    }
+
+
+def _layer_as_json(layer: Layer) -> Json:
+    return {
+        "kind": layer.kind,
+        "name": layer.name,
+        "steps": list(layer.steps),
+        "shape": list(layer.shape),
+        "parameters": layer.parameter_count,
+        "multiply_adds": layer.multiply_adds,
+    }

@@ -1,4 +1,4 @@
-"""The search for boxes in each image."""
+"""The search for boxes in each image, from files and from memory."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.inputs import FoundInputs
+from vidi.data.inputs import FoundInputs, GivenFilesStore
 from vidi.detection.evidence import locate_answer, locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
+from vidi.images.given import Given, as_rgb
 from vidi.images.pool import read_images
 from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
+from vidi.report.pictures.boxed import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.locate import LocateRequest
@@ -225,3 +227,37 @@ def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImag
         give_memory_back()  # pieces of maps of all sizes lie about
     size = (image.shape[0], image.shape[1])
     return LocatedImage(path=path, size=size, boxes=boxes, seconds=time.perf_counter() - began)
+
+
+def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
+    """Find boxes in every image, in order; an image that cannot be used comes with its reason.
+
+    Args:
+        find: of `vidi.workflows.locating.search.finder`.
+        images: of `vidi.workflows.interaction.given.list_images`; an image in memory is named by its number.
+    """
+    for name, image in _decoded(images):
+        if isinstance(image, Entry):
+            yield LocatedImage(path=name, size=None, error=image)
+            continue
+        one = search_image(find, name, image)
+        yield one if one.error is not None else replace(one, picture=make_picture(image))
+
+
+def _decoded(images: Sequence[Given]) -> Iterator[tuple[str, NDArray[np.uint8] | Entry]]:
+    """What each image is called, and its pixels or why it has none; files are read ahead, side by side."""
+    files = iter(read_images(GivenFilesStore(), [one for one in images if isinstance(one, str)], isolated=False))
+    for number, image in enumerate(images):
+        if isinstance(image, str):
+            read = next(files)
+            if read.image is not None:
+                yield image, read.image
+            elif read.error is not None:
+                yield image, Entry(image, read.error.code, read.error.cause)
+            continue
+        name = f"image {number}"
+        try:
+            pixels: NDArray[np.uint8] | Entry = as_rgb(image)
+        except ImageError as error:
+            pixels = Entry(name, error.code, error.cause)
+        yield name, pixels
