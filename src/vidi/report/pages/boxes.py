@@ -12,6 +12,7 @@ from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.boxed import colour_of, draw_boxed
 from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.report.words.text import drawn
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -37,10 +38,7 @@ class BoxedImage:
     @property
     def drawing(self) -> "Markup":
         """Its `<svg>`; empty where it could not be used."""
-        from markupsafe import Markup  # comes with jinja2, and boxes are found without
-
-        drawn = "" if self.size is None else draw_boxed(self.size, self.boxes, self.picture)
-        return Markup(drawn)  # noqa: S704  # it escapes what it is given
+        return drawn("" if self.size is None else draw_boxed(self.size, self.boxes, self.picture))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

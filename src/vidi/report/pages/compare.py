@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from vidi.figures.evaluation import Difference, draw_differences
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.text import percent, visible
+from vidi.report.words.text import drawn, percent, visible
 
 MOST_OF_A_KIND = 60  # disagreements of one kind that are shown
 DEFAULT = DecodeOptions()
@@ -78,7 +76,7 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
         "both_right": document["both_right"],
         "neither_right": document["neither_right"],
         "for_a_point": None if document["images_for_a_point"] is None else about(document["images_for_a_point"]),
-        "figure": Markup(draw_classes(document)),  # noqa: S704 - made here
+        "figure": drawn(draw_classes(document)),
         "measures": [
             (overall, found, True),
             (balanced, document["balanced_accuracy"], True),

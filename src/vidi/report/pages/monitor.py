@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from vidi.errors import ImageError
 from vidi.figures.in_use import TimeMarks, TimePoint, draw_over_time
@@ -13,7 +11,10 @@ from vidi.files import write_whole
 from vidi.numbers import percent, short_percent
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.text import count_of, visible
+from vidi.report.words.text import count_of, drawn, visible
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 ImageOf = Callable[[str], bytes | None]  # digest → the bytes of a kept image, None where it is not kept
 MOST_SHOWN = 60  # images
@@ -111,7 +112,7 @@ def page_values(document: Document) -> dict[str, object]:
     }
 
 
-def draw_curves(document: Document) -> list[tuple[str, Markup]]:
+def draw_curves(document: Document) -> "list[tuple[str, Markup]]":
     """Title and drawing of the estimated accuracy and of each compared quantity over time, what changed first."""
     drift = document["drift"]
     began = drift["began"]
@@ -133,7 +134,7 @@ def draw_curves(document: Document) -> list[tuple[str, Markup]]:
                 name=f"curve-{number}",
             )
             figures.append((title, svg))
-    return [(title, Markup(svg)) for title, svg in figures]  # noqa: S704 - made here
+    return [(title, drawn(svg)) for title, svg in figures]
 
 
 def _draw_accuracy(document: Document, marks: TimeMarks) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,7 +17,10 @@ from vidi.model_file.read import ModelFile
 from vidi.report.layers import Layer, Maps, choose_pictured, words_needed
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, data_uri
-from vidi.report.words.text import rounded
+from vidi.report.words.text import drawn, rounded
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 DRAWN_AS = {"convolution": "convolution", "depthwise": "convolution", "pointwise": "convolution", "dense": "dense"}
 MAPS_SHOWN = 8
@@ -47,7 +50,7 @@ class ShownNetwork:
 
     layers: tuple[ShownLayer, ...]
     runs: tuple[tuple[bool, tuple[ShownLayer, ...]], ...]  # the same: whether they stand open, and which
-    drawing: Markup
+    drawing: "Markup"
     words: tuple[str, ...]  # what the words mean that stand there
     image_size: tuple[int, int]  # (height, width), pixels
     class_count: int
@@ -89,7 +92,7 @@ def show_network(
     return ShownNetwork(
         layers=shown,
         runs=fold_layers(shown),
-        drawing=Markup(drawing),  # noqa: S704  # drawn by ourselves: numbers, and texts that were escaped
+        drawing=drawn(drawing),
         words=words_needed([layer.kind for layer in layers], [one for layer in layers for one in layer.operators]),
         image_size=image_size,
         class_count=class_count,

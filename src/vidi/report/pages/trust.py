@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,7 +17,10 @@ from vidi.images.framing import Framing, reduce_to_frame
 from vidi.images.spoiling import SPOILINGS
 from vidi.metrics.intervals import Interval
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail, data_uri
-from vidi.report.words.text import percent
+from vidi.report.words.text import drawn, percent
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 NEARLY_ALL = 0.8  # of the model's way above chance: what plain numbers reach of it is said to explain most of it
 HARDLY = 0.02  # points: a smaller loss is called hardly any
@@ -55,7 +57,7 @@ class Panel:
     """One change: its figure, and one image at some of its steps."""
 
     title: str
-    figure: Markup
+    figure: "Markup"
     strip: Thumbnail | None
 
 
@@ -207,7 +209,7 @@ def draw_panels(found: Robustness | NotMeasured, strips: Mapping[str, Thumbnail]
             title=title,
             name=f"robust-{right}",
         )
-        panels.append(Panel(title, Markup(svg), strips.get(title)))  # noqa: S704 - drawn by ourselves
+        panels.append(Panel(title, drawn(svg), strips.get(title)))
     return tuple(panels)
 
 

@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from vidi.figures.training import draw_importances, draw_search_history
 from vidi.files import write_whole
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import settings
+from vidi.report.words.text import drawn
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 WORDS = {  # of the dials, in plain language
     "learning_rate": "learning rate",
@@ -152,15 +154,15 @@ def _ordered(lines: list[TrialLine]) -> list[TrialLine]:
     return sorted(lines, key=lambda line: (line.accuracy is None, -(line.accuracy or 0.0), line.loss or 0.0))
 
 
-def _history(done: list[TrialLine]) -> Markup | None:
+def _history(done: list[TrialLine]) -> "Markup | None":
     if len(done) < 2:
         return None
     default = next((line.accuracy for line in done if line.is_default), None)
     numbers, accuracies = [line.number for line in done], [line.accuracy or 0.0 for line in done]
-    return Markup(draw_search_history(numbers, accuracies, default=default))  # noqa: S704 - made here
+    return drawn(draw_search_history(numbers, accuracies, default=default))
 
 
-def _importance(document: Mapping[str, Any]) -> Markup | None:
+def _importance(document: Mapping[str, Any]) -> "Markup | None":
     found = document["importance"]
     if not found:
         return None
@@ -170,7 +172,7 @@ def _importance(document: Mapping[str, Any]) -> Markup | None:
         [one["low"] for one in found],
         [one["high"] for one in found],
     )
-    return Markup(svg)  # noqa: S704 - made here
+    return drawn(svg)
 
 
 def _shown(name: str, value: object) -> str:

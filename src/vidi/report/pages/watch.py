@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from vidi.figures.in_use import Lane, draw_event_lanes
 from vidi.files import write_whole
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import make_thumbnails
-from vidi.report.words.text import count_of, visible
+from vidi.report.words.text import count_of, drawn, visible
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 MOST_SHOWN = 120  # events
 MOST_LANES = 20  # classes
@@ -71,7 +72,7 @@ def _of_last_run(events: Sequence[Document]) -> list[Document]:
     return [one for one, run in zip(events, runs, strict=True) if run == runs[-1]]
 
 
-def _lanes(events: Sequence[Document], seconds: float) -> Markup | None:
+def _lanes(events: Sequence[Document], seconds: float) -> "Markup | None":
     if not events:
         return None
     labels = list(dict.fromkeys(str(one["label"]) for one in events))[:MOST_LANES]
@@ -79,7 +80,7 @@ def _lanes(events: Sequence[Document], seconds: float) -> Markup | None:
         Lane(label, [(one["began"], one["last_seen"]) for one in events if one["label"] == label]) for label in labels
     ]
     longest = max(seconds, *(one["last_seen"] for one in events))
-    return Markup(draw_event_lanes(lanes, seconds=longest, name="lanes"))  # noqa: S704 - made here
+    return drawn(draw_event_lanes(lanes, seconds=longest, name="lanes"))
 
 
 def notice_line(document: Document) -> str:

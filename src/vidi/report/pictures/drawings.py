@@ -1,8 +1,7 @@
 """The page's figures, drawn from the files of a run."""
 
 from collections.abc import Sequence
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from vidi.evaluation.evaluation import Curves, Evaluation
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
@@ -16,8 +15,11 @@ from vidi.figures.evaluation import (
     draw_roc,
 )
 from vidi.figures.training import draw_learning_curve, draw_more_images
-from vidi.report.words.text import visible
+from vidi.report.words.text import drawn, visible
 from vidi.training.loop.progress import EpochRow
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 LEAST_EPOCHS = 2  # one point is no curve
 
@@ -28,7 +30,7 @@ def best_epoch(history: Sequence[EpochRow]) -> int | None:
     return min(known)[1] if known else None
 
 
-def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) -> list[Markup]:
+def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) -> "list[Markup]":
     """Loss and accuracy by epoch; nothing where there are too few epochs.
 
     Args:
@@ -49,7 +51,7 @@ def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) 
         figures.append(
             draw_learning_curve(epochs, training, validation, measure="accuracy", best_epoch=best, name="accuracy")
         )
-    return [_trusted(svg) for svg in figures]
+    return [drawn(svg) for svg in figures]
 
 
 def reliability_bins(test: Evaluation) -> list[Reliability]:
@@ -67,13 +69,13 @@ def reliability_bins(test: Evaluation) -> list[Reliability]:
     ]
 
 
-def draw_test_reliability(test: Evaluation) -> Markup | None:
+def draw_test_reliability(test: Evaluation) -> "Markup | None":
     """The reliability diagram; None without test images."""
     bins = reliability_bins(test)
-    return _trusted(draw_reliability(bins)) if bins else None
+    return drawn(draw_reliability(bins)) if bins else None
 
 
-def draw_rankings(test: Evaluation) -> list[Markup]:
+def draw_rankings(test: Evaluation) -> "list[Markup]":
     """ROC and precision-recall curves; the hardest and the easiest class are named."""
     if not test.curves:
         return []
@@ -84,10 +86,10 @@ def draw_rankings(test: Evaluation) -> list[Markup]:
     precision_recall: dict[str, Curve] = {}
     for curve in test.curves:
         roc[visible(curve.name)], precision_recall[visible(curve.name)] = _lines(curve)
-    return [_trusted(draw_roc(roc, named=named)), _trusted(draw_precision_recall(precision_recall, named=named))]
+    return [drawn(draw_roc(roc, named=named)), drawn(draw_precision_recall(precision_recall, named=named))]
 
 
-def draw_at_points(test: Evaluation, operating: OperatingFigures | None) -> list[Markup]:
+def draw_at_points(test: Evaluation, operating: OperatingFigures | None) -> "list[Markup]":
     """The same two curves of the classes that have an operating point, with the points marked; nothing without one.
 
     A table of costs over more than two classes has no point on a curve of one class against all others.
@@ -115,8 +117,8 @@ def draw_at_points(test: Evaluation, operating: OperatingFigures | None) -> list
         if right is not None and found is not None:
             on_precision_recall[name] = (found, right)
     return [
-        _trusted(draw_roc(roc, named=named, points=on_roc, name="roc-point")),
-        _trusted(draw_precision_recall(precision_recall, named=named, points=on_precision_recall, name="pr-point")),
+        drawn(draw_roc(roc, named=named, points=on_roc, name="roc-point")),
+        drawn(draw_precision_recall(precision_recall, named=named, points=on_precision_recall, name="pr-point")),
     ]
 
 
@@ -125,23 +127,18 @@ def _lines(curve: Curves) -> tuple[Curve, Curve]:
     return (curve.false_positive_rate, curve.true_positive_rate), (curve.recall, curve.precision)
 
 
-def draw_learning(found: LearningFigures | None) -> Markup | None:
+def draw_learning(found: LearningFigures | None) -> "Markup | None":
     """Errors by the number of images, and on to twice as many; None where it was not measured."""
     if found is None:
         return None
-    return _trusted(draw_more_images(found.counts, found.errors, found.reach, images=found.images))
+    return drawn(draw_more_images(found.counts, found.errors, found.reach, images=found.images))
 
 
-def draw_risk(verdicts: VerdictFigures | None) -> Markup | None:
+def draw_risk(verdicts: VerdictFigures | None) -> "Markup | None":
     """Errors among the answers, by how many are given; None without test images or limits."""
     if verdicts is None or not verdicts.risk_coverage.risk:
         return None
     share, error, curve = verdicts.sure_share.value, verdicts.sure_error.value, verdicts.risk_coverage
     sure = None if share is None or error is None else (share, error)
     images, limit = verdicts.sure_share.image_count, verdicts.max_error
-    return _trusted(draw_risk_coverage(curve.answered, curve.risk, images=images, sure=sure, max_error=limit))
-
-
-def _trusted(svg: str) -> Markup:
-    """Drawn by ourselves: every text in it was escaped by matplotlib, or by `draw_svg`."""
-    return Markup(svg)  # noqa: S704
+    return drawn(draw_risk_coverage(curve.answered, curve.risk, images=images, sure=sure, max_error=limit))
