@@ -1,1 +1,1 @@
-"""The steps of an evaluation: boxes, and whether a figure can be trusted."""
+"""What verbs share when a model is scored or calibrated on labelled images: its training images, trust, files, boxes"""

@@ -1,1 +1,1 @@
-"""The steps of an export in fewer bits: its labelled images, and how two files agree"""
+"""The steps of an export in fewer bits: its labelled images, the file, whether it is as good, and its pages"""
