@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import vidi.evaluation.answers as answers_module
 from tests.draw import class_folders
 from tests.model_file.tiny import tiny_model
 from vidi.data.dataset import Dataset
@@ -84,3 +85,14 @@ def test_rows_that_are_chosen_keep_their_columns_together(predictor: Predictor, 
     both = some.followed_by(replace(answers.only(answers.labels == 2), traits=None))
     assert both.labels.tolist() == [1, 1, 1, 2, 2, 2]
     assert both.traits is None
+
+
+def test_of_very_many_images_some_are_looked_at_evenly(
+    predictor: Predictor, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(answers_module, "MOST_SEEN", 2)
+
+    answers = answer(predictor, dataset, dict.fromkeys(range(9), TEST), Want(looks=True))
+
+    assert list(answers.looks) == [0, 4, 8]
+    assert all(one.statistics is not None for one in answers.looks.values())

@@ -10,7 +10,7 @@ import pytest
 from tests.metrics.answers import made_answers
 from vidi.errors import ShapeError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, verdict_figures
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
 from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.files import unescape_path
 from vidi.images.framing import Framing
@@ -129,11 +129,11 @@ def test_table_holds_verdict_and_candidates(tmp_path):
 def test_promises_are_held_to_each_part_by_itself():
     answers = answers_of(parts=("test",) * 50 + ("extra",) * 30)
 
-    figures = verdict_figures(answers, LIMITS, seed=0)
+    figures = scored_metrics(answers, {}, METADATA).decisions.verdicts
 
     assert {part: one.sure_share.image_count for part, one in figures.items()} == {"test": 50, "extra": 30}
     assert figures["test"].sure_error.image_count == round(50 * figures["test"].sure_share.value)
-    assert verdict_figures(answers, None, seed=0) is None
+    assert scored_metrics(answers, {}).decisions.verdicts is None
 
 
 def test_columns_of_different_lengths_are_refused():

@@ -14,12 +14,12 @@ from vidi.workflows.check import check
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.run.context import Context
-from vidi.workflows.run.counter_examples import (
+from vidi.workflows.run.answers import (
     deal_counter_examples,
     describe_counter_examples,
     frame_counter_examples,
 )
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import check_images, split_images
 from vidi.workflows.run.read import find_images
 from vidi.workflows.train import TrainRequest, train

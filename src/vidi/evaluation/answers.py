@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Generic, Self, TypeVar
+from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 
 Mask = NDArray[np.bool_]
-Item = TypeVar("Item")
 Reason = tuple[str, str]  # code and sentence
 
 TEST, EXTRA = "test", "extra"
@@ -223,35 +223,6 @@ class Answers:
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in OF_ALL}
 
 
-class EvenSample(Generic[Item]):
-    """Some items of a stream of unknown length, evenly spaced; never more than twice as many as are wanted.
-
-    >>> sample = EvenSample[int](2)
-    >>> for number in range(9):
-    ...     sample.add(number)
-    >>> sample.items()
-    [0, 4, 8]
-    """
-
-    def __init__(self, wanted: int) -> None:
-        self.wanted = wanted
-        self._kept: list[Item] = []
-        self._every = 1
-        self._count = 0
-
-    def add(self, item: Item) -> None:
-        """Take in the next item; most of many are passed over."""
-        if self._count % self._every == 0:
-            self._kept.append(item)
-        self._count += 1
-        if len(self._kept) == 2 * self.wanted:
-            self._kept, self._every = self._kept[::2], 2 * self._every
-
-    def items(self) -> list[Item]:
-        """The items kept so far, in order."""
-        return list(self._kept)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
     """What is asked about images beside their classes."""
@@ -276,7 +247,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         want: what is asked.
     """
     rows, said, digests, traits, lost = list[int](), list[Prediction](), list[str](), list[Traits](), list[Entry]()
-    looks: EvenSample[tuple[int, Look]] = EvenSample(MOST_SEEN)
+    looks, every, seen = dict[int, Look](), 1, 0
     looked_at = frozenset(parts if want.looks else want.looks_at)
     stream = predictor.predict_files(
         [dataset.images[row].path for row in parts],
@@ -296,7 +267,11 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
             lost.append(Entry(one.path, *reason))
             continue
         if one.embedding is not None and row in looked_at:
-            looks.add((row, Look(embedding=one.embedding.copy(), statistics=one.statistics)))
+            if seen % every == 0:
+                looks[row] = Look(embedding=one.embedding.copy(), statistics=one.statistics)
+            seen += 1
+            if len(looks) == 2 * MOST_SEEN:  # how many will follow is not known: every second one goes
+                looks, every = dict(islice(looks.items(), 0, None, 2)), 2 * every
         if want.traits:
             traits.append(traits_of(one, dataset.images[row], classes=dataset.classes))
         rows.append(row)
@@ -321,7 +296,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         several=several,
         traits=tuple(traits) if want.traits else None,
         numbers=np.array(rows, np.int64),
-        looks=dict(looks.items()),
+        looks=looks,
         lost=tuple(lost),
     )
 

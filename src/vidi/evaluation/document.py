@@ -1,8 +1,9 @@
 """metrics.json: all figures of a model in one document."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -45,7 +46,8 @@ from vidi.metrics.ranking import area_under_roc
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints
+
+Figures = TypeVar("Figures")
 
 SCHEMA = 1
 WITHOUT_COPIES = "without_near_copies"
@@ -210,28 +212,16 @@ def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> F
     )
 
 
-def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int) -> dict[str, VerdictFigures] | None:
-    """Figures of the guarantees on each part of the test images; None without limits."""
-    if limits is None:
-        return None
-    parts, known = np.array(answers.parts), answers.truth.is_known
-    return {
-        part: evaluate_verdicts(answers.only((parts == part) & known), limits, seed=seed)
-        for part in (TEST, EXTRA)
-        if ((parts == part) & known).any()
-    }
+def by_part(answers: Answers, measure: Callable[[Answers], Figures]) -> dict[str, Figures]:
+    """Figures of each part of the test images, those of classes that the model lacks left out.
 
-
-def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int) -> dict[str, OperatingFigures] | None:
-    """Figures of the operating points on each part of the test images; None without them."""
-    if points is None:
-        return None
+    Args:
+        answers: about the images.
+        measure: what to find out about the answers of one part.
+    """
     parts, known = np.array(answers.parts), answers.truth.is_known
-    return {
-        part: evaluate_points(answers.only((parts == part) & known), points, seed=seed)
-        for part in (TEST, EXTRA)
-        if ((parts == part) & known).any()
-    }
+    rows = {part: (parts == part) & known for part in (TEST, EXTRA)}
+    return {part: measure(answers.only(of_part)) for part, of_part in rows.items() if of_part.any()}
 
 
 def scored_metrics(
@@ -251,8 +241,10 @@ def scored_metrics(
         classes=tuple(answers.classes),
         task=answers.truth.outputs.task,
         decisions=Decisions(
-            verdicts=verdict_figures(answers, limits, seed=seed),
-            operating_points=point_figures(answers, points, seed=seed),
+            verdicts=None if limits is None else by_part(answers, partial(evaluate_verdicts, limits=limits, seed=seed)),
+            operating_points=None
+            if points is None
+            else by_part(answers, partial(evaluate_points, points=points, seed=seed)),
         ),
         labels=LabelFigures(doubted_test_labels=doubt_labels(answers, limits)),
         parts=Parts(

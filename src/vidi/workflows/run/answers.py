@@ -1,18 +1,113 @@
-"""A run's model asked about its test images, which are read again from their files."""
+"""What a run's model answers about its test images and counter-examples; of the latter some teach what is unknown."""
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vidi.errors import DataError
-from vidi.evaluation.answers import CHANGED, Answers, Want, answer
-from vidi.files import escape_path
+from vidi.data.dataset import LabelledImage
+from vidi.data.readers.class_folders import UNKNOWN
+from vidi.data.readers.parts import folder_part
+from vidi.errors import DataError, ImageError
+from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Want, answer
+from vidi.evaluation.guarantees.verdicts import unknown_share
+from vidi.files import digest_of, escape_path
+from vidi.groups import number_groups
+from vidi.images.pool import read_images
+from vidi.metrics.truth import OneClass
+from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.progress import counter_examples_tested
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import Prepared
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterExamples:
+    """The counter-examples of a data set, assigned by their content: later ones move none of those that were there."""
+
+    to_learn: tuple[str, ...]  # paths
+    to_test: tuple[str, ...]
+    unusable: int = 0  # unreadable, or copies of an image with a class or of one another
+
+
+def deal_counter_examples(prepared: Prepared) -> CounterExamples:
+    """Half of them for the novelty score, half for the test; those in a part of the user's own split go with it."""
+    known = {record.digest for record in prepared.check.records}
+    to_learn: list[str] = []
+    to_test: list[str] = []
+    unusable = 0
+    for path in prepared.dataset.counter_examples:
+        try:
+            digest = digest_of(prepared.dataset.store.read(path))
+        except ImageError:
+            unusable += 1
+            continue
+        if digest in known:
+            unusable += 1
+            continue
+        known.add(digest)
+        part = folder_part(path)
+        part = prepared.request.parts.get(part or "", part)
+        is_test = part in (TEST, EXTRA) if part is not None else int(digest[:8], 16) % 2 == 1
+        (to_test if is_test else to_learn).append(path)
+    return CounterExamples(to_learn=tuple(to_learn), to_test=tuple(to_test), unusable=unusable)
+
+
+def frame_counter_examples(prepared: Prepared, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The readable ones as pixels (images, height, width, 3), framed as the network wants them, and their kinds.
+
+    The folders inside `_unknown` say which are of one kind; what lies in none of them is a kind of its own.
+    """
+    options = decode_options(prepared.request)
+    read = [
+        (one.image, _kind(one.path))
+        for one in read_images(prepared.dataset.store, list(paths), framing=prepared.framing, options=options)
+        if one.image is not None
+    ]
+    pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *prepared.framing.size, 3)
+    return pixels, number_groups([kind for _, kind in read])
+
+
+def answer_counter_examples(predictor: Predictor, prepared: Prepared) -> Answers:
+    """What a model file says of those that are kept for the test; their class is foreign to every model."""
+    images = tuple(LabelledImage(path, frozenset()) for path in deal_counter_examples(prepared).to_test)
+    dataset = replace(prepared.dataset, images=images)
+    want = Want(options=decode_options(prepared.request))
+    answers = answer(predictor, dataset, dict.fromkeys(range(len(images)), TEST), want)
+    return replace(answers, truths=(UNKNOWN,) * len(answers.paths), numbers=None)
+
+
+def add_counter_examples(known: Answers, predictor: Predictor, prepared: Prepared, *, events: Events) -> Answers:
+    """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
+    others, limits = answer_counter_examples(predictor, prepared), predictor.metadata.verdict
+    for sentence in () if limits is None else describe_counter_examples(others, limits):
+        events.say(sentence)
+    return known.followed_by(others) if isinstance(known.truth, OneClass) else known
+
+
+def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[str, ...]:
+    """How many of those that were kept for the test are called unknown, for people; nothing where there are none."""
+    tested = answers.only(np.array([truth == UNKNOWN for truth in answers.truths], bool))
+    share = unknown_share(tested, limits)
+    if share.value is None or share.interval is None:
+        return ()
+    return (counter_examples_tested(share.value, share.interval, share.image_count),)
+
+
+def _kind(path: str) -> str:
+    """The folder inside `_unknown` in which an image lies; "" where it lies in none.
+
+    >>> _kind("pets/_unknown/wolves/1.jpg"), _kind("_unknown/1.jpg")
+    ('wolves', '')
+    """
+    inside = path.split("/")
+    below = inside[inside.index(UNKNOWN) + 1 : -1]
+    return below[0] if below else ""
 
 
 def answer_test_images(predictor: Predictor, prepared: Prepared, *, looks_at: Collection[int] = ()) -> Answers:

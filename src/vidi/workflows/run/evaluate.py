@@ -15,9 +15,8 @@ from vidi.training.train import TrainedNetwork
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.answers import answer_test_images
+from vidi.workflows.run.answers import add_counter_examples, answer_test_images
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.counter_examples import add_counter_examples
 from vidi.workflows.run.gain import ensemble_gain
 from vidi.workflows.run.known import Calibrated
 from vidi.workflows.run.prepare import Prepared
