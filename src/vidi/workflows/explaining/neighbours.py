@@ -9,9 +9,10 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +29,6 @@ from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import NEIGHBOURS
 
-if TYPE_CHECKING:  # reading needs no torch
-    from vidi.workflows.run.known import Known
-    from vidi.workflows.run.prepare import Prepared
-
 SCHEMA_VERSION = 1
 INDEX, EMBEDDINGS, THUMBNAILS = "index.json", "embeddings.npy", "thumbnails.zip"
 MOST_IMAGES = 3_000  # with about 3 kB for each thumbnail: 9 MB
@@ -39,6 +36,17 @@ MOST_NUMBERS = 4_000_000  # in the embeddings, 2 bytes each: 8 MB
 LONGER_SIDE, QUALITY = 96, 82  # of a thumbnail
 MOST_THUMBNAIL_BYTES = 100_000  # one that is larger was not written here
 COUNT = 8  # neighbours on a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingImage:
+    """One image that a model was trained on."""
+
+    path: str
+    labels: tuple[str, ...]
+    digest: str | None
+    size: Size  # (height, width) of the file
+    framed: NDArray[np.uint8]  # as the network sees it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,38 +59,47 @@ class KnownImages:
 
 
 def write_neighbours(
-    folder: Path, prepared: "Prepared", known: "Known", *, weights_digest: str, with_images: bool
+    folder: Path,
+    rows: NDArray[np.int64],
+    embeddings: NDArray[np.float32],
+    image_of: Callable[[int], TrainingImage],
+    *,
+    framing: Framing,
+    weights_digest: str,
+    with_images: bool,
 ) -> None:
     """Write `neighbours/` of a run: at most 3,000 images and 8 MB of embeddings.
 
     Args:
         folder: the run folder.
-        prepared: the data.
-        known: images that the model was trained on, and how it sees them; of too many, evenly spaced ones are kept.
+        rows: images that the model was trained on; of too many, evenly spaced ones are kept.
+        embeddings: (rows, features), how the model sees them.
+        image_of: gives the image of a row.
+        framing: of the model.
         weights_digest: of the model.
         with_images: False writes no thumbnails.
     """
-    most = max(1, min(MOST_IMAGES, MOST_NUMBERS // known.embeddings.shape[1]))
-    some = np.arange(len(known.rows))[:: -(-len(known.rows) // most)]
+    most = max(1, min(MOST_IMAGES, MOST_NUMBERS // embeddings.shape[1]))
+    some = np.arange(len(rows))[:: -(-len(rows) // most)]
     entries, stream = [], io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for number, row in enumerate(known.rows[some].tolist()):
-            image, record = prepared.dataset.images[row], prepared.check.records[row]
-            picture = _small(prepared.pixels[row], prepared.framing, record.size)
+        for number, row in enumerate(rows[some].tolist()):
+            image = image_of(row)
+            picture = _small(image.framed, framing, image.size)
             entries.append(
                 {
                     "path": escape_path(image.path),
-                    "labels": [escape_path(prepared.dataset.classes[index]) for index in sorted(image.labels)],
-                    "digest": record.digest,
+                    "labels": list(map(escape_path, image.labels)),
+                    "digest": image.digest,
                     "size": list(picture.shape[:2]),
                 }
             )
             if with_images:
                 name = zipfile.ZipInfo(f"{number}.jpg")  # without today's date: the same run gives the same bytes
                 archive.writestr(name, encode_jpeg(picture, quality=QUALITY))
-    place, rows = folder / NEIGHBOURS, io.BytesIO()
-    np.save(rows, directions(known.embeddings[some]).astype(np.float16))
-    write_whole(place / EMBEDDINGS, rows.getvalue())
+    place, numbers = folder / NEIGHBOURS, io.BytesIO()
+    np.save(numbers, directions(embeddings[some]).astype(np.float16))
+    write_whole(place / EMBEDDINGS, numbers.getvalue())
     if with_images:
         write_whole(place / THUMBNAILS, stream.getvalue())
     document = {"schema": SCHEMA_VERSION, "weights_digest": weights_digest, "images": entries}

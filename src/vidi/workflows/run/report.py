@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from vidi.data.splitting.leaks import describe_leak
@@ -14,7 +15,7 @@ from vidi.model_file.read import ModelFile
 from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.explaining.neighbours import write_neighbours
+from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
 from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
@@ -48,7 +49,16 @@ def report_run(
     context.watch.turn_to("report")
     folder, model = context.folder, tested.model
     weights = model.metadata.weights_digest
-    write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
+    known = calibrated.known
+    write_neighbours(
+        folder,
+        known.rows,
+        known.embeddings,
+        partial(_training_image, prepared),
+        framing=prepared.framing,
+        weights_digest=weights,
+        with_images=with_images,
+    )
     metrics = replace(
         _with_origin(tested.metrics, prepared, trained, model, run=folder.name),
         account=AccountFacts.of(tested.account),
@@ -64,6 +74,18 @@ def report_run(
     options = decode_options(prepared.request)
     write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
     write_metrics(folder, replace(metrics, seconds=times_of(context)))  # with the report's own
+
+
+def _training_image(prepared: Prepared, row: int) -> TrainingImage:
+    """An image of the data as the index of similar images keeps it."""
+    image, record = prepared.dataset.images[row], prepared.check.records[row]
+    return TrainingImage(
+        path=image.path,
+        labels=tuple(prepared.dataset.classes[index] for index in sorted(image.labels)),
+        digest=record.digest,
+        size=record.size,
+        framed=prepared.pixels[row],
+    )
 
 
 def times_of(context: Context) -> dict[str, float]:
