@@ -44,6 +44,21 @@ def test_one_digit_is_found_with_its_place_and_both_values(tmp_path: Path):
     assert model.startswith("model.onnx:head: ")
 
 
+def test_white_space_between_the_elements_of_a_page_is_no_difference(tmp_path: Path):
+    lines = (
+        "<table>\n<tr><td>0.5</td>\n<td>two words</td></tr></table>",
+        "<table><tr><td>0.5</td><td>two\nwords</td></tr></table>",
+    )
+    for name, text in zip(("one", "two", "other"), (*lines, lines[0].replace("0.5", "0.6")), strict=True):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.html").write_text(text)
+
+    one, two, other = (values_of(tmp_path / name) for name in ("one", "two", "other"))
+
+    assert differences(one, two) == []
+    assert len(differences(one, other)) == 1
+
+
 def test_what_only_one_of_them_has_is_found(tmp_path: Path):
     one, two = written(tmp_path / "base" / "head"), written(tmp_path / "other" / "head", more=1)
     (one / "note.md").unlink()

@@ -271,6 +271,7 @@ DIFFERS = {
 
 def differences(base: Values, head: Values) -> list[str]:
     """Where and how two runs differ, apart from `DIFFERS`; a file that one of them lacks is one difference."""
+    base, head = by_elements(base), by_elements(head)
     files = [{key.partition(":")[0] for key in values} for values in (base, head)]
     found = [f"{name}: only in {'head' if name in files[1] else 'base'}" for name in sorted(files[0] ^ files[1])]
     for key in dict.fromkeys([*base, *head]):
@@ -279,6 +280,22 @@ def differences(base: Values, head: Values) -> list[str]:
             same = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
             part = slice(max(0, same - 20), same + 60)
             found.append(f"{key}: {one[part]} → {two[part]}")
+    return found
+
+
+def by_elements(values: Values) -> Values:
+    """The same with each page by its paragraphs and tables, in place of lines: white space between elements is free."""
+    found, pages = dict[str, object](), dict[str, list[str]]()
+    for key, value in values.items():
+        name = key.partition(":")[0]
+        if name.endswith(".html"):
+            pages.setdefault(name, []).append(str(value))
+        else:
+            found[key] = value
+    for name, lines in pages.items():
+        text = re.sub(r" ?(<[^>]+>) ?", r"\1", " ".join(" ".join(lines).split()))
+        parts = re.split(r"(?=<(?:p|section|div|h[1-6]|li|figure|table)\b)", text)
+        found |= {f"{name}:[{number}]": part for number, part in enumerate(parts)}
     return found
 
 
