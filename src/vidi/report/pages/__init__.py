@@ -1,1 +1,1 @@
-"""One module for each page: its values and its sentences; its template is in `templates/`."""
+"""One module for each page: its values and its sentences; its template lies beside it."""
