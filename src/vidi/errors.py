@@ -3,6 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
+DONE, ALL_BAD, SOME_BAD, ANSWER_IS_NO, INTERRUPTED = (
+    0,
+    3,
+    6,
+    7,
+    130,
+)  # exit codes without an error
+
 
 class VidiError(Exception):
     """Error with what happened (`cause`) and what to do about it (`remedy`)."""

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import SOME_BAD
 from vidi.options import Option, declared
 from vidi.workflows.requests.model_file import CompareRequest, StoredRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.comparing.written import Compared
-
-SOME_BAD = 6
 
 
 def compare(

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import ANSWER_IS_NO, SOME_BAD
 from vidi.options import Option
 from vidi.workflows.requests.check import CheckRequest, SplitRequest
 from vidi.workflows.requests.shared import SpreadRequest
 
 if TYPE_CHECKING:
     from vidi.data.checking.check import ReadElsewhere
-
-
-SOME_BAD, ANSWER_IS_NO = 6, 7
 
 
 def check(

@@ -7,10 +7,9 @@ from typing import Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import SOME_BAD
 from vidi.options import Option
 from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest
-
-SOME_BAD = 6
 
 
 def evaluate(

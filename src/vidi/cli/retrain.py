@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vidi.cli import options
+from vidi.errors import INTERRUPTED
 from vidi.workflows.requests.in_use import RetrainRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.retrain import Retrained
-
-INTERRUPTED = 130
 
 
 def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None:

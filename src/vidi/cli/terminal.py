@@ -161,8 +161,9 @@ def say_ending(account: "Account", events: Terminal, *, named: bool) -> int:
         named: also name the broken files, which lines on standard output do not show.
     """
     from vidi.data.inputs import STANDARD_INPUT
+    from vidi.errors import INTERRUPTED
     from vidi.report.words.text import account_lines, set_aside_lines
-    from vidi.workflows.interaction.inputs import INTERRUPTED, exit_code, interruption
+    from vidi.workflows.interaction.inputs import exit_code, interruption
 
     sentence = interruption(account)
     if sentence:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import INTERRUPTED, SOME_BAD
 from vidi.options import Argument, Option
 from vidi.workflows.requests.train import TrainRequest
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from vidi.errors import UsageError
     from vidi.training.heads.features import Embedder
     from vidi.workflows.train import Run
-
-INTERRUPTED, SOME_BAD = 130, 6
 
 
 def train(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import INTERRUPTED, SOME_BAD
 from vidi.options import Option
 from vidi.workflows.requests.tune import TuneRequest
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from vidi.workflows.tune import Tuned
     from vidi.workflows.tuning.trials import TrialCluster
 
-INTERRUPTED, SOME_BAD = 130, 6
 BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from vidi.background import Background
+from vidi.errors import INTERRUPTED, SOME_BAD
 from vidi.files import escape_path
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.watch import ending_lines
@@ -22,7 +23,6 @@ from vidi.workflows.watching.outputs import Notify, open_outputs, printing
 from vidi.workflows.watching.picture import LivePicture
 from vidi.workflows.watching.session import BestFrameBoxes, WatchSession, WatchSummary
 
-DAMAGED, INTERRUPTED = 6, 130  # exit codes
 RATE = 5.0  # frames a second that are looked at, at most
 MOST_WAITING = 50  # events
 LAST_SECONDS = 30.0  # for what waits at the end
@@ -138,4 +138,4 @@ def _exit_code(source: VideoSource, summary: WatchSummary, *, was_stopped: bool)
         return 0
     if was_stopped:
         return INTERRUPTED
-    return DAMAGED if summary.damage else 0
+    return SOME_BAD if summary.damage else 0

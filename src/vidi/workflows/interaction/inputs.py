@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import DataError, UsageError
+from vidi.errors import ALL_BAD, DONE, SOME_BAD, DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import holds_model
 from vidi.model_file.registered import find_registered
 from vidi.workflows.interaction.stopping import NOT_REACHED
 
-DONE, ALL_BAD, SOME_BAD, INTERRUPTED = 0, 3, 6, 130
 LONGEST_PATH = 4096  # bytes; systems allow no more, so a longer line is of another kind of file
 
 
