@@ -83,7 +83,7 @@ def ask(operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode,
 def test_requests_made_from_the_description_are_answered_as_it_says(mode: schemathesis.GenerationMode, address: str):
     schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
     schema.validate()
-    most = count(small=6, faults=100, soak=1_000)  # of each operation
+    most = count(small=4, faults=100, soak=1_000)  # of each operation
 
     asked = {found.ok().label: ask(found.ok(), mode, address, most) for found in schema.get_all_operations()}
 

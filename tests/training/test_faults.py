@@ -53,10 +53,10 @@ def test_killed_at_random_moments_it_ends_with_the_weights_of_the_unbroken_run(t
     unbroken = train_network(drawn_data(), small_recipe(epochs=12), folder=tmp_path / "unbroken")
     random = np.random.default_rng(0)
     kills, run = 0, 0
-    while kills < count(small=2, faults=20, soak=200):
+    while kills < count(small=1, faults=20, soak=200):
         folder = tmp_path / f"killed-{run}"
         run += 1
-        while kills < count(small=2, faults=20, soak=200):
+        while kills < count(small=1, faults=20, soak=200):
             kills += 1
             if train_and_kill(folder, after_lines=int(random.integers(1, 16))):
                 break

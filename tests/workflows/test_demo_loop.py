@@ -9,6 +9,8 @@ from vidi.registry.registered import find_name, read_history
 from vidi.workflows.demo_loop import LoopSize, other_paper, run_loop, write_digits
 from vidi.workflows.interaction.events import SILENCE
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = LoopSize(learned=200, as_before=60, changed=120, later=20, labels=12, epochs=4)
 
 

@@ -30,6 +30,8 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import EvaluateRequest
 from vidi.workflows.train import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):

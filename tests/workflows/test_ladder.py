@@ -23,7 +23,7 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import ladder
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.ladder import plan_ladder, why_too_short
-from vidi.workflows.train import resume, train
+from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -116,12 +116,22 @@ def made_better(monkeypatch: pytest.MonkeyPatch, is_better: bool) -> None:
     monkeypatch.setattr(ladder, "_compare", lambda *_, rung: (is_better, f"{rung}: as a test says"))
 
 
+@pytest.fixture(scope="module")
+def tuned(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that keeps its fine-tuned network."""
+    with pytest.MonkeyPatch.context() as patch:
+        made_better(patch, True)
+        return train(request(data, tmp_path_factory.mktemp("tuned") / "run"))
+
+
 @pytest.mark.slow("trains, although only for seconds")
 @pytest.mark.parametrize("is_better", [True, False])
-def test_the_better_of_head_and_fine_tuned_network_is_kept(data: Path, tmp_path: Path, monkeypatch, is_better):
+def test_the_better_of_head_and_fine_tuned_network_is_kept(
+    data: Path, tuned: Run, tmp_path: Path, monkeypatch, is_better
+):
     made_better(monkeypatch, is_better)
 
-    run = train(request(data, tmp_path / "run"))
+    run = tuned if is_better else train(request(data, tmp_path / "run"))
 
     recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
     metadata = read_model(run.folder).metadata
@@ -133,7 +143,11 @@ def test_the_better_of_head_and_fine_tuned_network_is_kept(data: Path, tmp_path:
 
 
 @pytest.mark.slow("trains, although only for seconds")
-@pytest.mark.parametrize("is_better", [True, False])
+@pytest.mark.parametrize(
+    "is_better",
+    # That a head is kept is shown of one network above.
+    [True, pytest.param(False, marks=pytest.mark.integration)],
+)
 def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, tmp_path: Path, monkeypatch, is_better):
     made_better(monkeypatch, is_better)
     # The largest network stays, as it does by chance on so few images.
@@ -205,24 +219,23 @@ def test_without_time_for_the_rung_the_run_ends_with_the_head_and_says_so(data: 
 
 
 @pytest.mark.slow("trains, although only for seconds")
-def test_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(data: Path, tmp_path: Path, monkeypatch):
+def test_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(data: Path, tuned: Run, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, True)
-    stopped = train(request(data, tmp_path / "run", epochs=3), events=Told(stop_after=2))
+    stopped = train(request(data, tmp_path / "run"), events=Told(stop_after=2))
     assert not stopped.finished
     assert read_model(stopped.folder).metadata.unfinished
 
     run = resume(tmp_path / "run")
 
     assert run.finished
-    whole = train(request(data, tmp_path / "whole", epochs=3))
-    digests = [read_model(one.folder).metadata.weights_digest for one in (run, whole)]
+    digests = [read_model(one.folder).metadata.weights_digest for one in (run, tuned)]
     assert digests[0] == digests[1]
 
 
 @pytest.mark.slow("trains, although only for seconds")
 def test_what_was_stopped_can_be_finished_as_it_is(data: Path, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, False)
-    train(request(data, tmp_path / "run", epochs=3), events=Told(stop_after=1))
+    train(request(data, tmp_path / "run"), events=Told(stop_after=1))
 
     run = resume(tmp_path / "run", finish=True)
 

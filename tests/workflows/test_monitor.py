@@ -21,6 +21,8 @@ from vidi.monitoring.reference import UnseenImages, make_reference
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 KINDS = ("disc", "stripes", "square")
 BEGAN = 1_760_000_000.0  # seconds since 1970
 LIMITS = VerdictLimits(basis="calibration", image_count=240, max_error=0.05, level=0.95, coverage=0.9, sure=0.5)

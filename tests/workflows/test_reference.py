@@ -67,6 +67,12 @@ def request(data: Path, place: Path, parts: dict[str, list[Path]]) -> TrainReque
     return TrainRequest(data=source, changes=SMALL, output=place / "run", minutes=0.5)
 
 
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on images of which some are for calibration."""
+    return train(request(data, tmp_path_factory.mktemp("whole"), by_parts(data, PARTS))).folder
+
+
 def answers_about(run: Path, paths: list[Path]) -> list[Answer]:
     """What the shipped file says of these images."""
     return list(Predictor.load(run).predict_files(paths, embedding=True, statistics=True))
@@ -80,11 +86,11 @@ def distances(reference: DriftReference, answers: list[Answer]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("part", ["calibration", "validation"])
-def test_no_image_of_the_reference_was_learnt_from(data: Path, tmp_path: Path, part: str):
+def test_no_image_of_the_reference_was_learnt_from(data: Path, whole: Path, tmp_path: Path, part: str):
     given = PARTS if part == "calibration" else tuple(name for name in PARTS if name != "calibration")
     parts = by_parts(data, given)
 
-    run = train(request(data, tmp_path, parts)).folder
+    run = whole if part == "calibration" else train(request(data, tmp_path, parts)).folder
 
     reference = read_model(run).metadata.drift_reference
     own, learnt = answers_about(run, parts[part]), answers_about(run, parts["train"])
@@ -96,15 +102,13 @@ def test_no_image_of_the_reference_was_learnt_from(data: Path, tmp_path: Path, p
     assert np.median(distances(reference, learnt)) > 0.01  # they are others, not the same ones within rounding
 
 
-def test_answers_come_from_networks_that_had_not_seen_the_image(data: Path, tmp_path: Path):
+def test_answers_come_from_networks_that_had_not_seen_the_image(data: Path, whole: Path):
     parts = by_parts(data, PARTS)
 
-    run = train(request(data, tmp_path, parts)).folder
-
-    metadata = read_model(run).metadata
+    metadata = read_model(whole).metadata
     reference = metadata.drift_reference
     assert (reference.basis, reference.answer_count) == ("calibration", len(parts["calibration"]))
-    novelty = [answer.prediction.novelty for answer in answers_about(run, parts["calibration"])]
+    novelty = [answer.prediction.novelty for answer in answers_about(whole, parts["calibration"])]
     assert sum(reference.novelty.counts) == len(novelty)
     assert reference.novelty.edges[0] == pytest.approx(min(novelty), rel=1e-3)
     assert reference.novelty.edges[-1] == pytest.approx(max(novelty), rel=1e-3)
@@ -134,15 +138,12 @@ def test_without_images_no_embedding_goes_into_the_file(data: Path, tmp_path: Pa
     assert reference.images.image_count == len(parts["calibration"])
 
 
-def test_images_that_the_earlier_weights_learnt_from_are_left_out(data: Path, tmp_path: Path):
+def test_images_that_the_earlier_weights_learnt_from_are_left_out(data: Path, whole: Path, tmp_path: Path):
     first = by_parts(data, PARTS)
     calibration = first["train"][::2] + first["calibration"]
     turned = {**first, "train": first["train"][1::2], "calibration": calibration}
-    (tmp_path / "first").mkdir()
-    (tmp_path / "second").mkdir()
-    before = train(request(data, tmp_path / "first", first)).folder
 
-    run = train(replace(request(data, tmp_path / "second", turned), weights=before)).folder
+    run = train(replace(request(data, tmp_path, turned), weights=whole)).folder
 
     metadata = read_model(run).metadata
     assert metadata.verdict.image_count == len(calibration)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.command import vidi
 from tests.docs.workshop import put
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
@@ -59,7 +59,8 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
     folder = tmp_path_factory.mktemp("loop")
     for name in ("flower", "leaf"):
         for number in range(40):
-            put(folder / "photos" / name / f"{number:03}.jpg", name, number)
+            part = PARTS[number % len(PARTS)]
+            put(folder / "photos" / part / name / f"{number:03}.jpg", name, number)
         for number in range(30):
             put(folder / "use" / name / f"{number:03}.jpg", name, 1_000 + number)
             inverted(folder / "use" / name / f"{number:03}.jpg")

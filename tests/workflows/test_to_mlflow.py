@@ -33,6 +33,7 @@ from vidi.workflows.train import Run, train
 
 pytestmark = [
     pytest.mark.slow,  # importing MLflow and making its database takes seconds
+    pytest.mark.usefixtures("undrawn"),
     pytest.mark.filterwarnings("ignore"),  # MLflow uses deprecated calls of its own packages
 ]
 

@@ -20,6 +20,8 @@ from vidi.workflows.tracking.to_mlflow import require_answer, without_password
 from vidi.workflows.tracking.tracker import TrackedRun, read_noted
 from vidi.workflows.train import train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def row(epoch: int) -> EpochRow:
     return EpochRow(

@@ -22,7 +22,10 @@ from vidi.workflows.train import Run, resume, train
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 def request(data: Path, output: Path, **changes: object) -> TrainRequest:
@@ -102,10 +105,12 @@ def test_what_predict_says_is_what_the_test_measured(run: Run, data: Path):
 
 
 @pytest.mark.fault
-def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_same_weights(data: Path, tmp_path: Path):
-    whole = train(request(data, tmp_path / "whole"))
+def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_same_weights(
+    dealt: Path, tmp_path: Path
+):
+    whole = train(request(dealt, tmp_path / "whole", epochs=9))
 
-    cut = train(request(data, tmp_path / "cut"), events=StopsAfter(2))
+    cut = train(request(dealt, tmp_path / "cut", epochs=9), events=StopsAfter(2))
     assert not cut.finished
     unfinished = read_model(cut.folder).metadata
     assert unfinished.unfinished is not None
