@@ -48,6 +48,7 @@ def test_without_the_larger_sets_the_digits_are_measured(monkeypatch):
     assert surroundings("accuracy", "person")["ONLY"] == "person"
 
 
+@pytest.mark.integration  # starts a bench in a process of its own, which imports torch
 def test_a_row_that_is_not_there_is_said():
     done = subprocess.run(
         [sys.executable, "-m", "bench", "no-row"],

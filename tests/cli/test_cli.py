@@ -138,6 +138,7 @@ def test_wrong_use_says_what_is_wrong_and_ends_with_its_code(tmp_path: Path, wor
 
 
 @pytest.mark.slow  # over a second of processor time
+@pytest.mark.integration  # trains on noise for seconds, as the commands of docs/how-to/manage.md do in `make test`
 def test_doctor_names_the_engine_the_limits_and_the_cache(tmp_path: Path):
     sections = json.loads(vidi("doctor", "--json", folder=tmp_path).stdout)
 

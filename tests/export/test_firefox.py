@@ -21,7 +21,10 @@ from vidi.export.to_web import write_web
 from vidi.images.decode import decode_image
 from vidi.prediction.predictor import Predictor
 
-pytestmark = pytest.mark.slow  # starts a browser
+pytestmark = [
+    pytest.mark.slow,  # starts a browser
+    pytest.mark.integration,  # a second browser: what the page answers is tested in Chromium
+]
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 LONGEST = 120  # seconds until an answer

@@ -118,7 +118,11 @@ def test_a_page_without_a_log_behind_it_asks_for_nothing(tmp_path: Path, image: 
         assert not page.is_visible("#consent-part")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    # The same questions as on a phone; test_page.py looks at both widths and schemes.
+    [(320, "dark"), pytest.param(1280, "light", marks=pytest.mark.integration)],
+)
 def test_the_questions_break_no_rule_of_accessibility_and_fit_a_phone(
     logging_page: tuple["Page", Path], image: Path, width: int, scheme: str
 ):

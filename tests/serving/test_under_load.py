@@ -28,7 +28,7 @@ def test_every_answer_comes_whole_from_the_old_or_the_new_model(tmp_path: Path):
     path = tmp_path / "model.onnx"
     ids = [tiny_model(path).model_id]
     with served(f"tiny={path}") as (process, url), loaded(url) as load:
-        for seed in range(1, count(small=2, faults=10, soak=100) + 1):
+        for seed in range(1, count(small=1, faults=10, soak=100) + 1):
             ids.append(tiny_model(path, seed=seed).model_id)
             process.send_signal(signal.SIGHUP)
             next_match(process.stdout, rf'"event": "model".*"id": "({ids[-1]})"')
@@ -69,7 +69,7 @@ def wait_until(told: Callable[[], bool]) -> None:
 
 
 def test_a_killed_worker_costs_no_request_but_its_own(tmp_path: Path):
-    kills, back = count(small=3, faults=20, soak=50), []
+    kills, back = count(small=2, faults=20, soak=50), []
     with served(f"tiny={tiny_model(tmp_path / 'model.onnx').path}") as (process, url), loaded(url) as load:
         for number in range(1, kills + 1):
             wait_until(lambda: workers_told(url)["standing"] == workers_told(url)["wanted"])
@@ -101,7 +101,7 @@ def test_workers_whose_parent_is_killed_are_replaced_as_well(tmp_path: Path):
 
 def test_all_that_was_accepted_is_answered_before_the_end(tmp_path: Path):
     path = tiny_model(tmp_path / "model.onnx").path
-    for _ in range(count(small=2, faults=10, soak=50)):
+    for _ in range(count(small=1, faults=10, soak=50)):
         with served(f"tiny={path}") as (process, url), loaded(url, clients=8) as load:
             load.wait_for(20)
             process.send_signal(signal.SIGTERM)
