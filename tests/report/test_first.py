@@ -13,6 +13,8 @@ from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
 from vidi.report.pages.run import write_report
 from vidi.report.words.sentences import next_steps
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RUN = Path("runs/my photos")
 
 

@@ -24,6 +24,8 @@ from vidi.report.pages.trust import (
 )
 from vidi.report.words.text import NO_BREAK_SPACE
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def plain(text):
     return text.replace(NO_BREAK_SPACE, " ")

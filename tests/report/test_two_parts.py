@@ -10,6 +10,8 @@ from vidi.report.pages.run import write_report
 from vidi.report.words.sentences import first_line, read_first, reservations
 from vidi.report.words.text import NO_BREAK_SPACE
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FIRST = (
     "The test images differ from the training images: accuracy 48.1 % on 30 test images, 87.0 % on 80 held-out "
     "training images."

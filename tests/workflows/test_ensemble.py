@@ -82,9 +82,9 @@ def networks_in(model: ModelFile) -> int:
 
 
 @pytest.fixture(scope="module")
-def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def whole(dealt: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     told = Told()
-    folder = train(request(data, tmp_path_factory.mktemp("runs") / "whole"), events=told).folder
+    folder = train(request(dealt, tmp_path_factory.mktemp("runs") / "whole"), events=told).folder
     return folder, told.sentences
 
 
@@ -130,11 +130,11 @@ def test_the_file_is_inspected_and_answers_as_it_was_tested(whole: tuple[Path, l
     assert "2 networks" in (folder / "model_card.md").read_text("utf-8")
 
 
-def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], data: Path, tmp_path: Path):
+def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path):
     told = Told()
 
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
-    again = train(request(data, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=told)
+    again = train(request(dealt, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=told)
 
     assert any("starts from the best of the 2 networks" in sentence for sentence in told.sentences)
     assert networks_in(read_model(again.folder)) == 1
@@ -167,9 +167,9 @@ def test_an_ensemble_is_retrained_as_one(whole: tuple[Path, list[str]], tmp_path
 
 @pytest.mark.fault
 def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_same_weights(
-    whole: tuple[Path, list[str]], data: Path, tmp_path: Path
+    whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path
 ):
-    cut = train(request(data, tmp_path / "cut"), events=Told(stop_in=2))
+    cut = train(request(dealt, tmp_path / "cut"), events=Told(stop_in=2))
 
     assert not cut.finished
     unfinished = read_model(cut.folder)
