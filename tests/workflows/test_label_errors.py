@@ -47,6 +47,11 @@ def flipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def _own_cache() -> None:
+    """None: the features of the same images are computed once for all tests here."""
+
+
 class Told(Silence):
     def __init__(self) -> None:
         self.sentences: list[str] = []
