@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.images.framing import Framing, Size, place_in_frame
+from vidi.images.reading import ReadImage
 
 SEEN_SIDE = 64  # pixels along each side whose light is averaged; more would tell no more
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -24,6 +25,11 @@ class ImageStatistics:
 
 
 QUALITIES = tuple(one.name for one in fields(ImageStatistics))
+
+
+def read_statistics(read: ReadImage, framing: Framing) -> ImageStatistics | None:
+    """The statistics of a file that was read and framed; None where it could not be used."""
+    return None if read.image is None or read.size is None else statistics_of(read.image, framing, read.size)
 
 
 def statistics_of(framed: NDArray[np.uint8], framing: Framing, size: Size) -> ImageStatistics:

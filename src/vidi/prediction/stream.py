@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,9 @@ from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, Measure, ReadImage, read_and_finish
 from vidi.images.reading import Measured
+from vidi.images.statistics import ImageStatistics, read_statistics
 from vidi.images.store import ImageStore
 from vidi.prediction.prediction import Prediction
-
-if TYPE_CHECKING:
-    from vidi.images.statistics import ImageStatistics
 
 # Pixels for each run of the session: four images of 224 x 224. More overflow the processor's caches (EfficientNet-Lite0
 # on two one-thread runs: 1 to 4 images 250 a second, 32 images 175), fewer small ones pay for each call.
@@ -37,7 +34,7 @@ class Answer:
     digest: str = ""  # SHA-256 of the file's bytes; empty if they could not be read
     size: tuple[int, int] | None = None  # (height, width) of the full upright image
     measured: Measured | None = None  # array from `measure`; None without one
-    statistics: "ImageStatistics | None" = None  # of the image as the network sees it; None unless asked for
+    statistics: ImageStatistics | None = None  # of the image as the network sees it; None unless asked for
 
     @property
     def prediction(self) -> Prediction | None:
@@ -113,15 +110,7 @@ def _answer_batch(classify: Classify, measured_in: Framing | None, batch: Sequen
             digest=read.digest,
             size=read.size,
             measured=read.measured,
-            statistics=_statistics(read, measured_in),
+            statistics=None if measured_in is None else read_statistics(read, measured_in),
         )
         for read in batch
     ]
-
-
-def _statistics(read: ReadImage, framing: Framing | None) -> "ImageStatistics | None":
-    if framing is None or read.image is None or read.size is None:
-        return None
-    from vidi.images.statistics import statistics_of
-
-    return statistics_of(read.image, framing, read.size)

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from vidi.errors import ImageError
 from vidi.images.decode import read_header
-from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.reading import ReadImage
-from vidi.images.statistics import ImageStatistics, statistics_of
+from vidi.images.statistics import ImageStatistics, read_statistics
 from vidi.prediction.stream import batch_size
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
@@ -139,14 +138,10 @@ def _classify(
         Classified(
             read=read,
             rows={} if read.image is None else _row(given, next(numbers)),
-            statistics=_statistics(read, framing) if statistics else None,
+            statistics=read_statistics(read, framing) if statistics else None,
         )
         for read in reads
     ]
-
-
-def _statistics(read: ReadImage, framing: Framing) -> ImageStatistics | None:
-    return None if read.image is None or read.size is None else statistics_of(read.image, framing, read.size)
 
 
 def _row(given: Rows, index: int) -> Rows:
