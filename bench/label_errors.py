@@ -30,7 +30,7 @@ from bench.accuracy import CLOTHING_PARTS, processor  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest  # noqa: E402
-from vidi.workflows.studies.label_errors import Asked  # noqa: E402
+from vidi.workflows.requests.train import Diagnostics  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 SHARE = 0.05  # of the labels are changed
@@ -76,7 +76,7 @@ def measure(name: str, *, data: Path, limit: int, seed: int) -> dict[str, object
             TrainRequest(
                 data=DataRequest(source=str(place), parts=SETS[name]),
                 pretrained="lite0",
-                diagnostics=Asked(find_label_errors=True),
+                diagnostics=Diagnostics(find_label_errors=True),
                 output=Path(folder) / "run",
             )
         )
