@@ -30,7 +30,7 @@ needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs
 EXPORTING = """
 from pathlib import Path
 from vidi.workflows.export import export
-from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.model_file import ExportRequest
 export(ExportRequest(model=Path(sys.argv[1]), to="openvino", output=Path(sys.argv[2])))
 """
 
