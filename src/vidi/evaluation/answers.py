@@ -12,7 +12,7 @@ from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.errors import ImageError, ShapeError
 from vidi.evaluation.match import ClassMatch
-from vidi.evaluation.scores import number_groups
+from vidi.evaluation.scores import number_groups_or_images
 from vidi.files import escape_in_list
 from vidi.images.account import Entry
 from vidi.images.decode import DEFAULT
@@ -129,7 +129,7 @@ class Answers:
     @property
     def group_numbers(self) -> Counts:
         """(images,): the group of each as a number; an image without a group is one of its own."""
-        return number_groups(self.groups, len(self.groups))
+        return number_groups_or_images(self.groups, len(self.groups))
 
     @property
     def labels(self) -> Counts:
@@ -237,6 +237,24 @@ class Want:
     on_progress: Callable[[int, int], None] = lambda _done, _total: None  # images answered so far, and in all
 
 
+class _EvenLooks:
+    """Looks at images of a stream; of very many at evenly spaced ones, since how many will follow is not known."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Look] = {}
+        self._seen, self._every = 0, 1
+
+    def add(self, row: int, answer: Answer) -> None:
+        """Keep what the network saw, unless it is one to pass over or the model has no embedding."""
+        if answer.embedding is None:
+            return
+        if self._seen % self._every == 0:
+            self.kept[row] = Look(embedding=answer.embedding.copy(), statistics=answer.statistics)
+        self._seen += 1
+        if len(self.kept) == 2 * MOST_SEEN:  # every second one goes
+            self.kept, self._every = dict(islice(self.kept.items(), 0, None, 2)), 2 * self._every
+
+
 def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], want: Want) -> Answers:
     """Ask a model about labelled images; those that cannot be read or are left out stand in `lost`.
 
@@ -247,8 +265,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         want: what is asked.
     """
     rows, said, digests, traits, lost = list[int](), list[Prediction](), list[str](), list[Traits](), list[Entry]()
-    looks, every, seen = dict[int, Look](), 1, 0
-    looked_at = frozenset(parts if want.looks else want.looks_at)
+    looks, looked_at = _EvenLooks(), frozenset(parts if want.looks else want.looks_at)
     stream = predictor.predict_files(
         [dataset.images[row].path for row in parts],
         store=dataset.store,
@@ -266,12 +283,8 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         if reason := want.leave_out(row, one.digest):
             lost.append(Entry(one.path, *reason))
             continue
-        if one.embedding is not None and row in looked_at:
-            if seen % every == 0:
-                looks[row] = Look(embedding=one.embedding.copy(), statistics=one.statistics)
-            seen += 1
-            if len(looks) == 2 * MOST_SEEN:  # how many will follow is not known: every second one goes
-                looks, every = dict(islice(looks.items(), 0, None, 2)), 2 * every
+        if row in looked_at:
+            looks.add(row, one)
         if want.traits:
             traits.append(traits_of(one, dataset.images[row], classes=dataset.classes))
         rows.append(row)
@@ -296,7 +309,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         several=several,
         traits=tuple(traits) if want.traits else None,
         numbers=np.array(rows, np.int64),
-        looks=looks,
+        looks=looks.kept,
         lost=tuple(lost),
     )
 

@@ -19,7 +19,7 @@ from vidi.evaluation.evaluation import (
     RankingFigures,
     Units,
 )
-from vidi.evaluation.scores import estimate_share, number_groups, score_images
+from vidi.evaluation.scores import estimate_share, number_groups_or_images, score_images
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers, mean_of_known
 from vidi.metrics.calibration import BINS, expected_calibration_error, perfect_model_band, reliability_bins
 from vidi.metrics.classification import brier_losses, count_confusion, log_losses, ranks_of_truth
@@ -67,7 +67,7 @@ def evaluate_predictions(
     check_answers(probabilities, labels)
     _check_classes(probabilities, classes)
     predicted = probabilities.argmax(axis=1)
-    numbers = number_groups(groups, len(labels))
+    numbers = number_groups_or_images(groups, len(labels))
     ranks = ranks_of_truth(probabilities, labels)
     within = [k for k in (2, 3, 5) if k < len(classes)]
     scores = score_images(
@@ -138,7 +138,7 @@ def evaluate_labels(
         ShapeError: the arrays do not describe the same images and classes.
     """
     check_targets(probabilities, targets)
-    numbers = number_groups(groups, len(targets))
+    numbers = number_groups_or_images(groups, len(targets))
     per_class = tuple(
         _class_figures(
             name,

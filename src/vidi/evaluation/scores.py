@@ -29,13 +29,13 @@ class Scores:
     f1s: tuple[Estimate, ...]
 
 
-def number_groups(groups: Sequence[object] | None, image_count: int) -> Counts:
+def number_groups_or_images(groups: Sequence[object] | None, image_count: int) -> Counts:
     """The group of each image as a number; an image without a group is one of its own.
 
     Raises:
         ShapeError: there are not as many groups as images.
 
-    >>> number_groups(["ann", None, "ann", ""], 4)
+    >>> number_groups_or_images(["ann", None, "ann", ""], 4)
     array([0, 1, 0, 2])
     """
     if groups is None:

@@ -12,7 +12,7 @@ from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.match import listed
 from vidi.evaluation.run_files import METRICS, PREDICTIONS, AnsweredImage, RunFiles, read_run
-from vidi.evaluation.scores import number_groups
+from vidi.evaluation.scores import number_groups_or_images
 from vidi.evaluation.sections import DataFacts, ModelName
 from vidi.files import escape_path, read_json, unescape_path
 from vidi.images.account import Account, Entry
@@ -217,7 +217,7 @@ def _paired(a: _Stored, b: _Stored) -> PairedAnswers:
         shown=np.array([row.truth for row in a.rows])[:, None] == np.array(classes),
         first_is_right=np.array([row.is_right for row in a.rows]),
         second_is_right=np.array([row.is_right for row in b.rows]),
-        groups=number_groups([row.group for row in a.rows], len(a.rows)),
+        groups=number_groups_or_images([row.group for row in a.rows], len(a.rows)),
         of_truth=(of_truth[0], of_truth[1]),
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
-from vidi.evaluation.scores import number_groups
+from vidi.evaluation.scores import number_groups_or_images
 from vidi.evaluation.sections import EnsembleFigures, from_plain
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SOFTMAX
@@ -95,7 +95,7 @@ def gain_on_test(answers: Answers, other: Answers) -> PairedComparison | None:
     rows = [index for index, path in enumerate(answers.paths) if answers.parts[index] == TEST and path in places]
     others = [places[answers.paths[row]] for row in rows]
     right, other_right = _is_right(answers)[rows], _is_right(other)[others]
-    groups = number_groups([answers.groups[row] for row in rows], len(rows))
+    groups = number_groups_or_images([answers.groups[row] for row in rows], len(rows))
     return compare_paired(other_right, right, groups=groups)
 
 
