@@ -173,7 +173,9 @@ def read_csv_rows(path: Path, row_of: Callable[[Mapping[str, str]], Row], *, rem
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{escape_path(path)} cannot be read: {error}", remedy) from error
-    except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
+    except KeyError as error:
+        raise DataError(f"{escape_path(path)} cannot be read: the column {error} is missing", remedy) from error
+    except (TypeError, ValueError, AttributeError, csv.Error) as error:
         raise DataError(f"{escape_path(path)} cannot be read: {type(error).__name__}: {error}", remedy) from error
 
 

@@ -96,3 +96,9 @@ def test_of_very_many_images_some_are_looked_at_evenly(
 
     assert list(answers.looks) == [0, 4, 8]
     assert all(one.statistics is not None for one in answers.looks.values())
+
+
+def test_images_of_one_group_are_counted_together_and_others_alone(predictor: Predictor, dataset: Dataset):
+    answers = replace(answer(predictor, dataset, dict.fromkeys(range(4), TEST), Want()), groups=("a", "", "", "a"))
+
+    assert answers.group_numbers.tolist() == [0, 1, 2, 0]

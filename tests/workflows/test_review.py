@@ -350,7 +350,7 @@ def test_a_damaged_list_of_doubtful_labels_is_named(tmp_path):
     run = run_of(photos(tmp_path), tmp_path / "run")
     (run / "label_errors.csv").write_text("rank,file\n1,a.png\n")
 
-    with pytest.raises(DataError, match=r"label_errors\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"label_errors\.csv cannot be read: the column 'path' is missing"):
         folder_order(ReviewRequest(source=str(run)))
 
 
