@@ -8,7 +8,7 @@ import pytest
 from tests.data.on_disk import IMAGE, put
 
 from vidi.data.dataset import Box, Dataset
-from vidi.data.read import read_dataset
+from vidi.data.read import ReadOptions, read_dataset
 from vidi.data.readers.yolo import YoloSettings, read_settings
 from vidi.errors import DataError
 
@@ -33,7 +33,7 @@ def test_yolo_tells_which_images_show_a_class(tmp_path):
 
     with pytest.raises(DataError, match=r"a.png shows 0, 1"):
         read_dataset(tmp_path)
-    dataset = read_dataset(tmp_path, positive="person", names="0=person")
+    dataset = read_dataset(tmp_path, ReadOptions(positive="person", names="0=person"))
 
     assert classes_by_path(dataset) == {
         "images/train/a.png": "person",
@@ -230,7 +230,7 @@ def test_coco_files_give_classes_boxes_and_parts(tmp_path):
     (tmp_path / "annotations/instances_val2017.json").write_text(coco(names=["dog", "cat"], shows={"c.png": ["dog"]}))
     (tmp_path / "annotations/captions_val2017.json").write_text('{"images": []}')
 
-    dataset = read_dataset(tmp_path, positive="dog")
+    dataset = read_dataset(tmp_path, ReadOptions(positive="dog"))
 
     assert dataset.reader == "coco"
     assert [(image.path, dataset.classes[image.label], image.part) for image in dataset.images] == [
@@ -319,7 +319,7 @@ def test_voc_files_that_are_damaged_or_declare_entities_are_refused(tmp_path, te
 
 
 def test_coco128_answers_whether_a_person_is_there(real_data):
-    dataset = read_dataset(real_data / "coco128.zip", names="0=person", positive="person")
+    dataset = read_dataset(real_data / "coco128.zip", ReadOptions(names="0=person", positive="person"))
 
     assert dataset.labels().count(0) == 61
     assert len(dataset.images) == 128

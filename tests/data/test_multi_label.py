@@ -8,7 +8,7 @@ from tests.draw import draw, encoded
 
 from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
-from vidi.data.read import read_dataset
+from vidi.data.read import ReadOptions, read_dataset
 from vidi.data.splitting.split import split_dataset
 from vidi.errors import DataError, UsageError
 
@@ -40,7 +40,7 @@ def shown(dataset: Dataset) -> dict[str, set[str]]:
     ],
 )
 def test_a_column_for_each_class_is_read(tmp_path, name, text):
-    dataset = read_dataset(folder_of(tmp_path, text, name), multi_label=True)
+    dataset = read_dataset(folder_of(tmp_path, text, name), ReadOptions(multi_label=True))
 
     assert dataset.classes == ("cat", "dog", "person")
     assert shown(dataset) == {"a.png": {"cat", "dog"}, "b.png": {"dog", "person"}, "c.png": set()}
@@ -50,7 +50,7 @@ def test_a_column_for_each_class_is_read(tmp_path, name, text):
 def test_classes_in_one_column_are_read(tmp_path):
     text = "path,label,split,patient_id\na.png,cat|dog,train,7\nb.png,dog,test,8\nc.png,,test,8\n"
 
-    dataset = read_dataset(folder_of(tmp_path, text), multi_label=True)
+    dataset = read_dataset(folder_of(tmp_path, text), ReadOptions(multi_label=True))
 
     assert shown(dataset) == {"a.png": {"cat", "dog"}, "b.png": {"dog"}}
     assert [(image.part, image.group) for image in dataset.images] == [("train", "7"), ("test", "8")]
@@ -62,7 +62,7 @@ def test_an_empty_list_says_that_an_image_shows_none_and_no_list_that_nobody_loo
         '{"path": "a.png", "label": ["cat", "dog"]}\n{"path": "b.png", "label": []}\n{"path": "c.png", "label": null}\n'
     )
 
-    dataset = read_dataset(folder_of(tmp_path, text, "labels.jsonl"), multi_label=True)
+    dataset = read_dataset(folder_of(tmp_path, text, "labels.jsonl"), ReadOptions(multi_label=True))
 
     assert shown(dataset) == {"a.png": {"cat", "dog"}, "b.png": set()}
     assert [(entry.path, entry.code) for entry in dataset.account.set_aside] == [("c.png", "no-label")]
@@ -79,7 +79,7 @@ def test_of_one_class_each_an_empty_list_is_no_label(tmp_path):
 def test_parts_and_groups_beside_a_column_for_each_class_stay_what_they_are(tmp_path):
     text = "path,cat,person,split,patient_id\na.png,1,0,train,7\nb.png,0,1,test,8\n"
 
-    dataset = read_dataset(folder_of(tmp_path, text), multi_label=True)
+    dataset = read_dataset(folder_of(tmp_path, text), ReadOptions(multi_label=True))
 
     assert dataset.classes == ("cat", "person")
     assert [(image.part, image.group) for image in dataset.images] == [("train", "7"), ("test", "8")]
@@ -96,7 +96,7 @@ def test_parts_and_groups_beside_a_column_for_each_class_stay_what_they_are(tmp_
 )
 def test_what_is_neither_yes_nor_no_is_refused(tmp_path, text, said):
     with pytest.raises(DataError, match=said):
-        read_dataset(folder_of(tmp_path, text), multi_label=True)
+        read_dataset(folder_of(tmp_path, text), ReadOptions(multi_label=True))
 
 
 def test_a_column_for_each_class_must_be_asked_for(tmp_path):
@@ -108,11 +108,11 @@ def test_a_column_for_each_class_must_be_asked_for(tmp_path):
 
 def test_one_question_and_many_exclude_each_other(tmp_path):
     with pytest.raises(UsageError, match="Leave one of the two out"):
-        read_dataset(folder_of(tmp_path, WIDE), multi_label=True, positive="cat")
+        read_dataset(folder_of(tmp_path, WIDE), ReadOptions(multi_label=True, positive="cat"))
 
 
 def test_of_chosen_classes_an_image_may_show_none(tmp_path):
-    dataset = read_dataset(folder_of(tmp_path, WIDE), multi_label=True, classes=["cat"])
+    dataset = read_dataset(folder_of(tmp_path, WIDE), ReadOptions(multi_label=True, classes=["cat"]))
 
     assert shown(dataset) == {"a.png": {"cat"}, "b.png": set(), "c.png": set()}
 
@@ -124,7 +124,7 @@ def test_annotated_images_without_an_object_show_none(tmp_path):
         (tmp_path / "images" / f"{part}.png").write_bytes(encoded(draw("disc", size=(8, 8), seed=int(part))))
         (tmp_path / "labels" / f"{part}.txt").write_text(text)
 
-    dataset = read_dataset(tmp_path, multi_label=True, names="cat,dog")
+    dataset = read_dataset(tmp_path, ReadOptions(multi_label=True, names="cat,dog"))
 
     assert shown(dataset) == {"images/1.png": {"cat", "dog"}, "images/2.png": {"dog"}, "images/3.png": set()}
 
@@ -137,7 +137,7 @@ def test_each_class_and_none_have_their_share_in_every_part(tmp_path):
         (tmp_path / f"{number}.png").write_bytes(encoded(draw("noise", size=(16, 16), seed=number)))
         lines.append(f"{number}.png,{','.join(str(int(value)) for value in random.random(3) < (0.5, 0.3, 0.1))}")
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
-    dataset = read_dataset(tmp_path / "labels.csv", multi_label=True)
+    dataset = read_dataset(tmp_path / "labels.csv", ReadOptions(multi_label=True))
 
     split = split_dataset(dataset, check_dataset(dataset))
 
@@ -149,6 +149,6 @@ def test_each_class_and_none_have_their_share_in_every_part(tmp_path):
 
 
 def test_what_images_are_dealt_by_is_their_rarest_class(tmp_path):
-    dataset = read_dataset(folder_of(tmp_path, WIDE), multi_label=True)
+    dataset = read_dataset(folder_of(tmp_path, WIDE), ReadOptions(multi_label=True))
 
     assert dataset.truth().strata.tolist() == [0, 2, 3]  # cat is as rare as person and comes first; c.png shows none

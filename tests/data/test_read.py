@@ -10,7 +10,7 @@ from tests.data.on_disk import put
 from tests.draw import class_folders
 
 from vidi.data.dataset import LabelledImage
-from vidi.data.read import read_dataset, require_learnable
+from vidi.data.read import ReadOptions, read_dataset, require_learnable
 from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError, UnknownNameError, UsageError
 
@@ -18,7 +18,7 @@ from vidi.errors import DataError, UnknownNameError, UsageError
 def test_classes_keeps_a_subset_and_accounts_for_the_rest(tmp_path):
     class_folders(tmp_path, kinds=("disc", "square", "stripes"), each=3)
 
-    dataset = read_dataset(tmp_path, classes=["stripes", "disc"])
+    dataset = read_dataset(tmp_path, ReadOptions(classes=["stripes", "disc"]))
 
     assert dataset.classes == ("disc", "stripes")  # in the source's order, however they were asked for
     assert len(dataset.images) == dataset.account.used == 6
@@ -29,7 +29,7 @@ def test_classes_keeps_a_subset_and_accounts_for_the_rest(tmp_path):
 def test_positive_makes_two_classes_of_all(tmp_path):
     class_folders(tmp_path, kinds=("disc", "square", "stripes"), each=2)
 
-    dataset = read_dataset(tmp_path, positive="square")
+    dataset = read_dataset(tmp_path, ReadOptions(positive="square"))
 
     assert dataset.classes == ("square", "not square")
     assert [dataset.classes[label] for label in dataset.labels()].count("not square") == 4
@@ -40,7 +40,7 @@ def test_an_unknown_class_is_named_with_the_nearest(tmp_path, choice):
     class_folders(tmp_path, each=1)
 
     with pytest.raises(UnknownNameError, match="no class 'dsic'") as raised:
-        read_dataset(tmp_path, **choice)
+        read_dataset(tmp_path, ReadOptions(**choice))
 
     assert "Did you mean 'disc'?" in raised.value.remedy
 
@@ -48,10 +48,10 @@ def test_an_unknown_class_is_named_with_the_nearest(tmp_path, choice):
 def test_names_rename_numbered_classes(tmp_path):
     put(tmp_path, "0/a.png", "1/a.png")
 
-    assert read_dataset(tmp_path, names="0=person,1=dog").classes == ("person", "dog")
-    assert read_dataset(tmp_path, names="person").classes == ("person", "1")
+    assert read_dataset(tmp_path, ReadOptions(names="0=person,1=dog")).classes == ("person", "dog")
+    assert read_dataset(tmp_path, ReadOptions(names="person")).classes == ("person", "1")
     with pytest.raises(UsageError, match="is not a class of the data"):
-        read_dataset(tmp_path, names="7=person")
+        read_dataset(tmp_path, ReadOptions(names="7=person"))
 
 
 def test_an_existing_path_wins_over_a_known_name(tmp_path, monkeypatch):
@@ -142,7 +142,7 @@ def test_names_that_are_one_elsewhere_are_refused_or_merged(tmp_path, first, sec
     with pytest.raises(DataError, match="are one name on other file systems") as caught:
         read_dataset(tmp_path)
     (_, names) = shlex.split(str(caught.value.remedy).partition(" or use ")[2])[:2]
-    dataset = read_dataset(tmp_path, names=names)
+    dataset = read_dataset(tmp_path, ReadOptions(names=names))
 
     assert set(dataset.classes) == {first, "dog"}  # that of most images
     assert [dataset.classes[label] for label in dataset.labels()].count(first) == 3
@@ -159,25 +159,25 @@ def test_names_that_windows_reserves_are_refused_or_renamed(tmp_path, name, othe
         read_dataset(tmp_path)
 
     assert f"--names {name}={other} " in caught.value.remedy
-    assert other in read_dataset(tmp_path, names=f"{name}={other}").classes
+    assert other in read_dataset(tmp_path, ReadOptions(names=f"{name}={other}")).classes
 
 
 def test_a_class_of_names_that_is_not_there_is_wrong_use(tmp_path):
     put(tmp_path, "ant/1.png", "bee/1.png")
 
     with pytest.raises(UsageError, match="'eel' is not a class of the data"):
-        read_dataset(tmp_path, names="ant=cat,eel=cat")
+        read_dataset(tmp_path, ReadOptions(names="ant=cat,eel=cat"))
     with pytest.raises(UsageError, match="'ant=cat' names no class"):
-        read_dataset(tmp_path, names="ant=dog,ant=cat")
+        read_dataset(tmp_path, ReadOptions(names="ant=dog,ant=cat"))
 
 
 def test_data_of_a_class_and_others_answers_the_question_of_that_class_unless_it_names_the_others(tmp_path):
     put(tmp_path, "ant/1.png", "bee/1.png", "eel/1.png")
 
-    assert read_dataset(tmp_path, usually_positive="ant").classes == ("ant", "not ant")
-    assert read_dataset(tmp_path, usually_positive="cat").classes == ("ant", "bee", "eel")
+    assert read_dataset(tmp_path, ReadOptions(usually_positive="ant")).classes == ("ant", "not ant")
+    assert read_dataset(tmp_path, ReadOptions(usually_positive="cat")).classes == ("ant", "bee", "eel")
     put(tmp_path, "not ant/1.png")
-    assert read_dataset(tmp_path, usually_positive="ant").classes == ("ant", "bee", "eel", "not ant")
+    assert read_dataset(tmp_path, ReadOptions(usually_positive="ant")).classes == ("ant", "bee", "eel", "not ant")
 
 
 def test_every_file_stands_in_the_account_once(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from tests.data.on_disk import IMAGE, put, shown
 from tests.draw import class_folders
 
-from vidi.data.read import read_dataset
+from vidi.data.read import ReadOptions, read_dataset
 from vidi.data.readers.further_columns import FurtherColumns
 from vidi.errors import DataError
 
@@ -132,7 +132,7 @@ def test_no_file_outside_the_folder_is_opened(tmp_path):
     (tmp_path / "data" / "labels.csv").write_text("path,label\n" + "".join(f"{row},cat\n" for row in rows))
     program = """
 import socket, sys
-from vidi.data.read import read_dataset
+from vidi.data.read import ReadOptions, read_dataset
 from vidi.errors import ImageError
 seen = []
 sys.addaudithook(lambda event, values: seen.append(str(values[0])) if event in ("open", "socket.connect") else None)
@@ -157,7 +157,7 @@ def test_files_outside_are_read_where_the_user_allows_it(tmp_path):
     put(tmp_path, "outside/x.png", "root/a.png")
     (tmp_path / "root" / "labels.csv").write_text("path,label\na.png,cat\n../outside/x.png,dog\n")
 
-    dataset = read_dataset(tmp_path / "root" / "labels.csv", allow_outside=True)
+    dataset = read_dataset(tmp_path / "root" / "labels.csv", ReadOptions(allow_outside=True))
 
     assert len(dataset.images) == 2
     assert {dataset.store.read(image.path) for image in dataset.images} == {IMAGE}
@@ -268,7 +268,7 @@ def test_several_classes_of_one_image_need_a_question(tmp_path):
 
     with pytest.raises(DataError, match=r"a.png shows cat, dog; one class for each image is needed") as raised:
         read_dataset(path)
-    dataset = read_dataset(path, positive="dog")
+    dataset = read_dataset(path, ReadOptions(positive="dog"))
 
     assert "--positive cat" in raised.value.remedy
     assert shown(dataset) == {"a.png": ("dog", None), "b.png": ("dog", None), "sub/c.png": ("not dog", None)}

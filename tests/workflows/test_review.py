@@ -13,7 +13,7 @@ from tests.data.scenes import jpeg, scene
 from tests.draw import draw, encoded
 from tests.serving.review.desks import KINDS, drawn_model, photos
 
-from vidi.data.read import read_dataset
+from vidi.data.read import ReadOptions, read_dataset
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.run_files import SuspectLabel, write_suspects
 from vidi.files import digest_of
@@ -368,7 +368,7 @@ def garden(tmp_path: Path) -> Path:
 
 def labels_in(folder: Path) -> dict[bytes, set[str]]:
     """What a data set of several classes says of each image, by its bytes."""
-    data = read_dataset(str(folder), multi_label=True)
+    data = read_dataset(str(folder), ReadOptions(multi_label=True))
     return {data.store.read(one.path): {data.classes[label] for label in one.labels} for one in data.images}
 
 

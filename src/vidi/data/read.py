@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.archives.judge import ARCHIVE_SUFFIXES
@@ -21,16 +21,35 @@ from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """Which classes are made of what a source names, and which of its files are read."""
+
+    classes: Sequence[str] | None = None  # keep only these; images of other classes are set aside
+    positive: str | None = None  # make two classes of all: this one, and `not` this one
+    rest: str | None = None  # another name for that second class
+    usually_positive: str | None = None  # the positive class of data that names it, and no class `not` this one
+    names: str | None = (
+        None  # new ones, `0=person,1=dog`, or `person,dog` for numbered classes; one for two merges them
+    )
+    multi_label: bool = False  # an image may show several classes, or none; each is a question of its own
+    allow_outside: bool = False  # read files outside the source's folder: through links that lead out, or in a table
+
+    def __post_init__(self) -> None:
+        if self.multi_label and self.positive is not None:
+            raise UsageError(
+                "--positive makes two classes of all, and --multi-label keeps every class a question of its own",
+                "Leave one of the two out.",
+            )
+
+
+ALL_CLASSES = ReadOptions()
+
+
 def read_dataset(
     source: str | Path,
+    options: ReadOptions = ALL_CLASSES,
     *,
-    classes: Sequence[str] | None = None,
-    positive: str | None = None,
-    rest: str | None = None,
-    usually_positive: str | None = None,
-    names: str | None = None,
-    allow_outside: bool = False,
-    multi_label: bool = False,
     on_bytes: OnBytes = lambda _done, _total: None,
     reader: Reader | None = None,
 ) -> Dataset:
@@ -39,55 +58,49 @@ def read_dataset(
     Args:
         source: a folder, an archive, a table or annotation file, here or at an address such as `s3://bucket/photos`; or
             the name of a known set. A path that exists wins.
-        classes: keep only these; images of other classes are set aside.
-        positive: make two classes of all: this one, and `not` this one.
-        rest: another name for that second class.
-        usually_positive: the positive class of data that names it, and no class `not` this one.
-        names: other names for classes, `0=person,1=dog`, or `person,dog` for numbered ones; one for two merges them.
-        allow_outside: also read files outside the source's folder: through links that lead out, or named by a table.
-        multi_label: an image may show several classes, or none; each is a question of its own.
+        options: which classes and files.
         on_bytes: called with the bytes so far and in all while remote data is fetched.
         reader: your own reader, in place of those of `vidi.data.readers.registry`.
 
     Raises:
         UsageError: the source, a class or a name is not there.
-        DataError: there is no image with a class, an image shows several classes and `positive` is not given,
+        DataError: there is no image with a class, an image shows several classes and `options.positive` is not given,
             class names are one on other file systems, or an archive or table is damaged.
     """
     text = str(source)
     refuse_url(text)
     text = local_form(text)
-    if multi_label and positive is not None:
-        raise UsageError(
-            "--positive makes two classes of all, and --multi-label keeps every class a question of its own",
-            "Leave one of the two out.",
-        )
-    if not Path(text).exists() and text in NAMED_SETS:
-        opened = open_named_set(text)
-    elif is_remote(text):
-        copy = local_copy(text, on_bytes=on_bytes)
-        opened = replace(open_source(copy.path), given=escape_path(text))
-        opened.scan.refused.extend(copy.refused)
-    elif Path(text).exists():
-        opened = open_source(Path(text), allow_outside=allow_outside)
-    else:
-        raise no_such_source(text, NAMED_SETS)
-    reader_name, reading = _read_with(reader, replace(opened, multi_label=multi_label))
-    if reading.numbered and names is None and text in NAMED_SETS and not Path(text).exists():
+    opened = replace(
+        _opened(text, allow_outside=options.allow_outside, on_bytes=on_bytes), multi_label=options.multi_label
+    )
+    reader_name, reading = _read_with(reader, opened)
+    names = options.names
+    if reading.numbered and names is None and _is_known_set(text):
         names = ",".join(NAMED_SETS[text].classes)
     _account_for_rest(reading, opened)
     _rename(reading, opened.given, names=names)
-    if classes is not None:
-        wanted = [known_class(name, reading.classes, flag="--classes") for name in classes]
-        _keep_classes(reading, wanted, with_none=multi_label)
-    if usually_positive in reading.classes and f"not {usually_positive}" not in reading.classes:
-        positive = usually_positive
-    if positive is not None:
-        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"), rest=rest)
-    dataset = _as_dataset(reading, opened, given=text, reader=reader_name, multi_label=multi_label)
-    if not multi_label:
+    _choose_classes(reading, options)
+    dataset = _as_dataset(reading, opened, given=text, reader=reader_name)
+    if not dataset.multi_label:
         _require_one_class_each(dataset)
     return dataset
+
+
+def _is_known_set(text: str) -> bool:
+    return text in NAMED_SETS and not Path(text).exists()
+
+
+def _opened(text: str, *, allow_outside: bool, on_bytes: OnBytes) -> Source:
+    if _is_known_set(text):
+        return open_named_set(text)
+    if is_remote(text):
+        copy = local_copy(text, on_bytes=on_bytes)
+        opened = replace(open_source(copy.path), given=escape_path(text))
+        opened.scan.refused.extend(copy.refused)
+        return opened
+    if Path(text).exists():
+        return open_source(Path(text), allow_outside=allow_outside)
+    raise no_such_source(text, NAMED_SETS)
 
 
 def require_learnable(dataset: Dataset) -> None:
@@ -159,6 +172,17 @@ def _rename(reading: Reading, given: str, *, names: str | None) -> None:
     _map_classes(reading, [name if name in counts else None for name in reading.classes])
 
 
+def _choose_classes(reading: Reading, options: ReadOptions) -> None:
+    if options.classes is not None:
+        wanted = [known_class(name, reading.classes, flag="--classes") for name in options.classes]
+        _keep_classes(reading, wanted, with_none=options.multi_label)
+    positive, usual = options.positive, options.usually_positive
+    if usual in reading.classes and f"not {usual}" not in reading.classes:
+        positive = usual
+    if positive is not None:
+        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"), rest=options.rest)
+
+
 def _keep_classes(reading: Reading, wanted: Sequence[str], *, with_none: bool) -> None:
     _map_classes(reading, [name if name in wanted else None for name in reading.classes])
     if not with_none:
@@ -215,8 +239,8 @@ def _set_aside_unlabelled(reading: Reading, code: str, sentence: str) -> None:
     reading.images = [image for image in reading.images if image.labels]
 
 
-def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str, multi_label: bool) -> Dataset:
-    if not multi_label and any(not image.labels for image in reading.images):
+def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str) -> Dataset:
+    if not source.multi_label and any(not image.labels for image in reading.images):
         _set_aside_unlabelled(reading, NO_CLASS, "It shows none of the classes.")
     if not reading.images:
         raise _nothing_usable(reading, source)
@@ -229,7 +253,7 @@ def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str, mu
         store=reading.store or source.store,
         account=Account(len(reading.images), reading.set_aside, reading.refused, reading.ignored),
         notes=tuple(reading.notes),
-        multi_label=multi_label,
+        multi_label=source.multi_label,
     )
 
 

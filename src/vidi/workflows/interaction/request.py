@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.joined import join_feedback
-from vidi.data.read import read_dataset, require_learnable
+from vidi.data.read import ReadOptions, read_dataset, require_learnable
 from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
@@ -43,17 +43,16 @@ def read_source(
         UsageError: the source or a class is not there.
         DataError: no images found with a class.
     """
-    dataset = read_dataset(
-        request.source,
+    options = ReadOptions(
         classes=request.classes,
         positive=request.positive,
         rest=rest,
         usually_positive=usually_positive,
         names=request.names,
-        allow_outside=request.allow_outside,
         multi_label=request.multi_label,
-        on_bytes=partial(events.fetching, request.source),
+        allow_outside=request.allow_outside,
     )
+    dataset = read_dataset(request.source, options, on_bytes=partial(events.fetching, request.source))
     if not request.feedback:
         return dataset
     return join_feedback(dataset, [read_feedback(request, source) for source in request.feedback])
@@ -70,11 +69,7 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
         UsageError: it is not there.
         DataError: no images found with a class.
     """
-    return read_dataset(
-        source,
-        allow_outside=request.allow_outside,
-        multi_label=request.multi_label,
-    )
+    return read_dataset(source, ReadOptions(multi_label=request.multi_label, allow_outside=request.allow_outside))
 
 
 def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:
