@@ -14,7 +14,7 @@ from vidi.metrics.outputs import Sigmoid
 from vidi.metrics.truth import SeveralClasses
 from vidi.networks.build import build_network
 from vidi.networks.side_by_side import Ensemble
-from vidi.training.combine import average_all, choose_combination
+from vidi.training.combination import average_all, choose_combination
 from vidi.training.data import TrainingData
 from vidi.training.heads.linear import HeadTrial
 from vidi.training.heads.one_vs_rest import KIND, fit_one_vs_rest
@@ -113,10 +113,10 @@ def test_a_head_is_fitted_again_as_it_was_chosen():
 
 
 def test_trainings_are_combined_by_their_losses_on_validation_images():
-    data, members = of_several(), [untrained(seed) for seed in range(2)]
+    data, members = of_several(), [untrained(seed).single for seed in range(2)]
 
     choice, all_of_them = (
-        choose_combination(members, data, groups=None),
+        choose_combination(members, data, normalisation=RESCALED, groups=None),
         average_all(members, why="interrupted", outputs=Sigmoid()),
     )
 

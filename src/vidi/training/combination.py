@@ -1,12 +1,23 @@
-"""What is known of several trainings that became one network, and why they were combined as they were."""
+"""From several trained networks to one: their averaged probabilities, or the best single one where that is better."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from vidi.metrics.paired import PairedComparison
-from vidi.networks.layers import Classifier
+import numpy as np
+from numpy.typing import NDArray
 
-Way = Literal["probabilities", "weights", "single"]
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.outputs import SOFTMAX, Outputs
+from vidi.metrics.paired import PairedComparison, compare_paired
+from vidi.networks.layers import Classifier
+from vidi.networks.side_by_side import Ensemble, Network
+from vidi.training.data import TrainingData
+from vidi.training.loop.objective import InputNormalisation, answer
+
+Way = Literal["probabilities", "single"]
+Unjudged = Literal["no-validation", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +34,25 @@ class CombinationTrial:
 class Decision:
     """What decided, and between what."""
 
-    by: Literal["validation", "no-validation", "interrupted"]
+    by: Literal["validation"] | Unjudged
     count: int  # trainings
     averaged: str = "probabilities"  # what the mean is of
     kept: CombinationTrial | None = None  # the one that the validation images chose
-    others: tuple[CombinationTrial, ...] = ()  # those it was compared with
+    other: CombinationTrial | None = None  # the one that it was compared with
     image_count: int = 0  # validation images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One network of several, and why it is made this way."""
+
+    network: Network
+    way: Way
+    used: tuple[int, ...]  # positions among the given networks, the best first
+    best: int  # position of the best single one
+    trials: tuple[CombinationTrial, ...]  # first the single ones, in the given order
+    gain: PairedComparison | None
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +72,7 @@ class EnsembleMember:
 class Combination:
     """Several trainings as one network: how, and what it gains over the best of them."""
 
-    way: Way  # probabilities or weights averaged; or the best single training, where that is better
+    way: Way  # probabilities averaged; or the best single training, where that is clearly better
     asked: int  # trainings that were asked for
     members: tuple[EnsembleMember, ...]
     used: tuple[int, ...]  # numbers of those that are in the network, the best first
@@ -68,6 +92,115 @@ class Combination:
             "trials": [_rounded(asdict(trial)) for trial in self.trials],
             "validation": None if self.gain is None else self.gain.gain_as_json(),
         }
+
+
+def choose_combination(
+    networks: Sequence[Classifier],
+    data: TrainingData,
+    *,
+    normalisation: InputNormalisation,
+    groups: Counts | None,
+) -> Choice:
+    """The network that several trainings become.
+
+    Probabilities are averaged, unless on the validation images that is clearly worse than the best single training:
+    less often right, and its log loss higher by more than one standard error of the paired difference. Then that
+    training is kept alone. Each is judged at the temperature that suits it best.
+
+    Args:
+        networks: two or more, trained by one recipe.
+        data: the validation images decide.
+        normalisation: what the networks want to see.
+        groups: (validation images,) int; images of one group count as one observation. None: each its own.
+    """
+    if not len(data.validation_rows):
+        return average_all(networks, why="no-validation", outputs=data.truth.outputs)
+    single = [
+        _try_network(f"training {number} alone", network, (number,), data=data, normalisation=normalisation)
+        for number, network in enumerate(networks, start=1)
+    ]
+    order = sorted(range(len(networks)), key=lambda index: single[index].rank, reverse=True)
+    outputs = data.truth.outputs
+    averaged = _try_network(
+        f"averaged {outputs.averaged}",
+        Ensemble([networks[index] for index in order], outputs=outputs),
+        tuple(index + 1 for index in order),
+        data=data,
+        normalisation=normalisation,
+    )
+    best = single[order[0]]
+    alone = averaged.is_clearly_worse_than(best)
+    chosen, other = (best, averaged) if alone else (averaged, best)
+    return Choice(
+        network=chosen.network,
+        way="single" if alone else "probabilities",
+        used=tuple(number - 1 for number in chosen.trial.members),
+        best=order[0],
+        trials=tuple(one.trial for one in (*single, averaged)),
+        gain=compare_paired(best.right, chosen.right, groups=groups),
+        decision=Decision(
+            by="validation",
+            count=len(networks),
+            averaged=outputs.averaged,
+            kept=chosen.trial,
+            other=other.trial,
+            image_count=len(data.validation_rows),
+        ),
+    )
+
+
+def average_all(networks: Sequence[Classifier], *, why: Unjudged, outputs: Outputs = SOFTMAX) -> Choice:
+    """All of them with their probabilities averaged, without asking the validation images.
+
+    Args:
+        networks: two or more, trained by one recipe.
+        why: nothing was compared.
+        outputs: of the networks.
+    """
+    return Choice(
+        network=Ensemble(networks, outputs=outputs),
+        way="probabilities",
+        used=tuple(range(len(networks))),
+        best=0,
+        trials=(),
+        gain=None,
+        decision=Decision(by=why, count=len(networks), averaged=outputs.averaged),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """A network and its answers about the validation images."""
+
+    network: Network
+    trial: CombinationTrial
+    right: NDArray[np.bool_]  # (validation images,)
+    losses: Floats  # (validation images,)
+    by_loss: bool  # images may show several classes, where being right about all is rare
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Higher is better: most right, then lowest log loss; the log loss alone where it is to be judged by that."""
+        return 0.0 if self.by_loss else self.trial.accuracy, -self.trial.log_loss
+
+    def is_clearly_worse_than(self, other: "_Tried") -> bool:
+        """Less often right, and a log loss that is higher by more than one standard error of the difference."""
+        differences = self.losses - other.losses
+        standard_error = float(differences.std() / math.sqrt(max(1, len(differences) - 1)))
+        return self.trial.accuracy < other.trial.accuracy and float(differences.mean()) > standard_error
+
+
+def _try_network(
+    name: str, network: Network, members: tuple[int, ...], *, data: TrainingData, normalisation: InputNormalisation
+) -> _Tried:
+    """Its answers about the validation images, and what they are worth."""
+    rows = data.validation_rows
+    truth = data.truth.at(rows)
+    bare = answer(network, data.images, rows, normalisation=normalisation, outputs=truth.outputs).astype(np.float64)
+    # Calibration comes for any of them afterwards; a mean is less sure of itself, and must not suffer for it here.
+    right, losses = truth.correct(bare), truth.calibrated_log_losses(bare)
+    trial = CombinationTrial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
+    return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=truth.is_judged_by_loss)
 
 
 def _rounded(values: dict[str, object]) -> dict[str, object]:

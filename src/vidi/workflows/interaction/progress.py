@@ -438,14 +438,13 @@ def only_some_ended(ended: int, count: int) -> str:
 
 def describe_decision(decision: "Decision") -> str:
     """How the trainings were combined, and why so."""
-    count, kept = decision.count, decision.kept
-    averaged = f"averaged the {decision.averaged} of {count} networks"
-    if kept is not None:
-        shown = ", ".join(_trial(one) for one in decision.others)
-        return f"kept {_trial(kept)} accuracy on {decision.image_count:,} validation images; {shown}"
+    kept, other = decision.kept, decision.other
+    averaged = f"averaged the {decision.averaged} of {decision.count} networks"
+    if kept is not None and other is not None:
+        return f"kept {_trial(kept)} accuracy on {decision.image_count:,} validation images; {_trial(other)}"
     if decision.by == "interrupted":
-        return f"{averaged}: interrupted before other ways were tried"
-    return f"{averaged}: there is no validation image to try averaged weights on"
+        return f"{averaged}: interrupted before they were compared with single trainings"
+    return f"{averaged}: there is no validation image to compare them with single trainings on"
 
 
 def _trial(one: "CombinationTrial") -> str:

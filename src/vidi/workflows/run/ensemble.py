@@ -14,8 +14,7 @@ from vidi.files import read_json, write_whole
 from vidi.groups import number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
-from vidi.training.combination import Combination, EnsembleMember
-from vidi.training.combine import Choice, average_all, choose_combination
+from vidi.training.combination import Choice, Combination, EnsembleMember, average_all, choose_combination
 from vidi.training.data import TrainingData
 from vidi.training.loop.notes import CutEnsemble, NoEnsemble
 from vidi.training.loop.progress import write_results
@@ -204,10 +203,12 @@ def _combined(
     notes = tuple(dict.fromkeys(note for one in ended for note in one.notes))
     if len(ended) == 1:
         return replace(ended[0], notes=(*notes, CutEnsemble(count, ended=True)))
+    networks = [one.single for one in ended]
     if in_haste:
-        choice = average_all(ended, why="interrupted", outputs=data.truth.outputs)
+        choice = average_all(networks, why="interrupted", outputs=data.truth.outputs)
     else:
-        choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
+        groups = _groups(prepared, data.validation_rows)
+        choice = choose_combination(networks, data, normalisation=ended[0].normalisation, groups=groups)
     context.events.say(f"ensemble: {describe_decision(choice.decision)}")
     combination = _describe(choice, count, tasks, ended)
     if choice.gain is not None and choice.way != "single":
