@@ -21,9 +21,8 @@ from tests.model_file.tiny import tiny_model
 from tests.serving.protocol.running import running
 from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.tokens import TokenLock
+from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import ServedModel
 from vidi.serving.service import Service
@@ -49,9 +48,9 @@ def service(predictor: Predictor) -> Service:
 
 @pytest.fixture(scope="module")
 def address(service: Service):
-    """A server whose doors are those of a server for this machine alone."""
-    doors = Middleware(Doorkeeper, choose_doors(DoorOptions(), {}), None)
-    with running(application(service, doors), service.settings, lifecycle=service.lifecycle) as server:
+    """A server with the access rules of a server for this machine alone."""
+    auth = Middleware(AuthMiddleware, choose_rules(AccessOptions(), {}), None)
+    with running(application(service, auth), service.settings, lifecycle=service.lifecycle) as server:
         yield f"127.0.0.1:{server.port}"
 
 
@@ -259,9 +258,9 @@ def test_a_token_is_asked_for_and_sent_by_the_stock_client(predictor: Predictor)
     service = service_of(
         [ServedModel("tiny", predictor.model.path, predictor, predictor)], Settings(workers=1), log=RequestLog(len)
     )
-    doors = Middleware(Doorkeeper, choose_doors(DoorOptions(), {"VIDI_TOKEN": TOKEN}), TokenLock(TOKEN))
+    auth = Middleware(AuthMiddleware, choose_rules(AccessOptions(), {"VIDI_TOKEN": TOKEN}), TokenLock(TOKEN))
     with (
-        running(application(service, doors), lifecycle=service.lifecycle) as server,
+        running(application(service, auth), lifecycle=service.lifecycle) as server,
         triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client,
     ):
         with pytest.raises(triton.InferenceServerException, match="token") as refusal:

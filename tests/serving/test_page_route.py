@@ -14,9 +14,8 @@ from vidi.export.page_files import INDEX, WEB, page_files, security_policy
 from vidi.model_file.digests import digest_file
 from vidi.model_file.read import ModelFile
 from vidi.serving.application import application, service_of
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.tokens import TokenLock
+from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import open_served
 from vidi.serving.routes.page import public_paths
@@ -115,9 +114,9 @@ def test_a_model_is_sent_as_it_was_opened_though_another_stands_in_its_place(mod
 
 
 def test_the_page_opens_without_the_token_and_the_models_do_not(model: ModelFile):
-    doors = choose_doors(DoorOptions(), {})
-    door = Middleware(Doorkeeper, doors, TokenLock(TOKEN), public=public_paths())
-    with asked(application(service_of([open_served("tiny", model.path)], log=RequestLog(len)), door)) as client:
+    rules = choose_rules(AccessOptions(), {})
+    auth = Middleware(AuthMiddleware, rules, TokenLock(TOKEN), public=public_paths())
+    with asked(application(service_of([open_served("tiny", model.path)], log=RequestLog(len)), auth)) as client:
         host = {"Host": "localhost"}
         known = host | {"Authorization": f"Bearer {TOKEN}"}
 

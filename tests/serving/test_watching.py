@@ -7,9 +7,8 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 
 from vidi.serving.application import service_of
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.tokens import TokenLock
+from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.log import RequestLog
 from vidi.serving.watching import Watched
 
@@ -47,7 +46,7 @@ def test_the_log_holds_neither_the_token_nor_what_the_client_made_up():
         pass
 
     for token in (secret, secret + "-guessed"):
-        keeper = Doorkeeper(let_in, choose_doors(DoorOptions(), {}), TokenLock(secret))
+        guarded = AuthMiddleware(let_in, choose_rules(AccessOptions(), {}), TokenLock(secret))
         scope = {
             **{"type": "http", "method": "GET", "path": f"/{secret}\n{{}}", "raw_path": b"/x", "scheme": "http"},
             **{"query_string": f"token={secret}".encode(), "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9)},
@@ -56,7 +55,7 @@ def test_the_log_holds_neither_the_token_nor_what_the_client_made_up():
                 *((b"traceparent", f"{secret}\r\n".encode()), (b"user-agent", secret.encode())),
             ],
         }
-        asyncio.run(Watched(keeper, service)(scope, None, send))
+        asyncio.run(Watched(guarded, service)(scope, None, send))
 
     assert [json.loads(line)["status"] for line in lines] == [200, 401]
     assert [line for line in lines if secret in line or line.count("\n") != 1] == []

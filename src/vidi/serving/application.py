@@ -61,12 +61,12 @@ def service_of(
     )
 
 
-def application(service: Service, *doors: Middleware) -> Starlette:
+def application(service: Service, *middleware: Middleware) -> Starlette:
     """Return the app of a service.
 
     Args:
         service: what answers.
-        doors: middleware that keeps requests out; what it refuses is counted and logged too.
+        middleware: that keeps requests out; what it refuses is counted and logged too.
     """
 
     @contextlib.asynccontextmanager
@@ -87,7 +87,7 @@ def application(service: Service, *doors: Middleware) -> Starlette:
             *train.routes(service),
         ],
         lifespan=lifespan,
-        middleware=[Middleware(Watched, service), *doors],
+        middleware=[Middleware(Watched, service), *middleware],
         exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
     )
     made.router.redirect_slashes = False  # a path is answered as it is written, or not at all

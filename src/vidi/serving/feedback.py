@@ -114,7 +114,7 @@ def source_of(authorization: str, client: str | None) -> str:
     by.
 
     Args:
-        authorization: the request's header, which the doorkeeper has judged; empty where no token is asked for.
+        authorization: the request's header, which `AuthMiddleware` has judged; empty where no token is asked for.
         client: the name in the body.
 
     >>> source_of("", None), source_of("Bearer secret", "ann") == source_of("Bearer secret", "ben")

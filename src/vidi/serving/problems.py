@@ -68,7 +68,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     def as_json(self) -> dict[str, Json]:
         """The problem document: type, title, status, detail, and the members `code`, `remedy` and `error`.
 
-        Clients of the Open Inference Protocol read `error`. Every document has it, for whoever keeps the doors or
+        Clients of the Open Inference Protocol read `error`. Every document has it, for whoever checks access or
         counts the connections does not know which client asks.
 
         >>> Problem("not-found", "/x is not there").as_json()["status"]

@@ -1,4 +1,4 @@
-"""`vidi serve`: models are opened, doors chosen, the app made and the server run, until a signal ends it."""
+"""`vidi serve`: models are opened, access chosen, the app made and the server run, until a signal ends it."""
 
 import contextlib
 import os
@@ -13,9 +13,8 @@ from starlette.middleware import Middleware
 from vidi.model_file.registered import follows_name
 from vidi.prediction.session import usual_providers
 from vidi.serving.application import application, service_of
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.opening import OpenedDoors, open_doors
+from vidi.serving.auth.access import Access, AccessOptions, choose_rules, open_access
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.log import LineWriter, RequestLog
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import ServedModel, name_models, open_served
@@ -55,12 +54,12 @@ def serve(
         ResourceError: the decoding processes cannot be started, or the log cannot be reached.
     """
     environment = os.environ if environment is None else environment
-    doors = open_doors(choose_doors(_door_options(request), environment), environment, datetime.now(UTC))
+    access = open_access(choose_rules(_access_options(request), environment), environment, datetime.now(UTC))
     opened = partial(open_served, providers=usual_providers(), engine=request.engine, say=say)
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(LineWriter(sys.stdout))
-        origin = doors.doors.origin
+        origin = access.rules.origin
         settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
         service = service_of(models, settings, log=RequestLog(lines.write))
 
@@ -69,24 +68,24 @@ def serve(
             service.log.event("prediction-log", {"why": sentence})
 
         service.recorder = stack.enter_context(recording(log or LogRequest(), environment, told))
-        if doors.lock is None and can_train():
+        if access.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
-        app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
+        app = application(service, Middleware(AuthMiddleware, access.rules, access.lock, public=public_paths()))
         reloader = stack.enter_context(_reloading(service, opened, request))
         run_server(
             app,
             service.settings,
-            listen=doors.listen,
+            listen=access.listen,
             lifecycle=service.lifecycle,
-            ready=lambda listening: _tell(listening, doors, models, say, log=log or LogRequest()),
+            ready=lambda listening: _tell(listening, access, models, say, log=log or LogRequest()),
             reload=reloader.read_anew_soon,
             tell_refusal=service.log.refused,
         )
     say("stopped: every request that was accepted has been answered")
 
 
-def _door_options(request: ServeRequest) -> DoorOptions:
-    return DoorOptions(
+def _access_options(request: ServeRequest) -> AccessOptions:
+    return AccessOptions(
         host=request.host,
         port=request.port,
         certificate=request.certificate,
@@ -130,14 +129,14 @@ def _training(service: Service, opened: Callable[[str, Path], ServedModel]) -> I
         trainer.stop()
 
 
-def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], say: Say, *, log: LogRequest) -> None:
+def _tell(listening: Listening, access: Access, models: list[ServedModel], say: Say, *, log: LogRequest) -> None:
     """What is served, where, to whom, and what the server will not do."""
     for model in models:
         for line in model.lines():
             say(line)
     for url in listening.urls:
         say(f"listening on {url}")
-    for line in doors.lines(listening):
+    for line in access.lines(listening):
         say(line)
     say(_what_it_keeps(log))
     say("Ctrl-C stops it after the requests under way.")

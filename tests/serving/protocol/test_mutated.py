@@ -7,8 +7,8 @@ import pytest
 
 from tests.counts import count
 from tests.serving.protocol.running import Asked, request, running, small_app
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
+from vidi.serving.auth.access import AccessOptions, choose_rules
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.settings import Settings
 
 SEEDS = (
@@ -62,9 +62,9 @@ def mutated(chance: random.Random) -> bytes:
 @pytest.mark.slow  # waits for the deadline of requests that are cut short
 def test_a_mutated_request_is_answered_or_refused_and_the_server_goes_on():
     chance, asked = random.Random(0), Asked()
-    keeper = Doorkeeper(small_app(asked), choose_doors(DoorOptions(), {}), None)
+    guarded = AuthMiddleware(small_app(asked), choose_rules(AccessOptions(), {}), None)
     bad, statuses, sent_requests = [], set[int](), 0
-    with running(keeper, SETTINGS) as server:
+    with running(guarded, SETTINGS) as server:
         for _ in range(count(small=100, faults=2_000, soak=20_000)):
             sent = mutated(chance)
             found = {reply.status for reply in server.ask(sent)}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.serving.protocol.running import Asked, read_replies, request, running, send_all, small_app
 from vidi.errors import UsageError
-from vidi.serving.doors.certificate import own_certificate
+from vidi.serving.auth.certificate import own_certificate
 from vidi.serving.protocol.listen import Listen, open_sockets, stop_new_connections, tls_context
 from vidi.serving.protocol.server import run_server
 from vidi.serving.settings import Settings

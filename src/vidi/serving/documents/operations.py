@@ -28,7 +28,7 @@ TAGS: Final[Mapping[str, str]] = {
     STATE: "For probes, monitoring and programs that read descriptions.",
 }
 LOG_TAGS: Final[Mapping[str, str]] = {FEEDBACK: "What people say of answers, for the prediction log."}
-EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # where a door is kept
+EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # wherever access is checked
 OF_PREDICT: Final = (
     "bad-request",
     "no-such-model",

@@ -15,9 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from vidi.errors import VidiError
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.opening import open_doors
+from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.protocol.listen import Listening
@@ -54,8 +53,8 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
         UsageError: the port cannot be used.
     """
     # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
-    doors = open_doors(choose_doors(DoorOptions(port=port), {}), {}, datetime.now(UTC))
-    app = live_app(picture, Middleware(Doorkeeper, doors.doors, doors.lock))
+    access = open_access(choose_rules(AccessOptions(port=port), {}), {}, datetime.now(UTC))
+    app = live_app(picture, Middleware(AuthMiddleware, access.rules, access.lock))
     lifecycle, is_ready = Lifecycle(), threading.Event()
     addresses: list[str] = []
     failures: list[BaseException] = []
@@ -66,7 +65,7 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
 
     def serve() -> None:
         try:
-            run_server(app, Settings(), listen=doors.listen, lifecycle=lifecycle, ready=ready)
+            run_server(app, Settings(), listen=access.listen, lifecycle=lifecycle, ready=ready)
         except (VidiError, KeyboardInterrupt) as error:
             failures.append(error)
         finally:
@@ -86,12 +85,12 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
         thread.join(STOP_SECONDS)
 
 
-def live_app(picture: LivePicture, *doors: Middleware) -> Starlette:
+def live_app(picture: LivePicture, *middleware: Middleware) -> Starlette:
     """Return the app of the live page.
 
     Args:
         picture: holds what is shown.
-        doors: middleware that keeps requests out.
+        middleware: that keeps requests out.
     """
     return local_app(
         [
@@ -100,7 +99,7 @@ def live_app(picture: LivePicture, *doors: Middleware) -> Starlette:
             Route("/frame.jpg", _frame(picture)),
             Route("/frames", _frames(picture)),
         ],
-        *doors,
+        *middleware,
     )
 
 

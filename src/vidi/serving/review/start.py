@@ -21,9 +21,8 @@ from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size
 from vidi.images.pixels.resize import resize
 from vidi.labelling.opinions import Kind
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.opening import open_doors
+from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.json_body import read_json
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
@@ -79,13 +78,13 @@ def serve_review(
     with contextlib.ExitStack() as stack:
         desk = stack.enter_context(open_review(request, events=events, environment=environment))
         # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
-        doors = open_doors(choose_doors(DoorOptions(port=request.port), {}), {}, datetime.now(UTC))
+        access = open_access(choose_rules(AccessOptions(port=request.port), {}), {}, datetime.now(UTC))
         after = commands_after(request)
-        app = review_app(desk, Middleware(Doorkeeper, doors.doors, doors.lock), after=after)
+        app = review_app(desk, Middleware(AuthMiddleware, access.rules, access.lock), after=after)
         run_server(
             app,
             Settings(),
-            listen=doors.listen,
+            listen=access.listen,
             lifecycle=lifecycle or Lifecycle(),
             ready=lambda listening: _tell(listening, desk, events.say),
         )
@@ -101,12 +100,12 @@ def _tell(listening: Listening, desk: ReviewDesk, say: Say) -> None:
     say("It answers only programs on this computer. Ctrl-C stops it.")
 
 
-def review_app(desk: ReviewDesk, *doors: Middleware, after: Sequence[str] = ()) -> Starlette:
+def review_app(desk: ReviewDesk, *middleware: Middleware, after: Sequence[str] = ()) -> Starlette:
     """Return the app of a review.
 
     Args:
         desk: what gives images and keeps answers.
-        doors: middleware that keeps requests out.
+        middleware: that keeps requests out.
         after: commands that the page names when nothing is left.
     """
     return local_app(
@@ -119,7 +118,7 @@ def review_app(desk: ReviewDesk, *doors: Middleware, after: Sequence[str] = ()) 
             Route("/undo", _step(desk, Step, _undo), methods=["POST"]),
             Route("/show", _step(desk, OfImage, _show), methods=["POST"]),
         ],
-        *doors,
+        *middleware,
     )
 
 

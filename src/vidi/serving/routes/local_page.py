@@ -32,14 +32,14 @@ HEADERS: Final = {
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def local_app(routes: list[Route], *doors: Middleware) -> Starlette:
+def local_app(routes: list[Route], *middleware: Middleware) -> Starlette:
     """The app of a page: its routes, and refusals as documents.
 
     Args:
         routes: what it answers.
-        doors: middleware that keeps requests out.
+        middleware: that keeps requests out.
     """
-    made = Starlette(routes=routes, middleware=list(doors), exception_handlers=HANDLERS)
+    made = Starlette(routes=routes, middleware=list(middleware), exception_handlers=HANDLERS)
     made.router.redirect_slashes = False
     return made
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.counts import count
-from vidi.serving.doors.doorkeeper import is_plain_path
-from vidi.serving.doors.tokens import TokenLock, make_token
+from vidi.serving.auth.access import TokenLock, make_token
+from vidi.serving.auth.middleware import is_plain_path
 
 
 def welch_t(first: list[float], second: list[float]) -> float:

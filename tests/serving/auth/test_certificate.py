@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from vidi.errors import UsageError
-from vidi.serving.doors.certificate import own_certificate
+from vidi.serving.auth.certificate import own_certificate
 from vidi.serving.protocol.listen import Listen, tls_context
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from vidi.errors import UsageError
-from vidi.serving.doors.tokens import TokenLock, is_read_by_others, make_token, read_token, write_token
+from vidi.serving.auth.access import TokenLock, is_read_by_others, make_token, read_token, write_token
 
 
 def test_a_made_token_is_written_for_its_owner_alone_and_read_back(tmp_path):

@@ -1,4 +1,4 @@
-"""The doors as ASGI: no request reaches the application that was not let in."""
+"""The rules of access as ASGI: no request reaches the application that was not let in."""
 
 import functools
 import json
@@ -8,9 +8,8 @@ from urllib.parse import unquote_to_bytes
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidi.serving.doors.doors import Doors
-from vidi.serving.doors.hosts import Place, origin_of, read_host, read_origin, read_place
-from vidi.serving.doors.tokens import TokenLock
+from vidi.serving.auth.access import AccessRules, TokenLock
+from vidi.serving.auth.hosts import Place, origin_of, read_host, read_origin, read_place
 from vidi.serving.problems import MEDIA_TYPE, Problem
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # probes know neither the token nor the name of the server
@@ -34,13 +33,13 @@ _known_host = functools.lru_cache(maxsize=64)(read_host)
 REFUSED_SIGNS = frozenset(b"\\") | frozenset(range(32)) | {127}
 
 
-class Doorkeeper:
-    """ASGI middleware that lets in whom the doors are open for."""
+class AuthMiddleware:
+    """ASGI middleware that lets in whom the rules of access allow."""
 
     def __init__(
-        self, app: ASGIApp, doors: Doors, lock: TokenLock | None, *, public: frozenset[str] = frozenset()
+        self, app: ASGIApp, rules: AccessRules, lock: TokenLock | None, *, public: frozenset[str] = frozenset()
     ) -> None:
-        self.app, self.doors, self.lock = app, doors, lock
+        self.app, self.rules, self.lock = app, rules, lock
         self.public = public  # paths that may be read without the token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +49,7 @@ class Doorkeeper:
         if scope["type"] != "http":
             raise Problem("not-implemented", f"{scope['type']} is not served.")
         headers = _headers_of(scope)
-        if self.doors.behind_proxy:
+        if self.rules.behind_proxy:
             scope = _as_forwarded(scope, headers)
         with_headers = self._adding_headers(headers, send)
         try:
@@ -79,7 +78,7 @@ class Doorkeeper:
         place = _known_place(hosts[0]) if len(hosts) == 1 and len(hosts[0]) <= LONGEST_HOST else None
         reached = scope.get("server") or ("", None)
         # Whoever writes the address that was reached is not led here by a name of someone else's.
-        if place is None or (place.host not in self.doors.hosts and place.host != _known_host(str(reached[0]))):
+        if place is None or (place.host not in self.rules.hosts and place.host != _known_host(str(reached[0]))):
             raise Problem(
                 "host-refused",
                 "The Host header names a host that this server does not answer for.",
@@ -96,10 +95,10 @@ class Doorkeeper:
                 raise _foreign("another site")
             return None
         origin = read_origin(sent[0]) if len(sent) == 1 else None
-        schemes = ("http", "https") if self.doors.behind_proxy else (scope["scheme"],)
+        schemes = ("http", "https") if self.rules.behind_proxy else (scope["scheme"],)
         if origin is not None and origin in [origin_of(scheme, place) for scheme in schemes]:
             return None
-        if origin is None or origin != self.doors.origin:
+        if origin is None or origin != self.rules.origin:
             raise _foreign("another origin")
         return origin
 
@@ -120,10 +119,10 @@ class Doorkeeper:
 
     def _adding_headers(self, headers: Mapping[str, list[str]], send: Send) -> Send:
         added = list(ALWAYS)
-        if self.doors.origin is not None:
+        if self.rules.origin is not None:
             added.append((b"vary", b"Origin"))
-            if [read_origin(origin) for origin in headers.get("origin", [])] == [self.doors.origin]:
-                added.append((b"access-control-allow-origin", self.doors.origin.encode()))
+            if [read_origin(origin) for origin in headers.get("origin", [])] == [self.rules.origin]:
+                added.append((b"access-control-allow-origin", self.rules.origin.encode()))
                 added.append((b"access-control-expose-headers", RESPONSE_HEADERS.encode()))
 
         async def send_with_headers(message: Message) -> None:

@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import DoorOptions, choose_doors
-from vidi.serving.doors.tokens import TokenLock
+from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.middleware import AuthMiddleware
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - opens nothing
 
@@ -27,8 +26,8 @@ def ask(options=None, *, path="/v1/predict", method="GET", headers=(), token=Non
     async def send(message):
         sent.append(message)
 
-    doors = choose_doors(options or DoorOptions(), {})
-    keeper = Doorkeeper(app, doors, None if token is None else TokenLock(token))
+    rules = choose_rules(options or AccessOptions(), {})
+    guarded = AuthMiddleware(app, rules, None if token is None else TokenLock(token))
     scope = {
         "type": "http",
         "method": method,
@@ -40,7 +39,7 @@ def ask(options=None, *, path="/v1/predict", method="GET", headers=(), token=Non
         "client": ("192.0.2.7", 5),
         "headers": [(name.encode(), value.encode()) for name, value in headers],
     }
-    asyncio.run(keeper(scope, receive, send))
+    asyncio.run(guarded(scope, receive, send))
     answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], answered, sent[1]["body"], seen
 
@@ -73,13 +72,13 @@ def test_a_missing_and_a_double_host_are_refused():
 
 
 def test_names_that_are_allowed_are_answered_for():
-    options = DoorOptions(allow_host=["Shop.example"])
+    options = AccessOptions(allow_host=["Shop.example"])
 
     assert [ask(options, headers=[("host", host)])[0] for host in ("shop.example:9", "other.example")] == [200, 421]
 
 
 def test_the_address_that_was_reached_is_answered_for():
-    options = DoorOptions(host="0.0.0.0")  # noqa: S104 - as a user says it
+    options = AccessOptions(host="0.0.0.0")  # noqa: S104 - as a user says it
 
     assert ask(options, headers=[("host", "10.1.2.3:8000")], server=("10.1.2.3", 8000))[0] == 200
     assert ask(options, headers=[("host", "10.1.2.4:8000")], server=("10.1.2.3", 8000))[0] == 421
@@ -119,7 +118,7 @@ def test_pictures_and_scripts_of_other_sites_are_refused_where_the_browser_tells
     assert ask(headers=[*LOCAL, ("sec-fetch-site", site), ("sec-fetch-mode", mode)])[0] == status
 
 
-ALLOWING = DoorOptions(allow_origin="https://shop.example")
+ALLOWING = AccessOptions(allow_origin="https://shop.example")
 
 
 def test_a_page_of_the_allowed_origin_is_let_in_and_may_read_the_answer():
@@ -210,15 +209,15 @@ FORWARDED = [
 
 
 def test_what_a_proxy_forwards_is_believed_only_behind_one():
-    options = DoorOptions(allow_host=["shop.example"])
+    options = AccessOptions(allow_host=["shop.example"])
     without = ask(options, headers=FORWARDED)[3][0]
-    behind = ask(DoorOptions(allow_host=["shop.example"], behind_proxy=True), headers=FORWARDED)[3][0]
+    behind = ask(AccessOptions(allow_host=["shop.example"], behind_proxy=True), headers=FORWARDED)[3][0]
 
     assert (without["client"], without["scheme"]) == (("192.0.2.7", 5), "http")
     assert (behind["client"], behind["scheme"]) == (("203.0.113.9", 0), "https")
 
 
 def test_a_forwarded_host_opens_nothing():
-    options = DoorOptions(behind_proxy=True)
+    options = AccessOptions(behind_proxy=True)
 
     assert ask(options, headers=[("host", "evil.example"), ("x-forwarded-host", "localhost")])[0] == 421
