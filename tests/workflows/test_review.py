@@ -11,7 +11,7 @@ import pytest
 from tests.command import vidi
 from tests.data.scenes import jpeg, scene
 from tests.draw import draw, encoded
-from tests.serving.review.desks import KINDS, drawn_model, photos
+from tests.serving.pages.desks import KINDS, drawn_model, photos
 
 from vidi.data.read import ReadOptions, read_dataset
 from vidi.errors import DataError, UsageError

@@ -52,7 +52,7 @@ def review(request: ReviewRequest, *, as_json: options.AsJson = False) -> None:
     from vidi.cli.terminal import Terminal
 
     if request.export is None:
-        from vidi.serving.review.start import serve_review
+        from vidi.serving.pages.review import serve_review
 
         serve_review(request, events=Terminal())
         return

@@ -14,7 +14,7 @@ import pytest
 
 from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium
-from tests.serving.review.desks import SIZE, drawn_model, photos, review_page
+from tests.serving.pages.desks import SIZE, drawn_model, photos, review_page
 from vidi.files import digest_of
 from vidi.labelling.opinions import Opinion
 from vidi.workflows.requests.in_use import ReviewRequest

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.serving.review.desks import drawn_model, photos, review_page
+from tests.serving.pages.desks import drawn_model, photos, review_page
 from vidi.evaluation.run_files import SuspectLabel, write_suspects
 from vidi.labelling.agree import ModelView
-from vidi.serving.review.documents import view_document
-from vidi.serving.routes.local_page import POLICY
+from vidi.serving.pages.local import POLICY
+from vidi.serving.pages.review import view_document
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest

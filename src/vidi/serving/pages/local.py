@@ -1,6 +1,7 @@
-"""What the pages have in common that are served to this computer alone: files, headers and refusals."""
+"""What the pages have in common that are served to this computer alone: the server, files, headers and refusals."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +15,25 @@ from starlette.routing import Route
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import is_full
 from vidi.log.records import LogUnavailableError
+from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
+from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.problems import Problem
+from vidi.serving.protocol.incoming import Lifecycle
+from vidi.serving.protocol.server import run_server
 from vidi.serving.routes.reading import problem_response
+from vidi.serving.settings import Settings
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+WEB: Final = Path(__file__).with_name("web")
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -32,29 +45,44 @@ HEADERS: Final = {
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def local_app(routes: list[Route], *middleware: Middleware) -> Starlette:
-    """The app of a page: its routes, and refusals as documents.
+def run_page(routes: list[Route], *, port: int, lifecycle: Lifecycle, ready: Callable[[str], None]) -> None:
+    """Serve a page to programs on this computer until a signal or its lifecycle ends it.
 
     Args:
         routes: what it answers.
-        middleware: that keeps requests out.
+        port: of the page; 0 takes any that is free.
+        lifecycle: ends the server, besides a signal.
+        ready: receives the page's address, without a slash at its end.
+
+    Raises:
+        UsageError: the port cannot be used.
     """
-    made = Starlette(routes=routes, middleware=list(middleware), exception_handlers=HANDLERS)
-    made.router.redirect_slashes = False
-    return made
+    # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
+    access = open_access(choose_rules(AccessOptions(port=port), {}), {}, datetime.now(UTC))
+    auth = Middleware(AuthMiddleware, access.rules, access.lock)
+    app = Starlette(routes=routes, middleware=[auth], exception_handlers=HANDLERS)
+    app.router.redirect_slashes = False
+    run_server(
+        app,
+        Settings(),
+        listen=access.listen,
+        lifecycle=lifecycle,
+        ready=lambda listening: ready(listening.urls[0]),
+    )
 
 
-def file_routes(folder: Path, files: Mapping[str, tuple[str, str]]) -> list[Route]:
+def file_routes(files: Mapping[str, str]) -> list[Route]:
     """The routes of a page's own files.
 
     Args:
-        folder: where they lie.
-        files: path → name of the file, media type.
+        files: path → name of the file in `web/`.
     """
-    return [Route(path, _file(folder / name, media_type)) for path, (name, media_type) in files.items()]
+    return [Route(path, _file(WEB / name)) for path, name in files.items()]
 
 
-def _file(path: Path, media_type: str) -> Endpoint:
+def _file(path: Path) -> Endpoint:
+    media_type = MEDIA_TYPES[path.suffix]
+
     async def endpoint(_: Request) -> Response:
         return Response(path.read_bytes(), media_type=media_type, headers=HEADERS)
 

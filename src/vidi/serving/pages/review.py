@@ -4,13 +4,11 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
+import numpy as np
 from msgspec import Meta, Struct
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,30 +18,28 @@ from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size
 from vidi.images.pixels.resize import resize
-from vidi.labelling.opinions import Kind
-from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
-from vidi.serving.auth.middleware import AuthMiddleware
+from vidi.labelling.agree import Reason, Settled
+from vidi.labelling.opinions import Answer, Kind, Opinion
+from vidi.model_file.values import Json
+from vidi.numbers import percent
+from vidi.prediction.words import describe_answer
 from vidi.serving.json_body import read_json
+from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.protocol.listen import Listening
-from vidi.serving.protocol.server import run_server
-from vidi.serving.review.documents import settings_document, view_document
-from vidi.serving.routes.local_page import HEADERS, file_routes, local_app
 from vidi.serving.routes.reading import json_response, read_body
-from vidi.serving.settings import Settings
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import commands_after, open_review
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
+from vidi.workflows.reviewing.items import Occasion, ReviewItem
 
 Say = Callable[[str], None]
-WEB: Final = Path(__file__).with_name("web")
-FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/review.js": ("review.js", "text/javascript; charset=utf-8"),
-    "/review.css": ("review.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+FILES: Final[Mapping[str, str]] = {  # path → file in `web/`
+    "/": "review.html",
+    "/review.js": "review.js",
+    "/review.css": "review.css",
+    "/icon.svg": "icon.svg",
 }
 MOST_BODY: Final = 65_536  # bytes of an answer
 MOST_SIDE: Final = (1_600, 1_600)  # pixels of an image on the page
@@ -77,49 +73,41 @@ def serve_review(
     environment = os.environ if environment is None else environment
     with contextlib.ExitStack() as stack:
         desk = stack.enter_context(open_review(request, events=events, environment=environment))
-        # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
-        access = open_access(choose_rules(AccessOptions(port=request.port), {}), {}, datetime.now(UTC))
         after = commands_after(request)
-        app = review_app(desk, Middleware(AuthMiddleware, access.rules, access.lock), after=after)
-        run_server(
-            app,
-            Settings(),
-            listen=access.listen,
+        run_page(
+            review_routes(desk, after=after),
+            port=request.port,
             lifecycle=lifecycle or Lifecycle(),
-            ready=lambda listening: _tell(listening, desk, events.say),
+            ready=lambda address: _tell(address, desk, events.say),
         )
     events.say("stopped: every answer that was given is kept; what now:")
     for command in after:
         events.say(f"  {command}")
 
 
-def _tell(listening: Listening, desk: ReviewDesk, say: Say) -> None:
+def _tell(address: str, desk: ReviewDesk, say: Say) -> None:
     count = len(desk.source.items())
     say(f"{desk.source.title}: {count:,} images to review, as {desk.reviewer}")
-    say(f"open {listening.urls[0]}/")
+    say(f"open {address}/")
     say("It answers only programs on this computer. Ctrl-C stops it.")
 
 
-def review_app(desk: ReviewDesk, *middleware: Middleware, after: Sequence[str] = ()) -> Starlette:
-    """Return the app of a review.
+def review_routes(desk: ReviewDesk, *, after: Sequence[str] = ()) -> list[Route]:
+    """The routes of a review.
 
     Args:
         desk: what gives images and keeps answers.
-        middleware: that keeps requests out.
         after: commands that the page names when nothing is left.
     """
-    return local_app(
-        [
-            *file_routes(WEB, FILES),
-            Route("/settings", _settings(desk, after)),
-            Route("/images/{digest}", _image(desk)),
-            Route("/next", _step(desk, Step, _next), methods=["POST"]),
-            Route("/answers", _step(desk, OfAnswer, _answer), methods=["POST"]),
-            Route("/undo", _step(desk, Step, _undo), methods=["POST"]),
-            Route("/show", _step(desk, OfImage, _show), methods=["POST"]),
-        ],
-        *middleware,
-    )
+    return [
+        *file_routes(FILES),
+        Route("/settings", _settings(desk, after)),
+        Route("/images/{digest}", _image(desk)),
+        Route("/next", _step(desk, Step, _next), methods=["POST"]),
+        Route("/answers", _step(desk, OfAnswer, _answer), methods=["POST"]),
+        Route("/undo", _step(desk, Step, _undo), methods=["POST"]),
+        Route("/show", _step(desk, OfImage, _show), methods=["POST"]),
+    ]
 
 
 def _settings(desk: ReviewDesk, after: Sequence[str]) -> Endpoint:
@@ -212,3 +200,106 @@ def _step(desk: ReviewDesk, kind: type[Sent], take: Callable[[ReviewDesk, Sent],
         return json_response(view_document(view, desk.source.classes))
 
     return endpoint
+
+
+MOST_TOP = 9  # classes of the model's answer that are shown with their probabilities
+
+OCCASIONS: Mapping[Occasion, str] = {
+    "conflicting-labels": "The same image has two labels.",
+    "suspect-label": "Its label is likely wrong.",
+    "no-label": "It has no label.",
+    "uncertain": "",
+}
+REASONS: Mapping[Reason, str] = {
+    "people-disagree": "People disagree.",
+    "unknown-class": "Somebody named a class that the model does not know.",
+    "contradicts-sure": "Somebody contradicts a sure answer of the model.",
+    "unlikely-label": "Somebody gave a label that the model finds very unlikely.",
+    "doubtful-source": "The label comes from a source that others often contradict.",
+    "over-share": "Its source has given more than its share.",
+}
+
+
+def settings_document(desk: ReviewDesk, *, after: Sequence[str] = ()) -> dict[str, Json]:
+    """What stays the same while the page is open.
+
+    Args:
+        desk: of the review.
+        after: commands for when nothing is left.
+    """
+    return {
+        "title": desk.source.title,
+        "classes": list(desk.source.classes),
+        "multi_label": desk.source.multi_label,
+        "reviewer": desk.reviewer,
+        "after": list(after),
+    }
+
+
+def view_document(view: ReviewView, classes: Sequence[str]) -> dict[str, Json]:
+    """What a window shows now."""
+    return {
+        "image": None if view.item is None else _shown(view.item, view.settled, classes),
+        "disputes": [
+            {"digest": one.digest, "opinions": [_opinion(said) for said in one.opinions]} for one in view.disputes
+        ],
+        "progress": {"images": view.progress.images, "left": view.progress.left, "yours": view.progress.yours},
+        "can_undo": view.can_undo,
+    }
+
+
+def _shown(item: ReviewItem, settled: Settled | None, classes: Sequence[str]) -> dict[str, Json]:
+    why = OCCASIONS[item.occasion]
+    if settled is not None and settled.why is not None:
+        why = REASONS[settled.why]
+    return {
+        "digest": item.digest,
+        "name": item.name,
+        "why": why,
+        "given": list(item.given),
+        "copies": item.copies,
+        **_seen(item, classes),
+        "opinions": [] if settled is None else [_opinion(one) for one in settled.opinions],
+    }
+
+
+def _seen(item: ReviewItem, classes: Sequence[str]) -> dict[str, Json]:
+    """What a model sees. The one that learned a doubtful label would repeat it, so the held-out answer stands alone."""
+    if item.suggested is not None:
+        label, probability = item.suggested
+        held_out: list[Json] = [_share(label, probability)] if label in classes else []
+        answer = f"A model that did not learn from this image says {label}, {percent(probability)}."
+        return {"verdict": None, "candidates": [label], "answer": answer, "top": held_out}
+    if item.view is None:
+        return {"verdict": item.verdict, "candidates": list(item.candidates), "answer": None, "top": []}
+    is_known = item.verdict != "unknown"
+    return {
+        "verdict": item.verdict,
+        "candidates": list(item.candidates) if is_known else [],
+        "answer": f"The model says: {describe_answer(item.verdict, item.view.label[1], several=True)}",
+        "top": _top(item.view.probabilities, classes, with_shares=is_known),
+    }
+
+
+def _top(rows: NDArray[np.float32], classes: Sequence[str], *, with_shares: bool) -> list[Json]:
+    order = sorted(range(len(rows)), key=lambda index: (-float(rows[index]), index))
+    return [_share(classes[index], float(rows[index]) if with_shares else None) for index in order[:MOST_TOP]]
+
+
+def _share(label: str, probability: float | None) -> dict[str, Json]:
+    return {"class": label, "share": "" if probability is None else percent(probability)}
+
+
+def _opinion(one: Opinion) -> dict[str, Json]:
+    who = one.source if one.via == "review" else f"client {one.source}"
+    return {"who": who, "said": answer_words(one.answer)}
+
+
+def answer_words(answer: Answer) -> str:
+    """An answer as people read it.
+
+    >>> answer_words(("label", ("cat", "dog"))), answer_words(("none", ()))
+    ('cat, dog', 'none of these')
+    """
+    kind, labels = answer
+    return ", ".join(labels) if kind == "label" else {"none": "none of these", "unclear": "cannot tell"}[kind]

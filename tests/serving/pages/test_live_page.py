@@ -17,7 +17,7 @@ pytest.importorskip("av", reason="needs:av")
 from tests.export.browser import bare_chromium
 from tests.video.watched import LIGHT, light_predictor, picture
 from vidi.images.decode import decode_image
-from vidi.serving.live.start import live_page
+from vidi.serving.pages.live import live_page
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows.requests.watch import WatchRequest

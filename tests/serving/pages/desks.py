@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.draw import class_folders, draw, encoded
 from tests.model_file.test_golden import limits, written
 from tests.model_file.tiny import tiny_metadata
+from vidi.serving.pages.review import serve_review
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.review.start import serve_review
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.in_use import ReviewRequest
 

@@ -4,36 +4,26 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from vidi.errors import VidiError
-from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
-from vidi.serving.auth.middleware import AuthMiddleware
+from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.protocol.listen import Listening
-from vidi.serving.protocol.server import run_server
-from vidi.serving.routes.local_page import HEADERS, file_routes, local_app
 from vidi.serving.routes.reading import json_response
-from vidi.serving.settings import Settings
 from vidi.workflows.watching.picture import LivePicture
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
-WEB: Final = Path(__file__).with_name("web")
-FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/live.js": ("live.js", "text/javascript; charset=utf-8"),
-    "/live.css": ("live.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+FILES: Final[Mapping[str, str]] = {  # path → file in `web/`
+    "/": "live.html",
+    "/live.js": "live.js",
+    "/live.css": "live.css",
+    "/icon.svg": "icon.svg",
 }
 BOUNDARY: Final = "vidi-frame"
 WAIT_SECONDS: Final = 1.0  # for a frame, between two looks at whether the watch is over
@@ -52,20 +42,17 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
     Raises:
         UsageError: the port cannot be used.
     """
-    # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
-    access = open_access(choose_rules(AccessOptions(port=port), {}), {}, datetime.now(UTC))
-    app = live_app(picture, Middleware(AuthMiddleware, access.rules, access.lock))
     lifecycle, is_ready = Lifecycle(), threading.Event()
     addresses: list[str] = []
     failures: list[BaseException] = []
 
-    def ready(listening: Listening) -> None:
-        addresses.append(listening.urls[0])
+    def ready(address: str) -> None:
+        addresses.append(address)
         is_ready.set()
 
     def serve() -> None:
         try:
-            run_server(app, Settings(), listen=access.listen, lifecycle=lifecycle, ready=ready)
+            run_page(live_routes(picture), port=port, lifecycle=lifecycle, ready=ready)
         except (VidiError, KeyboardInterrupt) as error:
             failures.append(error)
         finally:
@@ -85,22 +72,18 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
         thread.join(STOP_SECONDS)
 
 
-def live_app(picture: LivePicture, *middleware: Middleware) -> Starlette:
-    """Return the app of the live page.
+def live_routes(picture: LivePicture) -> list[Route]:
+    """The routes of the live page.
 
     Args:
         picture: holds what is shown.
-        middleware: that keeps requests out.
     """
-    return local_app(
-        [
-            *file_routes(WEB, FILES),
-            Route("/now", _now(picture)),
-            Route("/frame.jpg", _frame(picture)),
-            Route("/frames", _frames(picture)),
-        ],
-        *middleware,
-    )
+    return [
+        *file_routes(FILES),
+        Route("/now", _now(picture)),
+        Route("/frame.jpg", _frame(picture)),
+        Route("/frames", _frames(picture)),
+    ]
 
 
 def _now(picture: LivePicture) -> Endpoint:

@@ -1,1 +1,0 @@
-"""The live page of `vidi watch`: the last frame and the last events."""

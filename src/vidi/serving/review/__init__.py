@@ -1,1 +1,0 @@
-"""The page of `vidi review`: a small app of its own, for this computer alone."""
