@@ -31,7 +31,7 @@ from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
 from vidi.distributed.cluster import RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer
-from vidi.distributed.shards import AHEAD, Shard, ShardFolder, plan_of
+from vidi.distributed.shards import AHEAD, Shard
 from vidi.distributed.worker import Work, installed_versions
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
@@ -125,8 +125,7 @@ def answered(
     monkeypatch.setattr(predict, "IMAGES_IN_SHARD", in_shard)
     predictor = Predictor.load(folder / "model.onnx")
     found: list[FoundInputs] = find_paths([str(folder / images)])
-    store = ShardFolder(target, plan_of({}))
-    spread = predict.answers_of(found[0], found, predictor, work, store, say=lambda _: None, patience=120)
+    spread = predict.answers_of(found[0], predictor, work, target, say=lambda _: None, patience=120)
     plain = predictor.predict_files(found[0].paths, store=found[0].store)
     return encode_answers(spread), encode_answers(plain)
 
@@ -202,9 +201,8 @@ def test_a_worker_that_hangs_is_told_and_replaced(folder: Path, cluster: Any, tm
     predictor = Predictor.load(folder / "model.onnx")
     found = find_paths([str(folder / "images")])
     work = Jumping(lambda: ray, hanging, flag, answerer, *given_of_model(folder))
-    store = ShardFolder(tmp_path / "parts", plan_of({}))
     answers = predict.answers_of(
-        found[0], found, predictor, work, store, say=said.append, patience=hour, clock=lambda: work.now
+        found[0], predictor, work, tmp_path / "parts", say=said.append, patience=hour, clock=lambda: work.now
     )
 
     assert len(list(answers)) == len(found[0].paths)

@@ -10,7 +10,7 @@ from torch import nn
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.write import write_model
-from vidi.networks.layers import Classifier, ConvNorm, GlobalMean
+from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, convolution
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 
@@ -34,7 +34,10 @@ def square_network(*, seed: int) -> Classifier:
     """Three convolutions and a mean over 8 x 8 regions, untrained."""
     torch.manual_seed(seed)
     layers = nn.Sequential(
-        ConvNorm(3, 8, pool=True), ConvNorm(8, 16, pool=True), ConvNorm(16, 16, kernel=1), GlobalMean()
+        ConvNorm(convolution(3, 8), pool=True),
+        ConvNorm(convolution(8, 16), pool=True),
+        ConvNorm(convolution(16, 16, kernel=1)),
+        GlobalMean(),
     )
     return Classifier(layers, nn.Linear(16, 2))
 

@@ -33,7 +33,7 @@ from vidi.workflows.interaction.events import SILENCE, Silence
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
 from vidi.workflows.watching.folder import EventFolder, too_many
-from vidi.workflows.watching.outputs import steady
+from vidi.workflows.watching.outputs import printing, steady
 from vidi.workflows.watching.session import WatchSession, scores_of
 
 TWICE = [(False, 10), (True, 20), (False, 15), (True, 12), (False, 10)]  # light from 1.0 s and from 4.5 s on
@@ -281,7 +281,7 @@ def test_a_reader_of_the_events_who_leaves_ends_the_watch(folder: Path):
             light_predictor(folder),
             WatchRequest(source=str(folder / "twice.mp4")),
             WatchOutputs(),
-            stream=Closed(),
+            tell=printing(Closed(), as_json=False),
             environment={},
             events=SILENCE,
         )
@@ -335,8 +335,7 @@ def live_watch(folder: Path, frames: list[Frame | SourceChange], monkeypatch, **
         light_predictor(folder),
         WatchRequest(source=changed.pop("source", "0")),
         WatchOutputs(),
-        stream=stream,
-        as_json_lines=True,
+        tell=printing(stream, as_json=True),
         environment={},
         events=Silence(),
         **changed,
@@ -418,7 +417,7 @@ def test_a_stream_that_drops_is_watched_on(folder: Path):
                 light_predictor(folder),
                 WatchRequest(source=address),
                 WatchOutputs(),
-                stream=stream,
+                tell=printing(stream, as_json=False),
                 environment={},
                 events=Silence(),
             )

@@ -20,6 +20,7 @@ from vidi.workflows import watch as watching
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
+from vidi.workflows.watching.outputs import printing
 
 RATE = 5  # frames a second
 EVERY = 30  # seconds from one event to the next; each lasts a third of it
@@ -54,7 +55,7 @@ def test_an_hour_of_a_camera_takes_no_more_memory_than_its_first_quarter(tmp_pat
         light_predictor(tmp_path),
         WatchRequest(source="0", locate=True),
         outputs,
-        stream=io.StringIO(),
+        tell=printing(io.StringIO(), as_json=False),
         environment={},
         events=Silence(),
     )

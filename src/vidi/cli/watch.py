@@ -34,14 +34,14 @@ def watch(
     from vidi.cli.terminal import Terminal
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.watch import watch_with
+    from vidi.workflows.watching.outputs import printing
 
     events = Terminal()
     code = watch_with(
         Predictor.load(model, engine=request.engine, say=events.say),
         request,
         outputs,
-        stream=sys.stdout,
-        as_json_lines=as_json_lines,
+        tell=printing(sys.stdout, as_json=as_json_lines),
         environment=os.environ,
         events=events,
         page=partial(_page, port=port, say=events.say) if page else None,

@@ -94,13 +94,14 @@ def answers_on_ray(
     """
     with contextlib.ExitStack() as stack:
         folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
-        store = ShardFolder(folder, plan_of(_facts(predictor, found, options)))
+        ShardFolder(folder, plan_of(_facts(predictor, found, options)))  # refuses one of other work
         model = Path(predictor.model.path).read_bytes()
         work = stack.enter_context(shards_at(address, answerer, model, options, say=say))
         left = [group for group in found if group.paths]
 
         def taken(group: FoundInputs) -> Iterator[Answer]:
-            yield from answers_of(group, found, predictor, work, store, say=say)
+            place = next(index for index, one in enumerate(found) if one is group)
+            yield from answers_of(group, predictor, work, folder / f"group-{place:04}", say=say)
             left[:] = [one for one in left if one is not group]
 
         yield taken
@@ -110,10 +111,9 @@ def answers_on_ray(
 
 def answers_of(
     group: FoundInputs,
-    found: Sequence[FoundInputs],
     predictor: Predictor,
     work: ShardWork,
-    store: ShardFolder,
+    folder: Path,
     *,
     say: Say,
     patience: float = PATIENCE_SECONDS,
@@ -122,19 +122,17 @@ def answers_of(
     """The answers about one group, in the order of its paths.
 
     Args:
-        group: one of `found`.
-        found: all groups.
+        group: of inputs.
         predictor: the loaded model.
         work: does the shards.
-        store: of the results; each group has files of its own.
+        folder: of this group's results.
         say: receives messages.
         patience: seconds for one shard.
         clock: steady seconds.
     """
-    place = next(index for index, one in enumerate(found) if one is group)
     tasks = split_paths(group.store, group.paths, most=IMAGES_IN_SHARD)
     own = ShardFolder(
-        store.folder / f"group-{place:04}",
+        folder,
         plan_of({"paths": digest_of_texts(group.paths)}),
         identity=lambda number: tasks[number].identity(),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from vidi.networks.layers import Classifier, ConvNorm, GlobalMean
+from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, convolution
 from vidi.networks.options import NetworkOptions, widened
 from vidi.networks.whitening import Whitening
 
@@ -47,8 +47,8 @@ def compact(*, image_size: tuple[int, int], class_count: int, options: NetworkOp
     layers: list[nn.Module] = [Whitening(channels, kernel=shape.patch, stride=shape.stride), bend]
     for count in shape.stages:
         wider = widened(count, options)
-        layers += [ConvNorm(channels, wider, pool=True, activation=activation)]
-        layers += [ConvNorm(wider, wider, activation=activation)]
+        layers += [ConvNorm(convolution(channels, wider), pool=True, activation=activation)]
+        layers += [ConvNorm(convolution(wider, wider), activation=activation)]
         channels = wider
     layers.append(GlobalMean())
     return Classifier(nn.Sequential(*layers), nn.Linear(channels, class_count))

@@ -24,6 +24,23 @@ ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
 }
 
 
+def convolution(
+    channels_in: int, channels_out: int, *, kernel: int = 3, stride: int = 1, groups: int = 1, padded: bool = True
+) -> nn.Conv2d:
+    """A convolution without a bias, whose weights are still to be filled.
+
+    Args:
+        channels_in: of what comes in.
+        channels_out: of what goes out.
+        kernel: pixels a side.
+        stride: pixels between two places that are looked at.
+        groups: parts into which the channels fall; `channels_in` of them make it depthwise.
+        padded: half the kernel of zeros on each side; else none.
+    """
+    padding = kernel // 2 if padded else 0
+    return nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=padding, groups=groups, bias=False)
+
+
 class ConvNorm(nn.Module):
     """Convolution, optional 2x2 max pooling, batch normalisation, and an activation.
 
@@ -33,40 +50,29 @@ class ConvNorm(nn.Module):
 
     def __init__(
         self,
-        channels_in: int,
-        channels_out: int,
+        convolution: nn.Conv2d,
         *,
-        kernel: int = 3,
-        stride: int = 1,
-        groups: int = 1,
         pads: tuple[int, int] | None = None,
         pool: bool = False,
         activation: Activation = "relu",
         scaled: bool = False,
         epsilon: float = 1e-5,
     ) -> None:
-        """A layer whose weights are still to be filled.
+        """A layer around a convolution.
 
         Args:
-            channels_in: of what comes in.
-            channels_out: of what goes out.
-            kernel: pixels a side.
-            stride: pixels between two places that are looked at.
-            groups: parts into which the channels fall; `channels_in` of them make it depthwise.
-            pads: pixels of zeros (top and left, bottom and right); None = half the kernel on each side.
+            convolution: without a bias.
+            pads: pixels of zeros (top and left, bottom and right) before a convolution that is not padded; None: it is.
             pool: halve the map by 2x2 max pooling before the normalisation.
             activation: what comes last.
             scaled: whether the normalisation has a scale that is trained; not together with `pool`.
             epsilon: added to the variance.
         """
         super().__init__()
-        self.pads = pads or (kernel // 2, kernel // 2)
-        inside = self.pads[0] if self.pads[0] == self.pads[1] else 0
-        self.convolution = nn.Conv2d(
-            channels_in, channels_out, kernel, stride=stride, padding=inside, groups=groups, bias=False
-        )
+        self.convolution = convolution
+        self.pads = pads or (convolution.kernel_size[0] // 2,) * 2
         self.pool = pool
-        self.norm = nn.BatchNorm2d(channels_out, eps=epsilon)
+        self.norm = nn.BatchNorm2d(convolution.out_channels, eps=epsilon)
         self.norm.weight.requires_grad_(scaled)
         self.activation = activation
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from torch import nn
 
 from vidi.errors import UsageError
-from vidi.networks.layers import Beside, Classifier, ConvNorm, GlobalMean, Inner, Joining, Mirrored, Residual
+from vidi.networks.layers import (
+    Beside,
+    Classifier,
+    ConvNorm,
+    GlobalMean,
+    Inner,
+    Joining,
+    Mirrored,
+    Residual,
+    convolution,
+)
 from vidi.networks.options import NetworkOptions
 
 STRIDE = 32  # pixels; image sides are multiples of it, so that every halving meets an even side
@@ -136,7 +146,7 @@ def _block(channels: int, outgoing: int, stage: LiteStage, *, stride: int) -> nn
     parts = [_conv(channels, inner, kernel=1)] if stage.expansion > 1 else []
     parts += [
         _conv(inner, inner, kernel=stage.kernel, stride=stride, groups=inner),
-        ConvNorm(inner, outgoing, kernel=1, activation="none", scaled=True, epsilon=EPSILON),
+        ConvNorm(convolution(inner, outgoing, kernel=1), activation="none", scaled=True, epsilon=EPSILON),
     ]
     body = nn.Sequential(*parts)
     return Residual(body) if stride == 1 and channels == outgoing else body
@@ -151,11 +161,7 @@ def _conv(channels: int, outgoing: int, *, kernel: int, stride: int = 1, groups:
     # Even sides need one pixel of zeros less where it strides; TensorFlow leaves out the one at the top and left.
     pads = None if stride == 1 else ((kernel - 2) // 2, (kernel - 1) // 2)
     return ConvNorm(
-        channels,
-        outgoing,
-        kernel=kernel,
-        stride=stride,
-        groups=groups,
+        convolution(channels, outgoing, kernel=kernel, stride=stride, groups=groups, padded=pads is None),
         pads=pads,
         activation="relu6",
         scaled=True,

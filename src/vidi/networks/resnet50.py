@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Residual
+from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Residual, convolution
 from vidi.networks.options import NetworkOptions, widened
 from vidi.networks.size import refuse_small
 
@@ -39,7 +39,7 @@ def resnet50(*, image_size: tuple[int, int], class_count: int, options: NetworkO
     refuse_small("resnet50", image_size)
     channels = widened(STEM, options)
     layers: list[nn.Module] = [
-        ConvNorm(3, channels, kernel=7, stride=2, scaled=True),
+        ConvNorm(convolution(3, channels, kernel=7, stride=2), scaled=True),
         nn.MaxPool2d(3, stride=2, padding=1),
     ]
     for stage in STAGES:
@@ -57,11 +57,11 @@ def _block(channels: int, inner: int, *, stride: int) -> Residual:
     """Narrow, look around, widen; added to what came in, brought to the same shape where the block changes it."""
     outgoing = EXPANSION * inner
     body = nn.Sequential(
-        ConvNorm(channels, inner, kernel=1, scaled=True),
-        ConvNorm(inner, inner, stride=stride, scaled=True),
-        ConvNorm(inner, outgoing, kernel=1, scaled=True, activation="none"),
+        ConvNorm(convolution(channels, inner, kernel=1), scaled=True),
+        ConvNorm(convolution(inner, inner, stride=stride), scaled=True),
+        ConvNorm(convolution(inner, outgoing, kernel=1), scaled=True, activation="none"),
     )
     shortcut = None
     if stride > 1 or channels != outgoing:
-        shortcut = ConvNorm(channels, outgoing, kernel=1, stride=stride, scaled=True, activation="none")
+        shortcut = ConvNorm(convolution(channels, outgoing, kernel=1, stride=stride), scaled=True, activation="none")
     return Residual(body, shortcut=shortcut, activation="relu")

@@ -19,7 +19,7 @@ from vidi.monitoring.traffic import ModelTraffic
 from vidi.report.pages.monitor import headline
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import require_own
-from vidi.workflows.monitoring.document import NotedAnswers, judge_by_feedback, monitor_document
+from vidi.workflows.monitoring.document import MonitorFindings, NotedAnswers, judge_by_feedback, monitor_document
 from vidi.workflows.monitoring.stream import read_traffic
 from vidi.workflows.requests.in_use import MonitorRequest
 
@@ -72,12 +72,15 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
             model,
             traffic,
             counted,
+            MonitorFindings(
+                drift=drift,
+                accuracy=estimate_accuracy(traffic, model.metadata),
+                accuracy_since_change=_estimate_since_change(traffic, model, drift),
+                accuracy_over_time=estimate_parts(traffic, model.metadata),
+                feedback=judge_by_feedback(noted.answers, feedback),
+            ),
             log=str(address),
             since=request.since,
-            drift=drift,
-            estimates=_estimates(traffic, model, drift),
-            parts=estimate_parts(traffic, model.metadata),
-            feedback=judge_by_feedback(noted.answers, feedback),
         )
         if request.output is not None:
             from vidi.report.pages.monitor import write_monitor_page
@@ -119,10 +122,7 @@ def _counted(rows: Iterator[LoggedPrediction], events: Events) -> Iterator[Logge
         yield row
 
 
-def _estimates(traffic: ModelTraffic, model: ModelFile, drift: DriftFinding) -> dict[str, AccuracyEstimate | None]:
-    """Of all images, and of those since a change."""
-    since = None if drift.began is None or not drift.is_alarm else drift.began
-    return {
-        "all": estimate_accuracy(traffic, model.metadata),
-        "since": None if not since else estimate_accuracy(part_of(traffic, since, len(traffic)), model.metadata),
-    }
+def _estimate_since_change(traffic: ModelTraffic, model: ModelFile, drift: DriftFinding) -> AccuracyEstimate | None:
+    if not drift.began or not drift.is_alarm:
+        return None
+    return estimate_accuracy(part_of(traffic, drift.began, len(traffic)), model.metadata)

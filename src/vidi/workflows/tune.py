@@ -263,7 +263,6 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
         images,
         job.recipe,
         job.request,
-        sizes=job.found.sizes,
         until=until,
         workshop=workshop,
         at_once=1 if job.cluster is None else job.cluster.room(),

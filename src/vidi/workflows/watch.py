@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TextIO
 
 from vidi.background import Background
 from vidi.errors import INTERRUPTED, SOME_BAD
@@ -19,7 +18,7 @@ from vidi.workflows.locating.search import choose_classes
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
 from vidi.workflows.watching.folder import PAGE
 from vidi.workflows.watching.notices import EventNotice, Notice
-from vidi.workflows.watching.outputs import Notify, open_outputs, printing
+from vidi.workflows.watching.outputs import Notify, open_outputs
 from vidi.workflows.watching.picture import LivePicture
 from vidi.workflows.watching.session import BestFrameBoxes, WatchSession, WatchSummary
 
@@ -35,8 +34,7 @@ def watch_with(
     request: WatchRequest,
     outputs: WatchOutputs,
     *,
-    stream: TextIO,
-    as_json_lines: bool = False,
+    tell: Notify,
     environment: Mapping[str, str],
     events: Events,
     page: Page | None = None,
@@ -46,9 +44,8 @@ def watch_with(
     Args:
         predictor: the loaded model.
         request: what to watch, and when something counts as seen.
-        outputs: where events go besides the stream.
-        stream: where lines or documents go.
-        as_json_lines: print documents.
+        outputs: where events go besides.
+        tell: receives each event as it comes, such as `printing`.
         environment: variables of the process, for secrets.
         events: receives messages.
         page: shows the last frame and events while the source is watched.
@@ -79,7 +76,7 @@ def watch_with(
         )
         if source.is_live:
             events.say(f"watching {source.name} for {', '.join(map(escape_path, labels))}; Ctrl-C ends it")
-        receivers = [*opened.receivers, printing(stream, as_json=as_json_lines)]
+        receivers = [*opened.receivers, tell]
         with notifying(receivers, boxes, stop) as notify:
             for notice in session.notices(watch_source(source, stop, rate=RATE)):
                 opened.notify_at_once(notice)

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -58,6 +59,15 @@ WORDS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The images that are looked at, and what they show of the classes that are large enough."""
+
+    rows: NDArray[np.int64]
+    truth: Truth
+    names: Sequence[str]  # of those classes
+
+
 def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerprints) -> Shortcuts | None:
     """How well each family of plain numbers tells the classes apart, on images that the fit has not seen.
 
@@ -74,7 +84,7 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
     chosen = _choose_rows(dataset, check)
     if chosen is None:
         return None
-    rows, truth, names = chosen
+    rows, truth = chosen.rows, chosen.truth
     links = [*links_of_equal(image.group for image in dataset.images), *check.exact_links, *check.near_links]
     groups = join_links(len(dataset.images), [*links, *check.capture_links])[rows]
     columns, masks, doubts = _columns_of(
@@ -82,26 +92,17 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
         fingerprints.only(rows),
         doubt_in_detail=DOUBT_IN_DETAIL * len(rows),
     )
-    random, looks = np.random.default_rng(0), len(masks) * (1 + len(names))
+    random, looks = np.random.default_rng(0), len(masks) * (1 + len(chosen.names))
     with one_matrix_thread():
         results = _fit_families(columns, truth, groups, masks, doubts, random=random)
     return Shortcuts(
         image_count=len(rows),
         group_count=len(np.unique(groups)),
-        classes=tuple(names),
+        classes=tuple(chosen.names),
         outputs=truth.outputs,
         are_tiny=bool(np.median([min(check.records[row].size) for row in rows.tolist()]) < TINY_SIDE),
         families=tuple(
-            _judge(
-                family,
-                scores,
-                scores > limits,
-                truth,
-                groups,
-                names=names,
-                rows=rows,
-                level=1 - (1 - LEVEL) / looks,
-            )
+            _judge(family, scores, scores > limits, chosen, groups, level=1 - (1 - LEVEL) / looks)
             for family, (scores, limits) in zip(WORDS, results, strict=True)
         ),
     )
@@ -146,11 +147,8 @@ def _columns_of(
     return np.append(steps, details, axis=1), masks, doubts
 
 
-def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], Truth, list[str]] | None:
-    """The images that are looked at, what they show of the classes that are large enough, and those classes' names.
-
-    None where too few classes are.
-    """
+def _choose_rows(dataset: Dataset, check: CheckResult) -> _Chosen | None:
+    """The images that are looked at; None where too few classes are large enough."""
     usable, several = check.usable, dataset.multi_label
     rows = np.array(
         [
@@ -175,24 +173,22 @@ def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64
     is_kept = np.ones(len(rows), np.bool_) if several else shown[:, kept].any(axis=1)
     shown, names = shown[is_kept][:, kept], [dataset.classes[index] for index in kept.tolist()]
     truth = SeveralClasses.of(shown) if several else OneClass(labels=np.nonzero(shown)[1], class_count=len(names))
-    return rows[is_kept], truth, names
+    return _Chosen(rows[is_kept], truth, names)
 
 
 def _judge(
     family: str,
     scores: Floats,
     told: NDArray[np.bool_],
-    truth: Truth,
+    chosen: _Chosen,
     groups: Counts,
     *,
-    names: Sequence[str],
-    rows: NDArray[np.int64],
     level: float,
 ) -> Shortcut:
     """What one family reaches: over all classes, and for each class against the others."""
-    predicted = scores.argmax(axis=1)
+    truth, predicted = chosen.truth, scores.argmax(axis=1)
     recalls, intervals, classes = [], [], []
-    for index, name in enumerate(names):
+    for index, name in enumerate(chosen.names):
         own = truth.shown[:, index]
         if isinstance(truth, OneClass):
             recall, interval = _share(predicted[own] == index, groups[own], level=LEVEL)
@@ -203,7 +199,7 @@ def _judge(
         found, of_found = _share(told[own, index], groups[own], level=level)
         spared, of_spared = _share(~told[~own, index], groups[~own], level=level)
         both = mean_interval([found, spared], [of_found, of_spared])
-        order = rows[own][np.argsort(-scores[own, index], kind="stable")]
+        order = chosen.rows[own][np.argsort(-scores[own, index], kind="stable")]
         classes.append(
             ToldClass(
                 name=name,

@@ -57,17 +57,25 @@ class FeedbackAccuracy:
     high: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorFindings:
+    """What was found about a model's traffic."""
+
+    drift: DriftFinding
+    accuracy: AccuracyEstimate | None  # of all of it
+    accuracy_since_change: AccuracyEstimate | None  # None without an alarm, too
+    accuracy_over_time: Sequence[tuple[int, AccuracyEstimate]]  # the row after each part, and the part's estimate
+    feedback: FeedbackAccuracy
+
+
 def monitor_document(
     model: ModelFile,
     traffic: ModelTraffic,
     counted: Counted,
+    findings: MonitorFindings,
     *,
     log: str,
     since: float | None,
-    drift: DriftFinding,
-    estimates: Mapping[str, AccuracyEstimate | None],
-    parts: Sequence[tuple[int, AccuracyEstimate]],
-    feedback: FeedbackAccuracy,
 ) -> Document:
     """The document that `--json` prints and the page shows.
 
@@ -75,12 +83,9 @@ def monitor_document(
         model: the file.
         traffic: that was compared.
         counted: rows that were read.
+        findings: about that traffic.
         log: the log's address, without a password.
         since: when the traffic begins, as it was asked for.
-        drift: what the search for drift found.
-        estimates: of all traffic (`all`) and of that since a change (`since`).
-        parts: the row after each part of the traffic, and its estimate.
-        feedback: what people said.
     """
     metadata = model.metadata
     return {
@@ -102,11 +107,13 @@ def monitor_document(
             "first": counted.first,
             "last": counted.last,
         },
-        "drift": _drift(drift, traffic, metadata.classes),
-        "accuracy": _estimate(estimates["all"]),
-        "accuracy_since_change": _estimate(estimates["since"]),
-        "accuracy_over_time": [{**_place(row - 1, traffic), **(_estimate(one) or {})} for row, one in parts],
-        "feedback": asdict(feedback),
+        "drift": _drift(findings.drift, traffic, metadata.classes),
+        "accuracy": _estimate(findings.accuracy),
+        "accuracy_since_change": _estimate(findings.accuracy_since_change),
+        "accuracy_over_time": [
+            {**_place(row - 1, traffic), **(_estimate(one) or {})} for row, one in findings.accuracy_over_time
+        ],
+        "feedback": asdict(findings.feedback),
     }
 
 

@@ -48,7 +48,6 @@ def plan_search(
     recipe: Recipe,
     request: TuneRequest,
     *,
-    sizes: Sequence[tuple[int, int]],
     until: Deadline,
     workshop: Path,
     at_once: int = 1,
@@ -60,7 +59,6 @@ def plan_search(
         images: that trials may see.
         recipe: the default one.
         request: what the user asked for.
-        sizes: (height, width) of the images as they are.
         until: when all must be done.
         workshop: a folder for the training by which the speed is measured.
         at_once: trials that run at the same time, on a core each where they are several.
@@ -72,7 +70,9 @@ def plan_search(
     values = {name: value for name, value in recipe.as_dict().items() if name != "sources"}
     data, known, notes = _digest(images), studies.settings_of(study), list[str]()
     if known is None:
-        room = Room(usual_size=_usual(sizes), class_count=len(images.classes), image_count=images.train_count)
+        room = Room(
+            usual_size=_usual(images.learnt.sizes), class_count=len(images.classes), image_count=images.train_count
+        )
         dials, notes = _affordable(_fitting(choose_dials(recipe, room), images), images, recipe, until)
         if not dials:
             raise UsageError("every value is set, so there is nothing to search", "Leave some values unset.")
