@@ -16,7 +16,7 @@ from vidi.images.reading import DecodeJob, OneFile, ReadImage, read_one
 from vidi.machine import core_count
 from vidi.serving.application import application, service_of
 from vidi.serving.engine.engine import AnswerEngine
-from vidi.serving.models.served import open_served
+from vidi.serving.engine.models import open_served
 
 
 class DecodingHere:

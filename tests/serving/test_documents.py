@@ -27,12 +27,12 @@ from vidi.serving.documents.inference import MODEL_ROUTES
 from vidi.serving.documents.openapi import openapi_document
 from vidi.serving.documents.operations import PIXEL
 from vidi.serving.documents.page import documentation_page, security_policy
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.recording import SentAnswers
+from vidi.serving.engine.telemetry import RequestLog
 from vidi.serving.feedback import read_feedback
 from vidi.serving.inference.request import InferenceRequest
 from vidi.serving.json_body import read_json
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import open_served
-from vidi.serving.page_answers import SentAnswers
 from vidi.serving.problems import PROBLEMS, Problem
 from vidi.serving.routes.inference import NOT_OFFERED
 from vidi.serving.routes.page import public_paths

@@ -24,11 +24,11 @@ from vidi.log.records import LoggedPrediction, LogUnavailableError
 from vidi.log.store import PredictionLog
 from vidi.log.writer import LogWriter, Retention
 from vidi.serving.application import application, service_of
+from vidi.serving.engine.models import ServedModel, open_served
+from vidi.serving.engine.recording import Recorder
+from vidi.serving.engine.service import Service
 from vidi.serving.feedback import Allowance, source_of
-from vidi.serving.models.served import ServedModel, open_served
 from vidi.serving.problems import Problem
-from vidi.serving.recording import Recorder
-from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 
 IMAGE = encoded(draw("disc"), format="PNG")

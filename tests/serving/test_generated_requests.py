@@ -17,9 +17,9 @@ from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.store import PredictionLog
 from vidi.log.writer import LogWriter
 from vidi.serving.application import application, service_of
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import open_served
-from vidi.serving.recording import Recorder
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.recording import Recorder
+from vidi.serving.engine.telemetry import RequestLog
 
 DELIBERATE = 503  # a server that is busy or not ready says so
 TOO_LARGE = 413  # a refusal too, which schemathesis does not count as one

@@ -23,9 +23,9 @@ from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
 from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import ServedModel
-from vidi.serving.service import Service
+from vidi.serving.engine.models import ServedModel
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import RequestLog
 from vidi.serving.settings import Settings
 
 FRAMED = np.stack([draw(kind, size=(16, 16)) for kind in ("disc", "stripes", "square")])

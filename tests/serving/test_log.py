@@ -4,7 +4,7 @@ import io
 import json
 import threading
 
-from vidi.serving.log import LineWriter, RequestLog
+from vidi.serving.engine.telemetry import LineWriter, RequestLog
 
 
 class Paused(io.StringIO):

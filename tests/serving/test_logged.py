@@ -17,8 +17,8 @@ from vidi.log.store import PredictionLog
 from vidi.log.writer import LogWriter, Retention
 from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
-from vidi.serving.models.served import open_served
-from vidi.serving.recording import Recorder
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.recording import Recorder
 from vidi.serving.settings import Settings
 
 IMAGES = [encoded(draw(kind), format=format) for kind, format in (("disc", "PNG"), ("stripes", "JPEG"))]

@@ -13,8 +13,8 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.serving.application import application, service_of
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import open_served
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.telemetry import RequestLog
 
 GOOD, OTHER = (encoded(draw(kind, size=(16, 16))) for kind in ("disc", "stripes"))
 BAD = b"no image"

@@ -16,8 +16,8 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.serving.protocol.running import running
 from vidi.serving.application import application, service_of
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import open_served
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.telemetry import RequestLog
 
 IMAGE = encoded(draw("disc", size=(16, 16)), format="PNG")
 TEXT = base64.b64encode(IMAGE).decode()

@@ -22,7 +22,7 @@ from tests.docs.pages import ROOT
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import served
-from vidi.serving.engine.slots import RETRY_SECONDS
+from vidi.serving.engine.service import RETRY_SECONDS
 
 pytestmark = [
     pytest.mark.fault,

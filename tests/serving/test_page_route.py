@@ -16,8 +16,8 @@ from vidi.model_file.read import ModelFile
 from vidi.serving.application import application, service_of
 from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import open_served
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.telemetry import RequestLog
 from vidi.serving.routes.page import public_paths
 from vidi.serving.settings import Settings
 from vidi.serving.watching import route_of

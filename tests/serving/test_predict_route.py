@@ -15,8 +15,8 @@ from tests.model_file.tiny import tiny_model
 from tests.serving.asked import Client, asked
 from vidi.serving import app
 from vidi.serving.application import application, service_of
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import name_models, open_served
+from vidi.serving.engine.models import name_models, open_served
+from vidi.serving.engine.telemetry import RequestLog
 from vidi.serving.settings import Settings
 
 IMAGES = [

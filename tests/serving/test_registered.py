@@ -6,9 +6,8 @@ import pytest
 
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import loaded, next_match, served
-from vidi.serving.models.reload import Reloader
-from vidi.serving.models.served import open_served
-from vidi.serving.models.table import ModelTable
+from vidi.serving.engine.models import ModelTable, open_served
+from vidi.serving.engine.reload import Reloader
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 

@@ -10,10 +10,8 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError, VidiError
 from vidi.files import write_whole
 from vidi.images.framing import Framing
-from vidi.serving.models.reload import Reloader
-from vidi.serving.models.served import open_served
-from vidi.serving.models.table import ModelTable
-from vidi.serving.models.trial import TrialLimits, try_model
+from vidi.serving.engine.models import ModelTable, open_served
+from vidi.serving.engine.reload import Reloader, TrialLimits, try_model
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.serving.asked import asked
 from vidi.serving.application import application, service_of
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import open_served
+from vidi.serving.engine.models import open_served
+from vidi.serving.engine.telemetry import RequestLog
+from vidi.serving.engine.training import Trainer, train_command
 from vidi.serving.problems import Problem
-from vidi.serving.training import Trainer, train_command
 
 NOON = datetime(2026, 1, 2, 12)
 GOOD = "import sys, pathlib; pathlib.Path(sys.argv[1]).mkdir(); print('split: 8', file=sys.stderr)"

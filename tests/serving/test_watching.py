@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from vidi.serving.application import service_of
 from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
-from vidi.serving.log import RequestLog
+from vidi.serving.engine.telemetry import RequestLog
 from vidi.serving.watching import Watched
 
 

@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vidi.serving.engine.engine import AnswerEngine
-from vidi.serving.log import RequestLog
-from vidi.serving.models.served import ServedModel, open_served
-from vidi.serving.models.table import ModelTable
+from vidi.serving.engine.models import ModelTable, ServedModel, open_served
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import RequestLog
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.routes import documents, feedback, inference, page, train, v1
 from vidi.serving.routes.reading import problem_response
-from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 from vidi.serving.watching import Watched
 

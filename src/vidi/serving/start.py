@@ -15,17 +15,16 @@ from vidi.prediction.session import usual_providers
 from vidi.serving.application import application, service_of
 from vidi.serving.auth.access import Access, AccessOptions, choose_rules, open_access
 from vidi.serving.auth.middleware import AuthMiddleware
-from vidi.serving.log import LineWriter, RequestLog
-from vidi.serving.models.reload import Reloader
-from vidi.serving.models.served import ServedModel, name_models, open_served
-from vidi.serving.models.trial import try_model
+from vidi.serving.engine.models import ServedModel, name_models, open_served
+from vidi.serving.engine.recording import recording
+from vidi.serving.engine.reload import Reloader, try_model
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import LineWriter, RequestLog
+from vidi.serving.engine.training import Trainer, can_train
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
-from vidi.serving.recording import recording
 from vidi.serving.routes.page import public_paths
-from vidi.serving.service import Service
 from vidi.serving.settings import Settings
-from vidi.serving.training import Trainer, can_train
 from vidi.workflows.requests.in_use import LogRequest, ServeRequest
 
 RUNS = Path("runs")  # where trainings that the page starts are kept

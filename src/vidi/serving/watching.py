@@ -7,9 +7,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.model_file.values import Json
-from vidi.serving.log import trace_of
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import trace_of
 from vidi.serving.routes.page import public_paths
-from vidi.serving.service import Service
 
 ROUTES = frozenset(
     (

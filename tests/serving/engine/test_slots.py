@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from vidi.serving.engine.slots import IDLE_SECONDS, OVERLOAD_SECONDS, Slots
+from vidi.serving.engine.service import IDLE_SECONDS, OVERLOAD_SECONDS, Slots
 from vidi.serving.problems import Problem
 
 

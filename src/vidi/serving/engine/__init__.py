@@ -1,1 +1,1 @@
-"""How images are answered: processes that decode, threads that run the session, and slots that bound them."""
+"""How images are answered: models, processes that decode, threads that run them, counters and the log."""

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from vidi.serving.engine.service import Service
 from vidi.serving.routes.predict import served_document
 from vidi.serving.routes.reading import json_response
-from vidi.serving.service import Service
 
 if TYPE_CHECKING:
     from vidi.serving.documents.schemas import Schema

@@ -11,7 +11,9 @@ from starlette.routing import Route
 
 from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.records import Feedback, LogUnavailableError, Taken
-from vidi.serving.engine.classify import Classified, classify_files, count_pixels
+from vidi.serving.engine.engine import Classified, classify_files, count_pixels
+from vidi.serving.engine.recording import PageAnswer, Recorder, read_answers
+from vidi.serving.engine.service import Service
 from vidi.serving.feedback import (
     ANSWERS_PER_HOUR,
     FEEDBACK_BYTES,
@@ -21,12 +23,9 @@ from vidi.serving.feedback import (
     read_feedback,
     source_of,
 )
-from vidi.serving.page_answers import PageAnswer, read_answers
 from vidi.serving.problems import Problem
-from vidi.serving.recording import Recorder
 from vidi.serving.routes.predict import unusable
 from vidi.serving.routes.reading import json_response, read_body
-from vidi.serving.service import Service
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 

@@ -16,8 +16,11 @@ from vidi.images.framing import Framing, frame_image
 from vidi.model_file.decisions import find_verdicts
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Prediction
-from vidi.serving.engine.classify import classify_arrays, classify_files
-from vidi.serving.engine.engine import AnswerEngine
+from vidi.serving.engine.engine import AnswerEngine, classify_arrays, classify_files
+from vidi.serving.engine.models import ServedModel
+from vidi.serving.engine.recording import Recorder
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import ANSWERED
 from vidi.serving.inference.outputs import (
     InferResponse,
     OfferedOutput,
@@ -36,13 +39,9 @@ from vidi.serving.inference.request import (
     read_header_length,
 )
 from vidi.serving.inference.tally import Tallies
-from vidi.serving.metrics import ANSWERED
-from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem, UnusableImages
-from vidi.serving.recording import Recorder
 from vidi.serving.routes.predict import decide_rows
 from vidi.serving.routes.reading import read_body
-from vidi.serving.service import Service
 
 Done = TypeVar("Done")
 

@@ -9,6 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.serving.asked import IndexBody
+from vidi.serving.engine.models import ServedModel
+from vidi.serving.engine.service import Service
 from vidi.serving.inference.describe import (
     DescribedModel,
     index_entry,
@@ -19,11 +21,9 @@ from vidi.serving.inference.describe import (
 )
 from vidi.serving.inference.tally import Tallies
 from vidi.serving.json_body import read_json
-from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
 from vidi.serving.routes.infer import infer, offered_by
 from vidi.serving.routes.reading import json_response, read_body
-from vidi.serving.service import Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Describe = Callable[[ServedModel], object]  # a model to a document about it

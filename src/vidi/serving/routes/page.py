@@ -16,8 +16,8 @@ from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUME
 from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
 from vidi.model_file.values import canonical_json
 from vidi.serving.auth.hosts import is_loopback
-from vidi.serving.models.served import ServedModel
-from vidi.serving.service import Service
+from vidi.serving.engine.models import ServedModel
+from vidi.serving.engine.service import Service
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 

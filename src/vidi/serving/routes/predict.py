@@ -12,12 +12,11 @@ from vidi.model_file.values import Json
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.stream import Answer
 from vidi.serving.asked import Asked
-from vidi.serving.engine.classify import Classified, classify_files
-from vidi.serving.engine.engine import AnswerEngine
-from vidi.serving.metrics import ANSWERED, REFUSED
-from vidi.serving.models.served import ServedModel
+from vidi.serving.engine.engine import AnswerEngine, Classified, classify_files
+from vidi.serving.engine.models import ServedModel
+from vidi.serving.engine.recording import Recorder
+from vidi.serving.engine.telemetry import ANSWERED, REFUSED
 from vidi.serving.problems import Problem, UnusableImages
-from vidi.serving.recording import Recorder
 from vidi.serving.routes.bodies import Document, Row, SentImage
 from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
 from vidi.workflows.locating.output import as_json

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.training import Trainer
 from vidi.serving.problems import Problem
 from vidi.serving.routes.reading import json_response, read_body
-from vidi.serving.service import Service
-from vidi.serving.training import Trainer
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 

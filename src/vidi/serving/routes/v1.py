@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.serving.asked import read_query
-from vidi.serving.metrics import MEDIA_TYPE
+from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import MEDIA_TYPE
 from vidi.serving.routes.bodies import read_images
 from vidi.serving.routes.predict import predict, served_document
 from vidi.serving.routes.reading import json_response, read_body
-from vidi.serving.service import Service
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 

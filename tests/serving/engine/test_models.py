@@ -14,7 +14,7 @@ from vidi.machine import core_count
 from vidi.prediction.engines import fastest, registry
 from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
 from vidi.prediction.session import open_session
-from vidi.serving.models.served import ModelSource, open_served
+from vidi.serving.engine.models import ModelSource, open_served
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
 

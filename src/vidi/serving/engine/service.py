@@ -1,15 +1,25 @@
-"""Slots: how many requests may be under way at once. A slot is held until no thread works for it, answered or not."""
+"""What stands behind the routes of one app: models, engine, slots, counters and log."""
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from vidi.log.writer import WriterState
+from vidi.model_file.values import Json
+from vidi.serving.engine.engine import AnswerEngine
+from vidi.serving.engine.models import ModelTable
+from vidi.serving.engine.recording import Recorder
+from vidi.serving.engine.telemetry import RequestLog, ServerMetrics
+from vidi.serving.engine.training import Trainer
 from vidi.serving.problems import Problem
+from vidi.serving.protocol.incoming import Lifecycle
+from vidi.serving.settings import Settings
 
 Done = TypeVar("Done")
 
@@ -19,7 +29,7 @@ IDLE_SECONDS = 0.5  # without work: the crowd has gone; less than those that wer
 
 
 class Slots:
-    """The requests under way. Used by the event loop's thread only.
+    """The requests under way; a slot is held until no thread works for it. Used by the event loop's thread only.
 
     All slots may be taken by a burst, which then waits. Where requests are turned away, more come than can be
     answered: a long queue would then only delay every answer, so a short one is allowed until none is turned away for a
@@ -165,3 +175,94 @@ class Slot:
 async def _wait_until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+QUEUED = 3  # requests for each thread while others are turned away: one that it answers, two that wait
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """The parts of one app that its requests share."""
+
+    models: ModelTable
+    engine: AnswerEngine
+    settings: Settings
+    lifecycle: Lifecycle
+    log: RequestLog
+    recorder: Recorder | None = None  # None: no prediction is logged
+    trainer: Trainer | None = None  # None: the page cannot start a training
+    metrics: ServerMetrics = field(default_factory=ServerMetrics)
+    slots: Slots = field(init=False)
+    _starting: "asyncio.Task[None] | None" = None
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(
+            self.settings.in_flight,
+            short=QUEUED * self.engine.threads,
+            waiting=lambda: self.lifecycle.waiting,
+            changed=self.metrics.in_flight.set,
+        )
+
+    async def start(self) -> None:
+        """Start what answers, once."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(asyncio.to_thread(self.engine.start))
+        await asyncio.shield(self._starting)
+
+    async def stand(self) -> None:
+        """Refuse requests until everything stands; in an app that never started it, the first request does.
+
+        Raises:
+            Problem: it does not stand yet.
+        """
+        if self._starting is None:
+            await self.start()
+        elif not self._starting.done():
+            raise Problem(
+                "not-ready", "The workers do not stand yet.", "Try again in a second.", headers={"Retry-After": "1"}
+            )
+        else:
+            self._starting.result()
+
+    def readiness(self) -> tuple[bool, dict[str, Json]]:
+        """Whether requests should be sent here, and the document that says why."""
+        crew = self.engine.crew
+        has_started = self._starting is not None and self._starting.done()
+        reasons = [
+            *(["stopping"] if self.lifecycle.is_stopping else []),
+            *([] if has_started and crew.standing == crew.count else ["a decoding process does not stand"]),
+        ]
+        document: dict[str, Json] = {
+            "ready": not reasons,
+            "reasons": [*reasons],
+            "models": [
+                {
+                    "name": one.name,
+                    "version": one.version,
+                    "id": one.model_id,
+                    "refused_file": self.models.refusals.get(one.name),  # why a newer file was not taken
+                }
+                for one in self.models
+            ],
+            "workers": {"standing": crew.standing, "wanted": crew.count, "deaths": crew.deaths},
+        }
+        if self.recorder is not None:  # it stands against no request: answers go on without it
+            document["log"] = log_document(self.recorder.writer.state())
+        return not reasons, document
+
+    def metrics_text(self) -> bytes:
+        """All counters, as Prometheus reads them."""
+        log = None if self.recorder is None else self.recorder.writer.state()
+        return self.metrics.text(self.models, self.engine, log)
+
+
+def log_document(log: WriterState) -> dict[str, Json]:
+    """How the prediction log stands, for `/readyz`."""
+    return {
+        "state": log.state,
+        "why": log.why,
+        "written": log.written,
+        "lost": log.lost,
+        "waiting": log.waiting,
+        "images_lost": log.images_lost,
+    }

@@ -1,1 +1,0 @@
-"""The models that are served: opened, self-tested, and exchanged while requests go on."""
