@@ -116,7 +116,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
 
     from vidi.data.inputs import GivenFilesStore
     from vidi.images.framing import Framing
-    from vidi.images.pool import read_images
+    from vidi.images.pool import DecodeJob, read_images
     from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
     from vidi.training.defaults import recipe_for
@@ -125,7 +125,9 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     from vidi.training.traits import DataTraits
 
     paths = sorted(str(path) for path in Path(folder, "train").rglob("*.jpg"))
-    read = read_images(GivenFilesStore(), paths, framing=Framing(size=SIZE, mode="stretch"), isolated=False)
+    read = read_images(
+        DecodeJob(store=GivenFilesStore(), framing=Framing(size=SIZE, mode="stretch")), paths, isolated=False
+    )
     images = np.stack([one.image for one in read if one.image is not None])
     labels = np.array([CLASSES.index(Path(path).parent.name) for path in paths], np.int64)
     traits = DataTraits(image_count=len(images), class_count=len(CLASSES), usual_size=SIZE, is_grey=False)

@@ -35,7 +35,7 @@ from vidi.explanation.maps import Map, enlarge, evidence_for  # noqa: E402
 from vidi.explanation.occlusion import Predict, deletion_curve, occlude, occlusion_map, random_map  # noqa: E402  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.images.framing import place_in_frame  # noqa: E402
-from vidi.images.pool import read_images  # noqa: E402
+from vidi.images.pool import DecodeJob, read_images  # noqa: E402
 from vidi.prediction.engines.by_onnxruntime import open_onnxruntime  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.explaining.image import answers_of  # noqa: E402
@@ -80,7 +80,9 @@ def measure(request: DataRequest, *, images: int) -> dict[str, Any]:
         test = [row.path for row in read_assignments(folder / "splits.csv") if row.part == "test"]
     some = test[:: max(1, len(test) // images)][:images]
     lost, outcomes = with_lost_weights(predictor), []
-    for number, read in enumerate(read_images(read_source(request).store, some, framing=predictor.metadata.framing)):
+    for number, read in enumerate(
+        read_images(DecodeJob(store=read_source(request).store, framing=predictor.metadata.framing), some)
+    ):
         if read.image is not None and read.size is not None:
             place_of = place_in_frame(read.size, predictor.metadata.framing)
             outcomes.append(ask(predictor, lost, read.image, place_of, np.random.default_rng([3, number])))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.images.framing import frame_image, reduce_to_frame
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
 from vidi.metrics.temperature import log_probabilities
 from vidi.model_file.write import set_metadata
@@ -108,7 +108,9 @@ class Answering:
         held: list[Image] = []
         truth: list[int] = []
         names: list[str] = []
-        for read, label in zip(read_images(store, paths, isolated=False), labels.tolist(), strict=True):
+        for read, label in zip(
+            read_images(DecodeJob(store=store), paths, isolated=False), labels.tolist(), strict=True
+        ):
             if read.image is not None:
                 held.append(reduce_to_frame(read.image, framing))
                 truth.append(label)

@@ -134,11 +134,11 @@ def test_clothes_and_faces_do_not_collapse_into_one_group(name):
     if folder is None or not os.path.exists(os.path.join(folder, name)):
         pytest.skip(f"data:{name.removesuffix('.zip')}")
     from vidi.data.checking.measured import measure_file
-    from vidi.images.pool import read_images
+    from vidi.images.pool import DecodeJob, read_images
 
     dataset = read_dataset(os.path.join(folder, name))
     paths = [image.path for image in dataset.images][:: max(1, len(dataset.images) // 5000)]
-    measured = [read.measured for read in read_images(dataset.store, paths, measure=measure_file)]
+    measured = [read.measured for read in read_images(DecodeJob(store=dataset.store, measure=measure_file), paths)]
     pairs = find_near_copies(unpack_fingerprints(np.stack(measured)))
     groups = join_links(len(paths), [(pair.first, pair.second) for pair in pairs])
 

@@ -13,7 +13,7 @@ from vidi.data.read import read_dataset
 from vidi.distributed import check
 from vidi.errors import DataError
 from vidi.images.decode import DEFAULT
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 
 
 def two_classes(folder: Path) -> Path:
@@ -63,7 +63,7 @@ def test_shards_are_kept_until_all_are_read(tmp_path: Path, on_workers_here: lis
 def test_what_was_measured_comes_back_as_it_was(tmp_path: Path):
     dataset = read_dataset(str(two_classes(tmp_path)))
     paths = [image.path for image in dataset.images]
-    before = list(read_images(dataset.store, paths, measure=measure_file, workers=1))
+    before = list(read_images(DecodeJob(store=dataset.store, measure=measure_file), paths, workers=1))
     after = unpack_readings(pack_readings(before))
 
     for one, other in zip(before, after, strict=True):
@@ -77,7 +77,9 @@ def test_what_was_measured_comes_back_as_it_was(tmp_path: Path):
 @pytest.mark.parametrize("cut", [slice(3), slice(-1), slice(-2000)])
 def test_bytes_that_were_cut_are_refused(tmp_path: Path, cut: slice):
     dataset = read_dataset(str(two_classes(tmp_path)))
-    data = pack_readings(read_images(dataset.store, [dataset.images[0].path], measure=measure_file, workers=1))
+    data = pack_readings(
+        read_images(DecodeJob(store=dataset.store, measure=measure_file), [dataset.images[0].path], workers=1)
+    )
 
     with pytest.raises(DataError, match="cannot be read"):
         unpack_readings(data[cut])

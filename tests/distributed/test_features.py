@@ -12,7 +12,7 @@ from vidi.distributed import features
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.scan import FolderStore
 from vidi.networks.build import build_network
 from vidi.training.heads.features import WantedFeatures, embed_here
@@ -26,7 +26,7 @@ def wanted_of(folder: Path) -> WantedFeatures:
     for number in range(10):
         (folder / f"{number}.png").write_bytes(encoded(draw("disc", seed=number)))
     store, paths = FolderStore(folder), [f"{number}.png" for number in range(10)]
-    images = [read.pixels() for read in read_images(store, paths, framing=FRAMING, isolated=False)]
+    images = [read.pixels() for read in read_images(DecodeJob(store=store, framing=FRAMING), paths, isolated=False)]
     return WantedFeatures(
         network=build_network("compact", image_size=FRAMING.size, class_count=2).eval(),
         normalisation=InputNormalisation((127.0,) * 3, (64.0,) * 3),

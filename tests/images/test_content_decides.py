@@ -244,12 +244,12 @@ def test_nothing_is_started_or_fetched_for_it(tmp_path):
         (data / f"{number}.jpg").write_bytes(content)
     script = f"""if __name__ == "__main__":
     from pathlib import Path
-    from vidi.images.pool import read_images
+    from vidi.images.pool import DecodeJob, read_images
     from vidi.images.scan import FolderStore, scan_folder
     root = Path({str(data)!r})
     paths = [file.path for file in scan_folder(root).files]
     for isolated in (False, True):
-        read = list(read_images(FolderStore(root), paths, isolated=isolated, workers=1))
+        read = list(read_images(DecodeJob(store=FolderStore(root)), paths, isolated=isolated, workers=1))
         assert [one.error.code for one in read] == ["not-an-image"] * len(paths), read
     print(len(paths), "refused", flush=True)
     import subprocess

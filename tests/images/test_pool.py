@@ -17,7 +17,7 @@ from vidi.files import digest_of
 from vidi.images.decode import decode_image
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.scan import FolderStore, scan_folder
 
 FRAMING = Framing(size=(24, 24))
@@ -41,7 +41,12 @@ def paths_of(folder: Path) -> list[str]:
 def test_answers_come_in_order_framed_measured_and_with_their_facts(folder, isolated):
     paths = paths_of(folder)
     answers = list(
-        read_images(FolderStore(folder), paths, framing=FRAMING, measure=mean_colour, workers=2, isolated=isolated)
+        read_images(
+            DecodeJob(store=FolderStore(folder), framing=FRAMING, measure=mean_colour),
+            paths,
+            workers=2,
+            isolated=isolated,
+        )
     )
     assert [answer.path for answer in answers] == paths
     for answer in answers:
@@ -63,7 +68,11 @@ def test_answers_come_in_order_framed_measured_and_with_their_facts(folder, isol
 def test_processes_and_threads_and_their_number_give_the_same(folder):
     paths = paths_of(folder)
     runs = [
-        list(read_images(FolderStore(folder), paths, framing=FRAMING, workers=workers, isolated=isolated))
+        list(
+            read_images(
+                DecodeJob(store=FolderStore(folder), framing=FRAMING), paths, workers=workers, isolated=isolated
+            )
+        )
         for workers, isolated in ((1, True), (3, True), (1, False), (3, False))
     ]
     for run in runs[1:]:
@@ -75,24 +84,26 @@ def test_processes_and_threads_and_their_number_give_the_same(folder):
 
 @pytest.mark.parametrize("isolated", [True, False])
 def test_without_a_framing_images_come_whole(folder, isolated):
-    (answer,) = read_images(FolderStore(folder), ["00.png"], isolated=isolated)
+    (answer,) = read_images(DecodeJob(store=FolderStore(folder)), ["00.png"], isolated=isolated)
     assert np.array_equal(answer.image, draw("disc", size=(30, 40), seed=0))
 
 
 def test_no_paths_give_no_answers_and_start_nothing(tmp_path):
-    assert list(read_images(FolderStore(tmp_path), [])) == []
+    assert list(read_images(DecodeJob(store=FolderStore(tmp_path)), [])) == []
 
 
 @pytest.mark.fault
 def test_a_dead_worker_costs_one_image(tmp_path):
     paths = ["good-1", "good-2", "kill-3", "good-4", "good-5"]
-    answers = list(read_images(OddStore(tmp_path), paths, framing=FRAMING, workers=1))
+    answers = list(read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), paths, workers=1))
     assert [answer.error.code if answer.error else "" for answer in answers] == ["", "", "decoder-died", "", ""]
     assert "SIGKILL" in answers[2].error.cause
 
 
 def test_an_image_whose_worker_was_killed_once_is_read_again(tmp_path):
-    answers = list(read_images(OddStore(tmp_path), ["good-1", "once-2", "good-3"], framing=FRAMING, workers=1))
+    answers = list(
+        read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), ["good-1", "once-2", "good-3"], workers=1)
+    )
     assert [answer.error for answer in answers] == [None] * 3
     assert np.array_equal(answers[1].image, frame_image(draw("disc", seed=2), FRAMING))
 
@@ -101,24 +112,30 @@ def test_an_image_whose_worker_was_killed_once_is_read_again(tmp_path):
 def test_a_clock_of_processor_time_ends_what_does_not_end(tmp_path):
     options = DecodeOptions(limits=Limits(seconds=0.3))
     answers = list(
-        read_images(OddStore(tmp_path), ["good-1", "hang-2", "good-3"], framing=FRAMING, options=options, workers=1)
+        read_images(
+            DecodeJob(store=OddStore(tmp_path), framing=FRAMING, options=options),
+            ["good-1", "hang-2", "good-3"],
+            workers=1,
+        )
     )
     assert [answer.error.code if answer.error else "" for answer in answers] == ["", "too-slow", ""]
 
 
 def test_what_needs_more_memory_than_the_limit_is_refused(tmp_path):
-    answers = list(read_images(OddStore(tmp_path), ["memory-1", "good-2"], framing=FRAMING, workers=1))
+    answers = list(read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), ["memory-1", "good-2"], workers=1))
     assert [answer.error.code if answer.error else "" for answer in answers] == ["too-much-memory", ""]
 
 
 def test_a_fault_of_the_store_is_raised_and_named(tmp_path):
     with pytest.raises(VidiError, match="KeyError: 'fault-1'"):
-        list(read_images(OddStore(tmp_path), ["fault-1"], framing=FRAMING, workers=1))
+        list(read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), ["fault-1"], workers=1))
 
 
 def test_a_caller_who_stops_early_leaves_no_process_behind(tmp_path):
     before = children()
-    stream = read_images(OddStore(tmp_path), [f"good-{n}" for n in range(60)], framing=FRAMING, workers=2)
+    stream = read_images(
+        DecodeJob(store=OddStore(tmp_path), framing=FRAMING), [f"good-{n}" for n in range(60)], workers=2
+    )
     next(stream)
     assert len(children()) == len(before) + 2
     stream.close()
@@ -140,7 +157,11 @@ def test_c_libraries_print_nothing_and_pillows_warnings_become_notes(tmp_path, c
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for isolated in (True, False):
-            answers = list(read_images(FolderStore(tmp_path), ["a.tif", "b.tif"], framing=FRAMING, isolated=isolated))
+            answers = list(
+                read_images(
+                    DecodeJob(store=FolderStore(tmp_path), framing=FRAMING), ["a.tif", "b.tif"], isolated=isolated
+                )
+            )
             assert all(answer.error for answer in answers)
     assert capfd.readouterr() == ("", "")
 
@@ -158,9 +179,10 @@ def test_a_batch_of_bombs_takes_no_more_memory_than_one(tmp_path):
     import resource
     from pathlib import Path
     from vidi.images.framing import Framing
-    from vidi.images.pool import read_images
+    from vidi.images.pool import DecodeJob, read_images
     from vidi.images.scan import FolderStore
-    list(read_images(FolderStore(Path({str(tmp_path)!r})), {paths!r}, framing=Framing(size=(32, 32)), workers=1))
+    job = DecodeJob(store=FolderStore(Path({str(tmp_path)!r})), framing=Framing(size=(32, 32)))
+    list(read_images(job, {paths!r}, workers=1))
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
         result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -181,6 +203,6 @@ def test_without_reading_in_advance_an_image_is_read_when_it_is_asked_for():
             return super().read(path)
 
     store = CountingStore({name: encoded(draw("disc")) for name in names})
-    reading = read_images(store, names, workers=2, isolated=False, in_advance=False)
+    reading = read_images(DecodeJob(store=store), names, workers=2, isolated=False, in_advance=False)
 
     assert [(one.path, len(read)) for one in reading] == [(name, number) for number, name in enumerate(names, start=1)]

@@ -12,7 +12,7 @@ from tests.draw import draw, encoded
 from vidi.errors import ImageError
 from vidi.files import escape_path, unescape_path
 from vidi.images.account import Entry
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.scan import FolderStore, scan_folder
 
 IMAGE = encoded(draw("disc"))
@@ -153,7 +153,7 @@ def test_links_end_and_do_not_lead_out(tmp_path):
         "outside.png": "link-outside",
         "out": "link-outside",
     }
-    one, other = read_images(FolderStore(root), ["good.png", "real.png"], isolated=False)
+    one, other = read_images(DecodeJob(store=FolderStore(root)), ["good.png", "real.png"], isolated=False)
     assert one.digest == other.digest
 
 
@@ -238,7 +238,9 @@ def test_odd_names_are_used_and_can_be_read_back_from_text(tmp_path):
         put(tmp_path / f"{name}.png")
     scan = scan_folder(tmp_path)
     assert {file.path for file in scan.files} == {f"{name}.png" for name in names}
-    answers = list(read_images(FolderStore(tmp_path), [file.path for file in scan.files], isolated=False))
+    answers = list(
+        read_images(DecodeJob(store=FolderStore(tmp_path)), [file.path for file in scan.files], isolated=False)
+    )
     assert [answer.error for answer in answers] == [None] * len(names)
     for file in scan.files:
         text = escape_path(file.path)
@@ -252,7 +254,7 @@ def test_odd_names_reach_a_worker_process(tmp_path):
     for name in ("\udcff\udcfe.png", "new\nline.png"):
         put(tmp_path / name)
     paths = [file.path for file in scan_folder(tmp_path).files]
-    assert [answer.error for answer in read_images(FolderStore(tmp_path), paths)] == [None, None]
+    assert [answer.error for answer in read_images(DecodeJob(store=FolderStore(tmp_path)), paths)] == [None, None]
 
 
 @pytest.mark.fault
@@ -285,5 +287,5 @@ def test_a_name_that_says_another_format_is_remarked(tmp_path):
     put(tmp_path / "image.txt")
     scan = scan_folder(tmp_path)
     assert codes(scan.ignored) == {"image.txt": "other-file"}
-    (answer,) = read_images(FolderStore(tmp_path), [file.path for file in scan.files], isolated=False)
+    (answer,) = read_images(DecodeJob(store=FolderStore(tmp_path)), [file.path for file in scan.files], isolated=False)
     assert answer.notes == ("format-differs",)

@@ -12,7 +12,7 @@ from vidi.distributed.cluster import shards_at
 from vidi.distributed.shards import ShardFolder, ShardWork, digest_of_texts, do_shards, plan_of, split_paths
 from vidi.distributed.worker import Work, installed_versions
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.reading import ReadImage
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
@@ -30,7 +30,9 @@ def measurer(options: DecodeOptions) -> Work:
     """
 
     def work(store: ImageStore, paths: Sequence[str]) -> bytes:
-        return pack_readings(read_images(store, paths, measure=measure_file, options=options, workers=core_count()))
+        return pack_readings(
+            read_images(DecodeJob(store=store, measure=measure_file, options=options), paths, workers=core_count())
+        )
 
     return work
 

@@ -16,7 +16,7 @@ from vidi.errors import ImageError, ResourceError
 from vidi.files import escape_path
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.networks.layers import Classifier
@@ -44,11 +44,8 @@ def embedder(
         images = np.empty((len(paths), *framing.size, 3), np.uint8)
         # Measured as by the check: a large JPEG is then decoded at the same scale, and the pixels are the same.
         stream = read_images(
-            store,
+            DecodeJob(store=store, framing=framing, measure=measure_file, options=decoding),
             paths,
-            framing=framing,
-            measure=measure_file,
-            options=decoding,
             workers=core_count(),
             isolated=False,
         )

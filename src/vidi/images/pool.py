@@ -7,12 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from vidi.images.decode import DEFAULT
 from vidi.images.formats.header import Header
-from vidi.images.framing import Framing
-from vidi.images.limits import DecodeOptions
 from vidi.images.reading import DecodeJob, Measure, ReadImage, read_unless
-from vidi.images.store import ImageStore
 from vidi.machine import core_count
 
 if TYPE_CHECKING:
@@ -28,12 +24,9 @@ _CLOCK_SECONDS = 1.0  # how often hanging workers are looked for
 
 
 def read_images(
-    store: ImageStore,
+    job: DecodeJob,
     paths: Sequence[str],
     *,
-    framing: Framing | None = None,
-    measure: Measure | None = None,
-    options: DecodeOptions = DEFAULT,
     workers: int | None = None,
     isolated: bool = True,
     in_advance: bool = True,
@@ -41,12 +34,8 @@ def read_images(
     """Every file of a store, decoded in parallel and given in the order of the paths; none is left out.
 
     Args:
-        store: where the bytes come from; can be pickled.
+        job: where the bytes come from, and what is done with them; can be pickled.
         paths: names within the store.
-        framing: frame every image; without it images come as large as they are.
-        measure: a module's function of a file's bytes and its upright image, run in the worker before framing; its
-            array comes as `measured`. With a measure and no framing, no image comes back.
-        options: limits and rules of decoding.
         workers: processes or threads; one per core by default.
         isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
             once; images over `Limits.thread_pixels` and TIFF then still go to worker processes.
@@ -56,10 +45,9 @@ def read_images(
     Raises:
         ResourceError: no worker process could be started.
     """
-    job = DecodeJob(store=store, framing=framing, measure=measure, options=options)
     count = max(1, min(workers or core_count(), len(paths)))
     # Whole images are large: only one for each worker is under way.
-    whole = framing is None and measure is None
+    whole = job.framing is None and job.measure is None
     length = 1 if whole else min(_CHUNK, -(-len(paths) // count) or 1)
     chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
     with _Crew(job, length, isolated=isolated) as crew:

@@ -58,7 +58,7 @@ class DecodeJob:
     """What is to be done with every file; sent to a worker once."""
 
     store: ImageStore
-    framing: Framing | None = None
+    framing: Framing | None = None  # None: images as large as they are, and none at all with a measure
     whole_for: Framing | None = None  # without a framing: whole images, large JPEGs at the scale that serves this one
     measure: Measure | None = None  # a function of a module, so that a worker process finds it by name
     least_side: int = MEASURED_SIDE  # pixels: a large JPEG is decoded no smaller than this for a measure

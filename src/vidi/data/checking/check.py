@@ -23,7 +23,7 @@ from vidi.files import digest_of
 from vidi.images.account import Account, Entry
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import ReadImage, read_images
+from vidi.images.pool import DecodeJob, ReadImage, read_images
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 
@@ -166,7 +166,7 @@ def _same_bytes(store: ImageStore, records: Sequence[ImageRecord]) -> Iterator[b
 
 def _refused_as_before(store: ImageStore, records: Sequence[ImageRecord], options: DecodeOptions) -> bool:
     before = {record.path: record.refusal.code for record in records if record.refusal is not None}
-    again = read_images(store, list(before), options=options) if before else ()
+    again = read_images(DecodeJob(store=store, options=options), list(before)) if before else ()
     return all(read.error is not None and read.error.code == before[read.path] for read in again)
 
 
@@ -205,12 +205,16 @@ def check_dataset(
         if read is not None:
             stream = read(dataset.store, paths, options)
         else:
-            stream = read_images(dataset.store, paths, measure=measure_file, options=options, workers=workers)
+            stream = read_images(
+                DecodeJob(store=dataset.store, measure=measure_file, options=options), paths, workers=workers
+            )
         return _conclude(dataset, _read(stream, len(paths), None, on_progress))
     reading = find_reading(cache, dataset.store, paths, framing=framing, options=options, on_progress=on_progress)
     if reading is None:
         stream = read_images(
-            dataset.store, paths, framing=framing, measure=measure_file, options=options, workers=workers
+            DecodeJob(store=dataset.store, framing=framing, measure=measure_file, options=options),
+            paths,
+            workers=workers,
         )
         with cache.building((len(paths), *framing.size, 3)) as building:
             reading = _read(stream, len(paths), building, on_progress)

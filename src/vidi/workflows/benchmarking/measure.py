@@ -15,7 +15,7 @@ from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.prediction.timing import Timed, take_turns
 from vidi.workflows.benchmarking.subjects import Subject
 from vidi.workflows.interaction.inputs import no_images
@@ -61,7 +61,7 @@ class BenchImages:
         Raises:
             DataError: none can be read.
         """
-        read = read_images(self.store, list(self.contents), framing=framing, isolated=False)
+        read = read_images(DecodeJob(store=self.store, framing=framing), list(self.contents), isolated=False)
         images = [one.image for one in read if one.image is not None]
         if not images:
             raise DataError(f"no image of {self.source} can be read", "Name other images with --data.")
@@ -143,7 +143,9 @@ def _from_files(
 
 
 def _decode(images: BenchImages, framing: Framing, workers: int) -> None:
-    for _ in read_images(images.store, list(images.contents), framing=framing, workers=workers, isolated=False):
+    for _ in read_images(
+        DecodeJob(store=images.store, framing=framing), list(images.contents), workers=workers, isolated=False
+    ):
         pass
 
 

@@ -15,7 +15,7 @@ from vidi.figures.drawing import side_by_side
 from vidi.figures.evaluation import draw_box_precision
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.arrays import Floats
 from vidi.metrics.detection import OVERLAPS, RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor
@@ -130,7 +130,7 @@ def score_boxes(
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}
     paths = [image.path for image in dataset.images]
-    stream = read_images(dataset.store, paths, options=decode_options(request.data))
+    stream = read_images(DecodeJob(store=dataset.store, options=decode_options(request.data)), paths)
     for done, (image, read) in enumerate(zip(dataset.images, stream, strict=True), start=1):
         events.reading(done, len(paths))
         try:

@@ -22,7 +22,7 @@ from vidi.explanation.occlusion import (
 )
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame
 from vidi.images.pixels.resize import resize
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.prediction.prediction import decide
@@ -131,8 +131,8 @@ class Explained:
 def explain_path(predictor: Predictor, store: ImageStore, path: str, wanted: ExplanationParts) -> Explained:
     """Explain one file, read as `predict` reads it, so that the answer is the same."""
     framing = predictor.metadata.framing
-    (framed,) = read_images(store, [path], framing=framing, isolated=False)
-    (whole,) = read_images(store, [path], isolated=False)
+    (framed,) = read_images(DecodeJob(store=store, framing=framing), [path], isolated=False)
+    (whole,) = read_images(DecodeJob(store=store), [path], isolated=False)
     try:
         frame, image = framed.pixels(), whole.pixels()
     except ImageError as error:

@@ -14,7 +14,7 @@ from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path
 from vidi.groups import deal_folds
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.evaluating.calibrated import CALIBRATION
@@ -62,7 +62,9 @@ class LabelledParts:
         spread = np.linspace(0, len(paths) - 1, min(MOST_IMAGES, len(paths))).astype(int)
         some = [paths[row] for row in spread.tolist()]
         framing, options = model.metadata.framing, decode_options(self.data)
-        stream = read_images(self.dataset.store, some, framing=framing, options=options, isolated=False)
+        stream = read_images(
+            DecodeJob(store=self.dataset.store, framing=framing, options=options), some, isolated=False
+        )
         images = [read.image for read in stream if read.image is not None]
         if not images:
             raise DataError(

@@ -14,7 +14,7 @@ from vidi.images.account import Entry
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing, frame_image
 from vidi.images.given import Given, as_rgb, upright_size
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.prediction.predictor import Predictor
 
 Array = NDArray[np.uint8]
@@ -45,7 +45,9 @@ def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[tuple[Arr
     """
     paths = iter(
         read_images(
-            GivenFilesStore(), [image for image in images if isinstance(image, str)], framing=framing, isolated=False
+            DecodeJob(store=GivenFilesStore(), framing=framing),
+            [image for image in images if isinstance(image, str)],
+            isolated=False,
         )
     )
     for number, image in enumerate(images):

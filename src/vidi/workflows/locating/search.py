@@ -17,7 +17,7 @@ from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.given import Given, as_rgb
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.boxed import make_picture
@@ -193,7 +193,7 @@ def locate_inputs(
         for entry in group.account.refused:
             yield LocatedImage(path=entry.path, size=None, error=entry)
         # A search takes far longer than reading: one image at a time is in memory.
-        reading = read_images(group.store, group.paths, workers=1, in_advance=False)
+        reading = read_images(DecodeJob(store=group.store), group.paths, workers=1, in_advance=False)
         for path, read in zip(group.paths, reading, strict=True):
             try:
                 image = read.pixels()
@@ -246,7 +246,9 @@ def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
 
 def _decoded(images: Sequence[Given]) -> Iterator[tuple[str, NDArray[np.uint8] | Entry]]:
     """What each image is called, and its pixels or why it has none; files are read ahead, side by side."""
-    files = iter(read_images(GivenFilesStore(), [one for one in images if isinstance(one, str)], isolated=False))
+    files = iter(
+        read_images(DecodeJob(store=GivenFilesStore()), [one for one in images if isinstance(one, str)], isolated=False)
+    )
     for number, image in enumerate(images):
         if isinstance(image, str):
             read = next(files)

@@ -11,7 +11,7 @@ from vidi.data.cache import features_key
 from vidi.files import digest_of
 from vidi.groups import deal_learnable_folds
 from vidi.images.framing import choose_framing
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.networks.layers import Classifier
 from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, is_installed
@@ -347,7 +347,9 @@ def _sample(prepared: Prepared, candidate: Candidate, rows: NDArray[np.int64]) -
     paths = [prepared.dataset.images[row].path for row in rows.tolist()]
     images = np.zeros((len(rows), *framing.size, 3), np.uint8)
     stream = read_images(
-        prepared.dataset.store, paths, framing=framing, options=decode_options(prepared.request), isolated=False
+        DecodeJob(store=prepared.dataset.store, framing=framing, options=decode_options(prepared.request)),
+        paths,
+        isolated=False,
     )
     for index, read in enumerate(stream):
         if read.image is not None:

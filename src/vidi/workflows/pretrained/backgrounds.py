@@ -10,7 +10,7 @@ from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.framing import Framing
 from vidi.images.pixels.resize import resize
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import backgrounds_skipped
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
@@ -37,7 +37,9 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
         DataError: too few can be used; the others are named.
     """
     found = find_backgrounds(request)
-    stream = read_images(found.store, found.paths, framing=LOOKED_AT, options=decode_options(request), workers=workers)
+    stream = read_images(
+        DecodeJob(store=found.store, framing=LOOKED_AT, options=decode_options(request)), found.paths, workers=workers
+    )
     bad = list(found.account.refused)
     for done, read in enumerate(stream, start=1):
         events.reading(done, len(found.paths))
@@ -61,7 +63,7 @@ def read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
     """The photographs, no larger than need be."""
     found = find_backgrounds(request)
     images = []
-    for read in read_images(found.store, found.paths, options=decode_options(request)):
+    for read in read_images(DecodeJob(store=found.store, options=decode_options(request)), found.paths):
         if read.image is not None:
             size = (read.image.shape[0], read.image.shape[1])
             scale = min(1.0, LONGEST_SIDE / max(size))

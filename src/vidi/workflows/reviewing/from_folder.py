@@ -15,7 +15,7 @@ from vidi.evaluation.run_files import SuspectLabel
 from vidi.files import escape_path, unescape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.reading import Measured
 from vidi.labelling.agree import ModelView
 from vidi.labelling.choose import choose_images
@@ -122,7 +122,9 @@ def _look(
     paths = [*images.labelled, *images.unlabelled]
     found = []
     if predictor is None:
-        for done, read in enumerate(read_images(images.store, paths, measure=measure_file, options=options), start=1):
+        for done, read in enumerate(
+            read_images(DecodeJob(store=images.store, measure=measure_file, options=options), paths), start=1
+        ):
             events.reading(done, len(paths))
             if read.measured is not None:
                 found.append(_found(read.path, read.digest, read.measured, None, images))

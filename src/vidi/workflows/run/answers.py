@@ -14,7 +14,7 @@ from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Want, answer
 from vidi.evaluation.guarantees.verdicts import unknown_share
 from vidi.files import digest_of, escape_path
 from vidi.groups import number_groups
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
@@ -66,7 +66,9 @@ def frame_counter_examples(prepared: Prepared, paths: Sequence[str]) -> tuple[ND
     options = decode_options(prepared.request)
     read = [
         (one.image, _kind(one.path))
-        for one in read_images(prepared.dataset.store, list(paths), framing=prepared.framing, options=options)
+        for one in read_images(
+            DecodeJob(store=prepared.dataset.store, framing=prepared.framing, options=options), list(paths)
+        )
         if one.image is not None
     ]
     pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *prepared.framing.size, 3)

@@ -17,7 +17,7 @@ from vidi.errors import ResourceError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.images.framing import Framing, choose_framing
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.truth import Truth
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.request import decode_options, split_file_of
@@ -159,7 +159,9 @@ def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -
     shape = (len(images), *framing.size, 3)
     pixels = context.cache.find(key, shape)
     if pixels is None:
-        stream = read_images(prepared.dataset.store, [image.path for image in images], framing=framing, options=options)
+        stream = read_images(
+            DecodeJob(store=prepared.dataset.store, framing=framing, options=options), [image.path for image in images]
+        )
         with context.watch.on("reading"), context.cache.building(shape) as building:
             for index, read in enumerate(stream):
                 if read.image is not None and read.digest == prepared.check.records[index].digest:

@@ -12,7 +12,7 @@ from vidi.errors import ImageError
 from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.training.traits import DataTraits, mirrored_share
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import reading_line
@@ -82,7 +82,9 @@ def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
 def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
     """Return the facts for choosing a recipe: counts, the usual size and a sample's traits."""
     sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
-    seen = read_images(dataset.store, [image.path for image in sample], framing=LOOKED_AT, isolated=False)
+    seen = read_images(
+        DecodeJob(store=dataset.store, framing=LOOKED_AT), [image.path for image in sample], isolated=False
+    )
     read = [
         (one.image, min(image.labels, default=0))
         for one, image in zip(seen, sample, strict=True)

@@ -8,7 +8,7 @@ from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
 from vidi.images.encode import encode_png
 from vidi.images.framing import choose_framing
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.training.augment import preview
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.requests.train import TrainRequest
@@ -31,7 +31,9 @@ def write_preview(request: TrainRequest, path: Path) -> Path:
     framing = choose_framing(found.sizes, recipe.image_size, mode=request.data.framing)
     step = max(1, len(dataset.images) // ROWS)
     chosen = [image.path for image in dataset.images[::step]][:ROWS]
-    stream = read_images(dataset.store, chosen, framing=framing, options=decode_options(request.data), isolated=False)
+    stream = read_images(
+        DecodeJob(store=dataset.store, framing=framing, options=decode_options(request.data)), chosen, isolated=False
+    )
     images = [read.image for read in stream if read.image is not None]
     if not images:
         raise DataError(

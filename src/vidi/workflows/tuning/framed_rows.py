@@ -14,7 +14,7 @@ from vidi.files import escape_path
 from vidi.groups import hold_out_share
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import read_images
+from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
 from vidi.metrics.truth import Truth
 from vidi.workflows.interaction.request import decode_options
@@ -58,7 +58,9 @@ class FramedRows:
         found = self.cache.find(key, shape)
         if found is not None:
             return found
-        stream = read_images(self.store, self.paths, framing=framing, options=self.options, workers=self.workers)
+        stream = read_images(
+            DecodeJob(store=self.store, framing=framing, options=self.options), self.paths, workers=self.workers
+        )
         with self.cache.building(shape) as building:
             for index, read in enumerate(stream):
                 if read.image is None or read.digest != self.digests[index]:
@@ -92,7 +94,7 @@ class FramedRows:
         some = self.paths[:: max(1, len(self.paths) // sample)][:sample]
         framing = choose_framing(self.sizes, size, mode=self.mode)
         began = time.monotonic()
-        for _ in read_images(self.store, some, framing=framing, options=self.options, isolated=False):
+        for _ in read_images(DecodeJob(store=self.store, framing=framing, options=self.options), some, isolated=False):
             pass
         return (time.monotonic() - began) * len(self.paths) / max(1, len(some))
 
