@@ -21,17 +21,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 from bench.processor import describe
 from vidi.data.read import read_dataset
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import EpochEnded, Event, Events, StepDone
 from vidi.workflows.tracking import listener
 from vidi.workflows.tracking.tracker import TrackedRun, Tracker
-
-if TYPE_CHECKING:
-    from vidi.training.loop.progress import EpochRow, Progress
 
 ROUNDS, IMAGES, EPOCHS = (
     int(os.environ.get(name, usual)) for name, usual in (("ROUNDS", "3"), ("IMAGES", "3000"), ("EPOCHS", "8"))
@@ -95,18 +92,19 @@ def measure(images: Path, way: str) -> dict[str, float]:
     return found
 
 
-class Watching(Silence):
+class Watching:
     """Notes the processor time of the whole process at the first step and at each epoch's end."""
 
     def __init__(self) -> None:
         self.first: float | None = None
         self.last = 0.0
 
-    def training(self, progress: "Progress") -> None:  # noqa: ARG002  # the listener's signature
-        self.first = time.process_time() if self.first is None else self.first
-
-    def epoch(self, row: "EpochRow", member: int) -> None:  # noqa: ARG002  # the listener's signature
-        self.last = time.process_time()
+    def tell(self, event: Event) -> None:
+        match event:
+            case StepDone():
+                self.first = time.process_time() if self.first is None else self.first
+            case EpochEnded():
+                self.last = time.process_time()
 
 
 class Timed:
@@ -155,7 +153,7 @@ def train_once(images: Path, way: str) -> dict[str, float]:
             output=Path(place) / "run",
             track=way,
         )
-        train(request, events=watching)
+        train(request, events=Events(watching.tell))
     assert watching.first is not None
     tracking = seconds["epoch"] + seconds["parameters"]
     training = watching.last - watching.first - tracking

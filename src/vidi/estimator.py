@@ -19,7 +19,7 @@ from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.text import count_of
 from vidi.workflows.interaction.given import answer_given
-from vidi.workflows.interaction.logged import LoggedEvents
+from vidi.workflows.interaction.logged import logged_events
 from vidi.workflows.python.learning import missing_for_training
 
 try:
@@ -136,7 +136,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             held_out=_between("held_out", self.held_out, 0, MOST_HELD_OUT),
         )
         named = None if groups is None else [str(group) for group in groups]
-        fitted = fit_images(images, labels, request, groups=named, events=LoggedEvents())
+        fitted = fit_images(images, labels, request, groups=named, events=logged_events())
         _warn_of(fitted.refused)
         self.classes_ = classes
         self.predictor_ = fitted.predictor

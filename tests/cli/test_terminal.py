@@ -12,6 +12,7 @@ from vidi.cli.live import LiveBar, StageLine
 from vidi.cli.screen import ShownStage, aligned, draws, painter, show_table
 from vidi.cli.terminal import Terminal
 from vidi.training.loop.progress import Progress
+from vidi.workflows.interaction.events import ImagesRead, Message, StepDone
 
 STAGE = ShownStage(what="reading images", done=30, total=120, facts=("30 of 120",), rate="12 a second", left="8 s")
 PROGRESS = Progress(
@@ -73,10 +74,10 @@ def test_a_sentence_takes_the_bar_away_and_nothing_of_it_stays(capsys: pytest.Ca
     console, clock = screen(), Clock()
     terminal = Terminal(LiveBar(console), now=clock)
 
-    terminal.count("reading images", 1, 100)
+    terminal.tell(ImagesRead(1, 100))
     clock.seconds = 5.0
-    terminal.count("reading images", 50, 100)
-    terminal.say("read")
+    terminal.tell(ImagesRead(50, 100))
+    terminal.tell(Message("read"))
 
     shown = console.file.getvalue()
     assert "50 of 100  10 a second" in shown
@@ -91,7 +92,7 @@ def test_what_is_done_soon_draws_no_bar():
 
     for done in range(1, 101):
         clock.seconds += 0.01
-        terminal.count("reading images", done, 100)
+        terminal.tell(ImagesRead(done, 100))
 
     assert console.file.getvalue() == ""
 
@@ -101,7 +102,7 @@ def test_a_pipe_gets_plain_lines_and_few(capsys: pytest.CaptureFixture[str]):
     terminal = Terminal(now=clock)
 
     for clock.seconds in (0.0, 1.0, 9.0, 11.0):
-        terminal.training(PROGRESS)
+        terminal.tell(StepDone(PROGRESS))
 
     line = (
         "epoch 2 of 10  loss 0.500  accuracy 90.0 %  validation 80.0 %  123 images/s (limited by arithmetic)  "
@@ -161,7 +162,7 @@ def test_a_real_terminal_is_drawn_on_unless_it_is_dumb(monkeypatch: pytest.Monke
         monkeypatch.setenv("TERM", "xterm")
         assert draws(stream)
         terminal = Terminal()
-        terminal.training(PROGRESS)
+        terminal.tell(StepDone(PROGRESS))
         terminal.clear()
         shown = b""
         while b"\x1b[?25h" not in shown:  # until the cursor is back; what was written arrives in pieces

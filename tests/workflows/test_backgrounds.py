@@ -4,23 +4,14 @@ from pathlib import Path
 
 import pytest
 from tests.draw import class_folders, draw, encoded
+from tests.workflows.heard import Heard
 
 from vidi.errors import DataError, UsageError
-from vidi.workflows.interaction.events import SILENCE, Silence
+from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.pretrained.backgrounds import check_backgrounds
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.plan import read_and_plan
-
-
-class Told(Silence):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.said.append(sentence)
 
 
 def photographs(folder: Path, *, good: int, bad: int) -> DataRequest:
@@ -35,12 +26,12 @@ def photographs(folder: Path, *, good: int, bad: int) -> DataRequest:
 
 
 def test_unreadable_photographs_are_named_and_the_others_serve(tmp_path: Path):
-    told = Told()
+    heard = Heard()
 
-    left_out = check_backgrounds(photographs(tmp_path / "street", good=3, bad=1), events=told)
+    left_out = check_backgrounds(photographs(tmp_path / "street", good=3, bad=1), events=heard.events)
 
     assert left_out == 1
-    assert told.said == [
+    assert heard.sentences == [
         f"--background {tmp_path}/street: 1 of 4 photographs skipped: {tmp_path}/street/cut-0.jpg (truncated)"
     ]
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from tests.workflows.heard import Heard
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
 from vidi.machine import Deadline
 from vidi.report.pages.run import time_rows
 from vidi.workflows.evaluating.trust import measure_trust
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.progress import OPTIONAL
 from vidi.workflows.run.budget import (
     MUST_FOLLOW,
@@ -89,7 +89,7 @@ def test_calibration_takes_fewer_trainings_where_there_are_only_minutes():
 
 
 def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
-    told = Told()
+    heard = Heard()
     answers = Answers.of(
         ["a", "b"] * 20, ["1", "2"] * 20, truths=["a", "b"] * 20, probabilities=np.tile(np.eye(2), (20, 1))
     )
@@ -97,10 +97,12 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
     assert until is not None
     assert until.seconds_left() == 5.0 - 2 * TABLE["report"].seconds
 
-    found = measure_trust(None, answers, None, seed=0, until=until, events=told)
+    found = measure_trust(None, answers, None, seed=0, until=until, events=heard.events)
 
     assert found.robustness == NotMeasured("time")
-    assert told.said == ["robustness: skipped for lack of time; `vidi evaluate MODEL DATA --robustness` measures it"]
+    assert heard.sentences == [
+        "robustness: skipped for lack of time; `vidi evaluate MODEL DATA --robustness` measures it"
+    ]
 
 
 def test_robustness_gets_a_tenth_of_the_run_or_five_seconds_and_what_the_report_leaves():
@@ -127,13 +129,3 @@ def test_where_the_time_went_is_a_table_whose_last_row_is_the_whole():
         ("reading", "5.0", "71 %"),
         ("all", "7.0", "100 %"),
     ]
-
-
-class Told(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.said.append(sentence)

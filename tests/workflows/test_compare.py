@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.draw import draw, encoded
 from tests.report.pages import Page
+from tests.workflows.heard import Heard
 
 import vidi
 from vidi.cli.app import VERBS
@@ -27,22 +28,11 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.report.pages.compare import comparison_rows
 from vidi.workflows.compare import compare
 from vidi.workflows.comparing.written import Compared, read_comparison
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CompareRequest
 
 BRIGHTNESS = {"dark": 20, "middle": 120, "light": 230}
-
-
-class Notes(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 def make_model(folder: Path, *, favours: str, classes: tuple[str, ...] = ("dark", "light")) -> Path:
@@ -87,7 +77,7 @@ def compared(models, data, *, events=None, parts=None, names=None, **options) ->
     request = CompareRequest(
         first=models[0], second=models[1], data=DataRequest(source=str(data), parts=parts or {}, names=names), **options
     )
-    return compare(request, events=events or Notes())
+    return compare(request, events=events or Heard().events)
 
 
 def test_the_better_model_is_named_with_figures_a_page_and_every_disagreement(models, tmp_path):
@@ -124,12 +114,14 @@ def test_a_worse_model_and_too_little_evidence_do_not_pass_the_gate(models, tmp_
 
 
 def test_the_same_model_twice_shows_no_difference(models, tmp_path):
-    told = Notes()
+    heard = Heard()
 
-    found = compared((models[0], models[0]), brightness_folders(tmp_path / "shades", dark=4, light=4), events=told)
+    found = compared(
+        (models[0], models[0]), brightness_folders(tmp_path / "shades", dark=4, light=4), events=heard.events
+    )
 
     assert found.sentence == "No difference: both models classify the same 4 of 8 images correctly."
-    assert "both are the same model file" in told.sentences
+    assert "both are the same model file" in heard.sentences
     assert not Page((found.folder / "compare.html").read_text()).all("img")
 
 
@@ -160,38 +152,38 @@ def test_images_that_either_learnt_from_are_set_aside(tmp_path):
 
 
 def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(models, tmp_path):
-    told = Notes()
+    heard = Heard()
 
-    compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=told)
+    compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=heard.events)
 
-    assert "says-dark is not in its run folder: vidi cannot tell which images it was trained on" in told.sentences
+    assert "says-dark is not in its run folder: vidi cannot tell which images it was trained on" in heard.sentences
 
 
 def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_path):
-    data, told = brightness_folders(tmp_path / "shades", dark=4, light=4), Notes()
+    data, heard = brightness_folders(tmp_path / "shades", dark=4, light=4), Heard()
     known = DigestFilter.of([digest_of_file(data / "dark" / "000.png")])
     copies = tmp_path / "a.onnx", tmp_path / "b.onnx"
     for model, copy in zip(models, copies, strict=True):
         shutil.copyfile(model / "model.onnx", copy)
         set_metadata(copy, replace(read_model(copy).metadata, learnt_from=(known,)))
 
-    found = compared(copies, data, events=told)
+    found = compared(copies, data, events=heard.events)
 
     assert [entry.path for entry in found.account.set_aside] == ["dark/000.png"]
-    assert not any("run folder" in sentence for sentence in told.sentences)
+    assert not any("run folder" in sentence for sentence in heard.sentences)
 
 
 def test_models_with_other_classes_are_compared_on_those_that_both_know(models, tmp_path):
-    told = Notes()
+    heard = Heard()
     wider = make_model(tmp_path / "wider", favours="middle", classes=("dark", "light", "middle"))
     data = brightness_folders(tmp_path / "shades", dark=3, light=3, middle=2)
 
-    found = compared((models[0], wider), data, events=told)
+    found = compared((models[0], wider), data, events=heard.events)
 
     assert found.account.used == 6
     assert [entry.code for entry in found.account.set_aside] == ["class-not-shared"] * 2
-    assert "2 images skipped: at least one model does not know their class (middle 2)" in told.sentences
-    assert "only wider knows middle: predicting it counts as wrong here" in told.sentences
+    assert "2 images skipped: at least one model does not know their class (middle 2)" in heard.sentences
+    assert "only wider knows middle: predicting it counts as wrong here" in heard.sentences
     assert set(found.comparison.per_class) == {"dark", "light"}
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.report.pages import Page
-from tests.workflows.test_compare import Notes, brightness_folders, make_model
+from tests.workflows.heard import Heard
+from tests.workflows.test_compare import brightness_folders, make_model
 
 import vidi
 from vidi.errors import DataError, UsageError
@@ -85,10 +86,10 @@ def test_a_model_without_data_is_asked_for_data(work: Path):
 def test_classes_that_one_does_not_know_are_set_aside(work: Path, tmp_path: Path):
     other = make_model(tmp_path / "model", favours="dark", classes=("dark", "middle"))
     vidi.evaluate(other, work / "shades-a", output=tmp_path / "b")
-    told = Notes()
+    heard = Heard()
 
-    found = compare_stored(StoredRequest(first=work / "a", second=tmp_path / "b"), events=told)
+    found = compare_stored(StoredRequest(first=work / "a", second=tmp_path / "b"), events=heard.events)
 
     assert (found.account.used, len(found.account.set_aside)) == (4, 20)
-    assert "20 images skipped: at least one model does not know their class" in told.sentences
+    assert "20 images skipped: at least one model does not know their class" in heard.sentences
     assert json.loads((found.folder / "compare.json").read_text("utf-8"))["accuracy"]["images"] == 4

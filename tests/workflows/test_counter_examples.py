@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from tests.draw import class_folders, draw, encoded
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
+from tests.workflows.heard import Heard
 
 from vidi.evaluation.answers import Answers
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import check
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.answers import (
@@ -25,16 +25,6 @@ from vidi.workflows.run.read import find_images
 from vidi.workflows.train import TrainRequest, train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-
-class Notes(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 def with_counter_examples(root, *, each=12, strange=16):
@@ -135,7 +125,7 @@ def test_the_share_called_unknown_is_said_with_its_interval():
 
 @pytest.mark.slow  # trains, with five more trainings for calibration
 def test_a_run_uses_them_and_reports_on_those_kept_for_the_test(tmp_path):
-    told = Notes()
+    heard = Heard()
     root = with_counter_examples(tmp_path / "data", each=40)
     request = TrainRequest(
         data=DataRequest(source=str(root)),
@@ -144,12 +134,12 @@ def test_a_run_uses_them_and_reports_on_those_kept_for_the_test(tmp_path):
         changes={"epochs": 4, "options.width": 0.25, "augmentation.flip": "none"},
     )
 
-    train(request, events=told)
+    train(request, events=heard.events)
 
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     tested = metrics["foreign"]["classes"]["_unknown"]
     assert Predictor.load(tmp_path / "run").classes == ("disc", "stripes")
     assert metrics["foreign"]["called_unknown"]["n"] == tested
     assert metrics["test"]["images"] == 16
-    assert any(f"{16 - tested:,} to train on, {tested:,} to test on" in sentence for sentence in told.sentences)
+    assert any(f"{16 - tested:,} to train on, {tested:,} to test on" in sentence for sentence in heard.sentences)
     assert "show none of the model's classes" in (tmp_path / "run" / "report.html").read_text().replace("&#39;", "'")

@@ -1,8 +1,6 @@
 """Several trainings that become one tested model file."""
 
 import json
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +8,14 @@ import numpy as np
 import onnx
 import pytest
 from tests.draw import PARTS, class_folders, draw
+from tests.workflows.heard import Heard, interrupt_at_step
 
 from vidi.errors import UsageError
 from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.prediction.predictor import Predictor
-from vidi.training.loop.progress import Progress
 from vidi.workflows.inspect import describe_model, inspect_model, self_test
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import RetrainRequest
@@ -60,32 +57,15 @@ def request(data: Path, output: Path, **others: object) -> TrainRequest:
     )
 
 
-class Told(Silence):
-    """Remembers what is said, and sends Ctrl-C to this process in the middle of a member's training."""
-
-    def __init__(self, *, stop_in: int = 0, after: int = 3) -> None:
-        self.sentences: list[str] = []
-        self.stop_in, self.after = stop_in, after
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    def training(self, progress: Progress) -> None:
-        if self.sentences[-1].startswith(f"training {self.stop_in} "):
-            self.after -= 1
-            if self.after == 0:
-                os.kill(os.getpid(), signal.SIGINT)
-
-
 def networks_in(model: ModelFile) -> int:
     return member_count(tensor.name for tensor in model.contents.tensors)
 
 
 @pytest.fixture(scope="module")
 def whole(dealt: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    told = Told()
-    folder = train(request(dealt, tmp_path_factory.mktemp("runs") / "whole"), events=told).folder
-    return folder, told.sentences
+    heard = Heard()
+    folder = train(request(dealt, tmp_path_factory.mktemp("runs") / "whole"), events=heard.events).folder
+    return folder, heard.sentences
 
 
 def test_two_trainings_become_one_tested_model_file(whole: tuple[Path, list[str]]):
@@ -131,22 +111,24 @@ def test_the_file_is_inspected_and_answers_as_it_was_tested(whole: tuple[Path, l
 
 
 def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path):
-    told = Told()
+    heard = Heard()
 
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
-    again = train(request(dealt, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=told)
+    again = train(
+        request(dealt, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=heard.events
+    )
 
-    assert any("starts from the best of the 2 networks" in sentence for sentence in told.sentences)
+    assert any("starts from the best of the 2 networks" in sentence for sentence in heard.sentences)
     assert networks_in(read_model(again.folder)) == 1
 
 
 def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path):
-    told = Told()
+    heard = Heard()
 
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0, "averaging": 0.0}
-    again = train(request(dealt, tmp_path / "again", weights=str(whole[0]), changes=slow), events=told)
+    again = train(request(dealt, tmp_path / "again", weights=str(whole[0]), changes=slow), events=heard.events)
 
-    assert f"the 2 trainings start from the 2 networks in {whole[0]}" in told.sentences
+    assert f"the 2 trainings start from the 2 networks in {whole[0]}" in heard.sentences
     old, new = (
         [one["head.weight"] for one in weights_of(onnx.load_model_from_string(read_model(folder).data).graph)]
         for folder in (whole[0], again.folder)
@@ -169,7 +151,7 @@ def test_an_ensemble_is_retrained_as_one(whole: tuple[Path, list[str]], tmp_path
 def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_same_weights(
     whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path
 ):
-    cut = train(request(dealt, tmp_path / "cut"), events=Told(stop_in=2))
+    cut = train(request(dealt, tmp_path / "cut"), events=interrupt_at_step(3, after="training 2 "))
 
     assert not cut.finished
     unfinished = read_model(cut.folder)
@@ -177,11 +159,11 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
     assert networks_in(unfinished) == 1
     assert (cut.folder / "member-1" / "ended.json").exists()
 
-    told = Told()
-    resumed = resume(cut.folder, events=told)
+    heard = Heard()
+    resumed = resume(cut.folder, events=heard.events)
 
     assert resumed.finished
-    assert not any(sentence.startswith("training 1") for sentence in told.sentences)
+    assert not any(sentence.startswith("training 1") for sentence in heard.sentences)
     assert read_model(resumed.folder).weights_digest() == read_model(whole[0]).weights_digest()
     assert sorted(cut.folder.glob("member-*")) == []
 
@@ -190,18 +172,18 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
 def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_completes_what_is_there(
     dealt: Path, tmp_path: Path
 ):
-    cut = train(request(dealt, tmp_path / "run", ensemble=3), events=Told(stop_in=1))
+    cut = train(request(dealt, tmp_path / "run", ensemble=3), events=interrupt_at_step(3, after="training 1 "))
     assert not cut.finished
     assert networks_in(read_model(cut.folder)) == 1
 
-    again = resume(cut.folder, events=Told(stop_in=3, after=2))
+    again = resume(cut.folder, events=interrupt_at_step(2, after="training 3 "))
     assert not again.finished
     assert networks_in(read_model(cut.folder)) == 2
-    told = Told()
-    run = resume(cut.folder, finish=True, events=told)
+    heard = Heard()
+    run = resume(cut.folder, finish=True, events=heard.events)
 
     assert run.finished
-    assert "2 of 3 trainings finished: the model holds only these" in told.sentences
+    assert "2 of 3 trainings finished: the model holds only these" in heard.sentences
     assert json.loads((run.folder / "metrics.json").read_text())["ensemble"]["asked"] == 3
 
 

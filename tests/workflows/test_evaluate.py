@@ -11,6 +11,7 @@ import pytest
 from tests.draw import class_folders, draw, encoded
 from tests.report.pages import Page
 from tests.report.runs import KINDS, add_model
+from tests.workflows.heard import Heard
 
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.splitting.split_file import Assignment, write_assignments
@@ -24,7 +25,6 @@ from vidi.model_file.write import set_metadata
 from vidi.report.words.sentences import first_line
 from vidi.workflows.evaluate import evaluate
 from vidi.workflows.evaluating.learnt import parts_to_score
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import EvaluateRequest
@@ -43,16 +43,6 @@ def _own_folder(tmp_path, monkeypatch):
 def model(tmp_path):
     (tmp_path / "run").mkdir()
     return add_model(tmp_path / "run")
-
-
-class Notes(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 def scored(model, data, **options):
@@ -117,14 +107,14 @@ def test_class_that_the_data_lacks_has_no_data(model, tmp_path):
 def test_class_that_the_model_lacks_is_counted_and_left_out_of_accuracy(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=(*KINDS, "noise"), each=3)
 
-    told = Notes()
+    heard = Heard()
 
     request = EvaluateRequest(model=model, data=DataRequest(source=str(data)))
-    metrics = metrics_of(evaluate(request, events=told))
+    metrics = metrics_of(evaluate(request, events=heard.events))
 
     assert metrics["test"]["images"] == 9
     assert metrics["foreign"]["classes"] == {"noise": 3}
-    assert told.sentences == ["3 images skipped: the model does not know their class (noise 3)"]
+    assert heard.sentences == ["3 images skipped: the model does not know their class (noise 3)"]
 
 
 @pytest.mark.slow  # draws all figures

@@ -13,6 +13,7 @@ from tests.cases import few_fast
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.report.pages import Page
+from tests.workflows.heard import Heard
 
 import vidi
 from vidi.data.inputs import find_paths
@@ -46,7 +47,6 @@ from vidi.workflows.explaining.pages import (
     write_network,
     write_pages,
 )
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.places import page_names, require_own
 from vidi.workflows.requests.model_file import ExplainedPages
 
@@ -277,16 +277,6 @@ def test_an_explanation_shows_and_draws_itself(predictor: Predictor, tmp_path: P
     assert len(repr(found)) < 1_000
 
 
-class Listening(Silence):
-    """Someone who keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.said.append(sentence)
-
-
 def write_index(model: ModelFile, *, weights_digest: str | None = None, rows: int = 3) -> Path:
     """A folder `neighbours/` as a run of that model keeps it, without pictures."""
     place = model.path.parent / "neighbours"
@@ -315,12 +305,12 @@ def test_neighbours_are_the_most_alike_first(tmp_path: Path):
 def test_neighbours_of_other_weights_are_refused(tmp_path: Path):
     model = tiny_model(tmp_path / "model.onnx")
     write_index(model, weights_digest="0" * 64)
-    events = Listening()
+    heard = Heard()
 
     with pytest.raises(DataError, match="belongs to another model than"):
         read_neighbours(model)
-    assert neighbours_of(model, events=events) is None
-    assert [sentence.partition(":")[0] for sentence in events.said] == ["nearest training images are not shown"]
+    assert neighbours_of(model, events=heard.events) is None
+    assert [sentence.partition(":")[0] for sentence in heard.sentences] == ["nearest training images are not shown"]
 
 
 def test_a_file_made_of_another_keeps_its_neighbours(tmp_path: Path):

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draw import class_folders, draw, encoded
+from tests.workflows.heard import Heard
 
 from vidi.errors import DataError, MissingPackageError, UsageError
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
-from vidi.workflows.interaction.events import SILENCE, Events, Silence
+from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.pretrained import head
 from vidi.workflows.report import rebuild_report
@@ -50,14 +51,6 @@ def flipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache() -> None:
     """None: the features of the same images are computed once for all tests here."""
-
-
-class Told(Silence):
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 def run_on(data: Path, output: Path, *, events: Events = SILENCE, **others: object) -> Run:
@@ -137,13 +130,13 @@ def test_in_haste_the_labels_are_checked_and_what_is_said_to_be_skipped_is(
     flipped: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(Budget, "allows", lambda *_, **__: False)
-    told = Told()
+    heard = Heard()
 
-    run = run_on(flipped, tmp_path / "run", events=told, minutes=30.0)
+    run = run_on(flipped, tmp_path / "run", events=heard.events, minutes=30.0)
 
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert [row["path"] for row in listed(run.folder)] == [row["path"] for row in listed(kept)]
-    assert [one for one in told.sentences if "skipping" in one] == [skipping("every head"), skipping("learning curve")]
+    assert [one for one in heard.sentences if "skipping" in one] == [skipping("every head"), skipping("learning curve")]
     assert "learning_curve" not in metrics
 
 
@@ -152,11 +145,11 @@ def test_a_model_that_is_seldom_right_accuses_no_label_and_says_so(tmp_path: Pat
     shutil.copytree(same, same.parent / "also")  # the same images under another name: nobody can tell them apart
     for path in (same.parent / "also").iterdir():
         path.write_bytes(encoded(draw("disc", seed=100 + int(path.stem))))
-    told = Told()
+    heard = Heard()
 
-    run = run_on(same.parent, tmp_path / "run", events=told)
+    run = run_on(same.parent, tmp_path / "run", events=heard.events)
 
-    (said,) = (one for one in told.sentences if one.startswith("labels:"))
+    (said,) = (one for one in heard.sentences if one.startswith("labels:"))
     assert said.startswith("labels: not checked, for only ")
     assert said.endswith(" of 64 held-out images are classified correctly")
     assert listed(run.folder) == []
@@ -224,13 +217,13 @@ def test_ctrl_c_before_there_is_a_model_offers_to_resume_and_the_same_command_do
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    told, folder = Told(), tmp_path / "run"
+    heard, folder = Heard(), tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(story, "learn_head", stop)
         with pytest.raises(KeyboardInterrupt):
-            run_on(flipped, folder, events=told)
+            run_on(flipped, folder, events=heard.events)
 
-    assert told.sentences[-1] == f"interrupted; continue: vidi train --resume {folder}"
+    assert heard.sentences[-1] == f"interrupted; continue: vidi train --resume {folder}"
     with pytest.raises(UsageError, match=f"Continue it: vidi train --resume {folder}"):
         run_on(flipped, folder)
     assert resume(folder).finished
@@ -256,9 +249,11 @@ def scratch(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scratch_dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told]:
-    told = Told()
-    return from_scratch(flipped, tmp_path_factory.mktemp("scratch") / "run", events=told, diagnostics=DROP).folder, told
+def scratch_dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Heard]:
+    heard = Heard()
+    return from_scratch(
+        flipped, tmp_path_factory.mktemp("scratch") / "run", events=heard.events, diagnostics=DROP
+    ).folder, heard
 
 
 def test_a_network_from_scratch_lists_them_by_its_calibration_folds(scratch: Path):
@@ -287,18 +282,18 @@ def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(scratc
     assert "learning_curve" not in metrics
 
 
-def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(scratch_dropped: tuple[Path, Told]):
-    folder, told = scratch_dropped
+def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(scratch_dropped: tuple[Path, Heard]):
+    folder, heard = scratch_dropped
 
     out = [row for row in listed(folder) if row["left_out"] == "yes"]
     assert out
-    assert any("computing features with lite0" in sentence for sentence in told.sentences)
-    assert f"{len(out)} left out of training" in " ".join(told.sentences)
+    assert any("computing features with lite0" in sentence for sentence in heard.sentences)
+    assert f"{len(out)} left out of training" in " ".join(heard.sentences)
     assert read_model(folder).metadata.network == "compact"
 
 
 def test_a_network_from_scratch_is_resumed_without_what_it_left_out(
-    flipped: Path, scratch_dropped: tuple[Path, Told], tmp_path: Path
+    flipped: Path, scratch_dropped: tuple[Path, Heard], tmp_path: Path
 ):
     whole, _ = scratch_dropped
     with before_publishing():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
+from tests.workflows.heard import Heard
 
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
@@ -29,7 +30,7 @@ from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare
 from vidi.workflows.evaluate import evaluate
 from vidi.workflows.explaining.image import explain_file
-from vidi.workflows.interaction.events import SILENCE, Silence
+from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.interaction.output import write_csv, write_json, write_table
 from vidi.workflows.predict import predict_inputs
 from vidi.workflows.requests.data import DataRequest
@@ -65,16 +66,6 @@ def make_data(folder: Path, *, images: int, names: tuple[str, ...] = KINDS, seed
 
 def request(data: Path, **others: object) -> TrainRequest:
     return TrainRequest(data=DataRequest(source=str(data), multi_label=True), **others)
-
-
-class Told(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 @pytest.fixture(scope="module")
@@ -252,11 +243,11 @@ def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Pa
 def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, how):
     data = make_data(tmp_path / "data", images=72)
 
-    told = Told()
-    run = train(request(data, output=tmp_path / "run", **how), events=told)
+    heard = Heard()
+    run = train(request(data, output=tmp_path / "run", **how), events=heard.events)
 
-    assert any(sentence.startswith("fine-tune: ") for sentence in told.sentences) == ("pretrained" in how)
-    assert any(sentence.startswith("ensemble: ") for sentence in told.sentences) == ("ensemble" in how)
+    assert any(sentence.startswith("fine-tune: ") for sentence in heard.sentences) == ("pretrained" in how)
+    assert any(sentence.startswith("ensemble: ") for sentence in heard.sentences) == ("ensemble" in how)
     assert (run.folder / "label_errors.csv").exists()
     assert read_model(run.folder).metadata.verdict.novelty is not None
     assert run.test is not None

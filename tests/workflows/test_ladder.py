@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 import torch
 from tests.draw import PARTS, class_folders
+from tests.workflows.heard import Heard, interrupt_at_step
 
 from vidi.metrics.truth import OneClass
 from vidi.model_file.read import read_model
 from vidi.training.defaults import recipe_for
-from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.training.traits import DataTraits
 from vidi.workflows import train as story
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.pretrained import backbones
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
@@ -83,23 +82,6 @@ def test_without_the_packages_a_run_begins_from_scratch_and_says_so():
     assert "no pretrained weights are installed" in plan(PHOTOGRAPHS, has_weights=False).sentence
 
 
-class Told(Silence):
-    def __init__(self, *, stop_after: int = 0) -> None:
-        self.sentences: list[str] = []
-        self.stop_after = stop_after
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    def training(self, progress: Progress) -> None:
-        self.stop_after -= 1
-        if self.stop_after == 0:
-            import os
-            import signal
-
-            os.kill(os.getpid(), signal.SIGINT)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30, parts=PARTS)
@@ -153,12 +135,12 @@ def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, t
     # The largest network stays, as it does by chance on so few images.
     monkeypatch.setattr(backbones, "last_unless_beaten", lambda losses: [*losses][-1])
     monkeypatch.setattr(backbones, "LEAST_FOR_BLOCKS", 10)
-    told, asked = Told(), request(data, tmp_path / "run", learning_rate=1e-6)
+    heard, asked = Heard(), request(data, tmp_path / "run", learning_rate=1e-6)
 
-    run = train(replace(asked, pretrained="auto"), events=told)
+    run = train(replace(asked, pretrained="auto"), events=heard.events)
 
     recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
-    (sentence,) = (one for one in told.sentences if "the better one of lite0+lite2" in one)
+    (sentence,) = (one for one in heard.sentences if "the better one of lite0+lite2" in one)
     part = sentence.removeprefix("fine-tune: ").partition(",")[0]
     assert run.finished
     assert recipe.pretrained == recipe.network == (part if is_better else "lite0+lite2")
@@ -171,11 +153,13 @@ def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, t
 @pytest.mark.slow("trains, although only for seconds")
 def test_larger_networks_are_left_out_where_their_features_take_too_long(data: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(Budget, "fits", lambda *_: False)
-    told = Told()
+    heard = Heard()
 
-    run = train(replace(request(data, tmp_path / "run", freeze=True), pretrained="auto", minutes=30.0), events=told)
+    run = train(
+        replace(request(data, tmp_path / "run", freeze=True), pretrained="auto", minutes=30.0), events=heard.events
+    )
 
-    left_out = [one.removeprefix("Short on time: ") for one in told.sentences if " is not tried" in one]
+    left_out = [one.removeprefix("Short on time: ") for one in heard.sentences if " is not tried" in one]
     assert [one.partition(";")[0] for one in left_out] == ["lite2 is not tried", "lite0+lite2 is not tried"]
     assert all("60 more images would take it about" in one for one in left_out)  # those of the test part, too
     assert Recipe.from_toml((run.folder / "recipe.toml").read_text()).pretrained == "lite0"
@@ -183,11 +167,11 @@ def test_larger_networks_are_left_out_where_their_features_take_too_long(data: P
 
 @pytest.mark.slow("trains, although only for seconds")
 def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neither_has_seen(data: Path, tmp_path: Path):
-    told = Told()
+    heard = Heard()
 
-    run = train(request(data, tmp_path / "run", learning_rate=1e-6), events=told)
+    run = train(request(data, tmp_path / "run", learning_rate=1e-6), events=heard.events)
 
-    (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: "))
+    (sentence,) = (one for one in heard.sentences if one.startswith("fine-tune: "))
     assert "on 6 validation images" in sentence
     history = (run.folder / "results.csv").read_text().splitlines()
     assert float(history[1].split(",")[2]) > 0.85  # the first epoch's training accuracy: the head was there already
@@ -210,18 +194,18 @@ def test_with_next_to_no_time_nobody_measures_what_an_epoch_takes():
 
 @pytest.mark.slow("trains, although only for seconds")
 def test_without_time_for_the_rung_the_run_ends_with_the_head_and_says_so(data: Path, tmp_path: Path):
-    told, asked = Told(), request(data, tmp_path / "run")
+    heard, asked = Heard(), request(data, tmp_path / "run")
     asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
 
-    assert train(asked, events=told).finished
-    (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: skipped because "))
+    assert train(asked, events=heard.events).finished
+    (sentence,) = (one for one in heard.sentences if one.startswith("fine-tune: skipped because "))
     assert sentence.endswith(" s are left")
 
 
 @pytest.mark.slow("trains, although only for seconds")
 def test_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(data: Path, tuned: Run, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, True)
-    stopped = train(request(data, tmp_path / "run"), events=Told(stop_after=2))
+    stopped = train(request(data, tmp_path / "run"), events=interrupt_at_step(2))
     assert not stopped.finished
     assert read_model(stopped.folder).metadata.unfinished
 
@@ -235,7 +219,7 @@ def test_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(data: Path, tuned
 @pytest.mark.slow("trains, although only for seconds")
 def test_what_was_stopped_can_be_finished_as_it_is(data: Path, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, False)
-    train(request(data, tmp_path / "run"), events=Told(stop_after=1))
+    train(request(data, tmp_path / "run"), events=interrupt_at_step(1))
 
     run = resume(tmp_path / "run", finish=True)
 

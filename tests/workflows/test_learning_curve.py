@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.draw import PARTS, class_folders
+from tests.workflows.heard import Heard
 
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Diagnostics, TrainRequest
 from vidi.workflows.train import train
@@ -30,29 +30,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "square", "stripes"), each=60)
 
 
-class Told(Silence):
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-
-def said(told: Told) -> list[str]:
-    return [one for one in told.sentences if one.startswith(("Twice the images", "More images of these classes"))]
+def said(heard: Heard) -> list[str]:
+    return [one for one in heard.sentences if one.startswith(("Twice the images", "More images of these classes"))]
 
 
 def test_a_run_on_features_says_it_in_the_terminal_in_the_figures_and_in_the_report(data: Path, tmp_path: Path):
-    told = Told()
+    heard = Heard()
 
     run = train(
         TrainRequest(
             data=DataRequest(source=str(data)), output=tmp_path / "run", pretrained="lite0", changes=dict(CHANGES)
         ),
-        events=told,
+        events=heard.events,
     )
 
-    (sentence,) = said(told)
+    (sentence,) = said(heard)
     found = json.loads((run.folder / "metrics.json").read_text())["learning_curve"]
     assert found["images"] == found["held_out"] == 144
     assert len(found["counts"]) == len(found["errors"]) >= 3
@@ -66,7 +58,7 @@ def test_a_run_on_features_says_it_in_the_terminal_in_the_figures_and_in_the_rep
 
 def test_a_network_from_scratch_says_it_where_it_is_asked(tmp_path: Path):
     data = class_folders(tmp_path / "data", kinds=("disc", "square", "stripes"), each=60, parts=PARTS)
-    told = Told()
+    heard = Heard()
 
     run = train(
         TrainRequest(
@@ -75,11 +67,11 @@ def test_a_network_from_scratch_says_it_where_it_is_asked(tmp_path: Path):
             diagnostics=Diagnostics(learning_curve=True),
             changes={"epochs": 1, "precision": "float32", "options.width": 0.25},
         ),
-        events=told,
+        events=heard.events,
     )
 
-    assert len(said(told)) == 1
-    assert any("computing features with lite0" in sentence for sentence in told.sentences)
+    assert len(said(heard)) == 1
+    assert any("computing features with lite0" in sentence for sentence in heard.sentences)
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["learning_curve"]["features_of"] == "lite0"
     assert metrics["label_errors"]["left_out"] == 0
@@ -87,15 +79,15 @@ def test_a_network_from_scratch_says_it_where_it_is_asked(tmp_path: Path):
 
 def test_too_few_images_say_nothing(tmp_path: Path):
     few = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=8)
-    told = Told()
+    heard = Heard()
 
     run = train(
         TrainRequest(
             data=DataRequest(source=str(few)), output=tmp_path / "run", pretrained="lite0", changes=dict(CHANGES)
         ),
-        events=told,
+        events=heard.events,
     )
 
-    assert said(told) == []
+    assert said(heard) == []
     assert "learning_curve" not in json.loads((run.folder / "metrics.json").read_text())
     assert "Would more images help" not in (run.folder / "report.html").read_text("utf-8")

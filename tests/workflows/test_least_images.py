@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draw import class_folders, draw
+from tests.workflows.heard import Heard
 
 from vidi.errors import DataError
 from vidi.estimator import ImageClassifier
@@ -15,7 +16,6 @@ from vidi.model_file.read import read_model
 from vidi.training.heads.linear import HEADS, choose_head
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.workflows.check import CheckRequest, check
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
@@ -28,16 +28,6 @@ HEAD = {"pretrained": "lite0", "changes": {"freeze": True, "image_size": (64, 64
 @pytest.fixture(scope="module")
 def least(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("least"), each=2)
-
-
-class Heard(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 @pytest.mark.slow  # trains, although only for seconds
@@ -66,11 +56,11 @@ def test_two_classes_of_two_images_become_a_model_that_guarantees_nothing(least,
 def test_with_one_image_left_of_a_class_no_label_is_accused_and_no_curve_drawn(tmp_path):
     data = class_folders(tmp_path / "data", kinds=("disc",), each=36, size=(16, 16))
     class_folders(data, kinds=("stripes",), each=2, size=(16, 16))
-    events = Heard()
+    heard = Heard()
 
-    run = train(TrainRequest(data=DataRequest(source=str(data)), output=tmp_path / "run", **HEAD), events=events)
+    run = train(TrainRequest(data=DataRequest(source=str(data)), output=tmp_path / "run", **HEAD), events=heard.events)
 
-    assert any("skipped the label-error" in sentence for sentence in events.sentences)
+    assert any("skipped the label-error" in sentence for sentence in heard.sentences)
     assert not (run.folder / LABEL_ERRORS).exists()
     assert "learning_curve" not in json.loads((run.folder / "metrics.json").read_text("utf-8"))
 

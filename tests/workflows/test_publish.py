@@ -10,8 +10,7 @@ from tests.draw import PARTS, class_folders
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
-from vidi.training.loop.progress import Progress
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import Event, Events, StepDone
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import resume, train
@@ -22,18 +21,18 @@ pytestmark = [
 ]
 
 
-class Meddler(Silence):
+def meddler(run: Path, data: Path, action: Callable[[list[Path]], None]) -> Events:
     """Does something to the test images when training begins."""
+    begun = False
 
-    def __init__(self, run: Path, data: Path, action: Callable[[list[Path]], None]) -> None:
-        self.run, self.data, self.action = run, data, action
-        self.begun = False
+    def tell(event: Event) -> None:
+        nonlocal begun
+        if isinstance(event, StepDone) and not begun:
+            rows = read_assignments(run / "splits.csv")
+            action(sorted(data / row.path for row in rows if row.part == "test"))
+            begun = True
 
-    def training(self, progress: Progress) -> None:
-        if not self.begun:
-            rows = read_assignments(self.run / "splits.csv")
-            self.action(sorted(self.data / row.path for row in rows if row.part == "test"))
-        self.begun = True
+    return Events(tell)
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def test_test_images_that_vanish_or_change_are_named_once_in_the_account(data: P
         images[0].unlink()
         images[1].write_bytes(images[2].read_bytes())
 
-    run = train(request(data, tmp_path / "run"), events=Meddler(tmp_path / "run", data, meddle))
+    run = train(request(data, tmp_path / "run"), events=meddler(tmp_path / "run", data, meddle))
 
     assert run.test is not None
     metrics = json.loads((run.folder / "metrics.json").read_text())
@@ -75,7 +74,7 @@ def test_a_test_part_that_is_gone_stops_the_run_which_can_be_finished_later(data
         (data / "places.json").write_text(json.dumps([str(path) for path in images[:3]]))
 
     with pytest.raises(DataError, match=r"3 of \d+ test images are missing or changed") as caught:
-        train(request(data, tmp_path / "run"), events=Meddler(tmp_path / "run", data, meddle))
+        train(request(data, tmp_path / "run"), events=meddler(tmp_path / "run", data, meddle))
     assert caught.value.exit_code == 3
 
     for place in json.loads((data / "places.json").read_text()):

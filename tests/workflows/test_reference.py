@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draw import class_folders
+from tests.workflows.heard import Heard
 
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.files import digest_of
@@ -13,7 +14,6 @@ from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train
@@ -25,16 +25,6 @@ pytestmark = [
     pytest.mark.slow,  # trains, although only for seconds
     pytest.mark.usefixtures("undrawn"),
 ]
-
-
-class Listening(Silence):
-    """Someone who keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.said.append(sentence)
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +109,13 @@ def test_answers_come_from_networks_that_had_not_seen_the_image(data: Path, whol
 def test_without_a_calibration_part_the_answers_are_out_of_fold(data: Path, tmp_path: Path):
     parts = by_parts(data, ("train", "train", "train", "test"))
 
-    events = Listening()
-    run = train(request(data, tmp_path, parts), events=events).folder
+    heard = Heard()
+    run = train(request(data, tmp_path, parts), events=heard.events).folder
 
     reference = read_model(run).metadata.drift_reference
     assert reference.basis == "out-of-fold"
     assert (reference.answer_count, reference.images) == (len(parts["train"]), None)
-    assert [said for said in events.said if said.startswith("the drift reference holds answers alone")]
+    assert [said for said in heard.sentences if said.startswith("the drift reference holds answers alone")]
 
 
 def test_without_images_no_embedding_goes_into_the_file(data: Path, tmp_path: Path):

@@ -8,7 +8,7 @@ from tests.draw import PARTS, class_folders
 
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import Event, Events, Message
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
@@ -43,20 +43,6 @@ def _is_function(node: ast.stmt) -> bool:
     return isinstance(node, ast.FunctionDef)
 
 
-class Watcher(Silence):
-    """Looks at the run's folder at everything that is told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.seen: list[tuple[bool, bool]] = []  # is the model file marked unfinished, are there figures
-
-    def say(self, sentence: str) -> None:
-        if (self.folder / "model.onnx").exists():
-            is_unfinished = read_model(self.folder).metadata.unfinished is not None
-            self.seen.append((is_unfinished, (self.folder / "metrics.json").exists()))
-        assert [path.name for path in self.folder.glob("*.onnx")] in ([], ["model.onnx"])
-
-
 @pytest.mark.slow("trains, although only for seconds")
 @pytest.mark.usefixtures("undrawn")
 def test_until_its_figures_are_written_a_run_holds_one_model_file_and_that_says_it_is_unfinished(tmp_path: Path):
@@ -64,10 +50,19 @@ def test_until_its_figures_are_written_a_run_holds_one_model_file_and_that_says_
     request = TrainRequest(
         data=DataRequest(source=str(data)), changes={"epochs": 1, "options.width": 0.25}, output=tmp_path / "run"
     )
-    watcher = Watcher(tmp_path / "run")
+    folder = tmp_path / "run"
+    seen: list[tuple[bool, bool]] = []  # is the model file marked unfinished, are there figures
 
-    run = train(request, events=watcher)
+    def look(event: Event) -> None:
+        if not isinstance(event, Message):
+            return
+        if (folder / "model.onnx").exists():
+            is_unfinished = read_model(folder).metadata.unfinished is not None
+            seen.append((is_unfinished, (folder / "metrics.json").exists()))
+        assert [path.name for path in folder.glob("*.onnx")] in ([], ["model.onnx"])
 
-    assert watcher.seen
-    assert all(is_unfinished or has_figures for is_unfinished, has_figures in watcher.seen)
+    run = train(request, events=Events(look))
+
+    assert seen
+    assert all(is_unfinished or has_figures for is_unfinished, has_figures in seen)
     assert read_model(run.folder).metadata.unfinished is None

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.command import vidi
 from tests.draw import PARTS, class_folders
-from tests.workflows.trackers import Said
+from tests.workflows.heard import Heard
 
 if find_spec("mlflow") is None:  # to import it takes seconds, in every worker
     pytest.skip("needs:mlflow-skinny", allow_module_level=True)
@@ -218,11 +218,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_server_that_fails_while_it_trains_costs_the_tracking_alone(server: str, data: Path, tmp_path: Path):
-    user = Said()
-    run = train(request(data, tmp_path / "run"), events=user)
+    heard = Heard()
+    run = train(request(data, tmp_path / "run"), events=heard.events)
     assert run.finished
     assert read_noted(run.folder, "mlflow") == {"run": "7", "address": server}
-    assert sum(sentence.startswith("warning: MLflow takes no more") for sentence in user.sentences) == 1
+    assert sum(sentence.startswith("warning: MLflow takes no more") for sentence in heard.sentences) == 1
 
 
 def test_a_database_that_cannot_be_opened_is_said_before_training(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.draw import PARTS, class_folders
-from tests.workflows.trackers import FakeTracker, Said, fake_kind
+from tests.workflows.heard import Heard
+from tests.workflows.trackers import FakeTracker, fake_kind
 
 from vidi.errors import MissingPackageError, ResourceError, UnknownNameError
 from vidi.model_file.read import read_model
@@ -68,14 +69,14 @@ def test_a_server_that_does_not_answer_is_named_without_its_password():
 
 
 def test_a_tracker_is_told_what_is_known_and_in_order(tmp_path: Path):
-    tracker, user = FakeTracker(), Said()
-    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=user) as events:
+    tracker, heard = FakeTracker(), Heard()
+    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=heard.events) as events:
         events.say("hello")
         events.recipe(Recipe(epochs=7))
         events.epoch(row(1), 0)
         events.epoch(row(2), 3)
     assert tracker.run == begun(tmp_path)
-    assert user.sentences == ["Fake: nowhere", "hello"]
+    assert heard.sentences == ["Fake: nowhere", "hello"]
     (values, first, second, ending) = tracker.told
     assert values["epochs"] == "7"
     assert "precision" not in values  # "auto" until training has measured it
@@ -89,20 +90,20 @@ def test_a_tracker_is_told_what_is_known_and_in_order(tmp_path: Path):
 
 
 def test_a_tracker_that_fails_is_told_once_and_asked_no_more(tmp_path: Path):
-    tracker, user = FakeTracker(fails_at=2), Said()
-    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=user) as events:
+    tracker, heard = FakeTracker(fails_at=2), Heard()
+    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=heard.events) as events:
         for number in range(1, 6):
             events.epoch(row(number), 0)
     assert [number for number, _ in tracker.told] == [1]
-    (_, warning) = user.sentences
+    (_, warning) = heard.sentences
     assert warning.startswith("warning: Fake takes no more: the server is gone at http://host. Training goes on")
 
 
 def test_a_tracker_that_hangs_is_waited_for_only_so_long(tmp_path: Path):
-    tracker, user = FakeTracker(waits_for=threading.Event()), Said()
-    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=user, seconds_at_end=0.05) as events:
+    tracker, heard = FakeTracker(waits_for=threading.Event()), Heard()
+    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=heard.events, seconds_at_end=0.05) as events:
         events.epoch(row(1), 0)
-    assert "has not taken everything within" in user.sentences[-1]
+    assert "has not taken everything within" in heard.sentences[-1]
     tracker.waits_for.set()
 
 
@@ -111,7 +112,7 @@ def test_a_run_that_breaks_off_is_closed_as_what_it_is(raised: type[BaseExceptio
     tracker = FakeTracker()
 
     def break_off() -> None:
-        with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=Said()):
+        with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=Heard().events):
             raise raised
 
     with pytest.raises(raised):
@@ -153,12 +154,14 @@ def test_a_third_tracker_is_one_file_and_hears_the_whole_run(data: Path, tmp_pat
 
 @pytest.mark.slow  # trains
 def test_a_tracker_that_fails_half_way_loses_nothing_of_the_training(data: Path, tmp_path: Path):
-    user = Said()
+    heard = Heard()
     run = train(
-        request(data, tmp_path / "run", "fake"), events=user, trackers={"fake": fake_kind(FakeTracker(fails_at=2))}
+        request(data, tmp_path / "run", "fake"),
+        events=heard.events,
+        trackers={"fake": fake_kind(FakeTracker(fails_at=2))},
     )
     assert run.finished
-    assert sum("takes no more" in sentence for sentence in user.sentences) == 1
+    assert sum("takes no more" in sentence for sentence in heard.sentences) == 1
 
 
 def test_a_tracker_that_cannot_be_opened_leaves_no_folder(data: Path, tmp_path: Path):

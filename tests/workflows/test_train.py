@@ -2,19 +2,17 @@
 
 import json
 import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.draw import PARTS, class_folders, draw
+from tests.workflows.heard import Heard, interrupt_at_step
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
-from vidi.training.loop.progress import Progress
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.start import read_start
@@ -30,18 +28,6 @@ pytestmark = [
 
 def request(data: Path, output: Path, **changes: object) -> TrainRequest:
     return TrainRequest(data=DataRequest(source=str(data)), changes={**SMALL, **changes}, output=output)
-
-
-class StopsAfter(Silence):
-    """Sends Ctrl-C to this process after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def training(self, progress: Progress) -> None:
-        self.steps -= 1
-        if self.steps == 0:
-            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +96,7 @@ def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_s
 ):
     whole = train(request(dealt, tmp_path / "whole", epochs=9))
 
-    cut = train(request(dealt, tmp_path / "cut", epochs=9), events=StopsAfter(2))
+    cut = train(request(dealt, tmp_path / "cut", epochs=9), events=interrupt_at_step(2))
     assert not cut.finished
     unfinished = read_model(cut.folder).metadata
     assert unfinished.unfinished is not None
@@ -122,7 +108,7 @@ def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_s
 
 
 def test_finish_completes_an_interrupted_run_without_more_epochs(dealt: Path, tmp_path: Path):
-    cut = train(request(dealt, tmp_path / "run", epochs=9), events=StopsAfter(2))
+    cut = train(request(dealt, tmp_path / "run", epochs=9), events=interrupt_at_step(2))
 
     run = resume(cut.folder, finish=True)
 
@@ -210,13 +196,9 @@ def test_a_new_run_begins_from_the_weights_of_another(run: Run, data: Path, tmp_
 def test_a_cache_that_refuses_stops_no_training_and_is_said_once(dealt: Path, tmp_path: Path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "file" / "cache"))
-    said: list[str] = []
+    heard = Heard()
 
-    class Heard(Silence):
-        def say(self, sentence: str) -> None:
-            said.append(sentence)
-
-    run = train(request(dealt, tmp_path / "run", epochs=1), events=Heard())
+    run = train(request(dealt, tmp_path / "run", epochs=1), events=heard.events)
 
     assert run.finished
-    assert sum("going on without the cache" in sentence for sentence in said) == 1
+    assert sum("going on without the cache" in sentence for sentence in heard.sentences) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draw import class_folders, draw
+from tests.workflows.heard import Heard
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import UnknownNameError, UsageError
@@ -15,7 +16,7 @@ from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.heads import features as of_heads
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import Event, Events, FeaturesComputed
 from vidi.workflows.pretrained import backbones
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
@@ -39,16 +40,9 @@ def request(data: Path, output: Path, **others: object) -> TrainRequest:
     )
 
 
-class Told(Silence):
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-        self.featured = 0
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    def features(self, done: int, total: int) -> None:
-        self.featured = max(self.featured, done)
+def featured(heard: Heard) -> int:
+    """Number of images whose features were computed."""
+    return max((event.done for event in heard.all if isinstance(event, FeaturesComputed)), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ class Whole:
     """A run that was not interrupted, what it said, and the cache that it left."""
 
     run: Run
-    told: Told
+    heard: Heard
     looked_at: frozenset[int]  # rows whose features were computed
     cache: Path
 
@@ -67,7 +61,7 @@ class Whole:
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    folder, told, seen = tmp_path_factory.mktemp("whole"), Told(), set[int]()
+    folder, heard, seen = tmp_path_factory.mktemp("whole"), Heard(), set[int]()
     embed = backbones.embed_images
 
     def spy(network, images, rows, **others):
@@ -78,12 +72,12 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
         patch.setenv("VIDI_CACHE", str(folder / "cache"))
         patch.setattr(backbones, "embed_images", spy)
         patch.setattr(of_heads, "embed_images", spy)
-        run = train(request(data, folder / "run"), events=told)
-    return Whole(run, told, frozenset(seen), folder / "cache")
+        run = train(request(data, folder / "run"), events=heard.events)
+    return Whole(run, heard, frozenset(seen), folder / "cache")
 
 
 def test_a_head_on_frozen_features_becomes_a_tested_model_file(whole: Whole):
-    run, told = whole.run, whole.told
+    run, heard = whole.run, whole.heard
 
     assert run.finished
     assert run.test.accuracy.value > 0.9
@@ -95,8 +89,8 @@ def test_a_head_on_frozen_features_becomes_a_tested_model_file(whole: Whole):
     assert recipe.freeze
     assert recipe.head in ("multinomial", "ridge", "gaussian")
     assert recipe.sources["head"].startswith("measured:")
-    assert told.featured == 48
-    assert any(sentence.startswith("head: ") for sentence in told.sentences)
+    assert featured(heard) == 48
+    assert any(sentence.startswith("head: ") for sentence in heard.sentences)
     (answer,) = Predictor.load(run.folder).predict([draw("disc", seed=999)])
     assert answer.label == "disc"
 
@@ -111,11 +105,11 @@ def test_a_second_run_takes_the_features_from_the_cache_and_gives_the_same_weigh
     whole: Whole, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("VIDI_CACHE", str(whole.cache))
-    told = Told()
+    heard = Heard()
 
-    again = train(request(data, tmp_path / "again"), events=told)
+    again = train(request(data, tmp_path / "again"), events=heard.events)
 
-    assert told.featured == 0
+    assert featured(heard) == 0
     assert read_model(again.folder).metadata.weights_digest == whole.weights
 
 
@@ -128,24 +122,26 @@ def test_a_damaged_feature_cache_is_computed_anew(
     content = bytearray(entry.path.read_bytes())
     content[-1] ^= 1
     entry.path.write_bytes(content)
-    told = Told()
+    heard = Heard()
 
-    again = train(request(data, tmp_path / "again"), events=told)
+    again = train(request(data, tmp_path / "again"), events=heard.events)
 
-    assert told.featured == 48
+    assert featured(heard) == 48
     assert read_model(again.folder).metadata.weights_digest == whole.weights
 
 
 def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path):
-    told, asked = Told(), request(data, tmp_path / "run", pretrained="auto")
+    heard, asked = Heard(), request(data, tmp_path / "run", pretrained="auto")
     changes = {"features": "onnxruntime", "freeze": True}
 
-    run = train(TrainRequest(data=asked.data, output=asked.output, pretrained="auto", changes=changes), events=told)
+    run = train(
+        TrainRequest(data=asked.data, output=asked.output, pretrained="auto", changes=changes), events=heard.events
+    )
 
     recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
     tried = [one for one in recipe.sources["image_size"].removeprefix("measured: ").split("; ") if "compared" in one]
     assert len(tried) == 2
-    assert not any("compared on" in sentence for sentence in told.sentences)  # of use to those who read recipes
+    assert not any("compared on" in sentence for sentence in heard.sentences)  # of use to those who read recipes
     assert "lite0 at 128x128" in tried[0]
     assert "lite0 at 96x96" in tried[0]
     assert "lite2 at" in tried[1]
@@ -153,12 +149,12 @@ def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tm
 
 
 def test_a_run_that_ended_before_its_head_was_fitted_is_resumed(whole: Whole, data: Path, tmp_path: Path):
-    class Breaks(Silence):
-        def features(self, done: int, total: int) -> None:
+    def break_off(event: Event) -> None:
+        if isinstance(event, FeaturesComputed):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(request(data, tmp_path / "run"), events=Breaks())
+        train(request(data, tmp_path / "run"), events=Events(break_off))
     assert not (tmp_path / "run" / "model.onnx").exists()
 
     run = resume(tmp_path / "run")

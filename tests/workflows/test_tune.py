@@ -18,16 +18,16 @@ from PIL import Image
 from tests.command import vidi as vidi_command
 from tests.draw import class_folders, draw, encoded
 from tests.threads import one_thread
+from tests.workflows.heard import Heard
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import DataError, GateError, MissingPackageError, ResourceError, UsageError
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
-from vidi.training.loop.progress import SearchProgress
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.dials import Dial, Room
 from vidi.training.tuning.trial import Outcome
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import Event, Events, SearchStep
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
@@ -74,16 +74,17 @@ def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
     return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
 
 
-class StopsIn(Silence):
+def interrupt_in(doing: str) -> Events:
     """Sends Ctrl-C to this process when a certain training has begun."""
+    is_sent = False
 
-    def __init__(self, doing: str) -> None:
-        self.doing, self.heard = doing, list[str]()
-
-    def searching(self, progress: SearchProgress) -> None:
-        if progress.doing == self.doing and self.doing not in self.heard:
+    def tell(event: Event) -> None:
+        nonlocal is_sent
+        if isinstance(event, SearchStep) and event.progress.doing == doing and not is_sent:
             os.kill(os.getpid(), signal.SIGINT)
-        self.heard.append(progress.doing)
+            is_sent = True
+
+    return Events(tell)
 
 
 def test_on_shuffled_labels_no_gain_is_reported_and_the_default_is_kept(tmp_path: Path):
@@ -175,7 +176,7 @@ def test_the_calibration_part_is_what_is_held_out_where_there_is_one(tmp_path: P
 
 @pytest.mark.fault
 def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(data: Path, tmp_path: Path):
-    cut = tune(request(data, tmp_path / "run", trials=4), events=StopsIn("trial 2"))
+    cut = tune(request(data, tmp_path / "run", trials=4), events=interrupt_in("trial 2"))
 
     assert (cut.is_finished, cut.is_better) == (False, False)
     assert states(cut.folder) == ["done", "done", "interrupted"]
@@ -183,13 +184,13 @@ def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(data: Path, tmp_path:
     assert (cut.folder / "tune.html").exists()
     before = (cut.folder / "trials.csv").read_text().splitlines()
 
-    events = StopsIn("nothing")
-    done = resume_tuning(cut.folder, events=events)
+    heard = Heard()
+    done = resume_tuning(cut.folder, events=heard.events)
 
     assert done.is_finished
     assert [state for state in states(done.folder) if state == "interrupted"] == ["interrupted"]
     assert (done.folder / "trials.csv").read_text().splitlines()[: len(before)] == before
-    assert "trial 0" not in events.heard
+    assert "trial 0" not in [event.progress.doing for event in heard.all if isinstance(event, SearchStep)]
     assert len(states(done.folder)) == 5
     with pytest.raises(UsageError, match="is finished"):
         resume_tuning(done.folder)
@@ -202,7 +203,7 @@ def test_ctrl_c_in_the_comparison_loses_no_trial_and_finish_compares(data: Path,
     def better_each_time(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
         return Outcome(accuracy=0.5, loss=0.7, value=next(values), epochs=1, stopped_by="plan")
 
-    events = StopsIn("the best recipe again")
+    events = interrupt_in("the best recipe again")
     cut = tune(request(data, tmp_path / "run", trials=3), events=events, try_recipe=better_each_time)
     assert not cut.is_finished
     kept = states(cut.folder)

@@ -29,7 +29,7 @@ from vidi.prediction.prediction import Prediction
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows import watch as watching
-from vidi.workflows.interaction.events import SILENCE, Silence
+from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
 from vidi.workflows.watching.folder import EventFolder, too_many
@@ -337,7 +337,7 @@ def live_watch(folder: Path, frames: list[Frame | SourceChange], monkeypatch, **
         WatchOutputs(),
         tell=printing(stream, as_json=True),
         environment={},
-        events=Silence(),
+        events=SILENCE,
         **changed,
     )
     return code, [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -419,7 +419,7 @@ def test_a_stream_that_drops_is_watched_on(folder: Path):
                 WatchOutputs(),
                 tell=printing(stream, as_json=False),
                 environment={},
-                events=Silence(),
+                events=SILENCE,
             )
     lines = stream.getvalue()
     assert code == 0

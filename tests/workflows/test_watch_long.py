@@ -17,7 +17,7 @@ from tests.video.watched import DARK, LIGHT, light_predictor, picture
 from vidi.video.live import Frame
 from vidi.video.sources import VideoSource
 from vidi.workflows import watch as watching
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
 from vidi.workflows.watching.outputs import printing
@@ -57,7 +57,7 @@ def test_an_hour_of_a_camera_takes_no_more_memory_than_its_first_quarter(tmp_pat
         outputs,
         tell=printing(io.StringIO(), as_json=False),
         environment={},
-        events=Silence(),
+        events=SILENCE,
     )
     sizes.append(resident())
 

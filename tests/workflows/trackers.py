@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vidi.workflows.interaction.events import Silence
 from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, TrackerKind
 
 
@@ -35,16 +34,6 @@ class FakeTracker:
 
     def close(self, ending: Ending) -> None:
         self.told.append(ending)
-
-
-class Said(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 def fake_kind(

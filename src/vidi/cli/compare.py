@@ -21,13 +21,13 @@ def compare(
     as_json: options.AsJson = False,
 ) -> None:
     """Test whether model B is better than model A, on labelled images that neither was trained on."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.report.words.text import account_lines
     from vidi.workflows.compare import compare as score
     from vidi.workflows.comparing.stored import compare_stored
 
-    events = Terminal()
+    events = on_terminal()
     if request is None:
         _refuse_without_data()
         compared = compare_stored(stored, events=events)

@@ -26,10 +26,10 @@ def check(
 ) -> None:
     """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set."""
     from vidi.cli.screen import show_line
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.workflows.check import check as look
 
-    events = Terminal()
+    events = on_terminal()
     made = look(request, events=events, read=_elsewhere(spread, request.page, events.say))
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))
@@ -58,11 +58,11 @@ def split(
     as_json: options.AsJson = False,
 ) -> None:
     """Split a data set into train, validation, calibration and test; copies and groups stay together."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.workflows.split import split as divide
 
-    events = Terminal()
+    events = on_terminal()
     made = divide(request, events=events)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))

@@ -20,7 +20,7 @@ def evaluate(
     as_json: options.AsJson = False,
 ) -> None:
     """Score a model file on labelled images; classes are matched by name."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.report.words.sentences import read_first
     from vidi.report.words.text import account_lines
@@ -29,7 +29,7 @@ def evaluate(
     if boxes:
         _score_boxes(request, search, as_json=as_json)
         return
-    events = Terminal()
+    events = on_terminal()
     evaluated = score(request, events=events)
     if as_json:
         click.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
@@ -45,12 +45,12 @@ def evaluate(
 
 
 def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) -> None:
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.report.words.text import account_lines
     from vidi.workflows.evaluating.boxes import score_boxes
 
-    events = Terminal()
+    events = on_terminal()
     scored = score_boxes(request, search=search, events=events)
     click.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))
     for line in account_lines(scored.account, listed_in=f"{escape_path(scored.folder)}/boxes.json"):
@@ -61,11 +61,11 @@ def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) 
 
 def report(run: options.RunFolder, no_images: options.NoPictures = False) -> None:
     """Write the report of a run, an evaluation or a comparison again."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.workflows.report import rebuild_report
     from vidi.workflows.requests.shared import wants_pictures
 
     with_images = wants_pictures(unless=no_images)
-    path: Path = rebuild_report(run, with_images=with_images, events=Terminal())
+    path: Path = rebuild_report(run, with_images=with_images, events=on_terminal())
     click.echo(f"report: {escape_path(path)}")

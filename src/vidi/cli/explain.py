@@ -54,7 +54,7 @@ def _explain_images(
     model: Path, paths: Sequence[str], request: ExplainRequest, pages: ExplainedPages, *, as_json: bool
 ) -> int:
     """A page for each image; the exit code."""
-    from vidi.cli.terminal import Terminal, counted, say_ending
+    from vidi.cli.terminal import counted, on_terminal, say_ending
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.explain import explain_images
     from vidi.workflows.explaining.image import ExplanationParts
@@ -62,7 +62,7 @@ def _explain_images(
     from vidi.workflows.interaction.inputs import named_first
     from vidi.workflows.interaction.output import warning_about
 
-    events = Terminal()
+    events = on_terminal()
     predictor = Predictor.load(named_first(model, paths, verb="explain"))
     if warning := warning_about(predictor.model):
         events.say(warning)

@@ -15,11 +15,11 @@ def fetch(
     name: Annotated[str, Argument("NAME", "Name of the data set: mnist, fashion-mnist or cifar10.")],
 ) -> None:
     """Download a known data set. vidi opens a network connection only to what you name."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.data.known_sets.fetch import fetch as download
     from vidi.files import escape_path
 
-    events = Terminal()
+    events = on_terminal()
     folder = download(name, on_progress=events.count)
     click.echo(f"{escape_path(folder)} is complete: vidi train {name}")
 

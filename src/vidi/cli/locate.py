@@ -16,14 +16,14 @@ def locate(
     as_json: options.AsJson = False,
 ) -> None:
     """Find boxes around what a model recognises; it was trained on labels of whole images only."""
-    from vidi.cli.terminal import Terminal, counted, say_ending
+    from vidi.cli.terminal import counted, on_terminal, say_ending
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.inputs import named_first
     from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.locate import LocateOutputs, search_images
     from vidi.workflows.locating.search import hint_of_nothing
 
-    events = Terminal()
+    events = on_terminal()
     predictor = Predictor.load(named_first(model, inputs.inputs, verb="locate"))
     if warning := warning_about(predictor.model):
         events.say(warning)

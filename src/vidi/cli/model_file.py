@@ -17,13 +17,13 @@ def calibrate(
     as_json: options.AsJson = False,
 ) -> None:
     """Calibrate a finished model again, on images it was not trained on; its weights stay the same."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.model_file.limits import limits_to_json
     from vidi.model_file.operating_points import points_to_json
     from vidi.workflows.calibrate import calibrate as story
 
-    done = story(request, events=Terminal())
+    done = story(request, events=on_terminal())
     limits, points = done.model.metadata.verdict, done.model.metadata.operating_points
     if as_json:
         document = {
@@ -41,10 +41,10 @@ def calibrate(
 
 def export(request: ExportRequest, *, as_json: options.AsJson = False) -> None:
     """Write a model file as a page for browsers, as a folder for a model hub, or smaller and faster."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.workflows.export import export as story
 
-    done = story(request, events=Terminal())
+    done = story(request, events=on_terminal())
     if as_json:
         click.echo(json.dumps(done.as_json()))
         return
@@ -71,12 +71,12 @@ def inspect(
 def benchmark(request: BenchmarkRequest, *, as_json: options.AsJson = False) -> None:
     """Measure speed, memory and size of models on this processor, by engine, precision and threads."""
     from vidi.cli.screen import show_line, show_table
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.workflows.benchmark import benchmark as measure
     from vidi.workflows.benchmarking.document import RIGHT
 
-    done = measure(request, progress=partial(Terminal().count, "measuring, turn"))
+    done = measure(request, progress=partial(on_terminal().count, "measuring, turn"))
     if as_json:
         click.echo(json.dumps(done.as_json(), indent=1))
     else:

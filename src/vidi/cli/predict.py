@@ -12,12 +12,12 @@ from vidi.options import Option
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
-    from vidi.cli.terminal import Terminal
     from vidi.data.inputs import FoundInputs
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.stream import Answer
+    from vidi.workflows.interaction.events import Events
     from vidi.workflows.log import AnswerLogger
     from vidi.workflows.requests.in_use import LogRequest
 
@@ -34,7 +34,7 @@ def predict(
     as_csv: Annotated[bool, Option("Print a CSV table.", flags=("--csv",))] = False,
 ) -> None:
     """Classify images with a model file; files that cannot be used are listed, and all others are classified."""
-    from vidi.cli.terminal import Terminal, say_ending
+    from vidi.cli.terminal import on_terminal, say_ending
     from vidi.data.inputs import find_paths
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
@@ -47,7 +47,7 @@ def predict(
     form = _form(json=as_json, jsonl=as_json_lines, csv=as_csv)
     if request.sort_into is not None:
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
-    events = Terminal()
+    events = on_terminal()
     predictor = Predictor.load(named_first(model, inputs.inputs, verb="predict"), engine=request.engine, say=events.say)
     if remark := remark_on(predictor.model):
         events.say(remark)
@@ -80,7 +80,7 @@ def _write(
     predictor: "Predictor",
     found: "Sequence[FoundInputs]",
     account: "Account",
-    events: "Terminal",
+    events: "Events",
 ) -> None:
     """Write the answers as they come, until all are there or Ctrl-C ends it."""
     from vidi.cli.screen import draws, painter
@@ -104,7 +104,7 @@ def _write(
 
 
 def _logging(
-    request: "LogRequest", predictor: "Predictor", path: Path, events: "Terminal"
+    request: "LogRequest", predictor: "Predictor", path: Path, events: "Events"
 ) -> contextlib.AbstractContextManager["AnswerLogger | None"]:
     """What logs the answers; None without `--log`, which needs no database."""
     if request.log is None and not request.keep_images:
@@ -119,7 +119,7 @@ def _elsewhere(
     predictor: "Predictor",
     found: "Sequence[FoundInputs]",
     decoding: "DecodeOptions",
-    events: "Terminal",
+    events: "Events",
     *,
     is_logged: bool,
 ) -> "contextlib.AbstractContextManager[Callable[[FoundInputs], Iterator[Answer]] | None]":

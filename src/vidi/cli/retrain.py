@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None:
     """Train again with new labels, and put the result in use only if it is really better."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.machine import wait_without_spinning
 
@@ -23,7 +23,7 @@ def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None
         wait_without_spinning()  # before torch is imported
     from vidi.workflows.retrain import retrain as story
 
-    events = Terminal()
+    events = on_terminal()
     done = story(request, events=events)
     if done.document is None:
         folder = escape_path(done.folder)

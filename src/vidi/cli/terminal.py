@@ -4,18 +4,27 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from vidi.cli.screen import ShownStage, draws
 from vidi.files import escape_controls
 from vidi.numbers import percent
+from vidi.workflows.interaction.events import (
+    BytesFetched,
+    Counted,
+    Event,
+    Events,
+    FeaturesComputed,
+    ImagesRead,
+    Message,
+    SearchStep,
+    StepDone,
+)
 
 if TYPE_CHECKING:
     from vidi.cli.live import LiveBar
     from vidi.images.account import Account
-    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
-    from vidi.training.recipe import Recipe
+    from vidi.training.loop.progress import Progress, SearchProgress
 
 Item = TypeVar("Item")
 
@@ -25,7 +34,7 @@ SLOW = 3.0  # a second: of fewer it is said how long each takes
 
 
 class Terminal:
-    """Tells on standard error what a workflow does."""
+    """Shows on standard error what a workflow does."""
 
     def __init__(self, bar: "LiveBar | None" = None, *, now: Callable[[], float] = time.monotonic) -> None:
         """
@@ -39,31 +48,33 @@ class Terminal:
         self._last = -max(SECONDS_BETWEEN.values())
         self._began: dict[str, float] = {}
 
-    def say(self, sentence: str) -> None:
-        """One line that stays."""
-        self.clear()
-        sys.stderr.write(escape_controls(sentence) + "\n")
-        sys.stderr.flush()
+    def tell(self, event: Event) -> None:
+        """Show an event; what a command's last lines or the bar show anyway is left out."""
+        match event:
+            case Message(sentence):
+                self.clear()
+                sys.stderr.write(escape_controls(sentence) + "\n")
+                sys.stderr.flush()
+            case ImagesRead(done, total):
+                self._count("reading images", done, total)
+            case BytesFetched(what, done, total):
+                self._count(f"fetching {what}", done, total)
+            case FeaturesComputed(done, total):
+                self._count("computing features", done, total)
+            case Counted(what, done, total):
+                self._count(what, done, total)
+            case StepDone(progress):
+                self._step(progress)
+            case SearchStep(progress):
+                self._search(progress)
 
     def clear(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.clear()
 
-    def reading(self, done: int, total: int) -> None:
-        """Images decoded so far, with rate and time left."""
-        self.count("reading images", done, total)
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """Bytes of weights fetched so far, with rate and time left."""
-        self.count(f"fetching {what}", done, total)
-
-    def features(self, done: int, total: int) -> None:
-        """Images whose features are computed so far, with rate and time left."""
-        self.count("computing features", done, total)
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Any long count, with rate and time left."""
+    def _count(self, what: str, done: int, total: int) -> None:
+        """A count with rate and time left."""
         now = self._now()
         if done <= 1 or what not in self._began:
             self._began[what] = now
@@ -78,7 +89,7 @@ class Terminal:
             count = (f"{done:,} of {total:,}",)
             self._show(ShownStage(what=what, done=done, total=total, facts=count, rate=pace, left=left))
 
-    def training(self, progress: "Progress") -> None:
+    def _step(self, progress: "Progress") -> None:
         """Loss, accuracy, rate, time left, and what limits it."""
         if progress.step >= progress.steps:
             self.clear()
@@ -99,16 +110,7 @@ class Terminal:
                 )
             )
 
-    def recipe(self, recipe: "Recipe") -> None:
-        """Nothing: a line on the network is said before."""
-
-    def epoch(self, row: "EpochRow", member: int) -> None:
-        """Nothing: the bar shows it."""
-
-    def finished(self, folder: Path) -> None:
-        """Nothing: the command's last lines say it."""
-
-    def searching(self, progress: "SearchProgress") -> None:
+    def _search(self, progress: "SearchProgress") -> None:
         """Which training of the search it is, how that goes, the best so far, and the time left for all."""
         if not self._is_due(self._now()):
             return
@@ -145,19 +147,24 @@ class Terminal:
         self._bar.show(stage)
 
 
-def counted(items: Iterator[Item], what: str, total: int, events: Terminal) -> Iterator[Item]:
+def on_terminal() -> Events:
+    """Events that the terminal shows."""
+    return Events(Terminal().tell)
+
+
+def counted(items: Iterator[Item], what: str, total: int, events: Events) -> Iterator[Item]:
     """The items as they pass, counted on the terminal."""
     for number, item in enumerate(items, start=1):
         events.count(what, number, total)
         yield item
 
 
-def say_ending(account: "Account", events: Terminal, *, named: bool) -> int:
+def say_ending(account: "Account", events: Events, *, named: bool) -> int:
     """Say the last lines of a command that answers about images, and give its exit code.
 
     Args:
         account: of every path.
-        events: the terminal.
+        events: receives the lines.
         named: also name the broken files, which lines on standard output do not show.
     """
     from vidi.data.inputs import STANDARD_INPUT

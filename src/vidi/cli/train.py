@@ -12,9 +12,9 @@ from vidi.options import Argument, Option
 from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
-    from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
     from vidi.training.heads.features import Embedder
+    from vidi.workflows.interaction.events import Events
     from vidi.workflows.train import Run
 
 
@@ -47,14 +47,14 @@ def train(
     `--resume RUN` continues an interrupted run with its own data and options; the result is the same, bit for bit.
     `--from RUN` starts a new run, with new data and options, from the weights of another.
     """
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.machine import Deadline, wait_without_spinning
     from vidi.workflows.interaction.run_folder import find_run
     from vidi.workflows.run.read import find_while_importing
 
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
-    events = Terminal()
+    events = on_terminal()
     if resume is not None:
         options.refuse_beside_resume(("resume", "finish", "ray"))
         find_run(resume)  # before torch is imported
@@ -89,7 +89,7 @@ def _refuse_ray_beside(drawn: Mapping[str, object]) -> None:
         raise UsageError(f"--ray beside {flag}", f"Leave out --ray: {flag} needs no cluster.")
 
 
-def _embedder(ray: str | None, events: "Terminal") -> "Embedder | None":
+def _embedder(ray: str | None, events: "Events") -> "Embedder | None":
     """What computes features on a cluster; None without `--ray`."""
     if ray is None:
         return None
@@ -106,7 +106,7 @@ def _nothing_to_do(finish: bool) -> "UsageError":
     return UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
 
 
-def conclude(run: "Run", events: "Terminal") -> None:
+def conclude(run: "Run", events: "Events") -> None:
     """The last lines, and the exit code."""
     from vidi.files import escape_path
     from vidi.report.words.sentences import read_first
@@ -140,11 +140,11 @@ def demo(
     ] = "faces",
 ) -> None:
     """Train on real photographs, test, and classify images from elsewhere, in one to three minutes."""
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.machine import wait_without_spinning
 
     wait_without_spinning()  # before torch is imported
     from vidi.workflows.demo import run_demo
 
-    for line in run_demo(name, Path("runs"), events=Terminal()):
+    for line in run_demo(name, Path("runs"), events=on_terminal()):
         click.echo(line)

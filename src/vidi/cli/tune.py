@@ -13,8 +13,8 @@ from vidi.options import Option
 from vidi.workflows.requests.tune import TuneRequest
 
 if TYPE_CHECKING:
-    from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
+    from vidi.workflows.interaction.events import Events
     from vidi.workflows.tune import Tuned
     from vidi.workflows.tuning.trials import TrialCluster
 
@@ -45,12 +45,14 @@ def tune(
     """
     from vidi.cli.terminal import Terminal
     from vidi.machine import Deadline, wait_without_spinning
+    from vidi.workflows.interaction.events import Events
     from vidi.workflows.interaction.run_folder import find_run
     from vidi.workflows.run.read import find_while_importing
 
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
-    events = Terminal()
+    terminal = Terminal()
+    events = Events(terminal.tell)
     if resume is not None:
         options.refuse_beside_resume(BESIDE_RESUME)
         find_run(resume)  # before torch is imported
@@ -59,6 +61,7 @@ def tune(
         storage = click.get_current_context().params["storage"]
         with _cluster(ray, events) as cluster:
             tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, cluster=cluster)
+        terminal.clear()
         _conclude(tuned, events, as_json=as_json)
         return
     if request is None or finish:
@@ -68,10 +71,11 @@ def tune(
 
     with _cluster(ray, events) as cluster:
         tuned = story.tune(request, events=events, begun=begun, found=found, cluster=cluster)
+    terminal.clear()
     _conclude(tuned, events, as_json=as_json)
 
 
-def _cluster(ray: str | None, events: "Terminal") -> "contextlib.AbstractContextManager[TrialCluster | None]":
+def _cluster(ray: str | None, events: "Events") -> "contextlib.AbstractContextManager[TrialCluster | None]":
     """What tries several recipes at once; None without `--ray`."""
     if ray is None:
         return contextlib.nullcontext()
@@ -88,12 +92,11 @@ def _nothing_to_do(finish: bool) -> "UsageError":
     return UsageError("there is nothing to train on", "Name a folder of images: vidi tune photos/")
 
 
-def _conclude(tuned: "Tuned", events: "Terminal", *, as_json: bool) -> None:
+def _conclude(tuned: "Tuned", events: "Events", *, as_json: bool) -> None:
     """The last lines, and the exit code."""
     from vidi.files import escape_path
 
     folder, document = escape_path(tuned.folder), tuned.document
-    events.clear()
     if as_json:
         click.echo(json.dumps(document, indent=1))
     elif tuned.is_finished:

@@ -31,12 +31,12 @@ def watch(
     """Watch a camera, a video file or a stream, and tell when a class comes into view and leaves it."""
     import os
 
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import on_terminal
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.watch import watch_with
     from vidi.workflows.watching.outputs import printing
 
-    events = Terminal()
+    events = on_terminal()
     code = watch_with(
         Predictor.load(model, engine=request.engine, say=events.say),
         request,

@@ -22,9 +22,7 @@ from vidi.images.account import Account
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import headline
-from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
-from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.events import Event, Events, Message
 from vidi.workflows.interaction.run_folder import CHECK
 from vidi.workflows.locating.kept import PAGE, keep_located, looked_for, write_found
 from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
@@ -81,52 +79,17 @@ DEMOS: Mapping[str, Demo] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _WithoutFindings:
-    """Tells everything but what the check found: a demo speaks of that when there is a result to speak of."""
+def without_findings(events: Events) -> Events:
+    """Everything but what the check found: a demo speaks of that when there is a result to speak of."""
 
-    events: Events
+    def tell(event: Event) -> None:
+        match event:
+            case Message(sentence) if sentence.startswith(FINDINGS):
+                pass
+            case _:
+                events.tell(event)
 
-    def say(self, sentence: str) -> None:
-        """One line worth keeping, unless it is a finding."""
-        if not sentence.startswith(FINDINGS):
-            self.events.say(sentence)
-
-    def reading(self, done: int, total: int) -> None:
-        """Images decoded so far."""
-        self.events.reading(done, total)
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """Bytes of weights fetched so far."""
-        self.events.fetching(what, done, total)
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Progress of any other stage that counts."""
-        self.events.count(what, done, total)
-
-    def features(self, done: int, total: int) -> None:
-        """Images whose features are computed so far."""
-        self.events.features(done, total)
-
-    def training(self, progress: Progress) -> None:
-        """Where the training is."""
-        self.events.training(progress)
-
-    def recipe(self, recipe: Recipe) -> None:
-        """How the training that begins now is done."""
-        self.events.recipe(recipe)
-
-    def epoch(self, row: EpochRow, member: int) -> None:
-        """An epoch has ended."""
-        self.events.epoch(row, member)
-
-    def searching(self, progress: SearchProgress) -> None:
-        """Where the search for a better recipe is."""
-        self.events.searching(progress)
-
-    def finished(self, folder: Path) -> None:
-        """A training has ended."""
-        self.events.finished(folder)
+    return Events(tell)
 
 
 def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
@@ -156,7 +119,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         data = replace(data, background=str(backgrounds))
     with_images = wants_pictures()
     asked = TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True, images=with_images)
-    run = train(asked, events=_WithoutFindings(events))
+    run = train(asked, events=without_findings(events))
     folder = escape_path(run.folder)
     if not run.finished or run.test is None:
         yield f"interrupted; continue with: vidi train --resume {folder}"

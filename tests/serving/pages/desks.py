@@ -12,7 +12,7 @@ from tests.model_file.test_golden import limits, written
 from tests.model_file.tiny import tiny_metadata
 from vidi.serving.pages.review import serve_review
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import Event, Events, Message
 from vidi.workflows.requests.in_use import ReviewRequest
 
 KINDS = ("disc", "square", "stripes")
@@ -40,37 +40,30 @@ def drawn_model(path: Path, *, multi_label: bool = False) -> Path:
     return written(path, metadata).path
 
 
-class Heard(Silence):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: queue.Queue[str] = queue.Queue()
-
-    def say(self, sentence: str) -> None:
-        self.lines.put(sentence)
-
-    def address(self) -> str:
-        while not (line := self.lines.get(timeout=SECONDS)).startswith("open "):
-            pass
-        return line.removeprefix("open ").rstrip("/")
+def address_in(heard: "queue.Queue[Event]") -> str:
+    """The address that the review says is open."""
+    while True:
+        match heard.get(timeout=SECONDS):
+            case Message(sentence) if sentence.startswith("open "):
+                return sentence.removeprefix("open ").rstrip("/")
 
 
 @contextmanager
 def review_page(request: ReviewRequest) -> Iterator[str]:
     """The address of a running review."""
-    heard, lifecycle, failed = Heard(), Lifecycle(), list[BaseException]()
+    heard, lifecycle, failed = queue.Queue[Event](), Lifecycle(), list[BaseException]()
 
     def serve() -> None:
         try:
-            serve_review(replace(request, port=0), events=heard, environment={}, lifecycle=lifecycle)
+            serve_review(replace(request, port=0), events=Events(heard.put), environment={}, lifecycle=lifecycle)
         except BaseException as error:
             failed.append(error)
-            heard.say("open nowhere")
+            heard.put(Message("open nowhere"))
 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        address = heard.address()
+        address = address_in(heard)
         if failed:
             raise failed[0]
         yield address

@@ -1,137 +1,151 @@
-"""Progress and messages of a workflow; the listener decides how they look."""
+"""What happens in a workflow, as events; a listener is one function that takes them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
     from vidi.training.recipe import Recipe
 
 
-class Events(Protocol):
-    """A listener: the terminal, a notebook, a test."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line worth keeping."""
 
-    def say(self, sentence: str) -> None:
-        """One line worth keeping."""
-
-    def reading(self, done: int, total: int) -> None:
-        """Images decoded so far."""
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """Bytes of weights that the user named, fetched so far."""
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Progress of any other stage that counts; `what` names it."""
-
-    def features(self, done: int, total: int) -> None:
-        """Images whose features are computed so far."""
-
-    def training(self, progress: "Progress") -> None:
-        """Where the training is."""
-
-    def recipe(self, recipe: "Recipe") -> None:
-        """How the training that begins now is done; what it measures itself is still open."""
-
-    def epoch(self, row: "EpochRow", member: int) -> None:
-        """An epoch has ended; `member` counts the trainings of an ensemble from 1, and is 0 without one."""
-
-    def searching(self, progress: "SearchProgress") -> None:
-        """Where the search for a better recipe is."""
-
-    def finished(self, folder: Path) -> None:
-        """A training has ended, and everything is in its run folder."""
-
-
-class Silence:
-    """Nobody listens."""
-
-    def say(self, sentence: str) -> None:
-        """Say nothing."""
-
-    def reading(self, done: int, total: int) -> None:
-        """Show nothing."""
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """Show nothing."""
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Show nothing."""
-
-    def features(self, done: int, total: int) -> None:
-        """Show nothing."""
-
-    def training(self, progress: "Progress") -> None:
-        """Show nothing."""
-
-    def recipe(self, recipe: "Recipe") -> None:
-        """Show nothing."""
-
-    def epoch(self, row: "EpochRow", member: int) -> None:
-        """Show nothing."""
-
-    def searching(self, progress: "SearchProgress") -> None:
-        """Show nothing."""
-
-    def finished(self, folder: Path) -> None:
-        """Show nothing."""
-
-
-SILENCE = Silence()
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Tells every listener everything, in their order."""
+class ImagesRead:
+    """Number of images decoded so far."""
 
-    listeners: tuple[Events, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesFetched:
+    """Bytes fetched so far of weights or data that the user named."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Progress of any other stage that counts; `what` names it."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesComputed:
+    """Number of images whose features are computed so far."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBegun:
+    """A training begins with this recipe; what it measures itself is still open."""
+
+    recipe: "Recipe"
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """Where the training is."""
+
+    progress: "Progress"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """An epoch has ended."""
+
+    row: "EpochRow"
+    member: int  # of an ensemble, from 1; 0 without one
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStep:
+    """Where the search for a better recipe is."""
+
+    progress: "SearchProgress"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A training has ended, and everything is in its run folder."""
+
+    folder: Path
+
+
+Event = (
+    Message
+    | ImagesRead
+    | BytesFetched
+    | Counted
+    | FeaturesComputed
+    | TrainingBegun
+    | StepDone
+    | EpochEnded
+    | SearchStep
+    | RunFinished
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """How a workflow reports to its listener: a terminal, a log, a list in a test."""
+
+    tell: Callable[[Event], None]
 
     def say(self, sentence: str) -> None:
         """One line worth keeping."""
-        for one in self.listeners:
-            one.say(sentence)
+        self.tell(Message(sentence))
 
     def reading(self, done: int, total: int) -> None:
         """Images decoded so far."""
-        for one in self.listeners:
-            one.reading(done, total)
+        self.tell(ImagesRead(done, total))
 
     def fetching(self, what: str, done: int, total: int) -> None:
-        """Bytes of weights fetched so far."""
-        for one in self.listeners:
-            one.fetching(what, done, total)
+        """Bytes fetched so far."""
+        self.tell(BytesFetched(what, done, total))
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Progress of any other stage that counts."""
-        for one in self.listeners:
-            one.count(what, done, total)
+        """Progress of any other stage."""
+        self.tell(Counted(what, done, total))
 
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""
-        for one in self.listeners:
-            one.features(done, total)
+        self.tell(FeaturesComputed(done, total))
+
+    def recipe(self, recipe: "Recipe") -> None:
+        """A training begins."""
+        self.tell(TrainingBegun(recipe))
 
     def training(self, progress: "Progress") -> None:
         """Where the training is."""
-        for one in self.listeners:
-            one.training(progress)
-
-    def recipe(self, recipe: "Recipe") -> None:
-        """How the training that begins now is done."""
-        for one in self.listeners:
-            one.recipe(recipe)
+        self.tell(StepDone(progress))
 
     def epoch(self, row: "EpochRow", member: int) -> None:
         """An epoch has ended."""
-        for one in self.listeners:
-            one.epoch(row, member)
+        self.tell(EpochEnded(row, member))
 
     def searching(self, progress: "SearchProgress") -> None:
         """Where the search for a better recipe is."""
-        for one in self.listeners:
-            one.searching(progress)
+        self.tell(SearchStep(progress))
 
     def finished(self, folder: Path) -> None:
         """A training has ended."""
-        for one in self.listeners:
-            one.finished(folder)
+        self.tell(RunFinished(folder))
+
+
+SILENCE = Events(lambda _: None)

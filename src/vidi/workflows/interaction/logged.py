@@ -2,69 +2,52 @@
 
 import logging
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.numbers import percent
+from vidi.workflows.interaction.events import (
+    BytesFetched,
+    Event,
+    Events,
+    FeaturesComputed,
+    ImagesRead,
+    Message,
+    StepDone,
+)
 
 if TYPE_CHECKING:
-    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
-    from vidi.training.recipe import Recipe
+    from vidi.training.loop.progress import Progress
 
 LOG = logging.getLogger("vidi")
 
 
-class LoggedEvents:
-    """Writes to the log `vidi`: messages, and a line for each epoch."""
+def logged_events() -> Events:
+    """What writes to the log `vidi`: messages, a line for each epoch, and one at the end of a count of images."""
+    epoch = 0
 
-    def __init__(self) -> None:
-        self._epoch = 0
+    def tell(event: Event) -> None:
+        nonlocal epoch
+        match event:
+            case Message(sentence):
+                LOG.info("%s", sentence)
+            case ImagesRead(done, total) if done == total:
+                LOG.info("read %s images", f"{total:,}")
+            case BytesFetched(what, done, total) if done == total:
+                LOG.info("fetched %s", what)
+            case FeaturesComputed(done, total) if done == total:
+                LOG.info("computed the features of %s images", f"{total:,}")
+            case StepDone(progress) if progress.epoch != epoch or progress.step == progress.steps:
+                epoch = progress.epoch
+                LOG.info("%s", _epoch_line(progress))
 
-    def say(self, sentence: str) -> None:
-        """One line worth keeping."""
-        LOG.info("%s", sentence)
+    return Events(tell)
 
-    def reading(self, done: int, total: int) -> None:
-        """Images decoded so far; logged once, at the end."""
-        if done == total:
-            LOG.info("read %s images", f"{total:,}")
 
-    def count(self, what: str, done: int, total: int) -> None:
-        """Nothing: it takes seconds."""
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """Bytes of weights fetched so far; logged once, at the end."""
-        if done == total:
-            LOG.info("fetched %s", what)
-
-    def features(self, done: int, total: int) -> None:
-        """Images whose features are computed so far; logged once, at the end."""
-        if done == total:
-            LOG.info("computed the features of %s images", f"{total:,}")
-
-    def training(self, progress: "Progress") -> None:
-        """Where the training is: one line when an epoch begins, and one at the end."""
-        is_last = progress.step == progress.steps
-        if progress.epoch == self._epoch and not is_last:
-            return
-        self._epoch = progress.epoch
-        validation = ""
-        if progress.validation_accuracy is not None:
-            validation = f", validation {percent(progress.validation_accuracy, digits=1)}"
-        LOG.info(
-            "%s",
-            f"epoch {progress.epoch} of {math.ceil(progress.epochs)}: loss {progress.loss:.3f}, accuracy "
-            f"{percent(progress.accuracy, digits=1)}{validation}, {progress.images_per_second:,.0f} images/s",
-        )
-
-    def recipe(self, recipe: "Recipe") -> None:
-        """Nothing: the run's messages name the network and its size."""
-
-    def epoch(self, row: "EpochRow", member: int) -> None:
-        """Nothing: `training` says it."""
-
-    def finished(self, folder: Path) -> None:
-        """Nothing: the caller gets the run."""
-
-    def searching(self, progress: "SearchProgress") -> None:
-        """Where the search is; its trials tell themselves."""
+def _epoch_line(progress: "Progress") -> str:
+    validation = ""
+    if progress.validation_accuracy is not None:
+        validation = f", validation {percent(progress.validation_accuracy, digits=1)}"
+    return (
+        f"epoch {progress.epoch} of {math.ceil(progress.epochs)}: loss {progress.loss:.3f}, accuracy "
+        f"{percent(progress.accuracy, digits=1)}{validation}, {progress.images_per_second:,.0f} images/s"
+    )

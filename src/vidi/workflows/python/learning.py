@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vidi.errors import MissingPackageError
 from vidi.machine import Deadline, wait_without_spinning
 from vidi.options import made
-from vidi.workflows.interaction.logged import LoggedEvents
+from vidi.workflows.interaction.logged import logged_events
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest, StoredRequest
@@ -97,7 +97,7 @@ def train(
         VidiError: a UsageError, DataError, ModelError, ResourceError or GateError.
     """
     given = dict(locals())
-    begun, events = Deadline.after(0.0), LoggedEvents()  # importing torch is on the user's time, too
+    begun, events = Deadline.after(0.0), logged_events()  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
     if isinstance(recipe, Mapping):
         given |= {"recipe": None, "changes": {**recipe, **(changes or {})}}
@@ -133,7 +133,7 @@ def check(
     given = dict(locals())
     from vidi.workflows import check as story
 
-    return story.check(made(CheckRequest, {**given, "data": data_of(data)}), events=LoggedEvents())
+    return story.check(made(CheckRequest, {**given, "data": data_of(data)}), events=logged_events())
 
 
 def evaluate(
@@ -165,7 +165,7 @@ def evaluate(
     given = dict(locals())
     from vidi.workflows import evaluate as story
 
-    return story.evaluate(made(EvaluateRequest, {**given, "data": data_of(data)}), events=LoggedEvents())
+    return story.evaluate(made(EvaluateRequest, {**given, "data": data_of(data)}), events=logged_events())
 
 
 def compare(
@@ -197,8 +197,8 @@ def compare(
     from vidi.workflows.comparing.stored import compare_stored
 
     if data is None:
-        return compare_stored(made(StoredRequest, given), events=LoggedEvents())
-    return story.compare(made(CompareRequest, {**given, "data": data_of(data)}), events=LoggedEvents())
+        return compare_stored(made(StoredRequest, given), events=logged_events())
+    return story.compare(made(CompareRequest, {**given, "data": data_of(data)}), events=logged_events())
 
 
 def benchmark(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidi.options import made
-from vidi.workflows.interaction.logged import LoggedEvents
+from vidi.workflows.interaction.logged import logged_events
 from vidi.workflows.requests.locate import LocateRequest
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def explain(
     from vidi.workflows.explaining.neighbours import neighbours_of
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
-    wanted = ExplanationParts(top=top, known=neighbours_of(predictor.model, events=LoggedEvents()))
+    wanted = ExplanationParts(top=top, known=neighbours_of(predictor.model, events=logged_events()))
     (one,) = list_images([image])
     if isinstance(one, str):
         return explain_file(predictor, one, wanted=wanted)

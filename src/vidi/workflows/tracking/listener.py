@@ -24,7 +24,14 @@ from vidi.report.pictures.drawings import LEAST_EPOCHS, best_epoch, reliability_
 from vidi.report.words.sentences import first_line
 from vidi.training.loop.progress import RESULTS, read_results
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.events import Events, Together
+from vidi.workflows.interaction.events import (
+    EpochEnded,
+    Event,
+    Events,
+    RunFinished,
+    StepDone,
+    TrainingBegun,
+)
 from vidi.workflows.interaction.run_folder import CHECK, MODEL, MODEL_CARD, RECIPE, REPORT, SPLITS
 from vidi.workflows.tracking import to_mlflow, to_tensorboard
 from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, Tracker, TrackerKind, write_noted
@@ -32,7 +39,7 @@ from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, T
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
+    from vidi.training.loop.progress import EpochRow
 
 SECONDS_AT_END = 120.0  # for what a tracker has not yet taken when everything else is done
 EPOCH_FIGURES = (
@@ -89,8 +96,13 @@ def tracked(
     write_noted(run.folder, name, tracker.noted)
     events.say(tracked_at(kind.title, tracker.place))
     listener = TrackingListener(tracker, title=kind.title, say=events.say)
+
+    def tell(event: Event) -> None:
+        events.tell(event)
+        listener.tell(event)
+
     try:
-        yield Together((events, listener))
+        yield Events(tell)
     except BaseException as error:
         listener.close("failed" if isinstance(error, Exception) else "interrupted", seconds_at_end)
         raise
@@ -98,7 +110,7 @@ def tracked(
 
 
 class TrackingListener:
-    """Hands what happens to a thread of its own, which tells the tracker; the first error ends that, and is said."""
+    """Hands events to a thread of its own, which informs the tracker; the first error ends that, and is reported."""
 
     def __init__(self, tracker: Tracker, *, title: str, say: Callable[[str], None]) -> None:
         self.is_finished = False
@@ -108,45 +120,20 @@ class TrackingListener:
         self._thread = threading.Thread(target=self._work, name="vidi-tracking", daemon=True)
         self._thread.start()
 
-    def say(self, sentence: str) -> None:
-        """Nothing: messages are for the user."""
-
-    def reading(self, done: int, total: int) -> None:
-        """Nothing: progress is for the user."""
-
-    def fetching(self, what: str, done: int, total: int) -> None:
-        """Nothing: progress is for the user."""
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Nothing: progress is for the user."""
-
-    def features(self, done: int, total: int) -> None:
-        """Nothing: progress is for the user."""
-
-    def searching(self, progress: "SearchProgress") -> None:
-        """Nothing: a training is no search."""
-
-    def training(self, progress: "Progress") -> None:  # noqa: ARG002  # the listener's signature
-        """After a step: the first moment at which a failure can be said without tearing a line."""
-        self._tell_failure()
-
-    def recipe(self, recipe: "Recipe") -> None:
-        """The settled values go to the tracker; what training measures itself comes with the result."""
-        values = {name: value for name, value in parameters_of(recipe).items() if value != "auto"}
-        self._waiting.put(lambda: self._tracker.parameters(values))
-
-    def epoch(self, row: "EpochRow", member: int) -> None:
-        """An epoch's figures go to the tracker; those of an ensemble's members under their numbers."""
-        prefix = f"member-{member}." if member else ""
-        known = {name: getattr(row, name) for name in EPOCH_FIGURES}
-        values = {prefix + name: float(value) for name, value in known.items() if value is not None}
-        finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self._waiting.put(lambda: self._tracker.epoch(row.epoch, finite))
-
-    def finished(self, folder: Path) -> None:
-        """The result goes to the tracker."""
-        self.is_finished = True
-        self._waiting.put(lambda: self._tracker.result(read_result(folder)))
+    def tell(self, event: Event) -> None:
+        """Hand over what concerns the tracker; messages, progress and searches are for the user."""
+        match event:
+            case StepDone():  # the first moment at which a failure can be reported without tearing a line
+                self._tell_failure()
+            case TrainingBegun(recipe):  # what training measures itself comes with the result
+                values = {name: value for name, value in parameters_of(recipe).items() if value != "auto"}
+                self._waiting.put(lambda: self._tracker.parameters(values))
+            case EpochEnded(row, member):
+                figures = epoch_figures(row, member)
+                self._waiting.put(lambda: self._tracker.epoch(row.epoch, figures))
+            case RunFinished(folder):
+                self.is_finished = True
+                self._waiting.put(lambda: self._tracker.result(read_result(folder)))
 
     def close(self, ending: Ending, seconds: float) -> None:
         """Wait until the tracker has taken everything, but no longer than that."""
@@ -171,6 +158,13 @@ class TrackingListener:
         if self._failure and not self._failure_is_told:
             self._failure_is_told = True
             self._say(tracking_failed(self._title, self._failure))
+
+
+def epoch_figures(row: "EpochRow", member: int) -> dict[str, float]:
+    """An epoch's finite figures by name; those of an ensemble's members under their numbers."""
+    prefix = f"member-{member}." if member else ""
+    known = {name: getattr(row, name) for name in EPOCH_FIGURES}
+    return {prefix + name: float(value) for name, value in known.items() if value is not None and math.isfinite(value)}
 
 
 def _first_line(error: Exception) -> str:
