@@ -34,9 +34,9 @@ from vidi.files import write_whole  # noqa: E402
 from vidi.training.defaults import recipe_for  # noqa: E402
 from vidi.training.engine.engine import Engine  # noqa: E402
 from vidi.training.engine.rates import TYPES  # noqa: E402
-from vidi.training.engine.speed import measure_steps  # noqa: E402
 from vidi.training.loop.schedule import Plan  # noqa: E402
 from vidi.training.loop.state import new_state  # noqa: E402
+from vidi.training.speed import measure_steps  # noqa: E402
 from vidi.training.traits import DataTraits  # noqa: E402
 
 STEPS = 6

@@ -7,6 +7,7 @@ import math
 import mmap
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -120,6 +121,20 @@ def give_memory_back() -> None:
     """Return freed memory to the system now, where `tune_allocator` had it kept."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+# torch says it only in a RuntimeError's text: its allocator on Linux, on Windows, a C++ exception, a GPU's, and oneDNN,
+# whose "primitive" fails for nothing else once the first batch has gone through.
+_SHORTAGE = re.compile(r"can't allocate memory|not enough memory|bad_alloc|out of memory|could not \w+ a primitive")
+
+
+def is_memory_shortage(error: BaseException) -> bool:
+    """Whether numpy or torch could not get memory.
+
+    >>> is_memory_shortage(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    True
+    """
+    return isinstance(error, MemoryError) or _SHORTAGE.search(str(error)) is not None
 
 
 def limit_memory(growth: int) -> None:

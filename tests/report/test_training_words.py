@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vidi.training.loop.notes import (
+from vidi.training.notes import (
     CutEnsemble,
     MemoryShort,
     Moved,

@@ -21,8 +21,8 @@ from vidi.training.engine.engine import (
 )
 from vidi.training.engine.rates import convolution_rate, matrix_rate, processor_clock, seconds_per_image
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
-from vidi.training.loop.notes import Moved
 from vidi.training.loop.objective import InputNormalisation
+from vidi.training.notes import Moved
 from vidi.training.train import train_network
 
 ZEN_4 = {"products": {"float32": 190.0, "bfloat16": 430.0}, "convolutions": {"float32": 200.0, "bfloat16": 400.0}}

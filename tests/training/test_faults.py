@@ -15,7 +15,7 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.errors import GateError, ResourceError
 from vidi.training.loop import loop
 from vidi.training.loop.checkpoint import read_checkpoint
-from vidi.training.loop.notes import MemoryShort, SteppedBack
+from vidi.training.notes import MemoryShort, SteppedBack
 from vidi.training.train import TrainedNetwork, train_network
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from vidi.networks.build import build_network
 from vidi.networks.operations import operations_of
 from vidi.networks.options import NetworkOptions
 from vidi.training.engine.engine import Engine
-from vidi.training.engine.speed import StepSpeed, measure_steps
+from vidi.training.speed import StepSpeed, measure_steps
 
 
 def test_operations_are_products_and_sums_of_every_layer():

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from vidi.distributed.cluster import ONE_CORE, connected, failure_of, give_up
 from vidi.errors import ResourceError
-from vidi.machine import SHORT_WAIT, Deadline
+from vidi.machine import SHORT_WAIT, Deadline, is_memory_shortage
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress
-from vidi.training.loop.shortage import is_memory_shortage
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.trial import Outcome, run_trial
 from vidi.workflows.tuning.trials import TrialLostError

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 from vidi.errors import UsageError
 from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
-from vidi.training.loop.schedule import Schedule
 
+Schedule = Literal["one-cycle", "cosine", "linear", "constant"]
 MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

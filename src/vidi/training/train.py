@@ -24,11 +24,11 @@ from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.faults import Keeper
 from vidi.training.loop.loop import train
-from vidi.training.loop.notes import NewLayers, Note, OlderCheckpoint
 from vidi.training.loop.objective import InputNormalisation, answer, forget_weights, normalisation_for
 from vidi.training.loop.progress import EpochRow, Progress
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, fill_in, new_state, restore_state, training_context
+from vidi.training.notes import NewLayers, Note, OlderCheckpoint
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.width import answers_after, fit_width
 

@@ -70,8 +70,8 @@ def _training() -> dict[str, object]:
 
     from vidi.training.defaults import recipe_for
     from vidi.training.engine.engine import with_engine
-    from vidi.training.engine.speed import MATRIX_SIDE, measure_steps
     from vidi.training.recipe import MEASURED
+    from vidi.training.speed import MATRIX_SIDE, measure_steps
     from vidi.training.traits import DataTraits
 
     photographs = DataTraits(image_count=3_000, class_count=10, usual_size=(480, 640), is_grey=False)

@@ -10,7 +10,7 @@ import torch
 from vidi.errors import UsageError
 from vidi.machine import core_count, physical_core_count
 from vidi.training.engine.rates import TYPES, Device, Precision, convolution_rate, matrix_rate, processor_clock
-from vidi.training.loop.notes import Moved, Note
+from vidi.training.notes import Moved, Note
 from vidi.training.recipe import MEASURED, Recipe
 
 Rate = Callable[[Precision], float]

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from vidi.machine import is_memory_shortage
 from vidi.networks.layers import Classifier
-from vidi.training.loop.shortage import is_memory_shortage
 
 Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "cuda", "mps"]

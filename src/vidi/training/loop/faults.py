@@ -13,10 +13,10 @@ from vidi.machine import give_memory_back
 from vidi.training.data import TrainingData
 from vidi.training.loop.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from vidi.training.loop.epoch import limited_by, steps_in_epoch
-from vidi.training.loop.notes import MemoryShort, SteppedBack
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import EpochRow, Progress, write_results
 from vidi.training.loop.state import State, restore_state, state_as_json, state_as_tensors
+from vidi.training.notes import MemoryShort, SteppedBack
 from vidi.training.recipe import Recipe
 
 SKIPS_BEFORE_ROLLBACK = 10

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidi.machine import is_memory_shortage
 from vidi.training.augment import augment, draw
 from vidi.training.loop.epoch import epoch_batches, finish_epoch, plan_early, why_to_stop
 from vidi.training.loop.faults import note_skipped_step, restore_buffers, split_further
 from vidi.training.loop.objective import count_right, forward, summed_loss
 from vidi.training.loop.schedule import rate_share
-from vidi.training.loop.shortage import is_memory_shortage
 from vidi.training.loop.state import State, TrainingContext, move_average
 
 Truth = NDArray[np.int64] | NDArray[np.bool_]  # (batch,) class indexes, or (batch, classes) where several are possible

@@ -2,9 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-Schedule = Literal["one-cycle", "cosine", "linear", "constant"]
+from vidi.training.recipe import Schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from vidi.networks.whitening import fit_whitening
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.engine.engine import ON_PROCESSOR, Engine, engine_of, precision_of
 from vidi.training.engine.rates import TYPES
-from vidi.training.loop.notes import Note, note_as_json, note_from_json
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import EpochRow
 from vidi.training.loop.schedule import Plan
+from vidi.training.notes import Note, note_as_json, note_from_json
 from vidi.training.recipe import Recipe
 
 Weights = dict[str, Tensor]

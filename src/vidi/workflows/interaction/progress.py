@@ -9,7 +9,7 @@ from vidi.files import escape_path
 from vidi.metrics.intervals import Interval
 from vidi.metrics.paired import PairedComparison
 from vidi.numbers import percent
-from vidi.training.loop.notes import (
+from vidi.training.notes import (
     CutEnsemble,
     MemoryShort,
     Moved,

@@ -16,8 +16,8 @@ from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.training.combination import Choice, Combination, EnsembleMember, average_all, choose_combination
 from vidi.training.data import TrainingData
-from vidi.training.loop.notes import CutEnsemble, NoEnsemble
 from vidi.training.loop.progress import write_results
+from vidi.training.notes import CutEnsemble, NoEnsemble
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.progress import (

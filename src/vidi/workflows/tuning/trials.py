@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import GateError, VidiError
-from vidi.machine import Deadline, give_memory_back
+from vidi.machine import Deadline, give_memory_back, is_memory_shortage
 from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress, SearchProgress
-from vidi.training.loop.shortage import is_memory_shortage
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
