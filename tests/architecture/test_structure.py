@@ -7,7 +7,17 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from tools.measure_house import MODULES, SOURCE, functions, imports, options, parsed, private_names, text_of
+from tools.measure_house import (
+    MODULES,
+    SOURCE,
+    folder_cycles,
+    functions,
+    imports,
+    options,
+    parsed,
+    private_names,
+    text_of,
+)
 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich", "filelock", "yaml"}
@@ -63,6 +73,10 @@ def test_no_modules_import_each_other_not_even_late_or_for_types_alone():
     except CycleError as error:
         cycle = error.args[1]
     assert cycle == []
+
+
+def test_no_folders_import_each_other():
+    assert folder_cycles(imports()) == []
 
 
 def test_libraries_are_used_by_their_public_names():

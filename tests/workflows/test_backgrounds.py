@@ -8,9 +8,9 @@ from tests.workflows.heard import Heard
 
 from vidi.errors import DataError, UsageError
 from vidi.workflows.interaction.events import SILENCE
-from vidi.workflows.pretrained.backgrounds import check_backgrounds
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.run.learning.backgrounds import check_backgrounds
 from vidi.workflows.run.plan import read_and_plan
 
 

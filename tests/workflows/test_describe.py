@@ -6,7 +6,7 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data
-from vidi.workflows.run.learn import describe_preparation
+from vidi.workflows.run.learning.learn import describe_preparation
 from vidi.workflows.run.prepare import check_images, split_images
 from vidi.workflows.run.read import find_images
 

@@ -22,7 +22,7 @@ from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.run.budget import seconds_for_member
-from vidi.workflows.run.ensemble import require_ensemble
+from vidi.workflows.run.learning.ensemble import require_ensemble
 from vidi.workflows.train import resume, train
 
 SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none", "precision": "float32"}

@@ -18,12 +18,12 @@ from vidi.model_file.read import read_model
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import skipping
-from vidi.workflows.pretrained import head
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Diagnostics, TrainRequest
 from vidi.workflows.run.budget import Budget
-from vidi.workflows.studies.label_errors import choose_dropped
+from vidi.workflows.run.learning import head
+from vidi.workflows.run.learning.label_errors import choose_dropped
 from vidi.workflows.train import Run, resume, train
 
 pytestmark = [

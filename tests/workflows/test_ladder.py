@@ -16,12 +16,11 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.training.traits import DataTraits
 from vidi.workflows import train as story
-from vidi.workflows.pretrained import backbones
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run import ladder
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.ladder import plan_ladder, why_too_short
+from vidi.workflows.run.learning import backbones, ladder
+from vidi.workflows.run.learning.ladder import plan_ladder, why_too_short
 from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.usefixtures("undrawn")

@@ -17,9 +17,9 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.heads import features as of_heads
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import Event, Events, FeaturesComputed
-from vidi.workflows.pretrained import backbones
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.run.learning import backbones
 from vidi.workflows.train import Run, resume, train
 
 pytestmark = [

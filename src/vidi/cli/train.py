@@ -66,11 +66,11 @@ def train(
     if ray is not None:
         _refuse_ray_beside({"--preview": preview, "--find-lr": find_rate})
     if preview is not None:
-        from vidi.workflows.studies.preview import write_preview
+        from vidi.workflows.run.preview import write_preview
 
         return events.say(f"written: {write_preview(request, preview)}")
     if find_rate is not None:
-        from vidi.workflows.studies.learning_rate import write_rate_range
+        from vidi.workflows.run.learning_rate import write_rate_range
 
         click.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")

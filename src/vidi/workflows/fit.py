@@ -17,13 +17,13 @@ from vidi.training.heads.on_features import train_on_features
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.pretrained.backbones import AUTO, candidates_for
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.given import as_truth, find_given, prepare_given
-from vidi.workflows.run.learn import as_training_data, learn
+from vidi.workflows.run.learning.backbones import AUTO, candidates_for
+from vidi.workflows.run.learning.learn import as_training_data, learn
 from vidi.workflows.run.plan import choose_recipe, find_ladder
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.publish import finished_bytes, publish_unfinished

@@ -35,8 +35,8 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context, open_cache
-from vidi.workflows.run.ensemble import forget_members
 from vidi.workflows.run.evaluate import evaluate_model
+from vidi.workflows.run.learning.ensemble import forget_members
 from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished

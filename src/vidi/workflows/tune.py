@@ -30,7 +30,7 @@ from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.tune import TuneRequest, request_from
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.context import Context, open_cache
-from vidi.workflows.run.learn import image_weights, keep_preparation
+from vidi.workflows.run.learning.learn import image_weights, keep_preparation
 from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.read import Found, find_images

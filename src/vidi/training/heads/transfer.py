@@ -1,6 +1,6 @@
 """Transfer learning's first rung: a network that was trained on other images, and a new linear head."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -143,6 +143,23 @@ def fit_again(
     labels = truth.labels
     weights = class_weights(labels, data.class_count, kind=weighting)[labels] * data.weights_of(rows)
     return fit_one_head(features, labels, best, class_count=data.class_count, weights=weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Head:
+    """Everything that a head is fitted from, to fit it again on fewer or more images."""
+
+    network: Classifier
+    features: NDArray[np.float32]  # (rows, features)
+    rows: NDArray[np.int64]
+    data: TrainingData
+    fold_of: NDArray[np.int64]
+    best: HeadTrial  # kind and strength
+    weighting: str  # of the classes
+
+    def fitted_on(self, known: NDArray[np.bool_]) -> LinearHead:
+        """Fit a head of the same kind on some of the images, (rows,) bool."""
+        return fit_again(self.features[known], self.rows[known], self.data, self.best, weighting=self.weighting)
 
 
 def with_head(

@@ -1,1 +1,1 @@
-"""The steps of a training run, from the plan to the published model file."""
+"""The stages of a training run: read, check, split, learn (`workflows/run/learning/`), calibrate, test, report."""

@@ -29,7 +29,7 @@ from vidi.workflows.run.known import (
     find_strangers,
     known_to,
 )
-from vidi.workflows.run.learn import needs_folds
+from vidi.workflows.run.learning.learn import needs_folds
 from vidi.workflows.run.out_of_fold import answer_out_of_fold
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.reference import reference_for

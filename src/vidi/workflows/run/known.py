@@ -17,7 +17,7 @@ from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import counter_examples_used
 from vidi.workflows.run.answers import deal_counter_examples, frame_counter_examples
-from vidi.workflows.run.learn import as_training_data, images_for_novelty, needs_folds
+from vidi.workflows.run.learning.learn import as_training_data, images_for_novelty, needs_folds
 from vidi.workflows.run.prepare import Prepared
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`

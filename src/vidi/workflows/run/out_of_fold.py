@@ -17,10 +17,10 @@ from vidi.workflows.interaction.progress import trainings_for_calibration
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data, describe_model
 from vidi.workflows.run.known import Distances, Strangers, embed_known
-from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.learning.label_errors import study_labels
+from vidi.workflows.run.learning.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.reference import not_learnt_before
-from vidi.workflows.studies.label_errors import study_labels
 
 
 def answer_out_of_fold(

@@ -17,14 +17,14 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
-from vidi.workflows.pretrained.affordable import affordable
-from vidi.workflows.pretrained.backbones import AUTO, MOST_FOR_PAIRS, NONE, Candidate, backbone_recipe, candidates_for
-from vidi.workflows.pretrained.backgrounds import check_backgrounds
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.ensemble import require_ensemble
-from vidi.workflows.run.ladder import Ladder, plan_ladder
+from vidi.workflows.run.learning.affordable import affordable
+from vidi.workflows.run.learning.backbones import AUTO, MOST_FOR_PAIRS, NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.run.learning.backgrounds import check_backgrounds
+from vidi.workflows.run.learning.ensemble import require_ensemble
+from vidi.workflows.run.learning.ladder import Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.run.start import read_start

@@ -18,7 +18,7 @@ from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model, files_learnt_from
 from vidi.workflows.run.known import Calibrated
-from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.learning.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 
 IMAGE_COUNT, LEAST_COUNT = 32, 8  # images that both answer: fewer of large ones, since short budgets feel it

@@ -23,8 +23,8 @@ from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.evaluate import Tested
 from vidi.workflows.run.known import Calibrated
+from vidi.workflows.run.learning.label_errors import read_study
 from vidi.workflows.run.prepare import Prepared
-from vidi.workflows.studies.label_errors import read_study
 
 
 def report_run(

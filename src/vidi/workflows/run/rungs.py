@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.pretrained.head import learn_by_features
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.ensemble import learn_once_or_more, noting_no_ensemble
-from vidi.workflows.run.ladder import climb
-from vidi.workflows.run.learn import keep_preparation
+from vidi.workflows.run.learning.ensemble import learn_once_or_more, noting_no_ensemble
+from vidi.workflows.run.learning.head import learn_by_features
+from vidi.workflows.run.learning.ladder import climb
+from vidi.workflows.run.learning.learn import keep_preparation
+from vidi.workflows.run.learning.studies import study_beforehand
 from vidi.workflows.run.plan import RunPlan
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.start import read_start
-from vidi.workflows.studies.features import study_beforehand
 
 
 def begin_run(context: Context, job: RunPlan, prepared: Prepared) -> Prepared:

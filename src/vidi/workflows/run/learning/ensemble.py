@@ -29,7 +29,7 @@ from vidi.workflows.interaction.progress import (
 )
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import CHECKPOINT, as_training_data, fold_work, learn
+from vidi.workflows.run.learning.learn import CHECKPOINT, as_training_data, fold_work, learn
 from vidi.workflows.run.prepare import Prepared
 
 MOST_MEMBERS = 20

@@ -12,8 +12,8 @@ from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.workflows.interaction.progress import only_some_affordable, seen_smaller
-from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 from vidi.workflows.run.budget import COMFORTABLE, SOON_DONE, TABLE
+from vidi.workflows.run.learning.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 
 MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
 TABLE_AREA = 320 * 224  # pixels, of the images that the table's time for features is about

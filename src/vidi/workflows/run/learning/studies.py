@@ -19,7 +19,9 @@ from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.subsamples import answer_out_of_fold, errors_by_size, reduce_features
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.progress import TOO_FEW_TO_STUDY, computing_for_studies
-from vidi.workflows.pretrained.backbones import (
+from vidi.workflows.requests.train import Diagnostics
+from vidi.workflows.run.context import Context
+from vidi.workflows.run.learning.backbones import (
     backbone_recipe,
     candidates_for,
     choose_backbone,
@@ -27,10 +29,8 @@ from vidi.workflows.pretrained.backbones import (
     groups_of,
     learnt_rows,
 )
-from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.learning.label_errors import keep_study, read_study, study_labels, tell_suspects
 from vidi.workflows.run.prepare import Prepared, reframe
-from vidi.workflows.studies.label_errors import keep_study, read_study, study_labels, tell_suspects
 
 CURVE = "learning_curve"  # its place in study.json and metrics.json
 USUAL_STRENGTH = 100.0  # of a multinomial head, where none was tried

@@ -17,12 +17,14 @@ from vidi.networks.lite import BLOCK_FEATURES, FEATURES
 from vidi.networks.pretrained.backbone import set_head
 from vidi.networks.pretrained.packaged import PACKAGES, PAIRS
 from vidi.training.heads.linear import HEADS, ChosenHead
-from vidi.training.heads.transfer import frozen_backbone, learn_head, with_head
+from vidi.training.heads.transfer import Head, frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.progress import class_weights_line, head_line, skipping
 from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.pretrained.backbones import (
+from vidi.workflows.requests.train import Diagnostics
+from vidi.workflows.run.context import Context
+from vidi.workflows.run.learning.backbones import (
     Candidate,
     ChosenBackbone,
     choose_backbone,
@@ -30,13 +32,10 @@ from vidi.workflows.pretrained.backbones import (
     groups_of,
     learnt_rows,
 )
-from vidi.workflows.pretrained.fitted import Head
-from vidi.workflows.pretrained.hard_negatives import learn_background
-from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import ANSWERED_AFTER, as_training_data
+from vidi.workflows.run.learning.hard_negatives import learn_background
+from vidi.workflows.run.learning.learn import ANSWERED_AFTER, as_training_data
+from vidi.workflows.run.learning.studies import USUAL_STRENGTH, Features, study_features
 from vidi.workflows.run.prepare import Beginning, Prepared, reframe
-from vidi.workflows.studies.features import USUAL_STRENGTH, Features, study_features
 
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 

@@ -17,7 +17,7 @@ from vidi.workflows.interaction.progress import TRYING_RATES, falling_rate, no_f
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.context import Context, open_cache
-from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.learning.learn import as_training_data
 from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder
 from vidi.workflows.run.prepare import check_images, split_images
 from vidi.workflows.run.read import find_images

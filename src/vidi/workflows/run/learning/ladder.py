@@ -24,8 +24,8 @@ from vidi.workflows.interaction import progress as words
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.ensemble import has_begun, learn_once_or_more, noting_no_ensemble
-from vidi.workflows.run.learn import training_until
+from vidi.workflows.run.learning.ensemble import has_begun, learn_once_or_more, noting_no_ensemble
+from vidi.workflows.run.learning.learn import training_until
 from vidi.workflows.run.prepare import Prepared, reframe
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …

@@ -21,13 +21,13 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.data import class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
+from vidi.training.heads.transfer import Head
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.progress import background_result, background_round
 from vidi.workflows.locating.search import class_of_nothing
-from vidi.workflows.pretrained.backgrounds import read_backgrounds
-from vidi.workflows.pretrained.fitted import Head
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.learning.backgrounds import read_backgrounds
 from vidi.workflows.run.prepare import Prepared
 
 MOST_ROUNDS = 6

@@ -27,7 +27,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import CHANCE, chosen_network, compared_networks, pair_left_out, usual_stays
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.learning.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 
 AUTO = "auto"  # of the weights that lie in packages, those that win

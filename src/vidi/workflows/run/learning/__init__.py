@@ -1,0 +1,1 @@
+"""How a run learns: a head on pretrained features, fine-tuning, from scratch or an ensemble; studies of its images."""
