@@ -62,7 +62,7 @@ def test_trained_numbers_add_up_to_those_of_the_network(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["textbook", "dense", "compact", "lite0", "resnet50"])
 def test_work_is_what_torch_does(name):
-    network = blank_network(name, image_size=SIZE, class_count=3, options=NETWORKS[name])
+    network = blank_network(name, image_size=SIZE, class_count=3, options=NETWORKS[name]).eval()
 
     layers = describe_graph(dissect_network(to_onnx(network, SIZE)))
 

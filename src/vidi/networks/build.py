@@ -65,7 +65,9 @@ def design_network(
 def blank_network(
     name: str, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions | None = None
 ) -> Classifier:
-    """A network whose weights are all 0: for its layers and shapes, at once even where there are very many weights.
+    """A network whose weights are all 0: for its layers and shapes, or for weights that are loaded into it.
+
+    Nothing is drawn, which takes a while where there are very many weights. A network of timm has its own values.
 
     Raises:
         UnknownNameError, UsageError: as `build_network`.
@@ -76,7 +78,7 @@ def blank_network(
         with torch.no_grad():
             for tensor in (*network.parameters(), *network.buffers()):
                 tensor.zero_()
-    return network.eval()
+    return network
 
 
 def initialise(network: nn.Module, *, seed: int) -> None:

@@ -56,7 +56,13 @@ def find_rate(
     tune_allocator()
     recipe = with_engine(replace(recipe, schedule="constant", averaging=0.0, learning_rate=SMALLEST))
     normalisation = normalisation_for(recipe, data)
-    state = new_state(recipe, class_count=data.class_count, plan=Plan(steps), engine=engine_of(recipe))
+    state = new_state(
+        recipe,
+        class_count=data.class_count,
+        plan=Plan(steps),
+        engine=engine_of(recipe),
+        blank=data.initial is not None,
+    )
     fill_in(state.network, data, normalisation=normalisation, engine=engine_of(recipe))
     weights = torch.from_numpy(class_weights(data.strata[data.train_rows], data.class_count))
     rates: list[float] = []

@@ -13,7 +13,7 @@ from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.truth import OneClass
-from vidi.networks.build import build_network
+from vidi.networks.build import blank_network
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.networks.side_by_side import Network
@@ -191,7 +191,13 @@ def _begun(
         # An epoch at least: the first steps' own times correct it, and the deadline holds in any case.
         steps = min(steps, max(per_epoch, int(max(deadline.seconds_left(), 0) / (seconds * recipe.batch))))
         recipe = fit_to_epochs(recipe, steps / per_epoch)
-    state = new_state(recipe, class_count=arrays.class_count, plan=Plan(steps), engine=engine_of(recipe))
+    state = new_state(
+        recipe,
+        class_count=arrays.class_count,
+        plan=Plan(steps),
+        engine=engine_of(recipe),
+        blank=arrays.initial is not None,
+    )
     left = fill_in(state.network, arrays, normalisation=normalisation, engine=engine_of(recipe))
     if left:
         state.notes.append(NewLayers(tuple(left)))
@@ -223,7 +229,7 @@ def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[Sta
             f"{folder.name}: {difference}", "Resume with the original data and options, or start a new run."
         )
     saved, notes = moved_here(saved)
-    state = new_state(saved, class_count=arrays.class_count, plan=Plan(1), engine=engine_of(saved))
+    state = new_state(saved, class_count=arrays.class_count, plan=Plan(1), engine=engine_of(saved), blank=True)
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     if checkpoint.fault:
         state.notes.append(OlderCheckpoint(checkpoint.fault, file=PREVIOUS_NAME))
@@ -251,7 +257,7 @@ def _recipe_difference(saved: Recipe, given: Recipe) -> str:
 def _trained(
     state: State, arrays: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
 ) -> TrainedNetwork:
-    network = build_network(
+    network = blank_network(
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )
     network.load_state_dict(state.best)

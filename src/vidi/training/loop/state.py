@@ -11,7 +11,7 @@ from torch import Tensor, nn, optim
 
 from vidi.errors import UsageError
 from vidi.machine import Deadline
-from vidi.networks.build import build_network
+from vidi.networks.build import blank_network, build_network
 from vidi.networks.from_onnx import start_from
 from vidi.networks.layers import Classifier, ConvNorm
 from vidi.networks.whitening import fit_whitening
@@ -98,15 +98,25 @@ class State:
             self.best[name].copy_(tensor)
 
 
-def new_state(recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = ON_PROCESSOR) -> State:
-    """A network with its first weights, and an optimizer that has not stepped yet."""
-    network = build_network(
-        recipe.network,
-        image_size=recipe.image_size,
-        class_count=class_count,
-        options=recipe.options,
-        seed=recipe.seed,
-    )
+def new_state(
+    recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = ON_PROCESSOR, blank: bool = False
+) -> State:
+    """A network and an optimizer that has not stepped yet.
+
+    Args:
+        recipe: the network, its seed and the optimizer.
+        class_count: number of classes.
+        plan: of the training.
+        engine: whose device and memory format the network gets.
+        blank: its weights stay 0, since all of them are loaded afterwards.
+    """
+    size, options = recipe.image_size, recipe.options
+    if blank:
+        network = blank_network(recipe.network, image_size=size, class_count=class_count, options=options)
+    else:
+        network = build_network(
+            recipe.network, image_size=size, class_count=class_count, options=options, seed=recipe.seed
+        )
     hold_still(network, recipe)
     layout = torch.channels_last if engine.channels_last else torch.contiguous_format
     network.to(engine.device).to(memory_format=layout)  # type: ignore[call-overload]

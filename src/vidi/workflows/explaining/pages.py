@@ -137,7 +137,7 @@ def describe_architecture(name: str) -> ShownNetwork:
     from vidi.networks.to_onnx import to_onnx
 
     size = USUAL_SIZES.get(name, PUBLISHED_SIZE)
-    network = blank_network(name, image_size=size, class_count=USUAL_CLASSES)
+    network = blank_network(name, image_size=size, class_count=USUAL_CLASSES).eval()
     layers = describe_graph(dissect_network(to_onnx(network, size)))
     return show_network(layers, image_size=size, class_count=USUAL_CLASSES, with_filters=False)
 

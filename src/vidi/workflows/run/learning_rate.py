@@ -9,8 +9,9 @@ from vidi.errors import UsageError
 from vidi.figures.drawing import side_by_side
 from vidi.figures.training import draw_rate_range
 from vidi.files import escape_path
-from vidi.networks.pretrained.backbone import with_weights
+from vidi.networks.build import build_network
 from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.pretrained.weights import begin_with
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import TRYING_RATES, falling_rate, no_falling_rate
@@ -64,12 +65,11 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
         prepared = split_images(checked, context)
     data = as_training_data(prepared)
     if is_pretrained:
-        network = with_weights(
-            read_pretrained(recipe.pretrained),
-            image_size=recipe.image_size,
-            class_count=data.class_count,
-            options=recipe.options,
+        weights = read_pretrained(recipe.pretrained)
+        network = build_network(
+            weights.network, image_size=recipe.image_size, class_count=data.class_count, options=recipe.options
         )
+        begin_with(network, weights)  # the head for these classes stays as it was drawn
         data = replace(data, initial=network.state_dict())
     with stop_on_signal() as should_stop:
         rates = find_rate(data, recipe, on_step=partial(events.count, TRYING_RATES), should_stop=should_stop)
