@@ -16,9 +16,7 @@ from vidi.data.read import read_dataset
 from vidi.data.splitting.split import split_dataset
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
-from vidi.images.limits import DecodeOptions
 from vidi.images.reading import DecodeJob, OneFile, ReadImage, read_one
-from vidi.images.store import ImageStore
 from vidi.report.words.findings import check_document
 
 
@@ -225,9 +223,9 @@ def kept_check(root: Path, cache: PixelCache) -> CheckResult:
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     read = checking.read_images
 
-    def refuse(store: ImageStore, paths: list[str], *, options: DecodeOptions) -> Iterator[ReadImage]:
+    def refuse(job: DecodeJob, paths: list[str]) -> Iterator[ReadImage]:
         assert paths == ["dogs/text.jpg"], "a file was decoded again"  # a refused one is asked again: it may be mended
-        return read(store, paths, options=options)
+        return read(job, paths)
 
     monkeypatch.setattr(checking, "read_images", refuse)
 
