@@ -22,7 +22,7 @@ from tests.docs.workshop import put
 from tests.model_file.tiny import tiny_metadata, tiny_network
 from tests.processes import PATIENCE, free_port
 from vidi.model_file.write import write_model
-from vidi.serving.documents.examples import FILES
+from vidi.serving.routes.docs_page import FILES
 
 PAGE = (ROOT / "docs" / "how-to" / "serve.md").read_text("utf-8").partition("## Open Inference Protocol")[0]
 ADDRESS = "localhost:8000"  # as the page says it

@@ -20,8 +20,8 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.processes import PATIENCE, free_port
 
-from vidi.serving.documents.operations import own_paths
 from vidi.serving.engine.telemetry import ServerMetrics
+from vidi.serving.routes.openapi import own_paths
 from vidi.serving.settings import Settings
 
 ROOT = Path(__file__).parents[2]

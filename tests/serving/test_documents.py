@@ -20,24 +20,20 @@ from tests.model_file.tiny import tiny_model
 from tests.report.screens import BROWSER, clipped, shown_by_browser
 from tests.serving.asked import Client, asked
 from vidi.images.statistics import QUALITIES
-from vidi.serving.application import application, service_of
-from vidi.serving.asked import Images, IndexBody, read_query
-from vidi.serving.documents.examples import Call, example
-from vidi.serving.documents.inference import MODEL_ROUTES
-from vidi.serving.documents.openapi import openapi_document
-from vidi.serving.documents.operations import PIXEL
-from vidi.serving.documents.page import documentation_page, security_policy
+from vidi.serving.application import OTHER, application, route_of, service_of
+from vidi.serving.bodies import read_json
 from vidi.serving.engine.models import open_served
 from vidi.serving.engine.recording import SentAnswers
 from vidi.serving.engine.telemetry import RequestLog
-from vidi.serving.feedback import read_feedback
-from vidi.serving.inference.request import InferenceRequest
-from vidi.serving.json_body import read_json
 from vidi.serving.problems import PROBLEMS, Problem
+from vidi.serving.routes.docs_page import Call, documentation_page, example, security_policy
+from vidi.serving.routes.feedback import read_feedback
 from vidi.serving.routes.inference import NOT_OFFERED
+from vidi.serving.routes.inference_request import IndexBody, InferenceRequest
+from vidi.serving.routes.openapi import MODEL_ROUTES, PIXEL, openapi_document
 from vidi.serving.routes.page import public_paths
+from vidi.serving.routes.predict import Images, read_query
 from vidi.serving.settings import Settings
-from vidi.serving.watching import OTHER, route_of
 
 IMAGE = encoded(draw("disc", size=(16, 16)), format="PNG")
 HOSTILE = ["<script>document.title='broken'</script>", "</style><img src=x onerror=\"document.title='broken'\">"]

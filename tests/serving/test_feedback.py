@@ -27,8 +27,8 @@ from vidi.serving.application import application, service_of
 from vidi.serving.engine.models import ServedModel, open_served
 from vidi.serving.engine.recording import Recorder
 from vidi.serving.engine.service import Service
-from vidi.serving.feedback import Allowance, source_of
 from vidi.serving.problems import Problem
+from vidi.serving.routes.feedback import Allowance, source_of
 from vidi.serving.settings import Settings
 
 IMAGE = encoded(draw("disc"), format="PNG")

@@ -6,8 +6,7 @@ import pytest
 
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import loaded, next_match, served
-from vidi.serving.engine.models import ModelTable, open_served
-from vidi.serving.engine.reload import Reloader
+from vidi.serving.engine.models import ModelTable, Reloader, open_served
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 

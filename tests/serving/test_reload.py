@@ -10,8 +10,7 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError, VidiError
 from vidi.files import write_whole
 from vidi.images.framing import Framing
-from vidi.serving.engine.models import ModelTable, open_served
-from vidi.serving.engine.reload import Reloader, TrialLimits, try_model
+from vidi.serving.engine.models import ModelTable, Reloader, TrialLimits, open_served, try_model
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import json
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from vidi.serving.application import service_of
+from vidi.serving.application import Watched, service_of
 from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.telemetry import RequestLog
-from vidi.serving.watching import Watched
 
 
 def test_a_client_that_leaves_is_not_counted_as_a_failure_of_the_server():

@@ -1,25 +1,28 @@
-"""The ASGI app: routes, and what becomes of an error."""
+"""The ASGI app: routes, what becomes of an error, and each request counted, timed and logged."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vidi.model_file.values import Json
+from vidi.serving.bodies import problem_response
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.models import ModelTable, ServedModel, open_served
 from vidi.serving.engine.service import Service
-from vidi.serving.engine.telemetry import RequestLog
+from vidi.serving.engine.telemetry import RequestLog, trace_of
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.routes import documents, feedback, inference, page, train, v1
-from vidi.serving.routes.reading import problem_response
+from vidi.serving.routes import about, feedback, inference, page, predict
+from vidi.serving.routes.page import public_paths
 from vidi.serving.settings import Settings
-from vidi.serving.watching import Watched
 
 
 def app(models: "Mapping[str, Path | str]", settings: Settings | None = None) -> Starlette:
@@ -78,12 +81,11 @@ def application(service: Service, *middleware: Middleware) -> Starlette:
 
     made = Starlette(
         routes=[
-            *v1.routes(service),
+            *predict.routes(service),
             *feedback.routes(service),
             *inference.routes(service),
-            *documents.routes(service),
+            *about.routes(service),
             *page.routes(service),
-            *train.routes(service),
         ],
         lifespan=lifespan,
         middleware=[Middleware(Watched, service), *middleware],
@@ -109,3 +111,72 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_bug(_: Request, error: Exception) -> Response:
     """What nobody raised on purpose; the server writes the traceback."""
     return problem_response(Problem("internal-error", f"The server failed ({type(error).__name__}).", "Report it."))
+
+
+ROUTES = frozenset(
+    (
+        *("/", "/v1/predict", "/v1/models", "/v1/feedback", "/v1/answers"),
+        *("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"),
+    )
+)
+OTHER = "other"
+CLIENT_LEFT = 499  # as nginx counts it: the client left, or was cut, before its request was whole
+PAGE = "page"
+
+
+class Watched:
+    """An app whose requests are counted and logged."""
+
+    def __init__(self, app: ASGIApp, service: Service, *, now: Callable[[], float] = time.perf_counter) -> None:
+        self.app, self.service, self._now = app, service, now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = self._now(), 500
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen)
+        except ClientDisconnect:
+            status = CLIENT_LEFT
+            raise
+        finally:
+            self._tell(scope, status, self._now() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = route_of(scope["path"].removeprefix(scope.get("root_path", "")))
+        self.service.metrics.requests.labels(route, str(status)).inc()
+        self.service.metrics.seconds.labels(route).observe(seconds)
+        headers = dict(scope["headers"])
+        facts: dict[str, Json] = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "milliseconds": round(1000 * seconds, 2),
+            "trace": trace_of(headers.get(b"traceparent", b"").decode("latin-1")),
+        }
+        self.service.log.event("request", facts)
+
+
+def route_of(path: str) -> str:
+    """The route of a path, as counters name it: never the client's own text. The page's files are counted together.
+
+    >>> route_of("/v1/predict"), route_of("/v2/models/cats/infer"), route_of("/secret/../x")
+    ('/v1/predict', '/v2/models/{name}/infer', 'other')
+    """
+    if path in ROUTES:
+        return path
+    if path == "/models.json" or path in public_paths():
+        return PAGE
+    if path.startswith("/models/"):
+        return "/models/{name}"
+    if path.startswith("/v2"):
+        return "/v2/models/{name}/infer" if path.endswith("/infer") else "/v2"
+    return OTHER

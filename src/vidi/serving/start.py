@@ -15,9 +15,8 @@ from vidi.prediction.session import usual_providers
 from vidi.serving.application import application, service_of
 from vidi.serving.auth.access import Access, AccessOptions, choose_rules, open_access
 from vidi.serving.auth.middleware import AuthMiddleware
-from vidi.serving.engine.models import ServedModel, name_models, open_served
+from vidi.serving.engine.models import Reloader, ServedModel, name_models, open_served, try_model
 from vidi.serving.engine.recording import recording
-from vidi.serving.engine.reload import Reloader, try_model
 from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import LineWriter, RequestLog
 from vidi.serving.engine.training import Trainer, can_train

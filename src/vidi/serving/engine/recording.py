@@ -20,9 +20,9 @@ from vidi.log.answers import EMBEDDING, AnswerRows
 from vidi.log.writer import HandedOver, LogWriter
 from vidi.metrics.outputs import SOFTMAX
 from vidi.prediction.prediction import Prediction, decide
+from vidi.serving.bodies import Digest, misfit, read_json
 from vidi.serving.engine.engine import Classified, Rows
 from vidi.serving.engine.models import ModelTable, ServedModel
-from vidi.serving.json_body import Digest, misfit, read_json
 from vidi.serving.problems import Problem
 from vidi.workflows.requests.in_use import LogRequest
 

@@ -11,10 +11,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from vidi.errors import VidiError
+from vidi.serving.bodies import json_response
 from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.routes.reading import json_response
 from vidi.workflows.watching.picture import LivePicture
 
 START_SECONDS: Final = 30.0

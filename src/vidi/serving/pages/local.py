@@ -17,10 +17,10 @@ from vidi.files import is_full
 from vidi.log.records import LogUnavailableError
 from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
 from vidi.serving.auth.middleware import AuthMiddleware
+from vidi.serving.bodies import problem_response
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.protocol.server import run_server
-from vidi.serving.routes.reading import problem_response
 from vidi.serving.settings import Settings
 
 POLICY: Final = (

@@ -23,11 +23,10 @@ from vidi.labelling.opinions import Answer, Kind, Opinion
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
-from vidi.serving.json_body import read_json
+from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.routes.reading import json_response, read_body
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import commands_after, open_review

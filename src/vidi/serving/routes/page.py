@@ -1,4 +1,4 @@
-"""The routes of the page for people: its files, and the models as a browser loads them."""
+"""The routes of the page for people: its files, the models as a browser loads them, and the page's training."""
 
 import asyncio
 import functools
@@ -16,8 +16,11 @@ from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUME
 from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
 from vidi.model_file.values import canonical_json
 from vidi.serving.auth.hosts import is_loopback
+from vidi.serving.bodies import json_response, read_body
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.engine.service import Service
+from vidi.serving.engine.training import Trainer
+from vidi.serving.problems import Problem
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -46,6 +49,7 @@ def routes(service: Service) -> list[Route]:
         Route(f"/{MODELS_DOCUMENT}", _models(service, sender)),
         Route(MODELS + MODEL_DOCUMENT, _model_document(service, sender)),
         Route(MODELS + MODEL_FILE, _model_file(service, sender)),
+        *training_routes(service),
     ]
 
 
@@ -164,3 +168,44 @@ def _served(service: Service, request: Request) -> ServedModel:
 
 def _document(text: str, request: Request) -> PageFile:
     return _page_file(text.encode(), MEDIA_TYPES[".json"], is_compressed=_takes_gzip(request))
+
+
+# The report shows its own images and figures, and loads nothing.
+REPORT_POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
+
+def training_routes(service: Service) -> list[Route]:
+    """`/train`: none where the server does not train."""
+    trainer = service.trainer
+    if trainer is None:
+        return []
+    return [
+        Route("/train", _start_training(service, trainer), methods=["POST"]),
+        Route("/train", _training_state(trainer), methods=["GET"]),
+        Route("/train/report", _training_report(trainer), methods=["GET"]),
+    ]
+
+
+def _start_training(service: Service, trainer: Trainer) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        if request.headers.get("content-type") != "application/zip":
+            raise Problem("unsupported-media-type", "Images to learn from come as application/zip.")
+        body = await read_body(request, most=service.settings.body_bytes)
+        trainer.start(body)
+        return json_response(trainer.as_json(), status=202)
+
+    return endpoint
+
+
+def _training_state(trainer: Trainer) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return json_response(trainer.as_json())
+
+    return endpoint
+
+
+def _training_report(trainer: Trainer) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return Response(trainer.report(), media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+
+    return endpoint

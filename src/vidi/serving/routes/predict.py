@@ -1,8 +1,19 @@
-"""`POST /v1/predict`: images in, the document of `vidi predict --json` out."""
+"""`POST /v1/predict`: a query and images in, the document of `vidi predict --json` out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+import python_multipart
+from msgspec import Meta, Struct
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from vidi.errors import ImageError, ModelError, VidiError
 from vidi.explanation.maps import labels_shown, regions_as_json
@@ -11,17 +22,246 @@ from vidi.metrics.arrays import Floats
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.stream import Answer
-from vidi.serving.asked import Asked
+from vidi.serving.bodies import json_response, misfit, read_body, read_json
 from vidi.serving.engine.engine import AnswerEngine, Classified, classify_files
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.engine.recording import Recorder
+from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import ANSWERED, REFUSED
 from vidi.serving.problems import Problem, UnusableImages
-from vidi.serving.routes.bodies import Document, Row, SentImage
 from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
 from vidi.workflows.locating.output import as_json
 from vidi.workflows.locating.search import Find, finder, search_image
 from vidi.workflows.requests.locate import LocateRequest
+
+_BARE: Final = re.compile(r'(?!null)[^\s"]+')  # what is no text
+
+
+class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of a request for predictions."""
+
+    model: Annotated[str | None, Meta(description="Which model is asked.")] = None
+    top: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)] | None,
+        Meta(description="Number of most probable classes to give; all by default."),
+    ] = None
+    locate: Annotated[bool, Meta(description="Search for boxes as well.")] = False
+    by: Annotated[
+        Literal["windows", "evidence"] | None,
+        Meta(description="How boxes are searched for; as `vidi locate` by default."),
+    ] = None
+    least: Annotated[float, Meta(gt=0, le=1, description="Least probability of a box.")] = 0.5
+    explain: Annotated[Literal["evidence"] | None, Meta(description="Give the class evidence of each region.")] = None
+
+
+class Images(Struct, forbid_unknown_fields=True):
+    """Images in JSON."""
+
+    images: Annotated[list[bytes], Meta(min_length=1, description="Encoded files, such as JPEG, in base64.")]
+
+
+_TYPES: Final = {one.name: one.type for one in msgspec.structs.fields(Asked)}
+
+
+def read_query(pairs: Sequence[tuple[str, str]]) -> Asked:
+    """The query of a request; strict, so that a slip of the pen is no silent default.
+
+    Raises:
+        Problem: a name is unknown or stands there twice, or a value cannot be used.
+
+    >>> read_query([("top", "3"), ("locate", "true")]).locate
+    True
+    """
+    given: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in _TYPES:
+            raise misfit(f"The query has an unknown name {name[:60]!r}", f"Known: {', '.join(_TYPES)}.")
+        if name in given:
+            raise misfit(f"The query names {name!r} twice", "Name it once.")
+        given[name] = _value(name, value)
+    return Asked(**given)
+
+
+def _value(name: str, text: str) -> Any:
+    """A text as it is, where texts are taken; else a number, or true or false, as JSON writes them."""
+    try:
+        return msgspec.convert(text, _TYPES[name])
+    except msgspec.ValidationError as error:
+        if not _BARE.fullmatch(text):
+            raise misfit(f"{name}={text[:60]!r}: {error}") from error
+    try:
+        return msgspec.json.decode(text, type=_TYPES[name])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise misfit(f"{name}={text[:60]!r}: {error}") from error
+
+
+FIELD = "image"  # of a form
+LEAST_REMEDY = 'Send image/*, a form with fields called `image`, or JSON: {"images": [base64, …]}.'
+MOST_PARTS_BESIDE = 16  # fields of a form beside its images
+MOST_PART_HEADERS = 8_192  # bytes
+ACCEPTED = "image/*, application/octet-stream, multipart/form-data, application/json"
+Row: TypeAlias = dict[str, object]  # one image's
+Document: TypeAlias = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """One encoded image of a request."""
+
+    name: str  # what the answer calls it: the form's file name, or its number
+    data: bytes
+
+
+def read_images(body: bytes, content_type: str, *, most: int) -> list[SentImage]:
+    """The images in a request's body.
+
+    Args:
+        body: all of it.
+        content_type: the request's header.
+        most: images that one request may hold.
+
+    Raises:
+        Problem: the type is not one that is read, the body is not what its type says, or it holds no or too many
+            images.
+    """
+    kind, options = parse_options_header(content_type)
+    media_type = kind.decode("latin-1").lower()
+    if media_type.startswith("image/") or media_type == "application/octet-stream":
+        images = [SentImage("image-1", body)] if body else []
+    elif media_type == "multipart/form-data":
+        images = _from_form(body, options, most=most)
+    elif media_type == "application/json":
+        images = _from_json(body, most=most)
+    else:
+        what = f"The type {media_type[:60]!r} is" if media_type else "A body without a Content-Type is"
+        raise Problem("unsupported-media-type", f"{what} not read.", LEAST_REMEDY, headers={"Accept-Post": ACCEPTED})
+    if not images:
+        raise Problem("invalid-input", "The request holds no image.", LEAST_REMEDY)
+    return images
+
+
+def _from_json(body: bytes, *, most: int) -> list[SentImage]:
+    sent = read_json(body, Images).images
+    _check_count(len(sent), most)
+    return [SentImage(f"image-{number}", data) for number, data in enumerate(sent, start=1)]
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise Problem("invalid-input", f"The request holds {count} images; at most {most} are taken.", "Send fewer.")
+
+
+@dataclass(slots=True)
+class _FormPart:
+    """What is known of the part of a form that is being read."""
+
+    headers: dict[str, bytes] = field(default_factory=dict)
+    name: bytes = b""
+    value: bytes = b""
+    header_bytes: int = 0
+    content: list[bytes] = field(default_factory=list)
+
+
+class _Form:
+    """The images of a form, collected while its parser calls."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.images: list[SentImage] = []
+        self._parts = 0
+        self._part = _FormPart()
+        self.is_whole = False
+
+    def callbacks(self) -> dict[str, Callable[..., None]]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._name,
+            "on_header_value": self._value,
+            "on_header_end": self._end_header,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._whole,
+        }
+
+    def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > self.most + MOST_PARTS_BESIDE:
+            raise Problem("invalid-input", f"The form has more than {self._parts - 1} parts.", "Send fewer.")
+        self._part = _FormPart()
+
+    def _count(self, start: int, end: int) -> None:
+        self._part.header_bytes += end - start
+        if self._part.header_bytes > MOST_PART_HEADERS:
+            raise Problem("bad-request", "The headers of a part of the form are too large.")
+
+    def _name(self, data: bytes, start: int, end: int) -> None:
+        self._count(start, end)
+        self._part.name += data[start:end]
+
+    def _value(self, data: bytes, start: int, end: int) -> None:
+        self._count(start, end)
+        self._part.value += data[start:end]
+
+    def _end_header(self) -> None:
+        part = self._part
+        part.headers[part.name.decode("latin-1").lower()] = part.value
+        part.name = part.value = b""
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._part.content.append(data[start:end])
+
+    def _end(self) -> None:
+        _, options = parse_options_header(self._part.headers.get("content-disposition", b""))
+        if options.get(b"name") != FIELD.encode():
+            return
+        _check_count(len(self.images) + 1, self.most)
+        name = options.get(b"filename", b"").decode("utf-8", "replace") or f"image-{len(self.images) + 1}"
+        self.images.append(SentImage(name, b"".join(self._part.content)))
+
+    def _whole(self) -> None:
+        self.is_whole = True
+
+
+def _from_form(body: bytes, options: Mapping[bytes, bytes], *, most: int) -> list[SentImage]:
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise Problem("bad-request", "The form's Content-Type states no boundary.")
+    form = _Form(most)
+    try:
+        parser = python_multipart.MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise Problem("bad-request", f"The form is not well made: {error}.") from error
+    if not form.is_whole:
+        raise Problem("bad-request", "The form ends before its last boundary.")
+    return form.images
+
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def routes(service: Service) -> list[Route]:
+    """The route, bound to what answers."""
+    return [Route("/v1/predict", _predict(service), methods=["POST"])]
+
+
+def _predict(service: Service) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        await service.stand()
+        asked = read_query(request.query_params.multi_items())
+        served = service.models.find(asked.model)
+        settings = service.settings
+        with service.slots.take() as slot:
+            body = await read_body(request, most=settings.body_bytes)
+            images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
+            work = predict(service.engine, served, images, asked, recorder=service.recorder)
+            with service.metrics.counting_refused(served.name):
+                predicted = await slot.within(settings.answer_seconds, work, request.receive)
+        service.metrics.count_images(served.name, predicted.outcomes)
+        return json_response(predicted.document)
+
+    return endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +303,6 @@ async def predict(
         raise unusable(classified[0].error)
     rows = [_row(*each, asked) for each in zip(images, classified, outcomes, strict=True)]
     if asked.locate:
-        from vidi.serving.routes.predict import add_boxes  # searching takes more of vidi than answering does
-
         await add_boxes(engine, served, images, rows, asked)
     document: Document = {
         "schema": SCHEMA_VERSION,

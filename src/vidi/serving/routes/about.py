@@ -1,4 +1,4 @@
-"""The routes that describe the server: OpenAPI for programs, a page for people."""
+"""What the server says of itself: its models, health and counters, OpenAPI for programs, and a page for people."""
 
 import re
 from collections.abc import Callable, Coroutine
@@ -8,12 +8,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from vidi.serving.bodies import json_response
 from vidi.serving.engine.service import Service
+from vidi.serving.engine.telemetry import MEDIA_TYPE
 from vidi.serving.routes.predict import served_document
-from vidi.serving.routes.reading import json_response
 
 if TYPE_CHECKING:
-    from vidi.serving.documents.schemas import Schema
+    from vidi.serving.routes.schemas import Schema
+
 
 ADDRESS = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._/-]*)?", re.ASCII)
 USUAL_ADDRESS = "http://localhost:8000"  # stands in examples where the request's Host header is odd
@@ -23,13 +25,46 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 def routes(service: Service) -> list[Route]:
     """The routes, each bound to what it describes."""
-    return [Route("/openapi.json", _openapi(service)), Route("/docs", _docs(service))]
+    return [
+        Route("/v1/models", _models(service)),
+        Route("/healthz", _health),
+        Route("/readyz", _ready(service)),
+        Route("/metrics", _metrics(service)),
+        Route("/openapi.json", _openapi(service)),
+        Route("/docs", _docs(service)),
+    ]
+
+
+def _models(service: Service) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return json_response({"models": [served_document(model) for model in service.models]})
+
+    return endpoint
+
+
+async def _health(_: Request) -> Response:
+    return json_response({"alive": True})
+
+
+def _ready(service: Service) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        is_ready, document = service.readiness()
+        return json_response(document, status=200 if is_ready else 503)
+
+    return endpoint
+
+
+def _metrics(service: Service) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return Response(service.metrics_text(), media_type=MEDIA_TYPE)
+
+    return endpoint
 
 
 def _document(service: Service, request: Request) -> "Schema":
     from importlib.metadata import version  # half of the descriptions' imports; few servers are ever asked for them
 
-    from vidi.serving.documents.openapi import openapi_document
+    from vidi.serving.routes.openapi import openapi_document
 
     names = [model.name for model in service.models]
     versions = [model.version for model in service.models]
@@ -53,7 +88,7 @@ def _openapi(service: Service) -> Endpoint:
 
 def _docs(service: Service) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        from vidi.serving.documents.page import documentation_page, security_policy
+        from vidi.serving.routes.docs_page import documentation_page, security_policy
 
         address = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
         page = documentation_page(

@@ -8,11 +8,11 @@ import msgspec
 from vidi.images.limits import NOTES, REASONS
 from vidi.log.writer import STATES
 from vidi.model_file.values import Json
-from vidi.serving.asked import Images, IndexBody
 from vidi.serving.engine.recording import SentAnswers
-from vidi.serving.feedback import FEEDBACK_PER_HOUR, SentFeedback
-from vidi.serving.inference.request import InferenceRequest, OfInput, OfOutput, OfRequest
 from vidi.serving.problems import PROBLEMS
+from vidi.serving.routes.feedback import FEEDBACK_PER_HOUR, SentFeedback
+from vidi.serving.routes.inference_request import IndexBody, InferenceRequest, OfInput, OfOutput, OfRequest
+from vidi.serving.routes.predict import Images
 from vidi.serving.settings import Settings
 
 Schema = dict[str, Json]

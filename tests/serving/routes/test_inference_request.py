@@ -10,14 +10,14 @@ import tritonclient.http as triton
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.serving.inference.request import (
+from vidi.serving.problems import PROBLEMS, Problem
+from vidi.serving.routes.inference_request import (
     AskedOutput,
     InferRequest,
     RequestLimits,
     decode_request,
     read_header_length,
 )
-from vidi.serving.problems import PROBLEMS, Problem
 
 LIMITS = RequestLimits(images=16, pixels=1_000)
 PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 3], "data": [1, 2, 3, 4, 5, 6]}

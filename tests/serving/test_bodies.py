@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from vidi.serving.json_body import MOST_CONTAINERS, SHORT_TEXT, read_json
+from vidi.serving.bodies import MOST_CONTAINERS, SHORT_TEXT, read_json
 from vidi.serving.problems import Problem
 
 SCALARS = (

@@ -15,8 +15,11 @@ from tests.model_file.tiny import tiny_metadata
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.walk import ValueInfo
 from vidi.prediction.prediction import decide
-from vidi.serving.inference.outputs import (
+from vidi.serving.bodies import MOST_VALUES
+from vidi.serving.problems import Problem
+from vidi.serving.routes.inference_answer import (
     InferResponse,
+    Tallies,
     choose_outputs,
     encode_response,
     make_tensors,
@@ -24,11 +27,7 @@ from vidi.serving.inference.outputs import (
     offered_outputs,
     rank_classes,
 )
-from vidi.serving.inference.request import AskedOutput, InferRequest
-from vidi.serving.inference.tally import Tallies
-from vidi.serving.inference.tensors import OutputTensor, texts
-from vidi.serving.json_body import MOST_VALUES
-from vidi.serving.problems import Problem
+from vidi.serving.routes.inference_request import AskedOutput, InferRequest, OutputTensor, texts
 
 PLAIN = tiny_metadata()
 LIMITS = VerdictLimits(

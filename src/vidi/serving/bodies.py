@@ -1,4 +1,4 @@
-"""JSON from strangers: a declared type is its parser and its schema, and every refusal says where the fault lies."""
+"""Bodies of requests, read within their limits and as declared types; documents and problems as responses."""
 
 import json
 from collections import Counter
@@ -6,8 +6,10 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
 
-from vidi.serving.problems import Problem
+from vidi.serving.problems import MEDIA_TYPE, Problem
 
 # Reading holds up all other requests: so many values take up to 30 ms.
 MOST_VALUES: Final = 300_000  # an image of 316 × 316 pixels as numbers
@@ -59,3 +61,45 @@ def _check_keys(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _ in pairs}) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise Problem("bad-request", f"An object of the JSON holds the key {twice[:60]!r} twice.", REMEDY)
+
+
+async def read_body(request: Request, *, most: int) -> bytes:
+    """All of a request's body.
+
+    Args:
+        request: whose body has not been read.
+        most: bytes that are taken.
+
+    Raises:
+        Problem: it is coded, or larger; a stated length is judged before anything is read.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise Problem("unsupported-media-type", f"A body coded as {coding[:60]!r} is not read.", "Send it as it is.")
+    stated = request.headers.get("content-length", "")
+    if stated.isdigit() and int(stated[:19]) > most:
+        raise too_large(most)
+    parts, length = [], 0
+    async for part in request.stream():
+        length += len(part)
+        if length > most:
+            raise too_large(most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def too_large(most: int) -> Problem:
+    """The problem of a body over the limit."""
+    return Problem("body-too-large", f"The body is over {most:,} bytes.", "Send fewer or smaller images.")
+
+
+def json_response(document: object, *, status: int = 200, media_type: str = "application/json") -> Response:
+    """A document as a response; NaN never stands in one."""
+    return Response(json.dumps(document, allow_nan=False), status, media_type=media_type)
+
+
+def problem_response(problem: Problem) -> Response:
+    """A problem as a response."""
+    response = json_response(problem.as_json(), status=problem.status, media_type=MEDIA_TYPE)
+    response.headers.update(problem.headers)
+    return response

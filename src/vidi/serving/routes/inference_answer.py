@@ -1,8 +1,8 @@
-"""The outputs of a model as the protocol offers them: the network's own, and vidi's answers as texts."""
+"""What the Open Inference Protocol says of a model: its outputs, its answers, its description and its statistics."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -13,9 +13,17 @@ from vidi.model_file.values import Json
 from vidi.model_file.walk import ValueInfo
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.predictor import ANSWERS
-from vidi.serving.inference.request import AskedOutput, InferRequest
-from vidi.serving.inference.tensors import OutputTensor, Values, texts, to_binary, to_json
 from vidi.serving.problems import Problem
+from vidi.serving.routes.inference_request import (
+    INPUT,
+    AskedOutput,
+    InferRequest,
+    OutputTensor,
+    Values,
+    texts,
+    to_binary,
+    to_json,
+)
 
 Rows = Mapping[str, NDArray[np.float32]]  # output of the network → (batch, …)
 
@@ -194,3 +202,179 @@ def encode_response(
     }
     header = json.dumps(document, allow_nan=False).encode("ascii")
     return InferResponse(body=b"".join([header, *parts]), header_length=len(header) if parts else None)
+
+
+@dataclass(slots=True)
+class Duration:
+    """How often something was done, and how long all of it took."""
+
+    count: int = 0
+    nanoseconds: int = 0
+
+    def add(self, nanoseconds: int) -> None:
+        """One more."""
+        self.count += 1
+        self.nanoseconds += nanoseconds
+
+    def as_json(self) -> dict[str, Json]:
+        """The protocol's form.
+
+        >>> Duration(2, 10).as_json()
+        {'count': 2, 'ns': 10}
+        """
+        return {"count": self.count, "ns": self.nanoseconds}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was inferred with one version of a model since the server began. For one thread."""
+
+    last_inference: int = 0  # milliseconds since 1970, UTC; 0: none
+    inference_count: int = 0  # images that were answered
+    execution_count: int = 0  # requests that were answered
+    success: Duration = field(default_factory=Duration)
+    fail: Duration = field(default_factory=Duration)
+    compute_input: Duration = field(default_factory=Duration)  # from the body to tensors or encoded files
+    compute_infer: Duration = field(default_factory=Duration)  # waiting for a free thread, decoding and the network
+    compute_output: Duration = field(default_factory=Duration)  # from the network's outputs to the body
+
+    def add_success(self, images: int, *, stages: tuple[int, int, int], now: int) -> None:
+        """Count a request that was answered.
+
+        Args:
+            images: in it.
+            stages: nanoseconds for input, inference and output.
+            now: milliseconds since 1970, UTC.
+        """
+        self.last_inference = now
+        self.inference_count += images
+        self.execution_count += 1
+        self.success.add(sum(stages))
+        for duration, nanoseconds in zip(
+            (self.compute_input, self.compute_infer, self.compute_output), stages, strict=True
+        ):
+            duration.add(nanoseconds)
+
+    def add_failure(self, nanoseconds: int) -> None:
+        """Count a request that was refused or failed."""
+        self.fail.add(nanoseconds)
+
+    def as_json(self) -> dict[str, Json]:
+        """The members of the protocol's `$model_stat` beside name and version; nothing is cached or queued apart."""
+        return {
+            "last_inference": self.last_inference,
+            "inference_count": self.inference_count,
+            "execution_count": self.execution_count,
+            "inference_stats": {
+                "success": self.success.as_json(),
+                "fail": self.fail.as_json(),
+                "queue": Duration().as_json(),
+                "compute_input": self.compute_input.as_json(),
+                "compute_infer": self.compute_infer.as_json(),
+                "compute_output": self.compute_output.as_json(),
+                "cache_hit": Duration().as_json(),
+                "cache_miss": Duration().as_json(),
+            },
+            "batch_stats": [],
+        }
+
+
+class Tallies:
+    """The tally of each version of each model."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str], Tally] = {}
+
+    def of(self, name: str, version: str) -> Tally:
+        """The tally of one version of a model; a new one where nothing was counted yet."""
+        return self._tallies.setdefault((name, version), Tally())
+
+
+# The repository's index is answered too; loading and unloading are not, and so the extension is not named.
+EXTENSIONS: Final = ("classification", "binary_tensor_data", "parameters", "model_configuration", "statistics")
+PLATFORM, BACKEND = "onnxruntime_onnx", "onnxruntime"
+_TYPES = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedModel:
+    """A model, as its documents show it."""
+
+    name: str
+    version: str
+    model_id: str
+    metadata: ModelMetadata
+    outputs: tuple[OfferedOutput, ...]
+
+
+def server_metadata(version: str) -> dict[str, Json]:
+    """The server: name, version of vidi, extensions.
+
+    >>> server_metadata("1.0")["name"]
+    'vidi'
+    """
+    return {"name": "vidi", "version": version, "extensions": list(EXTENSIONS)}
+
+
+def model_metadata(model: DescribedModel) -> dict[str, Json]:
+    """A model's version, input and outputs; -1 stands for any size.
+
+    The input may also be BYTES, shape (-1,), of encoded files.
+    """
+    return {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": PLATFORM,
+        "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
+        "outputs": [
+            {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)} for output in model.outputs
+        ],
+    }
+
+
+def model_config(model: DescribedModel, *, most_images: int) -> dict[str, Json]:
+    """A model's configuration in the form that Triton gives; shapes are those of one image.
+
+    Args:
+        model: that is described.
+        most_images: in one request.
+    """
+    height, width = model.metadata.framing.size
+    facts = {
+        "model_id": model.model_id,
+        "classes": json.dumps(list(model.metadata.classes)),
+        "size": json.dumps([height, width]),
+        "multi_label": json.dumps(model.metadata.multi_label),
+    }
+    return {
+        "name": model.name,
+        "platform": PLATFORM,
+        "backend": BACKEND,
+        "max_batch_size": most_images,
+        "input": [{"name": INPUT, "data_type": "TYPE_UINT8", "format": "FORMAT_NHWC", "dims": [-1, -1, 3]}],
+        "output": [
+            {"name": output.name, "data_type": _TYPES[output.datatype], "dims": list(output.shape[1:])}
+            for output in model.outputs
+        ],
+        "parameters": {name: {"string_value": text} for name, text in facts.items()},
+    }
+
+
+def index_entry(name: str, version: str, *, reasons: Sequence[str] = ()) -> dict[str, Json]:
+    """A model in the repository's index.
+
+    Args:
+        name: of the model.
+        version: of the model.
+        reasons: why it is not ready; none where it is.
+
+    >>> index_entry("cats", "run-1")
+    {'name': 'cats', 'version': 'run-1', 'state': 'READY', 'reason': ''}
+    """
+    state = "UNAVAILABLE" if reasons else "READY"
+    return {"name": name, "version": version, "state": state, "reason": "; ".join(reasons)}
+
+
+def model_statistics(name: str, version: str, tally: Tally) -> dict[str, Json]:
+    """What was counted for one version of a model."""
+    return {"name": name, "version": version, **tally.as_json()}
