@@ -120,7 +120,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
     from vidi.training.defaults import recipe_for
-    from vidi.training.loop.progress import Progress
+    from vidi.training.loop.progress import Listener, Progress
     from vidi.training.train import train_network
     from vidi.training.traits import DataTraits
 
@@ -147,7 +147,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
         faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
     with tempfile.TemporaryDirectory() as run_folder:
-        trained = train_network(data, recipe, folder=Path(run_folder), on_progress=note)
+        trained = train_network(data, recipe, folder=Path(run_folder), listener=Listener(progress=note))
     within = [step for step in range(per_epoch, len(ends)) if (step + 1) % per_epoch]  # no step that ends an epoch
     return {
         "images_per_second": BATCH * (len(ends) - per_epoch) / (ends[-1] - ends[per_epoch - 1]),

@@ -104,7 +104,7 @@ def training_rate(folder: Path, count: int) -> float:
     from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
     from vidi.training.defaults import recipe_for
-    from vidi.training.loop.progress import Progress
+    from vidi.training.loop.progress import Listener, Progress
     from vidi.training.train import train_network
     from vidi.training.traits import DataTraits
 
@@ -123,7 +123,7 @@ def training_rate(folder: Path, count: int) -> float:
     def note(_: Progress) -> None:
         ends.append(time.process_time())
 
-    train_network(data, recipe, folder=folder / "trained", on_progress=note)
+    train_network(data, recipe, folder=folder / "trained", listener=Listener(progress=note))
     steps = np.diff(ends)
     return float(BATCH_IMAGES / np.median(steps))
 

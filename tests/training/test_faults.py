@@ -25,10 +25,11 @@ CHILD = """
     torch.set_num_threads(1)
     from pathlib import Path
     from tests.training.examples import drawn_data, small_recipe
+    from vidi.training.loop.progress import Listener
     from vidi.training.train import train_network
     folder = Path(sys.argv[1])
-    tell = lambda progress: print(progress.step, flush=True)
-    train_network(drawn_data(), small_recipe(epochs=12), folder=folder, resume=folder.exists(), on_progress=tell)
+    listener = Listener(progress=lambda progress: print(progress.step, flush=True))
+    train_network(drawn_data(), small_recipe(epochs=12), folder=folder, resume=folder.exists(), listener=listener)
     print("done", flush=True)
 """
 

@@ -14,7 +14,7 @@ from vidi.networks.from_onnx import weights_of
 from vidi.networks.to_onnx import to_onnx
 from vidi.training.data import TrainingData
 from vidi.training.loop.objective import score
-from vidi.training.loop.progress import Progress
+from vidi.training.loop.progress import Listener, Progress
 from vidi.training.train import TrainedNetwork, fit_to_epochs, read_trained, train_network
 
 
@@ -181,7 +181,7 @@ def test_without_validation_images_the_last_epoch_is_kept(tmp_path):
 def test_progress_is_told_after_every_step(tmp_path):
     told: list[Progress] = []
 
-    train_network(drawn_data(), small_recipe(epochs=2), folder=tmp_path, on_progress=told.append)
+    train_network(drawn_data(), small_recipe(epochs=2), folder=tmp_path, listener=Listener(progress=told.append))
 
     assert [progress.step for progress in told] == list(range(1, 9))
     assert told[-1].steps == 8

@@ -25,7 +25,7 @@ from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.faults import Keeper
 from vidi.training.loop.loop import train
 from vidi.training.loop.objective import InputNormalisation, answer, forget_weights, normalisation_for
-from vidi.training.loop.progress import EpochRow, Progress
+from vidi.training.loop.progress import NOBODY, EpochRow, Listener
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, fill_in, new_state, restore_state, training_context
 from vidi.training.notes import NewLayers, Note, OlderCheckpoint
@@ -84,8 +84,7 @@ def train_network(
     *,
     folder: Path,
     deadline: Deadline | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-    on_epoch: Callable[[EpochRow], None] | None = None,
+    listener: Listener = NOBODY,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainedNetwork:
@@ -98,8 +97,7 @@ def train_network(
         recipe: how; its image size must be that of the images.
         folder: the run's own folder, held by this process.
         deadline: when training must end; fewer epochs are planned where the recipe's would take longer.
-        on_progress: called after every step.
-        on_epoch: called when an epoch has ended; one that a checkpoint already holds is not told again.
+        listener: is told of steps and epochs.
         resume: go on from the folder's checkpoint.
         should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
 
@@ -123,8 +121,7 @@ def train_network(
         arrays,
         recipe=recipe,
         normalisation=normalisation,
-        on_progress=on_progress,
-        on_epoch=on_epoch,
+        listener=listener,
         epochs_told=len(state.history),
     )
     context = training_context(

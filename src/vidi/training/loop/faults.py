@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from vidi.training.data import TrainingData
 from vidi.training.loop.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from vidi.training.loop.epoch import limited_by, steps_in_epoch
 from vidi.training.loop.objective import InputNormalisation
-from vidi.training.loop.progress import EpochRow, Progress, write_results
+from vidi.training.loop.progress import Listener, Progress, write_results
 from vidi.training.loop.state import State, restore_state, state_as_json, state_as_tensors
 from vidi.training.notes import MemoryShort, SteppedBack
 from vidi.training.recipe import Recipe
@@ -93,11 +92,10 @@ class Keeper:
         *,
         recipe: Recipe,
         normalisation: InputNormalisation,
-        on_progress: Callable[[Progress], None] | None,
-        on_epoch: Callable[[EpochRow], None] | None,
+        listener: Listener,
         epochs_told: int,
     ) -> None:
-        self._folder, self._recipe, self._on_progress, self._on_epoch = folder, recipe, on_progress, on_epoch
+        self._folder, self._recipe, self._listener = folder, recipe, listener
         self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
         self._fixed = {
             "recipe": recipe.as_dict(),
@@ -122,14 +120,14 @@ class Keeper:
         if len(state.history) != self._rows_written:
             write_results(self._folder, state.history)
             self._rows_written = len(state.history)
-        if self._on_epoch is not None and len(state.history) > self._epochs_told:
-            self._on_epoch(state.history[-1])
+        if self._listener.epoch is not None and len(state.history) > self._epochs_told:
+            self._listener.epoch(state.history[-1])
             self._epochs_told = len(state.history)
         due = time.monotonic() - self._saved_at >= self._recipe.checkpoint_seconds
         if due and not state.counters.skipped_in_a_row:
             self.save(state)
-        if self._on_progress is not None:
-            self._on_progress(progress_of(state, self._per_epoch))
+        if self._listener.progress is not None:
+            self._listener.progress(progress_of(state, self._per_epoch))
         return False
 
 

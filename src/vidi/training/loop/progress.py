@@ -1,6 +1,6 @@
 """What training says while it runs, and the table it leaves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -50,6 +50,17 @@ class EpochRow:
     images_per_second: float
     seconds: float  # training and validation
     limited_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who follows a training."""
+
+    progress: Callable[[Progress], None] | None = None  # called after every step
+    epoch: Callable[[EpochRow], None] | None = None  # called when one has ended, but not again when resumed
+
+
+NOBODY = Listener()
 
 
 def write_results(folder: Path, history: Sequence[EpochRow]) -> None:

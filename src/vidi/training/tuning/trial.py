@@ -11,7 +11,7 @@ from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import precision_of
 from vidi.training.loop.objective import score
-from vidi.training.loop.progress import Progress
+from vidi.training.loop.progress import Listener, Progress
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
 
@@ -121,7 +121,7 @@ def train_once(
             recipe.changed({"checkpoint_seconds": NEVER_SECONDS}, source="a trial is not gone on with"),
             folder=folder,
             deadline=deadline,
-            on_progress=watch.take,
+            listener=Listener(progress=watch.take),
             should_stop=lambda: watch.is_hopeless or should_stop(),
         )
     finally:

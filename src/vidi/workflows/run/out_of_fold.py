@@ -12,6 +12,7 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.framed import run_pixels
 from vidi.prediction.predictor import Predictor
+from vidi.training.loop.progress import Listener
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.progress import trainings_for_calibration
 from vidi.workflows.run.context import Context
@@ -51,7 +52,7 @@ def answer_out_of_fold(
             replace(trained.recipe, epochs=max(1, len(trained.history))),  # not more, even if there is time
             folder=place,
             deadline=context.budget.fold_until(folds=len(folds) - number),
-            on_progress=context.events.training,
+            listener=Listener(progress=context.events.training),
             should_stop=should_stop,
         )
         if should_stop():

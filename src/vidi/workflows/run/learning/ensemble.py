@@ -16,7 +16,7 @@ from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.training.combination import Choice, Combination, EnsembleMember, average_all, choose_combination
 from vidi.training.data import TrainingData
-from vidi.training.loop.progress import write_results
+from vidi.training.loop.progress import Listener, write_results
 from vidi.training.notes import CutEnsemble, NoEnsemble
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
@@ -173,8 +173,7 @@ def _train_member(
         recipe,
         folder=task.place,
         deadline=_until(context, task, prepared, count),
-        on_progress=context.events.training,
-        on_epoch=lambda row: context.events.epoch(row, task.number),
+        listener=Listener(progress=context.events.training, epoch=lambda row: context.events.epoch(row, task.number)),
         resume=(task.place / CHECKPOINT).exists(),
         should_stop=context.should_stop,
     )

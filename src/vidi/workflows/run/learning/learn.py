@@ -12,6 +12,7 @@ from vidi.machine import Deadline
 from vidi.report.words.findings import check_document, describe_findings
 from vidi.report.words.text import account_lines
 from vidi.training.data import TrainingData
+from vidi.training.loop.progress import Listener
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.progress import images_line, network_line, pretrained_line, split_line
@@ -69,8 +70,7 @@ def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwor
         recipe,
         folder=folder,
         deadline=training_until(context, prepared),
-        on_progress=context.events.training,
-        on_epoch=lambda row: context.events.epoch(row, 0),
+        listener=Listener(progress=context.events.training, epoch=lambda row: context.events.epoch(row, 0)),
         resume=(folder / CHECKPOINT).exists(),
         should_stop=context.should_stop,
     )
