@@ -192,7 +192,7 @@ def logged(path: Path) -> list[LoggedPrediction]:
 
 def wait_until_written(writer: LogWriter, count: int) -> None:
     with writer._changed:
-        assert writer._changed.wait_for(lambda: writer._written >= count, 30)
+        assert writer._changed.wait_for(lambda: writer.state().written >= count, 30)
 
 
 def test_answers_of_a_browser_are_logged_with_consent_alone(client: Client, path: Path, writer: LogWriter):

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self
 
@@ -40,16 +40,16 @@ class HandedOver:
     image: bytes | None = None  # its file, where it is to be kept
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WriterState:
     """How a writer stands."""
 
-    state: State
-    why: str | None  # a sentence, where it is not "ok"
-    written: int  # rows
-    lost: int  # rows that found no room, or could not be written
-    waiting: int  # rows
-    images_lost: int  # images that found no room; their rows were written
+    state: State = "ok"
+    why: str | None = None  # a sentence, where it is not "ok"
+    written: int = 0  # rows
+    lost: int = 0  # rows that found no room, or could not be written
+    waiting: int = 0  # rows
+    images_lost: int = 0  # images that found no room; their rows were written
 
 
 class Rows(Protocol):
@@ -95,14 +95,10 @@ class LogWriter:
         self._waits, self._most, self._retry = waits_for_room, most_waiting, retry_seconds
         self._entries: deque[HandedOver] = deque()
         self._batch: list[tuple[LoggedPrediction, bytes | None]] = []  # made once: a second try has the same keys
-        self._making = 0
         self._image_bytes = 0
         self._changed = threading.Condition()
-        self._is_closing = False
-        self._until = float("inf")
-        self._state: State = "ok"
-        self._why: str | None = None
-        self._written = self._lost = self._images_lost = 0
+        self._closes_at: float | None = None  # on the steady clock, once no more rows are taken
+        self._state = WriterState()
         self._trimmed = float("-inf")
         self._thread = threading.Thread(target=self._run, name="vidi-prediction-log", daemon=True)
 
@@ -115,7 +111,7 @@ class LogWriter:
     ) -> None:
         """Write what waits, if the log takes it within ten seconds."""
         with self._changed:
-            self._is_closing, self._until = True, time.monotonic() + LAST_SECONDS
+            self._closes_at = time.monotonic() + LAST_SECONDS
             self._changed.notify_all()
         self._thread.join(2 * LAST_SECONDS)
 
@@ -123,26 +119,20 @@ class LogWriter:
         """Hand rows over; they are on the disk about half a second later."""
         with self._changed:
             for entry in entries:
-                while self._waits and len(self._entries) >= self._most and self._state == "ok":
+                while self._waits and len(self._entries) >= self._most and self._state.state == "ok":
                     self._changed.wait(COMMIT_SECONDS)
-                if len(self._entries) >= self._most or self._is_closing:
-                    self._lost += 1
+                if len(self._entries) >= self._most or self._closes_at is not None:
+                    self._state.lost += 1
                     continue
                 self._entries.append(self._within_bytes(entry))
+                self._state.waiting += 1
             if len(self._entries) >= MOST_ROWS:
                 self._changed.notify_all()
 
     def state(self) -> WriterState:
         """How the writer stands now."""
         with self._changed:
-            return WriterState(
-                state=self._state,
-                why=self._why,
-                written=self._written,
-                lost=self._lost,
-                waiting=len(self._entries) + self._making + len(self._batch),
-                images_lost=self._images_lost,
-            )
+            return replace(self._state)
 
     def _within_bytes(self, entry: HandedOver) -> HandedOver:
         """The entry, without its image where no images are kept or too many wait."""
@@ -151,7 +141,7 @@ class LogWriter:
         if self.retention is None:
             return HandedOver(make=entry.make)
         if self._image_bytes + len(entry.image) > MOST_IMAGE_BYTES:
-            self._images_lost += 1
+            self._state.images_lost += 1
             return HandedOver(make=entry.make)
         self._image_bytes += len(entry.image)
         return entry
@@ -161,25 +151,25 @@ class LogWriter:
         pause = COMMIT_SECONDS
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._is_closing or len(self._entries) >= MOST_ROWS, pause)
-                is_closing = self._is_closing
+                self._changed.wait_for(lambda: self._closes_at is not None or len(self._entries) >= MOST_ROWS, pause)
+                closes_at = self._closes_at
             self._take()
             wrote = self._commit() if self._batch else True
             self._trim()
             pause = COMMIT_SECONDS if wrote else self._retry
-            if is_closing and self._is_over(wrote=wrote):
+            if closes_at is not None and self._is_over(closes_at, wrote=wrote):
                 return
 
-    def _is_over(self, *, wrote: bool) -> bool:
+    def _is_over(self, closes_at: float, *, wrote: bool) -> bool:
         """Whether a writer that is being closed has written all, or no time is left; else it waits for the next try."""
-        left = self._until - time.monotonic()
+        left = closes_at - time.monotonic()
         with self._changed:
             if wrote and not self._entries:
                 return True
             if wrote or left > 0:
                 self._changed.wait_for(lambda: False, 0 if wrote else min(self._retry, left))
                 return False
-            self._lost += len(self._batch) + len(self._entries)
+            self._state.lost, self._state.waiting = self._state.lost + self._state.waiting, 0
             self._batch.clear()
             self._entries.clear()
             return True
@@ -190,12 +180,11 @@ class LogWriter:
             return
         with self._changed:
             taken = [self._entries.popleft() for _ in range(min(MOST_ROWS, len(self._entries)))]
-            self._making = len(taken)
         made = [(self._made(entry), entry.image) for entry in taken]
         with self._changed:
             self._batch = [(row, image) for row, image in made if row is not None]
-            self._lost += len(made) - len(self._batch)
-            self._making = 0
+            lost = len(made) - len(self._batch)
+            self._state.lost, self._state.waiting = self._state.lost + lost, self._state.waiting - lost
 
     def _made(self, entry: HandedOver) -> LoggedPrediction | None:
         """The row of an entry; None for one that cannot be made, which must not hold up all that follow."""
@@ -223,16 +212,19 @@ class LogWriter:
 
     def _finish(self, *, written: bool) -> None:
         with self._changed:
-            count = len(self._batch)
+            self._state.waiting -= len(self._batch)
+            if written:
+                self._state.written += len(self._batch)
+            else:
+                self._state.lost += len(self._batch)
             self._image_bytes -= sum(len(image) for _, image in self._batch if image is not None)
             self._batch = []
-            self._written, self._lost = self._written + count * written, self._lost + count * (not written)
             self._changed.notify_all()
 
     def _stand(self, state: State, why: str | None) -> None:
         with self._changed:
-            has_changed = state != self._state
-            self._state, self._why = state, why
+            has_changed = state != self._state.state
+            self._state.state, self._state.why = state, why
             self._changed.notify_all()
         if has_changed:
             self._tell(why or "the prediction log is written again")
