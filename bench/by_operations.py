@@ -32,7 +32,7 @@ from bench.counting.train import CLASSES, FORWARD_AND_BACKWARD, VIEWS, train_and
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.networks.build import design_network  # noqa: E402
-from vidi.networks.operations import operations_of  # noqa: E402
+from vidi.networks.layers import operations_of  # noqa: E402
 from vidi.networks.options import NetworkOptions  # noqa: E402
 from vidi.training.train import fit_to_epochs  # noqa: E402
 from vidi.training.width import widest  # noqa: E402

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vidi.images.framing import Framing, frame_image
 from vidi.images.reading import DecodeJob, OneFile, read_one
 from vidi.metrics.components import principal_axes
-from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import packaged_weights
+from vidi.networks.pretrained.weights import with_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.loop.objective import FIXED, InputNormalisation
 

@@ -12,7 +12,7 @@ from bench.counting.sets import SmallSet
 from bench.processor import describe
 from vidi.metrics.intervals import wilson_interval
 from vidi.metrics.truth import OneClass
-from vidi.networks.operations import operations_of
+from vidi.networks.layers import operations_of
 from vidi.training.data import TrainingData, is_grey
 from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import precision_of

@@ -18,8 +18,8 @@ from vidi.images.framing import Framing
 from vidi.model_file.metadata import Normalisation
 from vidi.model_file.read import read_model_bytes
 from vidi.model_file.write import finished_bytes, model_bytes
-from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.pretrained.weights import with_weights
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.engines.registry import ENGINES
 from vidi.prediction.predictor import Predictor

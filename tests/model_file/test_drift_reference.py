@@ -13,6 +13,7 @@ from vidi.errors import ModelError
 from vidi.model_file.drift_reference import (
     DriftReference,
     Histogram,
+    QuantisedRows,
     ReferenceEmbeddings,
     ReferenceImages,
     StrangestImages,
@@ -21,7 +22,6 @@ from vidi.model_file.drift_reference import (
     reference_from_json,
     reference_to_json,
 )
-from vidi.model_file.quantised import QuantisedRows
 from vidi.model_file.read import read_model
 from vidi.model_file.schema import metadata_from_json, metadata_to_json
 from vidi.model_file.values import canonical_json, parse_json

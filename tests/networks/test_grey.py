@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vidi.networks.build import build_network
-from vidi.networks.grey import LUMA, look_through_grey
+from vidi.networks.layers import LUMA, look_through_grey
 
 
 @pytest.mark.parametrize(

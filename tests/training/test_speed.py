@@ -2,7 +2,7 @@ import pytest
 from tests.training.examples import small_recipe
 
 from vidi.networks.build import build_network
-from vidi.networks.operations import operations_of
+from vidi.networks.layers import operations_of
 from vidi.networks.options import NetworkOptions
 from vidi.training.engine.engine import Engine
 from vidi.training.speed import StepSpeed, measure_steps

@@ -16,8 +16,7 @@ from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
-from vidi.model_file.sliding import StageGraph, split_graph
-from vidi.model_file.stages import GraphStage
+from vidi.model_file.sliding import GraphStage, StageGraph, split_graph
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_graph
 from vidi.prediction.stream import batch_size

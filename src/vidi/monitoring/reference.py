@@ -14,13 +14,13 @@ from vidi.model_file.drift_reference import (
     DriftReference,
     Histogram,
     Projection,
+    QuantisedRows,
     ReferenceEmbeddings,
     ReferenceImages,
     ReferencePart,
 )
 from vidi.model_file.limits import VERDICTS, Basis, Verdict
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.quantised import QuantisedRows
 from vidi.monitoring.places import sum_places
 
 LEAST = 20  # answers, and images: fewer tell nothing that traffic could be compared with

@@ -1,4 +1,4 @@
-"""The few building blocks that vidi's networks are made of; each has one translation in `to_onnx.py`."""
+"""The building blocks of the networks, each with one translation in `to_onnx.py`; a network's work; grey vision."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.flop_counter import FlopCounterMode
 
 Activation = Literal["relu", "relu6", "gelu", "none"]
 
@@ -261,3 +262,38 @@ def folded(network: Classifier) -> Classifier:
             module.convolution = fuse_conv_bn_eval(module.convolution, module.norm)
             module.norm = nn.Identity()  # type: ignore[assignment]
     return answering
+
+
+LUMA = (0.299, 0.587, 0.114)  # red, green, blue; ITU-R BT.601, as in every conversion to grey
+
+
+def look_through_grey(network: Classifier) -> None:
+    """Change the first layer so that a colour image gives what its grey version would.
+
+    On grey images, whose three channels are equal, a layer's answer depends only on the sum of its weights over the
+    channels; how that sum is shared among red, green and blue is what chance left there, and a colour photograph
+    would bring it to light. Shared by brightness, the answers for grey images stay as they are.
+
+    Args:
+        network: its normalisation has equal numbers for the three channels; changed in place.
+    """
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    with torch.no_grad():
+        # Red first, then green, then blue, both in patches and after `Flatten`.
+        weights = first.weight.view(first.weight.shape[0], 3, -1)
+        shares = torch.tensor(LUMA).view(1, 3, 1)
+        weights.copy_(weights.sum(dim=1, keepdim=True) * shares)
+
+
+def operations_of(network: Classifier, image_size: tuple[int, int]) -> int:
+    """Nominal floating-point operations of one image on its way forward: products and sums, padding included.
+
+    Args:
+        network: put into evaluation mode; its shapes are enough, as `design_network` gives them.
+        image_size: (height, width), pixels.
+    """
+    network.eval()
+    example = torch.zeros(1, 3, *image_size, device=network.head.weight.device)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(example)
+    return int(counter.get_total_flops())

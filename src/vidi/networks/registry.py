@@ -6,13 +6,11 @@ from typing import Protocol
 from vidi.errors import UnknownNameError
 from vidi.networks.backbone import PREFIX, TimmNetwork
 from vidi.networks.compact import compact
-from vidi.networks.dense import dense
 from vidi.networks.layers import Classifier
 from vidi.networks.lite import lite0, lite0_and_lite2, lite0_grid, lite2
 from vidi.networks.options import NetworkOptions
-from vidi.networks.resnet50 import resnet50
-from vidi.networks.textbook import textbook
-from vidi.networks.vgg16 import vgg16
+from vidi.networks.published import resnet50, vgg16
+from vidi.networks.textbook import dense, textbook
 
 
 class NetworkBuilder(Protocol):

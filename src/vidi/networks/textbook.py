@@ -1,4 +1,4 @@
-"""The plain network of every introduction: convolution, ReLU, max pooling, again and again; flatten, dense, softmax."""
+"""The plain networks of every introduction: `textbook` with convolution and pooling, and `dense` without, beside it."""
 
 from torch import nn
 
@@ -45,3 +45,17 @@ def _blocks_that_fit(image_size: tuple[int, int]) -> int:
     while (side - 2) // 2 >= 1:
         side, count = (side - 2) // 2, count + 1
     return count
+
+
+HIDDEN_UNITS = 128
+
+
+def dense(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """All pixels into one dense layer with ReLU, then the classes."""
+    options.refuse_others("dense", "dense_width")
+    width = options.dense_width or HIDDEN_UNITS
+    pixels = 3 * image_size[0] * image_size[1]
+    return Classifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(pixels, width), nn.ReLU()),
+        nn.Linear(width, class_count),
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from vidi.machine import tune_allocator
 from vidi.metrics.truth import OneClass
-from vidi.networks.operations import operations_of
+from vidi.networks.layers import operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import Engine, engine_of, limit_threads, with_engine
 from vidi.training.engine.rates import matrix_rate

@@ -14,8 +14,7 @@ from vidi.machine import Deadline, tune_allocator
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.truth import OneClass
 from vidi.networks.build import blank_network
-from vidi.networks.grey import look_through_grey
-from vidi.networks.layers import Classifier
+from vidi.networks.layers import Classifier, look_through_grey
 from vidi.networks.side_by_side import Network
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from vidi.networks.build import build_network, design_network
-from vidi.networks.layers import Classifier
-from vidi.networks.operations import operations_of
+from vidi.networks.layers import Classifier, operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import engine_of, precision_of
 from vidi.training.engine.rates import seconds_per_image

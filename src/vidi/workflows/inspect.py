@@ -8,10 +8,10 @@ from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
 from vidi.model_file.digests import member_count
 from vidi.model_file.drift_reference import DriftReference, reference_to_json
+from vidi.model_file.golden import Replay, replay_golden
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import describe_refuted
 from vidi.model_file.read import ModelFile, read_model
-from vidi.model_file.replay import Replay, replay_golden
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json, canonical_json
 from vidi.numbers import percent

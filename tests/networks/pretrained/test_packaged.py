@@ -10,10 +10,9 @@ from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing, frame_image
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
-from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import PACKAGES, locate_file, packaged_weights
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.networks.pretrained.weights import read_restricted
+from vidi.networks.pretrained.weights import read_restricted, with_weights
 
 CATS, ESPRESSO = {281, 282, 285}, {967}  # ImageNet: tabby, tiger cat, Egyptian cat; espresso
 

@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
 from vidi.files import FolderLock, digest_of_file, escape_path, writing_error
-from vidi.networks.backbone import PREFIX
-from vidi.networks.pretrained.from_timm import timm_weights
+from vidi.networks.backbone import PREFIX, create_backbone
+from vidi.networks.exported import check_export, export_body
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, packaged_weights, paired_weights
 from vidi.networks.pretrained.recognise import recognise
-from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights, read_restricted
+from vidi.networks.pretrained.weights import (
+    PretrainedWeights,
+    digest_of_tensors,
+    find_weights,
+    keep_weights,
+    read_restricted,
+)
+from vidi.networks.to_onnx import OPSET
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -323,3 +330,60 @@ def _without_prefix(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if tensors and all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return tensors
+
+
+# Mean and standard deviation of the pixels from 0 to 1, to the word that vidi has for it.
+TIMM_NORMALISATIONS: Mapping[tuple[tuple[float, ...], tuple[float, ...]], str] = {
+    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)): "imagenet",
+    ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)): "symmetric",
+}
+UNSTATED_BY_TIMM = "not stated by timm: see the page of the weights"
+
+
+def timm_weights(name: str) -> PretrainedWeights:
+    """The weights of a network of timm; they are fetched and kept where timm does it.
+
+    Whether the network can be written into a model file is tried here, before anything is trained.
+
+    Args:
+        name: `timm/` and a name of timm's list, say `timm/resnet18.a1_in1k`.
+
+    Raises:
+        MissingPackageError: timm is not installed.
+        UnknownNameError: timm has no such network, or no weights for it.
+        ResourceError: they cannot be fetched.
+        ModelError: they want images scaled in a way that vidi does not know, or cannot be written as ONNX.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is first imported
+    try:
+        body = create_backbone(name, pretrained=True)
+    except OSError as error:  # what the libraries beneath raise without a network
+        raise ResourceError(
+            f"the weights of {name} could not be fetched: {type(error).__name__}: {error}", "Try again later."
+        ) from error
+    about = _about_timm(body)
+    normalisation = TIMM_NORMALISATIONS.get((tuple(about.get("mean", ())), tuple(about.get("std", ()))))
+    if normalisation is None:
+        raise ModelError(
+            f"{name} needs a normalisation that vidi does not support: mean {about.get('mean')}, "
+            f"standard deviation {about.get('std')}",
+            "Use weights with the usual normalisation of ImageNet, or with 0.5 for all channels.",
+        )
+    height, width = about["input_size"][-2:]
+    graph = export_body(body, image_size=(height, width), prefix=name, opset=OPSET)
+    check_export(body, graph, image_size=(height, width), opset=OPSET)
+    tensors = {f"layers.0.body.{key}": tensor.detach() for key, tensor in body.state_dict().items()}
+    return PretrainedWeights(
+        name=name,
+        network=name,
+        normalisation=normalisation,
+        license=str(about.get("license") or UNSTATED_BY_TIMM),
+        digest=digest_of_tensors(tensors),
+        tensors=tensors,
+    )
+
+
+def _about_timm(body: nn.Module) -> Mapping[str, Any]:
+    """What timm says about the weights that it loaded."""
+    about: Any = body.pretrained_cfg
+    return dict(about)

@@ -1,4 +1,4 @@
-"""What pretrained weights are once they are read: tensors under our layers' names, and where they came from."""
+"""Pretrained weights once they are read, where they came from, and a network that begins with them."""
 
 import hashlib
 import json
@@ -15,7 +15,9 @@ from torch import Tensor
 
 from vidi.errors import ModelError
 from vidi.files import escape_path, written_whole
+from vidi.networks.build import blank_network
 from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
 
 _KEY = "vidi"
 WRAPPED = ("state_dict", "model")  # where training programs keep it
@@ -136,3 +138,34 @@ def read_restricted(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ModelError(f"{escape_path(path)} holds something other than named weights", _SAFER)
     return {str(name): tensor for name, tensor in found.items()}
+
+
+def with_weights(
+    weights: PretrainedWeights,
+    *,
+    image_size: tuple[int, int],
+    class_count: int,
+    options: NetworkOptions | None = None,
+) -> Classifier:
+    """The weights' network for images of that size; a head for other classes is all 0, until `set_head`.
+
+    Args:
+        weights: of `read_pretrained`.
+        image_size: (height, width), pixels.
+        class_count: number of classes.
+        options: the network's shape; None leaves it as it is.
+
+    Raises:
+        UsageError: the network does not take images of that size.
+        ModelError: the weights are not those of the network that they claim to be of.
+    """
+    network = blank_network(weights.network, image_size=image_size, class_count=class_count, options=options)
+    begin_with(network, weights)
+    return network
+
+
+def set_head(network: Classifier, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    """Give a network the head with these weights (classes, features) and biases (classes,)."""
+    with torch.no_grad():
+        network.head.weight.copy_(weight)
+        network.head.bias.copy_(bias)

@@ -15,7 +15,7 @@ from vidi.prediction.engines.by_openvino import open_openvino
 from vidi.prediction.engines.engine import GraphEngine
 
 if TYPE_CHECKING:
-    from vidi.model_file.replay import Replay
+    from vidi.model_file.golden import Replay
 
 ENGINES: Mapping[str, Callable[[ModelFile], GraphEngine]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 USUAL = "onnxruntime"
@@ -60,7 +60,7 @@ def replay_engine(engine: GraphEngine, model: ModelFile) -> "Replay":
     Raises:
         ModelError: the file holds no golden vectors, or damaged ones; or the engine fails on one.
     """
-    from vidi.model_file.replay import replay_answers  # the usual engine is not asked: a faster start
+    from vidi.model_file.golden import replay_answers  # the usual engine is not asked: a faster start
 
     wanted = [name for name in ("probabilities", "novelty") if name in model.outputs]
 

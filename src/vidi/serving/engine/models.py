@@ -15,10 +15,10 @@ from typing import BinaryIO
 from vidi.errors import ModelError, UsageError, VidiError
 from vidi.files import escape_path
 from vidi.machine import core_count, give_memory_back, limit_memory
+from vidi.model_file.golden import replay_golden
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model, read_model_bytes
 from vidi.model_file.registered import follows_name
-from vidi.model_file.replay import replay_golden
 from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
 from vidi.prediction.engines.engine import GraphEngine
 from vidi.prediction.engines.registry import AUTO, USUAL, open_engine

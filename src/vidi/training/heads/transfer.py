@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vidi.metrics.truth import SeveralClasses, Truth
-from vidi.networks.grey import look_through_grey
-from vidi.networks.layers import Classifier
+from vidi.networks.layers import Classifier, look_through_grey
 from vidi.networks.options import NetworkOptions
-from vidi.networks.pretrained.backbone import set_head, with_weights
-from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.networks.pretrained.weights import PretrainedWeights, set_head, with_weights
 from vidi.numbers import percent
 from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes

@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from vidi.networks.lite import STRIDE
-from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import PAIRS
 from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.pretrained.weights import with_weights
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.workflows.interaction.progress import only_some_affordable, seen_smaller

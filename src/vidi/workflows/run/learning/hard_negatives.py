@@ -15,7 +15,7 @@ from vidi.files import write_whole
 from vidi.images.framing import Framing
 from vidi.model_file.write import write_model
 from vidi.networks.layers import Classifier
-from vidi.networks.pretrained.backbone import set_head
+from vidi.networks.pretrained.weights import set_head
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import class_weights

@@ -14,8 +14,8 @@ from vidi.files import write_whole
 from vidi.groups import FOLDS, deal_learnable_folds
 from vidi.networks.build import design_network
 from vidi.networks.lite import BLOCK_FEATURES, FEATURES
-from vidi.networks.pretrained.backbone import set_head
 from vidi.networks.pretrained.packaged import PACKAGES, PAIRS
+from vidi.networks.pretrained.weights import set_head
 from vidi.training.heads.linear import HEADS, ChosenHead
 from vidi.training.heads.transfer import Head, frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
