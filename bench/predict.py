@@ -31,7 +31,7 @@ from vidi.machine import core_count
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import batch_size
+from vidi.prediction.session import batch_size
 
 # What the project promises; see the issue of the main job.
 LEAST_SHARE_OF_BOUND = 0.90

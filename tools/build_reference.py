@@ -21,7 +21,7 @@ from vidi.images.account import Account
 from vidi.images.limits import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions
 from vidi.options import Argument, Declared, Option, declared
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer
 from vidi.report.explanation import Deletion, Explanation, Neighbour
 from vidi.report.layers import Layer
 from vidi.serving.problems import PROBLEMS

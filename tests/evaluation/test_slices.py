@@ -10,7 +10,7 @@ from vidi.data.dataset import LabelledImage
 from vidi.errors import ImageError
 from vidi.evaluation.answers import Answers, Traits, measure_traits, traits_of
 from vidi.evaluation.slices import evaluate_slices
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer
 
 CLASSES = ("cat", "dog")
 

@@ -10,8 +10,8 @@ from tests.draw import class_folders
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
 from vidi.prediction.answer_lines import decode_answers, encode_answers
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 
 
 def same(one: Answer, other: Answer) -> bool:

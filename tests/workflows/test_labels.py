@@ -23,8 +23,8 @@ from vidi.metrics.outputs import SIGMOID
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import write_model
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 from vidi.report.pages.explain import write_explanation
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare

@@ -18,8 +18,8 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import set_metadata
 from vidi.monitoring.reference import UnseenImages, make_reference
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

@@ -22,8 +22,8 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 from vidi.report.words.text import set_aside_lines
 from vidi.workflows.interaction.inputs import exit_code, interruption, read_list
 from vidi.workflows.interaction.output import write_csv, write_json, write_json_lines, write_table

@@ -12,8 +12,8 @@ from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.files import digest_of
 from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.read import read_model
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train

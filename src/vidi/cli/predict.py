@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vidi.data.inputs import FoundInputs
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
+    from vidi.prediction.prediction import Answer
     from vidi.prediction.predictor import Predictor
-    from vidi.prediction.stream import Answer
     from vidi.workflows.interaction.events import Events
     from vidi.workflows.log import AnswerLogger
     from vidi.workflows.requests.in_use import LogRequest

@@ -15,7 +15,7 @@ from vidi.images.framing import PAD_GREY, Framing, frame_image
 from vidi.images.pixels.resize import resize
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import batch_size
+from vidi.prediction.session import batch_size
 
 STEPS_PER_OCTAVE = 3  # sizes of windows between one and twice it
 BORDER = 0.25  # of a window: so far windows may hang over the image's edges

@@ -25,8 +25,8 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.prediction.answer_lines import decode_answers, encode_answers
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 
 PATIENCE_SECONDS: Final = 900.0  # for one shard
 

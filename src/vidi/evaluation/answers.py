@@ -21,9 +21,8 @@ from vidi.images.statistics import ImageStatistics, brightness_of
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.outputs import SIGMOID
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
-from vidi.prediction.prediction import Prediction
+from vidi.prediction.prediction import Answer, Prediction
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 
 Mask = NDArray[np.bool_]
 Reason = tuple[str, str]  # code and sentence

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from vidi.errors import ImageError, ModelError
 from vidi.images.statistics import ImageStatistics
 from vidi.model_file.metadata import ModelMetadata
-from vidi.prediction.prediction import decide
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer, decide
 
 
 def encode_answers(answers: Iterable[Answer]) -> bytes:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.machine import Deadline, core_count
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import batch_size
+from vidi.prediction.session import batch_size
 
 MOST_TOGETHER = 32  # images for each run of the session
 

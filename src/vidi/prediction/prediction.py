@@ -1,12 +1,14 @@
-"""Turns a row of probabilities into an answer."""
+"""Turns a row of probabilities into a prediction, and holds it as the answer about a file."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import ShapeError
+from vidi.errors import ImageError, ShapeError
 from vidi.files import escape_path
+from vidi.images.reading import Measured
+from vidi.images.statistics import ImageStatistics
 from vidi.model_file.decisions import judge
 from vidi.model_file.limits import Verdict
 from vidi.model_file.metadata import ModelMetadata
@@ -59,6 +61,34 @@ class Prediction:
         """Return the most probable classes with their probabilities, highest first; ties in the model's order."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.classes[index], float(self.probabilities[index])) for index in order]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """Answer for one file: a prediction or an error, never both."""
+
+    path: str  # as it was given
+    outcome: Prediction | ImageError  # the prediction, or why there is none
+    notes: tuple[str, ...] = ()  # codes of `vidi.images.limits.NOTES`
+    digest: str = ""  # SHA-256 of the file's bytes; empty if they could not be read
+    size: tuple[int, int] | None = None  # (height, width) of the full upright image
+    measured: Measured | None = None  # array from `measure`; None without one
+    statistics: ImageStatistics | None = None  # of the image as the network sees it; None unless asked for
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """Prediction; None if the file could not be used."""
+        return None if isinstance(self.outcome, ImageError) else self.outcome
+
+    @property
+    def embedding(self) -> NDArray[np.float32] | None:
+        """Embedding of the image, (features,); None if it was not asked for, or the file could not be used."""
+        return None if isinstance(self.outcome, ImageError) else self.outcome.embedding
+
+    @property
+    def error(self) -> ImageError | None:
+        """Reason why the file could not be used; None if it was classified."""
+        return self.outcome if isinstance(self.outcome, ImageError) else None
 
 
 def decide(

@@ -15,14 +15,16 @@ from vidi.images.decode import DEFAULT
 from vidi.images.framing import frame_image
 from vidi.images.given import Held, as_rgb, list_images
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import Measure
+from vidi.images.pool import read_and_finish
+from vidi.images.reading import DecodeJob, Measure, ReadImage
+from vidi.images.statistics import read_statistics
 from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model, read_model_bytes
 from vidi.prediction.engines.engine import GraphEngine
 from vidi.prediction.engines.registry import AUTO, USUAL, open_engine
-from vidi.prediction.prediction import Prediction, decide
-from vidi.prediction.stream import Answer, batch_size, predict_stream
+from vidi.prediction.prediction import Answer, Prediction, decide
+from vidi.prediction.session import batch_size
 
 ANSWERS = {"probabilities", "novelty"}  # outputs that verdicts are made of
 Image = NDArray[np.uint8]  # (height, width, 3), RGB, upright
@@ -123,7 +125,10 @@ class Predictor:
         embedding: bool = False,
         statistics: bool = False,
     ) -> Iterator[Answer]:
-        """Classify image files; one answer per path, in order, as soon as it is ready.
+        """Classify image files; one answer per path, in order, as soon as it is ready; none is left out.
+
+        Each thread decodes a batch (large images in a worker process) and runs the session on it; at most a few
+        batches are in memory at once, however many paths there are.
 
         Args:
             paths: paths of files, or names within the store; a single path also works.
@@ -136,17 +141,32 @@ class Predictor:
         """
         from vidi.data.inputs import GivenFilesStore  # a server, which is sent its images, needs no readers
 
+        framing = self.metadata.framing
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
-        return predict_stream(
-            partial(self.predict_framed, embedding=True) if embedding else self.predict_framed,
-            self.metadata.framing,
-            store=store or GivenFilesStore(),
-            paths=[os.fspath(path) for path in given],
-            options=options,
-            workers=workers,
-            measure=measure,
-            statistics=statistics,
+        job = DecodeJob(
+            store=store or GivenFilesStore(), framing=framing, options=options, measure=measure, least_side=0
         )
+        answer = partial(self._answer, embedding=embedding, statistics=statistics)
+        names = [os.fspath(path) for path in given]
+        for answers in read_and_finish(job, names, answer, together=batch_size(framing), workers=workers):
+            yield from answers
+
+    def _answer(self, batch: Sequence[ReadImage], *, embedding: bool, statistics: bool) -> list[Answer]:
+        """One answer for each image of a batch, whether it could be read or not."""
+        good = [read.pixels() for read in batch if read.error is None]
+        predictions = iter(self.predict_framed(np.stack(good), embedding=embedding) if good else [])
+        return [
+            Answer(
+                path=read.path,
+                outcome=read.error or next(predictions),
+                notes=read.notes,
+                digest=read.digest,
+                size=read.size,
+                measured=read.measured,
+                statistics=read_statistics(read, self.metadata.framing) if statistics else None,
+            )
+            for read in batch
+        ]
 
     def probabilities(self, images: Sequence[Held] | Image) -> NDArray[np.float32]:
         """Predict calibrated probabilities (batch, classes) for images as `predict` takes them.

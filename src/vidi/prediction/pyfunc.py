@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.data.inputs import BytesStore
+from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 
 if TYPE_CHECKING:
     from pandas import DataFrame

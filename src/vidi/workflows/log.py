@@ -13,7 +13,7 @@ from vidi.log.answers import AnswerRows
 from vidi.log.store import PredictionLog
 from vidi.log.writer import HandedOver, LogWriter, Retention
 from vidi.model_file.read import ModelFile, name_of
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer
 from vidi.workflows.requests.in_use import LogRequest
 
 

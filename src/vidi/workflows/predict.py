@@ -14,9 +14,8 @@ from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.prediction.prediction import Prediction
+from vidi.prediction.prediction import Answer, Prediction
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 from vidi.workflows.interaction.inputs import no_images
 
 if TYPE_CHECKING:

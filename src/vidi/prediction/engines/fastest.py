@@ -18,7 +18,7 @@ from vidi.machine import core_count, processor_name
 from vidi.model_file.read import ModelFile
 from vidi.prediction.engines.engine import GraphEngine
 from vidi.prediction.engines.registry import ENGINES, USUAL, is_installed, open_engine
-from vidi.prediction.stream import batch_size
+from vidi.prediction.session import batch_size
 from vidi.prediction.timing import take_turns
 
 FOLDER = "engines"  # in the cache's folder

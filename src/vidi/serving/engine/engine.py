@@ -25,7 +25,7 @@ from vidi.images.reading import ReadImage
 from vidi.images.statistics import ImageStatistics, read_statistics
 from vidi.images.workers.crew import DecodeCrew
 from vidi.machine import core_count
-from vidi.prediction.stream import batch_size
+from vidi.prediction.session import batch_size
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.problems import Problem
 

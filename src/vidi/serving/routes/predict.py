@@ -20,8 +20,7 @@ from vidi.explanation.maps import labels_shown, regions_as_json
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import Floats
 from vidi.model_file.values import Json
-from vidi.prediction.prediction import Prediction, decide
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer, Prediction, decide
 from vidi.serving.bodies import json_response, misfit, read_body, read_json
 from vidi.serving.engine.engine import AnswerEngine, Classified, classify_files
 from vidi.serving.engine.models import ServedModel

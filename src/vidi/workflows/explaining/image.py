@@ -27,7 +27,7 @@ from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor, check_image
-from vidi.prediction.stream import batch_size
+from vidi.prediction.session import batch_size
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.layers import describe_layers
 from vidi.report.pictures.heat import MOST_SIDE

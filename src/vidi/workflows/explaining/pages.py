@@ -13,7 +13,7 @@ from vidi.images.account import Account
 from vidi.model_file.anatomy import dissect_network
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer
 from vidi.report.explanation import Explanation
 from vidi.report.layers import Layer, describe_graph, describe_layers
 from vidi.report.pages.explain import write_explanation

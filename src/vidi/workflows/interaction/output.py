@@ -16,8 +16,7 @@ from vidi.model_file.limits import VERDICTS, describe_refuted, refuted_to_json
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.prediction.prediction import Prediction
-from vidi.prediction.stream import Answer
+from vidi.prediction.prediction import Answer, Prediction
 from vidi.prediction.words import why_never_sure
 
 SCHEMA_VERSION = 1

@@ -14,7 +14,6 @@ from vidi.images.decode import decode_image
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import predict_stream
 
 
 @pytest.fixture
@@ -87,12 +86,15 @@ def test_memory_is_bounded_by_a_few_batches(predictor: Predictor):
     assert most <= 8 * 64  # two threads, three batches ahead of each, and those in hand; a slow reader changes nothing
 
 
-def test_the_fault_of_the_model_reaches_the_caller():
-    def classify(images: np.ndarray) -> list:
-        raise RuntimeError("broken")
+def test_the_fault_of_the_model_reaches_the_caller(predictor: Predictor):
+    class Broken:
+        name = "broken"
+
+        def run(self, images: np.ndarray, outputs: list[str]) -> list:
+            raise RuntimeError("broken")
 
     files = drawn_files(30)
-    stream = predict_stream(classify, Framing(size=(64, 64)), store=BytesStore(files), paths=list(files))
+    stream = Predictor(Broken(), predictor.model).predict_files(list(files), store=BytesStore(files))
 
     with pytest.raises(RuntimeError, match="broken"):
         list(stream)
