@@ -287,9 +287,13 @@ def test_set_gives_options_without_a_flag_and_the_rest_to_the_recipe():
     del given["changes"]["target.recall"]  # type: ignore[attr-defined]
     request = made(TrainRequest, {**given, "data": None, "source": "x"})
 
-    assert (request.promise.coverage, request.diagnostics.drop_suspects, request.data.framing) == (0.9, True, "crop")
-    assert request.target is not None
-    assert (request.target.share, request.changes) == (0.9, {"batch": 8})
+    assert (request.guarantees.promise.coverage, request.diagnostics.drop_suspects, request.data.framing) == (
+        0.9,
+        True,
+        "crop",
+    )
+    assert request.guarantees.target is not None
+    assert (request.guarantees.target.share, request.changes) == (0.9, {"batch": 8})
     assert request == TrainRequest.from_dict(json.loads(json.dumps(request.as_dict())))
 
 

@@ -35,6 +35,7 @@ from vidi.workflows.interaction.output import write_csv, write_json, write_table
 from vidi.workflows.predict import predict_inputs
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CalibrateRequest, CompareRequest, EvaluateRequest
+from vidi.workflows.requests.promised import Guarantees
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.gain import before_calibration, gain_on_test
 from vidi.workflows.run.plan import read_and_plan
@@ -97,7 +98,7 @@ def test_calibration_gives_every_class_a_threshold(model: ModelFile, data: Path,
 
 
 def test_promises_are_about_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
-    wide = calibrate(asked(model, data, tmp_path, promise=Promise(max_error=0.4, coverage=0.8)))
+    wide = calibrate(asked(model, data, tmp_path, guarantees=Guarantees(promise=Promise(max_error=0.4, coverage=0.8))))
 
     limits = wide.model.metadata.verdict
     assert (limits.max_error, limits.coverage) == (0.4, 0.8)
@@ -135,7 +136,7 @@ def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, 
 
 
 def test_answers_name_several_classes_in_every_form(model: ModelFile, data: Path, tmp_path: Path):
-    made = calibrate(asked(model, data, tmp_path, target=OperatingTarget.of(recall=0.9)))
+    made = calibrate(asked(model, data, tmp_path, guarantees=Guarantees(target=OperatingTarget.of(recall=0.9))))
     predictor, account = Predictor.load(made.model.path), Account()
     answers = list(predict_inputs(predictor, find_paths([str(data.parent)]), account))
     table, document, rows = io.StringIO(), io.StringIO(), io.StringIO()
@@ -160,9 +161,10 @@ def test_answers_name_several_classes_in_every_form(model: ModelFile, data: Path
 
 @pytest.mark.slow  # over a second of processor time
 def test_two_models_are_compared_class_by_class_and_on_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
-    first = calibrate(asked(model, data, tmp_path, target=OperatingTarget.of(recall=0.9))).model
+    first = calibrate(asked(model, data, tmp_path, guarantees=Guarantees(target=OperatingTarget.of(recall=0.9)))).model
     request = replace(
-        asked(model, data, tmp_path, target=OperatingTarget.of(precision=0.5)), output=tmp_path / "other.onnx"
+        asked(model, data, tmp_path, guarantees=Guarantees(target=OperatingTarget.of(precision=0.5))),
+        output=tmp_path / "other.onnx",
     )
     second = calibrate(request).model
 
@@ -189,7 +191,7 @@ def test_a_model_of_several_classes_is_not_compared_with_one_of_one(model: Model
 
 
 def test_every_class_that_an_image_is_called_is_explained(model: ModelFile, data: Path, tmp_path: Path):
-    made = calibrate(asked(model, data, tmp_path, target=OperatingTarget.of(recall=0.95)))
+    made = calibrate(asked(model, data, tmp_path, guarantees=Guarantees(target=OperatingTarget.of(recall=0.95))))
     predictor = Predictor.load(made.model.path)
     several = max(predictor.predict_files([str(path) for path in sorted(data.parent.glob("*.png"))]), key=_count_said)
 
@@ -223,7 +225,7 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
         ({"diagnostics": Diagnostics(learning_curve=True)}, "studies.learning_curve"),
         ({"changes": {"loss": "mean-squared-error"}}, "--loss"),
         ({"changes": {"class_weights": "balanced"}}, "class_weights"),
-        ({"target": OperatingTarget.of(costs={"a": {"a": 0.0}})}, "target.costs"),
+        ({"guarantees": Guarantees(target=OperatingTarget.of(costs={"a": {"a": 0.0}}))}, "target.costs"),
     ],
 )
 def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Path, others, said):
@@ -264,8 +266,8 @@ def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, h
 def test_a_run_remembers_its_target_and_that_images_show_several_classes(tmp_path: Path):
     target = OperatingTarget.of(costs={"a": {"a": 0.0, "b": 2.0}, "b": {"a": 1.0, "b": 0.0}})
     for given in (
-        request(tmp_path / "x.csv", target=OperatingTarget.of(precision=0.9)),
-        request(tmp_path / "x.csv", target=target),
+        request(tmp_path / "x.csv", guarantees=Guarantees(target=OperatingTarget.of(precision=0.9))),
+        request(tmp_path / "x.csv", guarantees=Guarantees(target=target)),
     ):
         assert TrainRequest.from_dict(json.loads(json.dumps(given.as_dict(), default=str))) == given
 

@@ -23,8 +23,10 @@ from vidi.prediction.predictor import Predictor
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CalibrateRequest
+from vidi.workflows.requests.promised import Guarantees
 
 KINDS = ("disc", "stripes", "square")
+RECALL = Guarantees(target=OperatingTarget.of(recall=0.8))
 
 
 @pytest.fixture
@@ -44,7 +46,10 @@ def data(tmp_path: Path) -> Path:
 
 def request(model: ModelFile, data: Path, output: Path, **promise: float) -> CalibrateRequest:
     return CalibrateRequest(
-        model=model.path, data=DataRequest(source=str(data)), output=output, promise=Promise(**promise)
+        model=model.path,
+        data=DataRequest(source=str(data)),
+        output=output,
+        guarantees=Guarantees(promise=Promise(**promise)),
     )
 
 
@@ -187,7 +192,7 @@ def test_images_of_other_classes_and_broken_ones_are_passed_over(model: ModelFil
 
 
 def test_a_wish_is_about_the_positive_class_of_a_model_of_many(model: ModelFile, data: Path, tmp_path: Path):
-    about = replace(request(model, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
+    about = replace(request(model, data, tmp_path / "new.onnx"), guarantees=RECALL)
 
     calibrate(replace(about, data=replace(about.data, positive="class 1")))
 
@@ -203,7 +208,7 @@ def test_a_wish_is_about_the_positive_class_of_a_model_of_many(model: ModelFile,
 
 def test_a_model_of_two_classes_is_asked_about_data_of_more(data: Path, tmp_path: Path):
     made = tiny_model(tmp_path / "run" / "model.onnx", classes=2)
-    about = replace(request(made, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
+    about = replace(request(made, data, tmp_path / "new.onnx"), guarantees=RECALL)
 
     done = calibrate(replace(about, data=replace(about.data, positive="class 0")))
 
@@ -212,7 +217,7 @@ def test_a_model_of_two_classes_is_asked_about_data_of_more(data: Path, tmp_path
 
 
 def test_a_wish_for_a_class_that_is_not_there_is_refused(model: ModelFile, data: Path, tmp_path: Path):
-    about = replace(request(model, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
+    about = replace(request(model, data, tmp_path / "new.onnx"), guarantees=RECALL)
 
     with pytest.raises(UsageError, match="--positive moss is not a class of the model"):
         calibrate(replace(about, data=replace(about.data, positive="moss")))

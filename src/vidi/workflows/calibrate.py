@@ -13,7 +13,7 @@ from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.prediction.predictor import Predictor
 from vidi.report.cards import write_model_card
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
-from vidi.workflows.evaluating.calibrated import CALIBRATION, Kept, calibrate_file
+from vidi.workflows.evaluating.calibrated import CALIBRATION, calibrate_file
 from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.inputs import named_first
@@ -57,15 +57,16 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
-    if request.target is not None:
-        request.target.require_fitting(before.classes, positive=request.data.positive)
+    if request.guarantees.target is not None:
+        request.guarantees.target.require_fitting(before.classes, positive=request.data.positive)
     if before.metadata.multi_label:
         _refuse_for_labels(request)
     made = calibrate_file(
         before.model,
         _read(request, before.metadata),
         _wanted(before, request, events),
-        kept=Kept(promise=request.promise, target=request.target, positive=request.data.positive),
+        guarantees=request.guarantees,
+        positive=request.data.positive,
     )
     write_whole(request.output, made.data)
     _rewrite_pages(request.output, events)
@@ -88,8 +89,8 @@ def _rewrite_pages(output: Path, events: Events) -> None:
 
 def _refuse_for_labels(request: CalibrateRequest) -> None:
     """Refuse what is made for models of one class each."""
-    costs = request.target is not None and request.target.costs is not None
-    if costs or request.data.positive is not None:
+    target = request.guarantees.target
+    if (target is not None and target.costs is not None) or request.data.positive is not None:
         raise UsageError(
             "the model is multi-label; --costs and --positive need a model that predicts one class per image",
             "Leave them out. --recall, --precision and --false-alarms-per set a threshold for each class.",
@@ -98,7 +99,7 @@ def _refuse_for_labels(request: CalibrateRequest) -> None:
 
 def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
     """The images; of more than two classes, `--positive` only names the one that the target is about."""
-    if request.target is not None and len(metadata.classes) > 2 and not metadata.multi_label:
+    if request.guarantees.target is not None and len(metadata.classes) > 2 and not metadata.multi_label:
         return read_source(replace(request.data, positive=None))
     return read_for_model(request.data, metadata)
 

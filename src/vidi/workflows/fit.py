@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.promise import Promise
 from vidi.images.account import Entry
 from vidi.images.given import Given
 from vidi.machine import Deadline
@@ -17,6 +16,7 @@ from vidi.training.heads.on_features import train_on_features
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.requests.promised import Guarantees
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.calibrate import calibrate_model
@@ -97,7 +97,7 @@ def fit_images(
         predictor = publish_unfinished(context, prepared, trained)
         calibrated = None
         if len(prepared.split.rows("calibration")):
-            calibrated = calibrate_model(context, prepared, trained, predictor, promise=Promise())
+            calibrated = calibrate_model(context, prepared, trained, predictor, guarantees=Guarantees())
     return FittedModel(
         predictor=Predictor.from_bytes(finished_bytes(prepared, trained, calibrated, run=request.name)),
         trained=trained,

@@ -209,7 +209,7 @@ def _run(job: RunPlan, context: Context) -> Run:
             model = publish_unfinished(context, prepared, trained)  # to ONNX
         if trained.stopped_by == "user" and not context.finish:
             return _unfinished(context, prepared, trained)
-        calibrated = calibrate_model(context, prepared, trained, model, promise=request.promise, target=request.target)
+        calibrated = calibrate_model(context, prepared, trained, model, guarantees=request.guarantees)
         if calibrated is None:  # the user stopped it
             return _unfinished(context, prepared, trained)
     tested = evaluate_model(context, prepared, trained, calibrated, with_images=request.images)

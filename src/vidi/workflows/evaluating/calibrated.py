@@ -10,8 +10,6 @@ from vidi.data.dataset import Dataset
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, Want, answer
 from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.operating import OperatingTarget
-from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.match import match_classes
 from vidi.files import escape_path
 from vidi.groups import number_groups
@@ -23,17 +21,9 @@ from vidi.model_file.write import bytes_with
 from vidi.monitoring.reference import UnseenImages, make_reference, without_embeddings
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.evaluating.learnt import LEARNT_FROM
+from vidi.workflows.requests.promised import Guarantees
 
 CALIBRATION: Literal["calibration"] = "calibration"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What a calibration is to keep to."""
-
-    promise: Promise
-    target: OperatingTarget | None = None
-    positive: str | None = None  # the class that the target is about; None: each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +36,9 @@ class CalibratedFile:
     image_count: int  # that it rests on
 
 
-def calibrate_file(model: ModelFile, dataset: Dataset, want: Want, *, kept: Kept) -> CalibratedFile:
+def calibrate_file(
+    model: ModelFile, dataset: Dataset, want: Want, *, guarantees: Guarantees, positive: str | None
+) -> CalibratedFile:
     """Calibrate a model file on every image that shows a class of its own, and find the limits that these support.
 
     Its test figures are left out: they were measured with the old calibration.
@@ -55,7 +47,8 @@ def calibrate_file(model: ModelFile, dataset: Dataset, want: Want, *, kept: Kept
         model: the file.
         dataset: the images.
         want: how they are read, and which are left out.
-        kept: what the new limits are to keep.
+        guarantees: what the new limits are to keep.
+        positive: the class that their target is about; None: each.
 
     Raises:
         DataError: no class in common, or no image may be used.
@@ -74,9 +67,9 @@ def calibrate_file(model: ModelFile, dataset: Dataset, want: Want, *, kept: Kept
     done = calibrate_answers(
         UnseenAnswers(probabilities=answers.probabilities, truth=answers.truth, groups=groups, novelty=answers.novelty),
         bare.classes,
-        promise=kept.promise,
-        target=kept.target,
-        positive=kept.positive,
+        promise=guarantees.promise,
+        target=guarantees.target,
+        positive=positive,
     )
     learnt = with_files(bare.metadata.learnt_from, answers.digests)
     metadata = replace(done.stated_in(bare.metadata), learnt_from=learnt)

@@ -15,10 +15,11 @@ from vidi.model_file.golden_vector import GoldenTolerance
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import finished_bytes
-from vidi.workflows.evaluating.calibrated import CALIBRATION, Kept, calibrate_file
+from vidi.workflows.evaluating.calibrated import CALIBRATION, calibrate_file
 from vidi.workflows.exporting.images import LabelledParts
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.requests.promised import Guarantees
 
 TOLERANCE = GoldenTolerance(probability=0.05, novelty=0.1)  # of 8 bits: processors round their sums differently
 WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {
@@ -47,11 +48,14 @@ def write_calibrated(
     if not found.has_calibration:
         return model, 0
     points = metadata.operating_points
-    kept = Kept(
-        promise=_promise(metadata), target=_target(metadata), positive=None if points is None else points.positive
-    )
     want = Want(options=decode_options(found.data), on_progress=events.reading)
-    made = calibrate_file(model, found.of(CALIBRATION), want, kept=kept)
+    made = calibrate_file(
+        model,
+        found.of(CALIBRATION),
+        want,
+        guarantees=Guarantees(promise=_promise(metadata), target=_target(metadata)),
+        positive=None if points is None else points.positive,
+    )
     return read_model_bytes(made.data), made.image_count
 
 

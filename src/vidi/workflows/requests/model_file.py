@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.promised import TargetOptions
+from vidi.workflows.requests.promised import Guarantees
 from vidi.workflows.requests.shared import (
     NETWORKS,
     USUAL_ENGINE,
@@ -21,7 +20,7 @@ from vidi.workflows.requests.shared import (
 )
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.operating import OperatingTarget
+    pass
 
 A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
 B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
@@ -94,8 +93,7 @@ class CalibrateRequest:
     data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts"))]
     output: Annotated[Path, Option("Path to the new model file.", flags=("--output", "-o"), metavar="FILE")]
     overwrite: Overwrite = False
-    promise: Promise = field(default_factory=Promise)
-    target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
+    guarantees: Guarantees = field(default_factory=Guarantees)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

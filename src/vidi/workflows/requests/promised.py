@@ -1,11 +1,12 @@
-"""The options behind an operating point."""
+"""What the user asks a model to guarantee."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vidi.options import Option
+from vidi.evaluation.guarantees.promise import Promise
+from vidi.options import Option, Part
 
 if TYPE_CHECKING:
     from vidi.evaluation.guarantees.operating import OperatingTarget
@@ -54,3 +55,11 @@ class TargetOptions:
         return OperatingTarget.of(
             recall=self.recall, precision=self.precision, false_alarms_per=self.false_alarms_per, costs=self.costs
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarantees:
+    """What the limits in a model file are to keep."""
+
+    promise: Promise = field(default_factory=Promise)
+    target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None

@@ -12,6 +12,7 @@ def refuse_for_labels(request: TrainRequest) -> None:
     Raises:
         UsageError: names the option.
     """
+    target = request.guarantees.target
     changed = {name: request.changes.get(name) for name in ("class_weights", "loss", "views")}
     given = {
         "--background": (
@@ -22,7 +23,7 @@ def refuse_for_labels(request: TrainRequest) -> None:
             request.diagnostics.learning_curve,
             "Leave it out. Compare a model of half the images with one of all, using `vidi compare`.",
         ),
-        "target.costs": (request.target is not None and request.target.costs is not None, OWN_THRESHOLDS),
+        "target.costs": (target is not None and target.costs is not None, OWN_THRESHOLDS),
         "class_weights": (changed["class_weights"] not in (None, "none"), OWN_THRESHOLDS),
         "--loss": (
             changed["loss"] not in (None, "cross-entropy"),

@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.promised import TargetOptions
+from vidi.workflows.requests.promised import Guarantees
 from vidi.workflows.requests.shared import NETWORKS, NO_IMAGES, Overwrite, PicturesAndCache, Workers
 from vidi.workflows.requests.written import parse_image_size, parse_settings
-
-if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.operating import OperatingTarget
 
 # What the registries hold, said here too because they import torch; a test compares them.
 PRETRAINED = ("auto", "none", "lite0", "lite2", "lite0+lite2", "vgg16", "resnet50")
@@ -155,16 +152,15 @@ class TrainRequest:
     ] = None
     changes: Annotated[Mapping[str, object], Part(made_by=RecipeOptions)] = field(default_factory=dict)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
-    promise: Annotated[Promise, Part(settings={name: f"verdict.{name}" for name in ("max_error", "coverage")})] = field(
-        default_factory=Promise
-    )
-    target: Annotated[
-        "OperatingTarget | None",
+    guarantees: Annotated[
+        Guarantees,
         Part(
-            made_by=TargetOptions,
-            settings={name: f"target.{name}" for name in ("precision", "false_alarms_per", "costs")},
+            settings={
+                **{name: f"verdict.{name}" for name in ("max_error", "coverage")},
+                **{name: f"target.{name}" for name in ("precision", "false_alarms_per", "costs")},
+            }
         ),
-    ] = None
+    ] = field(default_factory=Guarantees)
     workers: Workers = None
     images: PicturesAndCache = True
     track: Annotated[
@@ -175,7 +171,7 @@ class TrainRequest:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for run.json."""
         values = asdict(self)
-        return {**values, "output": None, "changes": dict(self.changes)}
+        return {**values, **values.pop("guarantees"), "output": None, "changes": dict(self.changes)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -184,11 +180,13 @@ class TrainRequest:
 
         plain: dict[str, Any] = {**values}
         require_kinds(cls, plain)
+        require_kinds(Guarantees, plain)
         plain["data"] = DataRequest.from_dict(plain["data"])
         plain["diagnostics"] = Diagnostics(**plain["diagnostics"])
         plain["images"] = plain["images"] and not switched_off(NO_IMAGES)
-        plain["promise"] = Promise(**plain.get("promise", {}))
-        plain["target"] = OperatingTarget.from_dict(plain.get("target"))
+        plain["guarantees"] = Guarantees(
+            promise=Promise(**plain.pop("promise", {})), target=OperatingTarget.from_dict(plain.pop("target", None))
+        )
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}

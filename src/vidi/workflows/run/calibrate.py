@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.operating import OperatingTarget
-from vidi.evaluation.guarantees.promise import Promise
 from vidi.groups import deal_folds, number_groups
 from vidi.metrics.novelty import balancing_offset
 from vidi.metrics.truth import Truth
@@ -18,6 +16,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.progress import calibrated_on
+from vidi.workflows.requests.promised import Guarantees
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.known import (
     Calibrated,
@@ -41,8 +40,7 @@ def calibrate_model(
     trained: TrainedNetwork,
     predictor: Predictor,
     *,
-    promise: Promise,
-    target: OperatingTarget | None = None,
+    guarantees: Guarantees,
 ) -> Calibrated | None:
     """Calibrate a run's model on its calibration part or, below 1,000 images, on out-of-fold answers.
 
@@ -51,8 +49,7 @@ def calibrate_model(
         prepared: the data.
         trained: the network.
         predictor: its model file, not calibrated.
-        promise: what sure answers and candidates are to keep.
-        target: what decisions are to keep.
+        guarantees: what the limits are to keep.
 
     Returns:
         The affine step and the limits; None where the user stopped it.
@@ -78,8 +75,8 @@ def calibrate_model(
     done = calibrate_answers(
         answers,
         prepared.dataset.classes,
-        promise=promise,
-        target=target,
+        promise=guarantees.promise,
+        target=guarantees.target,
         positive=prepared.request.positive,
         others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
     )

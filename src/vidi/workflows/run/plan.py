@@ -101,8 +101,8 @@ def require_possible(job: RunPlan, *, has_features: bool = False) -> None:
     choose_device(recipe.device)
     if has_features:
         require_features(job)
-    if request.target is not None:
-        request.target.require_fitting(classes, positive=request.data.positive)
+    if request.guarantees.target is not None:
+        request.guarantees.target.require_fitting(classes, positive=request.data.positive)
     split_file_of(request.data)
 
 
