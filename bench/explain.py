@@ -31,8 +31,7 @@ from scipy.stats import spearmanr  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.explanation.maps import Map, enlarge, evidence_for  # noqa: E402
-from vidi.explanation.occlusion import Predict, deletion_curve, occlude, occlusion_map, random_map  # noqa: E402  # noqa: E402
+from vidi.explanation import Map, Predict, deletion_curve, enlarge, evidence_for, occlude, occlusion_map, random_map  # noqa: E402  # noqa: E402  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.images.framing import place_in_frame  # noqa: E402
 from vidi.images.pool import DecodeJob, read_images  # noqa: E402

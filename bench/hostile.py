@@ -30,7 +30,7 @@ from bench.choosing.attacks import ATTACKS, HOSTILE, Outcome, Stage, flipped, ho
 from bench.choosing.features import ImageSet, image_sets  # noqa: E402
 from bench.processor import describe  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
-from vidi.labelling.opinions import Opinion  # noqa: E402
+from vidi.labelling import Opinion  # noqa: E402
 
 SEEDS = 5
 SOURCES = 5

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bench.choosing.features import Floats, ImageSet, Labels, Part
-from vidi.labelling.choose import choose_images
+from vidi.labelling import choose_images
 from vidi.metrics.outputs import SOFTMAX
 from vidi.training.heads.linear import multinomial
 

@@ -23,9 +23,7 @@ from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answer
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
-from vidi.labelling.agree import ModelView, settle
-from vidi.labelling.opinions import Opinion
-from vidi.labelling.shares import cap_sources, newest_reviewed
+from vidi.labelling import ModelView, Opinion, cap_sources, newest_reviewed, settle
 from vidi.metrics.affine import AffineStep
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits

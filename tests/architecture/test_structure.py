@@ -168,7 +168,7 @@ EDGES = (
     "data",
     "model_file",
     "prediction",
-    "explanation",
+    "explanation.py",
     "export",
     "log",
     "report",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.errors import ShapeError
-from vidi.explanation.maps import enlarge, evidence_for, over_image, place_in_words
+from vidi.explanation import enlarge, evidence_for, over_image, place_in_words
 from vidi.images.framing import Framing, frame_image, place_in_frame
 
 

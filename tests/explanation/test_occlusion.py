@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.errors import ShapeError
-from vidi.explanation.neighbours import nearest
-from vidi.explanation.occlusion import choose_patch, deletion_curve, occlude, occlusion_map
+from vidi.explanation import choose_patch, deletion_curve, nearest, occlude, occlusion_map
 
 BLACK = np.zeros(3, np.uint8)
 

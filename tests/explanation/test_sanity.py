@@ -9,8 +9,7 @@ from scipy.stats import spearmanr
 from tests.cases import few_fast
 from tests.explanation.squares import SIDE, SIZE, as_predictor, draw_squares, square_network, train_squares
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
-from vidi.explanation.maps import enlarge, evidence_for
-from vidi.explanation.occlusion import deletion_curve, occlude, occlusion_map, random_map
+from vidi.explanation import deletion_curve, enlarge, evidence_for, occlude, occlusion_map, random_map
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.explaining.image import answers_of
 

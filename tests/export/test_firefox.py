@@ -16,8 +16,7 @@ from bench.file_host import Quiet
 
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-from vidi.export.page_files import has_runtime
-from vidi.export.to_web import write_web
+from vidi.export.to_web import has_runtime, write_web
 from vidi.images.decode import decode_image
 from vidi.prediction.predictor import Predictor
 

@@ -14,7 +14,7 @@ from tests.model_file.test_golden import judged
 from tests.model_file.tiny import tiny_model
 from tests.prediction.test_engines import SAYING, WATCHED
 from vidi.errors import GateError, MissingPackageError, ModelError
-from vidi.export.to_openvino import write_openvino
+from vidi.export.to_folder import write_openvino
 from vidi.files import digest_of_file
 from vidi.images.framing import Framing
 from vidi.model_file.golden import decode_golden

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from vidi.labelling.agree import ModelView, Settled, settle
-from vidi.labelling.opinions import Kind, Opinion, Via
+from vidi.labelling import Kind, ModelView, Opinion, Settled, Via, settle
 
 CLASSES = ("cat", "dog", "hen")
 

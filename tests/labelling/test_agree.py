@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.labelling.said import CLASSES, one, opinion, reviewed, view
-from vidi.labelling.agree import settle
-from vidi.labelling.opinions import Opinion, latest_opinions
-from vidi.labelling.shares import cap_sources, newest_reviewed
+from vidi.labelling import Opinion, cap_sources, latest_opinions, newest_reviewed, settle
 
 ANSWERS = (*CLASSES, "none", "?")
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidi.errors import ShapeError
-from vidi.labelling.choose import choose_images, uncertainty
+from vidi.labelling import choose_images, uncertainty
 from vidi.metrics.outputs import SIGMOID
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from vidi.model_file.read import read_model
-from vidi.registry.held import HeldName
-from vidi.registry.registered import HISTORY, read_history
+from vidi.registry import HISTORY, HeldName, read_history
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 

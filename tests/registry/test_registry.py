@@ -17,8 +17,7 @@ from tests.registry import kill_at_every_line
 from vidi.errors import ModelError, UsageError
 from vidi.files import write_whole
 from vidi.model_file.read import find_model, read_model
-from vidi.registry.held import HeldName, Reasons
-from vidi.registry.registered import find_name, list_registered, read_history
+from vidi.registry import HeldName, Reasons, find_name, list_registered, read_history
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 

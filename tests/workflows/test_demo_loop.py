@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidi.registry.registered import find_name, read_history
+from vidi.registry import find_name, read_history
 from vidi.workflows.demo_loop import LoopSize, other_paper, run_loop, write_digits
 from vidi.workflows.interaction.events import SILENCE
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.labelling.said import reviewed
 
 from vidi.errors import DataError
-from vidi.labelling.opinions import Opinion
+from vidi.labelling import Opinion
 from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels, write_labels
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)

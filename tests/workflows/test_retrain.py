@@ -18,7 +18,7 @@ from vidi.files import write_whole
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata
-from vidi.registry.registered import find_name
+from vidi.registry import find_name
 from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import PromoteRequest, RetrainRequest

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.explanation.maps import Map
+from vidi.explanation import Map
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html

@@ -14,8 +14,7 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import models_folder
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.registry.held import HeldName, Reasons
-from vidi.registry.registered import RegistryDecision, find_name, require_name
+from vidi.registry import HeldName, Reasons, RegistryDecision, find_name, require_name
 from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 from vidi.workflows.tracking.to_mlflow import crown

@@ -10,7 +10,7 @@ from vidi.evaluation.gate import GateRules
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import models_folder
-from vidi.registry.held import HeldName
+from vidi.registry import HeldName
 from vidi.report.pages.gate import gate_headline, write_gate_page
 from vidi.report.pages.render import require_templates
 from vidi.workflows.interaction.events import SILENCE, Events

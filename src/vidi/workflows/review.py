@@ -11,9 +11,7 @@ from vidi.data.checked import CONFLICT
 from vidi.errors import ImageError, UsageError
 from vidi.files import digest_of, escape_path
 from vidi.images.store import ImageStore
-from vidi.labelling.agree import Settled, settle
-from vidi.labelling.opinions import Answer
-from vidi.labelling.shares import cap_sources
+from vidi.labelling import Answer, Settled, cap_sources, settle
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.in_use import ReviewRequest

@@ -13,7 +13,7 @@ from vidi.evaluation.run_files import METRICS
 from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, read_json, writing_error
 from vidi.model_file.registered import models_folder
 from vidi.numbers import percent
-from vidi.registry.registered import list_registered
+from vidi.registry import list_registered
 from vidi.workflows.interaction.run_folder import CHECKPOINT, EVALUATION, MARKS, MODEL, REQUEST, TUNING, empty_folder
 
 UNREADABLE, REGISTERED = "unreadable", "registered"

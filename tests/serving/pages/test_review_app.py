@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.serving.pages.desks import drawn_model, photos, review_page
 from vidi.evaluation.run_files import SuspectLabel, write_suspects
-from vidi.labelling.agree import ModelView
+from vidi.labelling import ModelView
 from vidi.serving.pages.local import POLICY
 from vidi.serving.pages.review import view_document
 from vidi.workflows.interaction.run_folder import write_request

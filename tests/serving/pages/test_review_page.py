@@ -16,7 +16,7 @@ from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium
 from tests.serving.pages.desks import SIZE, drawn_model, photos, review_page
 from vidi.files import digest_of
-from vidi.labelling.opinions import Opinion
+from vidi.labelling import Opinion
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.reviewing.labels_file import write_labels
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.explanation.maps import Map, place_in_words
+from vidi.explanation import Map, place_in_words
 from vidi.files import escape_path, write_whole
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import VerdictLimits

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.explanation.maps import Map, enlarge
+from vidi.explanation import Map, enlarge
 from vidi.report.pictures.thumbnails import Thumbnail, data_uri
 
 FOR, AGAINST = (255, 106, 0), (0, 96, 255)  # told apart with every kind of colour blindness

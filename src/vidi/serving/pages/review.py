@@ -18,8 +18,7 @@ from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size
 from vidi.images.pixels.resize import resize
-from vidi.labelling.agree import Reason, Settled
-from vidi.labelling.opinions import Answer, Kind, Opinion
+from vidi.labelling import Answer, Kind, Opinion, Reason, Settled
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.errors import ImageError, ModelError, VidiError
-from vidi.explanation.maps import labels_shown, regions_as_json
+from vidi.explanation import labels_shown, regions_as_json
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import Floats
 from vidi.model_file.values import Json

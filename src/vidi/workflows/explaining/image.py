@@ -9,15 +9,19 @@ from numpy.typing import NDArray
 
 from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ImageError
-from vidi.explanation.maps import Map, enlarge, evidence_for, labels_shown, over_image
-from vidi.explanation.occlusion import (
+from vidi.explanation import (
+    Map,
     Occlusion,
     Predict,
     choose_patch,
     covered_probabilities,
     deletion_curve,
+    enlarge,
+    evidence_for,
+    labels_shown,
     occlude,
     occlusion_map,
+    over_image,
     random_map,
 )
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame

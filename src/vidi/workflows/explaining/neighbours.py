@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import DataError
-from vidi.explanation.neighbours import directions, nearest
+from vidi.explanation import directions, nearest
 from vidi.files import escape_path, read_json, unescape_path, write_whole
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing, Size, fitted_size, place_in_frame

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidi.data.inputs import FoundInputs
 from vidi.errors import ImageError
-from vidi.explanation.maps import regions_as_json, rounded_rows
+from vidi.explanation import regions_as_json, rounded_rows
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.model_file.anatomy import dissect_network

@@ -21,7 +21,7 @@ from vidi.files import (
     write_whole,
     writing_error,
 )
-from vidi.registry.registered import RegisteredModel
+from vidi.registry import RegisteredModel
 
 MODEL = "model.onnx"
 CHECKPOINT = "checkpoint.safetensors"

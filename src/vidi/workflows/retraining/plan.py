@@ -11,12 +11,12 @@ from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path
-from vidi.labelling.shares import cap_sources, newest_reviewed
+from vidi.labelling import cap_sources, newest_reviewed
 from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
-from vidi.registry.registered import RegisteredModel, find_name, list_registered, require_name
+from vidi.registry import RegisteredModel, find_name, list_registered, require_name
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, run_of, understood
 from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT

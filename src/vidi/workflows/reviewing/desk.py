@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidi.errors import UsageError
-from vidi.labelling.agree import Settled, settle
-from vidi.labelling.opinions import Kind, Opinion
+from vidi.labelling import Kind, Opinion, Settled, settle
 from vidi.workflows.reviewing.items import ReviewItem, ReviewSource
 
 CLAIM_SECONDS = 300.0  # that an image stays with whom it is shown to

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from vidi.data.readers.class_folders import UNKNOWN
 from vidi.errors import UsageError
 from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, write_whole, writing_error
-from vidi.labelling.opinions import Answer
+from vidi.labelling import Answer
 from vidi.report.words.text import count_of
 
 TABLE, IMAGES = "labels.jsonl", "images"  # of a data set whose images may show several classes

@@ -17,8 +17,7 @@ from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
 from vidi.images.reading import Measured
-from vidi.labelling.agree import ModelView
-from vidi.labelling.choose import choose_images
+from vidi.labelling import ModelView, choose_images
 from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.prediction.prediction import Prediction

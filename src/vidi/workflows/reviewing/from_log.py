@@ -11,9 +11,7 @@ from vidi.errors import DataError, ImageError
 from vidi.groups import join_links
 from vidi.images.decode import decode_image
 from vidi.images.reading import MEASURED_SIDE
-from vidi.labelling.agree import ModelView, Settled, settle
-from vidi.labelling.choose import choose_images
-from vidi.labelling.opinions import Opinion
+from vidi.labelling import ModelView, Opinion, Settled, choose_images, settle
 from vidi.log.address import parse_address
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
 from vidi.log.store import PredictionLog

@@ -10,8 +10,7 @@ from typing import Literal, Protocol
 from vidi.errors import ImageError
 from vidi.images.decode import read_header
 from vidi.images.formats.registry import FORMATS
-from vidi.labelling.agree import ModelView, Settled
-from vidi.labelling.opinions import Answer, Opinion
+from vidi.labelling import Answer, ModelView, Opinion, Settled
 from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, cast, get_args
 
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_in_list, escape_path, read_csv_text, try_lock, unescape_path, write_csv_whole
-from vidi.labelling.opinions import Kind, Opinion
+from vidi.labelling import Kind, Opinion
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

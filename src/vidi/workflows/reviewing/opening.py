@@ -13,10 +13,10 @@ from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.labelling.opinions import Opinion
+from vidi.labelling import Opinion
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
-from vidi.registry.registered import find_name
+from vidi.registry import find_name
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest
