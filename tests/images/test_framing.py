@@ -10,8 +10,8 @@ from vidi.images.framing import (
     covering_size,
     fitted_size,
     frame_image,
+    framed_sizes,
     resized_size,
-    scale_needed,
     shrunk_size,
 )
 
@@ -101,6 +101,6 @@ def test_the_usual_size_is_kept_where_images_would_be_enlarged():
 
 
 def test_the_scale_needed_is_three_times_the_first_resize():
-    assert scale_needed(Framing(size=(224, 224)), (3000, 4000)) == (504, 672)
-    assert scale_needed(Framing(size=(224, 224), shrink_to=(100, 100)), (3000, 4000)) == (225, 300)
-    assert scale_needed(Framing(size=(224, 224), shrink_to=(100, 100)), (50, 60)) == (561, 672)
+    assert framed_sizes((3000, 4000), Framing(size=(224, 224))).needed == (504, 672)
+    assert framed_sizes((3000, 4000), Framing(size=(224, 224), shrink_to=(100, 100))).needed == (225, 300)
+    assert framed_sizes((50, 60), Framing(size=(224, 224), shrink_to=(100, 100))).needed == (561, 672)

@@ -3,8 +3,7 @@ import pytest
 
 from tests.data.scenes import scene
 from tests.draw import draw
-from vidi.images.framing import Framing, frame_image, reduce_to_frame
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import Framing, frame_image, reduce_to_frame, resize
 from vidi.images.spoiling import SPOILINGS
 
 

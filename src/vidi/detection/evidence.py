@@ -10,7 +10,7 @@ from scipy import ndimage
 from vidi.boxes import clip_boxes
 from vidi.detection.locate import Located, WindowSearch
 from vidi.errors import ModelError
-from vidi.images.framing import Framing, resized_size, shrunk_size
+from vidi.images.framing import Framing, framed_sizes
 from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.prediction.predictor import Predictor
 
@@ -121,7 +121,7 @@ def _in_image(
     """Boxes in regions of the framed image as pixels of the image itself."""
     height, width = framing.size
     framed = boxes * np.array([width / regions[1], height / regions[0]] * 2)
-    down, across = resized_size(shrunk_size(size, framing), framing)
+    down, across = framed_sizes(size, framing).last
     top, left = (height - down) / 2, (width - across) / 2
     placed = (framed - np.array([left, top] * 2)) * np.array([size[1] / across, size[0] / down] * 2)
     return clip_boxes(placed, size)

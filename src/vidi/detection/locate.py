@@ -11,8 +11,7 @@ from scipy.special import expit, logit
 from vidi.boxes import OVERLAP, clip_boxes, covered, overlaps, suppress
 from vidi.detection.slide import WindowModel, odds_of
 from vidi.errors import UsageError
-from vidi.images.framing import PAD_GREY, Framing, frame_image
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import PAD_GREY, Framing, frame_image, resize
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import batch_size

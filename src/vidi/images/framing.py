@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from vidi.images.pixels.resize import resize
+from PIL import Image
 
 Array = NDArray[np.uint8]
 Size = tuple[int, int]  # (height, width), pixels
@@ -15,6 +15,11 @@ Mode = Literal["stretch", "pad", "crop"]
 
 PAD_GREY = 114
 DECODED = 3  # times the size of the first resize, at least, where a large JPEG is decoded at reduced size
+# Times, up to which a side is resized as the graph does: beyond, ties are rare, and Pillow is faster.
+MOST_SHRINKING = 2
+MOST_PIXELS = 2048  # of a side that the graph's way makes
+_BITS = 22  # of a weight, in Pillow as in onnxruntime
+_ROWS = 64  # at once, so that what they are made of stays in the processor's cache
 SAME_SHAPE = 1.1  # widest over narrowest aspect ratio up to which stretching is not seen
 
 
@@ -86,6 +91,35 @@ def resized_size(size: Size, framing: Framing) -> Size:
     return fitted_size(size, framing.size) if framing.mode == "pad" else covering_size(size, framing.size)
 
 
+@dataclass(frozen=True, slots=True)
+class FramedSizes:
+    """The sizes (height, width) of one image on its way to the network's size, from that of the upright image."""
+
+    full: Size
+    first: Size  # after the first resize; as before where there is none
+    last: Size  # after the second, before it is padded or cropped
+
+    @property
+    def reduced(self) -> Size:
+        """The size after the first resize that there is."""
+        return self.first if self.first != self.full else self.last
+
+    @property
+    def needed(self) -> Size:
+        """The smallest size at which the image may be decoded and still frame nearly the same.
+
+        Three times the size of the first resize: between two and three times, values of the framed image changed by up
+        to 24 levels, from three on by up to 4.
+        """
+        return DECODED * self.reduced[0], DECODED * self.reduced[1]
+
+
+def framed_sizes(size: Size, framing: Framing) -> FramedSizes:
+    """The sizes of an image of that size (height, width) on its way into a frame."""
+    first = shrunk_size(size, framing)
+    return FramedSizes(size, first, resized_size(first, framing))
+
+
 def place_in_frame(size: Size, framing: Framing) -> tuple[int, int, int, int]:
     """Where an image of that size lies in its frame: (top, left, height, width) in pixels of the frame.
 
@@ -96,25 +130,13 @@ def place_in_frame(size: Size, framing: Framing) -> tuple[int, int, int, int]:
     >>> place_in_frame((100, 200), Framing(size=(64, 64), mode="crop"))
     (0, -32, 64, 128)
     """
-    height, width = resized_size(shrunk_size(size, framing), framing)
+    height, width = framed_sizes(size, framing).last
     if framing.mode == "crop":
         return -((height - framing.size[0]) // 2), -((width - framing.size[1]) // 2), height, width
     return (framing.size[0] - height) // 2, (framing.size[1] - width) // 2, height, width
 
 
-def scale_needed(framing: Framing, image_size: Size) -> Size:
-    """The smallest (height, width) at which an image may be decoded and still frame nearly the same.
-
-    Three times the size of the first resize: between two and three times, values of the framed image changed by up to
-    24 levels, from three on by up to 4.
-    """
-    first = shrunk_size(image_size, framing)
-    if first == image_size:
-        first = resized_size(image_size, framing)
-    return DECODED * first[0], DECODED * first[1]
-
-
-def frame_image(image: Array, framing: Framing, *, full_size: Size | None = None) -> Array:
+def frame_image(image: Array, framing: Framing, *, sizes: FramedSizes | None = None) -> Array:
     """An image of any size as the network's size: shrunk to the usual size, resized, then padded or cropped.
 
     Resizing is linear and antialiased on 8 bits: onnxruntime's own, to the bit, where a side grows or shrinks to no
@@ -124,16 +146,15 @@ def frame_image(image: Array, framing: Framing, *, full_size: Size | None = None
     Args:
         image: (height, width, 3) uint8; upright RGB.
         framing: the rule.
-        full_size: (height, width) before reduced-scale decoding, from which the shapes are computed.
+        sizes: of the image before it was decoded at a reduced scale; from its own size by default.
 
     Returns:
         (framing.size[0], framing.size[1], 3) uint8.
     """
-    size = full_size or (image.shape[0], image.shape[1])
-    first = shrunk_size(size, framing)
-    if first != size:
-        image = resize(image, first)
-    image = resize(image, resized_size(first, framing))
+    sizes = sizes or framed_sizes((image.shape[0], image.shape[1]), framing)
+    if sizes.first != sizes.full:
+        image = resize(image, sizes.first)
+    image = resize(image, sizes.last)
     if framing.mode == "crop":
         return _crop(image, framing.size)
     return _pad(image, framing.size)
@@ -146,9 +167,8 @@ def reduce_to_frame(image: Array, framing: Framing) -> Array:
     (48, 64, 3)
     """
     size = (image.shape[0], image.shape[1])
-    first = shrunk_size(size, framing)
-    last = first if first != size else resized_size(size, framing)
-    return resize(image, last) if last[0] <= size[0] and last[1] <= size[1] else image
+    height, width = framed_sizes(size, framing).reduced
+    return resize(image, (height, width)) if height <= size[0] and width <= size[1] else image
 
 
 def _pad(image: Array, size: Size) -> Array:
@@ -188,3 +208,101 @@ def choose_framing(sizes: Sequence[Size], size: Size, mode: Mode | None = None) 
     target = size if mode == "stretch" else resized_size(usual, Framing(size=size, mode=mode))
     enlarged = usual[0] < target[0] and usual[1] < target[1]
     return Framing(size=size, mode=mode, shrink_to=usual if enlarged else None)
+
+
+def resize(image: Array, size: Size) -> Array:
+    """An image at another size: linear, antialiased where it shrinks; itself where it has that size.
+
+    Width first, then height, each rounded to levels, as the graph does. Pillow's BILINEAR is the same but for ties:
+    where a value lies midway between two levels, Pillow rounds up and onnxruntime as its float32 coordinates have it,
+    a level more or less in up to 7 % of the values. A side that grows, or shrinks to no less than half, therefore
+    follows onnxruntime.
+
+    Args:
+        image: (height, width, 3) uint8.
+        size: (height, width) of the result.
+    """
+    height, width = size
+    if image.shape[1] != width:
+        ours = _is_ours(image.shape[1], width)
+        image = _to_width(image, width) if ours else _by_pillow(image, (image.shape[0], width))
+    if image.shape[0] != height:
+        ours = _is_ours(image.shape[0], height)
+        image = _to_height(image, height) if ours else _by_pillow(image, size)
+    return image
+
+
+def _is_ours(side: int, target: int) -> bool:
+    return side <= MOST_SHRINKING * target and target <= MOST_PIXELS
+
+
+def _by_pillow(image: Array, size: Size) -> Array:
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+
+def _to_width(image: Array, width: int) -> Array:
+    """The columns at another count, by onnxruntime's arithmetic.
+
+    >>> _to_width(np.array([[[0, 0, 0], [9, 90, 200]]], np.uint8), 4)[0, :, 2].tolist()
+    [0, 50, 150, 200]
+    """
+    places, weights = _column_taps(image.shape[1], width)
+    flat = image.reshape(len(image), -1)
+    made = np.empty((len(image), 3 * width), np.uint8)
+    for start in range(0, len(image), _ROWS):
+        rows = flat[start : start + _ROWS]
+        made[start : start + _ROWS] = _weighed([np.take(rows, place, axis=1) for place in places], weights)
+    return made.reshape(len(image), width, 3)
+
+
+def _to_height(image: Array, height: int) -> Array:
+    places, weights = _taps(image.shape[0], height)
+    flat = image.reshape(len(image), -1)
+    made = np.empty((height, flat.shape[1]), np.uint8)
+    for start in range(0, height, _ROWS):
+        some = slice(start, start + _ROWS)
+        made[some] = _weighed([flat[place[some]] for place in places], weights[:, some, None])
+    return made.reshape(height, -1, 3)
+
+
+def _weighed(parts: list[Array], weights: NDArray[np.int32]) -> Array:
+    """The sum of (height, columns) values by their weights, rounded to levels."""
+    total = np.multiply(parts[0], weights[0], dtype=np.int32)
+    total += 1 << (_BITS - 1)
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        total += np.multiply(part, weight, dtype=np.int32)
+    total >>= _BITS
+    levels: Array = total.astype(np.uint8)
+    return levels
+
+
+@lru_cache(maxsize=64)
+def _column_taps(side: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """As `_taps`, for rows in which each pixel is three values."""
+    places, weights = _taps(side, target)
+    values = (3 * places[:, :, None] + np.arange(3)).reshape(len(places), -1)
+    return values, np.repeat(weights, 3, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _taps(side: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Which pixels each new one is made of, and by which weights: two arrays (taps, target).
+
+    In float32, operation by operation: the last bits decide ties.
+
+    Source: onnxruntime 1.31, `upsample_antialias.h`, for uint8, `half_pixel` and `exclude_outside`.
+    """
+    half, one = np.float32(0.5), np.float32(1)
+    growth = np.float32(target) / np.float32(side)
+    reach = max(one / growth, one)
+    centre = (np.arange(target, dtype=np.float32) + half) / growth - half + half
+    first = np.clip(np.floor(centre - reach + half), 0, side).astype(np.intp)
+    end = np.clip(np.floor(centre + reach + half), 0, side).astype(np.intp)
+    places = first + np.arange((end - first).max())[:, None]
+    far = np.abs((places.astype(np.float32) - centre + half) * (one / reach))
+    near = np.where((far < one) & (places < end), one - far, np.float32(0))
+    total = np.zeros(target, np.float32)
+    for share in near:
+        total += share
+    weights = np.floor((near * (one / total) * np.float32(1 << _BITS)).astype(np.float64) + 0.5)
+    return np.minimum(places, side - 1), weights.astype(np.int32)

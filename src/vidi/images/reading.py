@@ -12,7 +12,7 @@ from vidi.files import digest_of
 from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header, too_much_memory
 from vidi.images.formats.header import Header
 from vidi.images.formats.registry import FORMATS
-from vidi.images.framing import Framing, frame_image, scale_needed
+from vidi.images.framing import FramedSizes, Framing, frame_image, framed_sizes
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 
@@ -93,9 +93,11 @@ def read_unless(path: str, job: DecodeJob, declined: Callable[[Header], bool]) -
         header = read_header(data, job.options)
         if declined(header):
             return None
-        decoded = decode_pixels(data, header, options=job.options, at_least=_size_needed(job, header))
+        framing = job.framing or job.whole_for
+        sizes = None if framing is None else framed_sizes(header.size, framing)
+        decoded = decode_pixels(data, header, options=job.options, at_least=_size_needed(job, sizes))
         measured = None if job.measure is None else job.measure(data, decoded.image)
-        image = _kept_image(job, decoded)
+        image = _kept_image(job, decoded, sizes)
     except ImageError as error:
         return ReadImage(path=path, error=error, digest=digest, byte_count=byte_count)
     except MemoryError:
@@ -112,20 +114,22 @@ def read_unless(path: str, job: DecodeJob, declined: Callable[[Header], bool]) -
     )
 
 
-def _size_needed(job: DecodeJob, header: Header) -> tuple[int, int] | None:
+def _size_needed(job: DecodeJob, sizes: FramedSizes | None) -> tuple[int, int] | None:
     """The (height, width) that a reduced-scale decode must keep; None where the image is wanted whole."""
-    if job.framing is None and job.whole_for is not None:
-        return scale_needed(job.whole_for, header.size)
-    if job.framing is None:
+    if sizes is None:
         return None if job.measure is None else (MEASURED_SIDE, MEASURED_SIDE)
-    height, width = scale_needed(job.framing, header.size)
-    return (height, width) if job.measure is None else (max(height, job.least_side), max(width, job.least_side))
+    height, width = sizes.needed
+    if job.framing is None or job.measure is None:
+        return height, width
+    return max(height, job.least_side), max(width, job.least_side)
 
 
-def _kept_image(job: DecodeJob, decoded: DecodedImage) -> Array | None:
-    if job.framing is not None:
-        return frame_image(decoded.image, job.framing, full_size=decoded.size)
-    return decoded.image if job.measure is None else None
+def _kept_image(job: DecodeJob, decoded: DecodedImage, sizes: FramedSizes | None) -> Array | None:
+    if job.framing is None:
+        return decoded.image if job.measure is None else None
+    if sizes is None or sizes.full != decoded.size:  # the decoder knows it better than the header: an AVIF's turn
+        sizes = framed_sizes(decoded.size, job.framing)
+    return frame_image(decoded.image, job.framing, sizes=sizes)
 
 
 def _note_on_name(path: str, format: str) -> tuple[str, ...]:

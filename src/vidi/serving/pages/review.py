@@ -16,8 +16,7 @@ from starlette.routing import Route
 from vidi.errors import ImageError
 from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg, encode_png
-from vidi.images.framing import fitted_size
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import fitted_size, resize
 from vidi.labelling import Answer, Kind, Opinion, Reason, Settled
 from vidi.model_file.values import Json
 from vidi.numbers import percent

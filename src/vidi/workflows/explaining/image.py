@@ -24,8 +24,7 @@ from vidi.explanation import (
     over_image,
     random_map,
 )
-from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame, resize
 from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
 from vidi.machine import core_count

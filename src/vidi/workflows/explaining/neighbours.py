@@ -21,8 +21,7 @@ from vidi.errors import DataError
 from vidi.explanation import directions, nearest
 from vidi.files import escape_path, read_json, unescape_path, write_whole
 from vidi.images.encode import encode_jpeg
-from vidi.images.framing import Framing, Size, fitted_size, place_in_frame
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resize
 from vidi.model_file.read import ModelFile
 from vidi.report.explanation import Neighbour
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import VidiError
 from vidi.files import TEMPORARY_PREFIX
-from vidi.images.framing import Size, fitted_size
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import Size, fitted_size, resize
 from vidi.log.address import parse_address
 from vidi.log.records import LoggedEvent
 from vidi.log.store import PredictionLog

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.images.encode import encode_jpeg
-from vidi.images.framing import fitted_size
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import fitted_size, resize
 from vidi.model_file.values import Json
 from vidi.workflows.watching.notices import Notice
 from vidi.workflows.watching.session import AnsweredFrame

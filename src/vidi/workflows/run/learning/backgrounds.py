@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry
-from vidi.images.framing import Framing
-from vidi.images.pixels.resize import resize
+from vidi.images.framing import Framing, resize
 from vidi.images.pool import DecodeJob, read_images
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import backgrounds_skipped
