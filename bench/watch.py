@@ -33,7 +33,7 @@ from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.video.live import Frame
 from vidi.video.sources import parse_source, watch_source
-from vidi.workflows.requests.watch import WatchRequest
+from vidi.workflows.requests.in_use import WatchRequest
 from vidi.workflows.watching.notices import EventNotice
 from vidi.workflows.watching.session import WatchSession
 

@@ -28,7 +28,7 @@ from vidi.workflows.requests import shared
 from vidi.workflows.requests import train as of_training
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import LogRequest
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 from vidi.workflows.requests.train import TrainRequest
 
 SOURCE = Path(vidi.__file__).parent

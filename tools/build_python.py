@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vidi.options import Declared, Option, declared
-from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.locate import LocateRequest
-from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest, ExplainRequest
+from vidi.workflows.requests.data import CheckRequest, DataRequest
+from vidi.workflows.requests.model_file import (
+    BenchmarkRequest,
+    CompareRequest,
+    EvaluateRequest,
+    ExplainRequest,
+    LocateRequest,
+)
 from vidi.workflows.requests.train import TrainRequest
 
 FOLDER = Path(__file__).parents[1] / "src" / "vidi" / "workflows" / "python"

@@ -32,10 +32,8 @@ from vidi.workflows.check import Checked
 from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.locating.search import LocatedImage
-from vidi.workflows.requests.check import CheckRequest, SplitRequest
-from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.data import CheckRequest, DataRequest, SplitRequest
 from vidi.workflows.requests.in_use import MonitorRequest
-from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
 from vidi.workflows.requests.model_file import (
     BenchmarkRequest,
     BoxSearch,
@@ -45,12 +43,14 @@ from vidi.workflows.requests.model_file import (
     ExplainedPages,
     ExplainRequest,
     ExportRequest,
+    InputsRequest,
+    LocatedFiles,
+    LocateRequest,
     NetworkRequest,
+    PredictRequest,
     StoredRequest,
 )
-from vidi.workflows.requests.predict import InputsRequest, PredictRequest
-from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.requests.train import TrainRequest, TuneRequest
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"

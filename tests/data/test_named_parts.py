@@ -4,7 +4,7 @@ from tests.data.made import made_check, made_dataset
 from vidi.data.splitting.split import split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import DataError, UsageError
-from vidi.workflows.requests.written import parse_parts
+from vidi.workflows.requests.shared import parse_parts
 
 LABELS = [index % 2 for index in range(100)]
 

@@ -11,7 +11,7 @@ from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 RED = WindowSearch(classes=(1,), share=(0.5, 0.5))
 

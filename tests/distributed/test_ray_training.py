@@ -26,8 +26,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.heads.features import BATCH
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.requests.train import TrainRequest, TuneRequest
 from vidi.workflows.tune import tune
 
 pytestmark = pytest.mark.integration  # starts a cluster

@@ -21,8 +21,7 @@ from vidi.workflows.check import check
 from vidi.workflows.compare import compare
 from vidi.workflows.explain import explain_inputs
 from vidi.workflows.explaining.pages import describe_architecture, write_network, write_pages
-from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.requests.model_file import CompareRequest
 
 LONG = "a-photograph-with-a-name-as-cameras-and-servers-give-them-00d94e21-5891-492e"

@@ -12,8 +12,7 @@ from vidi.evaluation.answers import Answers
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import check
-from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.run.answers import (
     deal_counter_examples,
     describe_counter_examples,

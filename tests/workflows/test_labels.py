@@ -35,7 +35,7 @@ from vidi.workflows.interaction.output import write_csv, write_json, write_table
 from vidi.workflows.predict import predict_inputs
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CalibrateRequest, CompareRequest, EvaluateRequest
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.gain import before_calibration, gain_on_test
 from vidi.workflows.run.plan import read_and_plan

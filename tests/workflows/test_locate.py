@@ -30,7 +30,7 @@ from vidi.workflows.interaction.stopping import until_stopped
 from vidi.workflows.locate import LocateOutputs, search_images
 from vidi.workflows.locating.kept import keep_located
 from vidi.workflows.locating.search import finder, locate_inputs
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 TRUTH = np.array([[60, 30, 100, 70]])  # of `with_square()`
 
@@ -250,7 +250,7 @@ import io, sys
 from pathlib import Path
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.locate import LocateOutputs, search_images
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 search_images(Predictor.load(sys.argv[1]), LocateRequest(), sys.argv[3:],
               wanted=LocateOutputs(output=Path(sys.argv[2])), stream=io.StringIO())

@@ -23,7 +23,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CalibrateRequest
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.shared import Guarantees
 
 KINDS = ("disc", "stripes", "square")
 RECALL = Guarantees(target=OperatingTarget.of(recall=0.8))

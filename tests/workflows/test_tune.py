@@ -31,7 +31,7 @@ from vidi.workflows.interaction.events import Event, Events, SearchStep
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.tune import TuneRequest, without_password
+from vidi.workflows.requests.train import TuneRequest, without_password
 from vidi.workflows.runs import list_runs, run_rows
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune

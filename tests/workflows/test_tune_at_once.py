@@ -17,8 +17,7 @@ from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.requests.train import TrainRequest, TuneRequest
 from vidi.workflows.tune import Tuned, resume_tuning, tune
 from vidi.workflows.tuning.trials import TrialLostError
 

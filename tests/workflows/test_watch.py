@@ -30,7 +30,7 @@ from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows import watch as watching
 from vidi.workflows.interaction.events import SILENCE
-from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
+from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
 from vidi.workflows.watching.folder import EventFolder, too_many
 from vidi.workflows.watching.outputs import printing, steady

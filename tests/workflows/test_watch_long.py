@@ -18,7 +18,7 @@ from vidi.video.live import Frame
 from vidi.video.sources import VideoSource
 from vidi.workflows import watch as watching
 from vidi.workflows.interaction.events import SILENCE
-from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
+from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
 from vidi.workflows.watching.outputs import printing
 

@@ -10,7 +10,7 @@ import click
 from vidi.cli import options
 from vidi.errors import ANSWER_IS_NO, SOME_BAD
 from vidi.options import Option
-from vidi.workflows.requests.check import CheckRequest, SplitRequest
+from vidi.workflows.requests.data import CheckRequest, SplitRequest
 from vidi.workflows.requests.shared import SpreadRequest
 
 if TYPE_CHECKING:

@@ -3,8 +3,7 @@
 import sys
 
 from vidi.cli import options
-from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
-from vidi.workflows.requests.predict import InputsRequest
+from vidi.workflows.requests.model_file import InputsRequest, LocatedFiles, LocateRequest
 
 
 def locate(

@@ -10,7 +10,7 @@ import click
 from vidi.cli import options
 from vidi.errors import INTERRUPTED, SOME_BAD
 from vidi.options import Option
-from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.requests.train import TuneRequest
 
 if TYPE_CHECKING:
     from vidi.errors import UsageError

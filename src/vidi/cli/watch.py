@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vidi.cli import options
 from vidi.options import Option
-from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
+from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.watching.picture import LivePicture

@@ -16,7 +16,7 @@ from vidi.report.words.findings import DescribedFinding, check_document, describ
 from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.requests.check import CheckRequest
+from vidi.workflows.requests.data import CheckRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing

@@ -27,7 +27,7 @@ from vidi.workflows.interaction.run_folder import CHECK
 from vidi.workflows.locating.kept import PAGE, keep_located, looked_for, write_found
 from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 from vidi.workflows.requests.shared import wants_pictures
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train

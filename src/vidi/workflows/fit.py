@@ -16,7 +16,7 @@ from vidi.training.heads.on_features import train_on_features
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.calibrate import calibrate_model

@@ -12,7 +12,7 @@ from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
 from vidi.workflows.locating.kept import keep_located, looked_for, plan_folder, write_found
 from vidi.workflows.locating.output import write_json, write_lines
 from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
-from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
+from vidi.workflows.requests.model_file import LocatedFiles, LocateRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from vidi.log.records import Deleted, Feedback, LogContents, LoggedPrediction, M
 from vidi.log.store import PredictionLog
 from vidi.model_file.values import Json
 from vidi.workflows.requests.in_use import LogContentsRequest
-from vidi.workflows.requests.written import parse_time
+from vidi.workflows.requests.shared import parse_time
 
 Document = dict[str, Json]
 

@@ -13,7 +13,7 @@ from vidi.files import escape_path
 from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_requested, split_file_of
-from vidi.workflows.requests.check import SplitRequest
+from vidi.workflows.requests.data import SplitRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,7 @@ from vidi.workflows.interaction.progress import writing_to
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
 from vidi.workflows.interaction.stopping import stop_on_signal
-from vidi.workflows.requests.several_labels import refuse_for_labels
-from vidi.workflows.requests.tune import TuneRequest, request_from
+from vidi.workflows.requests.train import TuneRequest, refuse_for_labels, request_from
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.learning.learn import image_weights, keep_preparation

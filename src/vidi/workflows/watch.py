@@ -15,7 +15,7 @@ from vidi.video.sources import VideoSource, parse_source, watch_source
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.stopping import event_on_signal
 from vidi.workflows.locating.search import choose_classes
-from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
+from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 from vidi.workflows.watching.folder import PAGE
 from vidi.workflows.watching.notices import EventNotice, Notice
 from vidi.workflows.watching.outputs import Notify, open_outputs

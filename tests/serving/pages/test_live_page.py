@@ -20,7 +20,7 @@ from vidi.images.decode import decode_image
 from vidi.serving.pages.live import live_page
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
-from vidi.workflows.requests.watch import WatchRequest
+from vidi.workflows.requests.in_use import WatchRequest
 from vidi.workflows.watching.picture import LivePicture
 from vidi.workflows.watching.session import WatchSession
 

@@ -31,7 +31,7 @@ from vidi.serving.problems import Problem, UnusableImages
 from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
 from vidi.workflows.locating.output import as_json
 from vidi.workflows.locating.search import Find, finder, search_image
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 _BARE: Final = re.compile(r'(?!null)[^\s"]+')  # what is no text
 

@@ -24,8 +24,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, require_free
 from vidi.workflows.locating.search import By, finder
-from vidi.workflows.requests.locate import LocateRequest
-from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest
+from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest, LocateRequest
 from vidi.workflows.requests.shared import USUAL_ENGINE
 
 LEAST = 1e-3  # probability of a box that is counted: the curve needs the doubtful ones, too

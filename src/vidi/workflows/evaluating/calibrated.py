@@ -21,7 +21,7 @@ from vidi.model_file.write import bytes_with
 from vidi.monitoring.reference import UnseenImages, make_reference, without_embeddings
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.evaluating.learnt import LEARNT_FROM
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.shared import Guarantees
 
 CALIBRATION: Literal["calibration"] = "calibration"
 

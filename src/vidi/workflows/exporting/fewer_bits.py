@@ -19,7 +19,7 @@ from vidi.workflows.evaluating.calibrated import CALIBRATION, calibrate_file
 from vidi.workflows.exporting.images import LabelledParts
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.shared import Guarantees
 
 TOLERANCE = GoldenTolerance(probability=0.05, novelty=0.1)  # of 8 bits: processors round their sums differently
 WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {

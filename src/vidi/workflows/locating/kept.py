@@ -19,7 +19,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import check_folder_apart, page_names, require_own
 from vidi.workflows.locating.output import coco_document
 from vidi.workflows.locating.search import LocatedImage, choose_classes, choose_way
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 PAGE = "boxes.html"
 MARK = b"drawn by vidi locate"  # in every JPEG that is written here

@@ -23,7 +23,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.boxed import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.workflows.interaction.inputs import no_images
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing

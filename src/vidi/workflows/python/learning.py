@@ -8,8 +8,7 @@ from vidi.errors import MissingPackageError
 from vidi.machine import Deadline, wait_without_spinning
 from vidi.options import made
 from vidi.workflows.interaction.logged import logged_events
-from vidi.workflows.requests.check import CheckRequest
-from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest, StoredRequest
 from vidi.workflows.requests.train import TrainRequest
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vidi.options import made
 from vidi.workflows.interaction.logged import logged_events
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,13 +1,13 @@
-"""The options that describe the data."""
+"""The options that describe the data, and those of `vidi check` and `vidi split`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from vidi.errors import UsageError
-from vidi.options import Argument, Option, require_kinds
-from vidi.workflows.requests.shared import AllowOutside, KeepTruncated
-from vidi.workflows.requests.written import parse_names, parse_parts
+from vidi.options import Argument, Option, Part, require_kinds
+from vidi.workflows.requests.shared import AllowOutside, KeepTruncated, Pictures, parse_names, parse_parts
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_file")
@@ -91,3 +91,30 @@ class DataRequest:
             plain["classes"] = tuple(plain["classes"])
         plain["feedback"] = tuple(plain.get("feedback") or ())
         return cls(**plain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """Options of `vidi check`."""
+
+    data: Annotated[DataRequest, Part(leave_out=(*OF_SPLITTING, *OF_TRAINING, "parts", "positive"))]
+    page: Annotated[Path | None, Option("Write the findings to an HTML page with the images.", metavar="FILE")] = None
+    images: Pictures = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRequest:
+    """Options of `vidi split`; images in `data.split_file` keep their part."""
+
+    data: Annotated[
+        DataRequest,
+        Part(
+            leave_out=(*OF_TRAINING, "keep_truncated"),
+            says={"split_file": "Path to an earlier splits.csv; its images keep their part."},
+        ),
+    ]
+    output: Annotated[Path, Option("Path to the table to write.", flags=("--output", "-o"), metavar="FILE")] = Path(
+        "splits.csv"
+    )
+    replan: Annotated[bool, Option("Split all images again, including those that have a part.")] = False
+    seed: Annotated[int, Option("Seed for the split into parts.", metavar="N", least=0)] = 0

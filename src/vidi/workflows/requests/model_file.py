@@ -1,27 +1,33 @@
-"""Requests about model files: evaluate, compare, calibrate, explain, export and benchmark."""
+"""Requests about model files: predict, locate, explain, evaluate, compare, calibrate, export and benchmark."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal, get_args
 
+from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.in_use import LogRequest
 from vidi.workflows.requests.shared import (
     NETWORKS,
     USUAL_ENGINE,
+    AllowOutside,
     Engine,
     Fills,
+    Guarantees,
+    KeepTruncated,
     Overwrite,
     OverwriteInPython,
     Pictures,
     PicturesUnlessOff,
+    Ray,
     Smallest,
+    Workers,
 )
 
-if TYPE_CHECKING:
-    pass
+LEAST_WINDOW = 4  # pixels of a window's shorter side
 
+By = Literal["windows", "evidence"]
 A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
 B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
 Output = Annotated[
@@ -31,6 +37,102 @@ Output = Annotated[
 FOLDERS = "Labelled images; leave them out if A and B are evaluations of the same images."
 Form = Literal["web", "folder", "int8", "fp16", "openvino"]
 PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputsRequest:
+    """Which images to open."""
+
+    inputs: Annotated[
+        tuple[str, ...],
+        Argument(
+            "PATHS…", "Files, folders, patterns or archives; - reads one image from standard input.", several=True
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictRequest:
+    """What to print about each image, and where to write it."""
+
+    files_from: Annotated[
+        str | None,
+        Option(
+            "Path to a list of files, one per line or NUL-separated; - reads the list from standard input.",
+            metavar="FILE",
+        ),
+    ] = None
+    output: Annotated[
+        Path | None, Option("Write to a file instead of standard output.", flags=("--output", "-o"), metavar="FILE")
+    ] = None
+    top: Annotated[int | None, Option("Show the K most probable classes.", metavar="K", least=1)] = None
+    sort_into: Annotated[
+        Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
+    ] = None
+    logging: Annotated[LogRequest, Part(leave_out=("keep_days",))] = field(default_factory=LogRequest)
+    allow_outside: AllowOutside = False
+    keep_truncated: KeepTruncated = False
+    workers: Workers = None
+    engine: Engine = USUAL_ENGINE
+    ray: Ray = None
+
+    def __post_init__(self) -> None:
+        if self.ray is not None and self.engine != USUAL_ENGINE:
+            raise UsageError(f"--ray computes by {USUAL_ENGINE}, so it excludes --engine", "Leave one of them out.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocateRequest:
+    """How to search the images."""
+
+    classes: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Name of a class to find; repeat it for more.",
+            flags=("--class",),
+            metavar="NAME",
+            several=True,
+            in_python="Sequence[str] | None",
+            python_help="Classes to find; by default all but those whose name means that nothing is there.",
+        ),
+    ] = None
+    by: Annotated[
+        By | None,
+        Option(
+            "Search method: windows of many sizes or the evidence map "
+            "(default: windows; one box without a class for nothing)."
+        ),
+    ] = None
+    least: Annotated[float, Option("Minimum probability of a box.", metavar="SHARE")] = 0.5
+    smallest: Smallest = None
+    fills: Fills = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.least <= 1:
+            raise UsageError(f"--least {self.least} is out of range", "Use a number above 0, at most 1.")
+        for side in self.fills:
+            if not 0 < side <= 1:
+                raise UsageError(f"--fills {side} is out of range", "Use a number above 0, at most 1.")
+        if self.smallest is not None and self.smallest < LEAST_WINDOW:
+            raise UsageError(f"--smallest {self.smallest:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
+        if self.by is not None and self.by not in get_args(By):
+            raise UsageError(f"--by {self.by} is unknown", f"Use {' or '.join(get_args(By))}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocatedFiles:
+    """Which files a search writes."""
+
+    output: Annotated[
+        Path | None,
+        Option(
+            "Path to a folder for the images with their boxes, and a page of them.",
+            flags=("--output", "-o"),
+            metavar="DIR",
+        ),
+    ] = None
+    coco: Annotated[Path | None, Option("Write the boxes to a COCO file.", metavar="FILE")] = None
+    images: PicturesUnlessOff = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

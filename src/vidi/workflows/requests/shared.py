@@ -1,10 +1,119 @@
-"""Options that several requests have."""
+"""Options that several requests have, and how such options are written on the command line."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from vidi.options import Option, switched_off
-from vidi.workflows.requests.written import parse_share
+from vidi.errors import UsageError
+from vidi.evaluation.guarantees.promise import Promise
+from vidi.options import Option, Part, switched_off
+
+if TYPE_CHECKING:
+    from vidi.evaluation.guarantees.operating import OperatingTarget
+
+
+def parse_parts(text: str) -> dict[str, str]:
+    """The pairs of `--parts`.
+
+    Raises:
+        UsageError: not `name=name`, or a name twice.
+
+    >>> parse_parts("validation=test,test=extra")
+    {'validation': 'test', 'test': 'extra'}
+    """
+    pairs: dict[str, str] = {}
+    for pair in text.split(","):
+        name, equals, use = (piece.strip() for piece in pair.partition("="))
+        if not (name and equals and use) or name in pairs:
+            raise UsageError(f"--parts {text!r} is not a list of pairs", "Write `--parts validation=test,test=extra`.")
+        pairs[name] = use
+    return pairs
+
+
+def parse_share(text: str) -> tuple[float, float]:
+    """(height, width) of `--fills`, shares of a training image.
+
+    Raises:
+        UsageError: not two shares.
+
+    >>> parse_share("0.9x0.8")
+    (0.9, 0.8)
+    """
+    try:
+        height, width = (float(side) for side in text.lower().split("x"))
+    except ValueError:
+        height = width = 0.0
+    if not (0 < height <= 1 and 0 < width <= 1):
+        raise UsageError(f"--fills {text} is not two shares", "Write height and width, such as 0.9x0.8.")
+    return height, width
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """What `--imgsz` says: `128` or `HEIGHTxWIDTH`.
+
+    Raises:
+        UsageError: it says something else.
+
+    >>> parse_image_size("128x64")
+    (128, 64)
+    """
+    pieces = text.lower().split("x")
+    if len(pieces) > 2 or not all(piece.strip().isdigit() for piece in pieces):
+        raise UsageError(f"--imgsz {text!r} is not a size", "Write one number, or HEIGHTxWIDTH such as 128x64.")
+    height, width = int(pieces[0]), int(pieces[-1])
+    if not (8 <= height <= 1024 and 8 <= width <= 1024):
+        raise UsageError(f"--imgsz {text} is out of range", "Each side may have 8 to 1,024 pixels.")
+    return height, width
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, object]:
+    """The pairs of `--set`, with numbers, true, false and lists read as such.
+
+    >>> parse_settings(["epochs=5", "augmentation.flip=none", "options.filters=[8, 16]"])
+    {'epochs': 5, 'augmentation.flip': 'none', 'options.filters': (8, 16)}
+    """
+    import json
+
+    values: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(
+                f"--set {text!r} is not a pair", "Write --set NAME=VALUE, such as --set label_smoothing=0.1."
+            )
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        values[name] = tuple(parsed) if isinstance(parsed, list) else parsed
+    return values
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated option.
+
+    >>> parse_names("cat, dog")
+    ('cat', 'dog')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_time(text: str) -> float:
+    """A day or time as seconds since 1970; without a zone it is this computer's.
+
+    Raises:
+        UsageError: it is none.
+
+    >>> parse_time("2026-03-01T12:00:00+00:00")
+    1772366400.0
+    """
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"{text[:60]!r} is no day", "Write 2026-03-01, or 2026-03-01T18:30.") from error
+
 
 # What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
 NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0+lite2", "lite0-grid", "vgg16", "resnet50")
@@ -85,3 +194,56 @@ def wants_pictures(*, unless: bool = False) -> bool:
         unless: this command was told to leave them out.
     """
     return not (unless or switched_off(NO_IMAGES))
+
+
+def _read_costs(path: str) -> Mapping[str, Mapping[str, float]]:
+    from vidi.evaluation.guarantees.operating import read_costs
+
+    return read_costs(Path(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """Target of the decisions, for the data's `positive` class or for each class; at most one of these."""
+
+    recall: Annotated[
+        float | None,
+        Option(
+            "Minimum recall for the class, for example 0.99.",
+            metavar="SHARE",
+            python_help="Minimum recall at the operating point, for the data's `positive` class or for each class. "
+            "Give at most one of this and the next three.",
+        ),
+    ] = None
+    precision: Annotated[
+        float | None, Option("Minimum precision for the class, for example 0.95.", metavar="SHARE")
+    ] = None
+    false_alarms_per: Annotated[
+        float | None,
+        Option("Maximum rate of false alarms: 1 in N images of other classes, for example 1000.", metavar="N"),
+    ] = None
+    costs: Annotated[
+        Mapping[str, Mapping[str, float]] | None,
+        Option(
+            "Path to a table of costs: a row for each true class, a column for each answer.",
+            metavar="CSV",
+            read=_read_costs,
+            python_help="Cost of each answer by true class; the decision is the answer of lowest expected cost.",
+        ),
+    ] = None
+
+    def made(self) -> "OperatingTarget | None":
+        """Return the target that was set; raises UsageError if there are two."""
+        from vidi.evaluation.guarantees.operating import OperatingTarget
+
+        return OperatingTarget.of(
+            recall=self.recall, precision=self.precision, false_alarms_per=self.false_alarms_per, costs=self.costs
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarantees:
+    """What the limits in a model file are to keep."""
+
+    promise: Promise = field(default_factory=Promise)
+    target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None

@@ -1,16 +1,25 @@
-"""The options of `vidi train`, as run.json keeps them."""
+"""The options of `vidi train` and `vidi tune`, as run.json and tune.json keep them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from vidi.errors import UsageError
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.promised import Guarantees
-from vidi.workflows.requests.shared import NETWORKS, NO_IMAGES, Overwrite, PicturesAndCache, Workers
-from vidi.workflows.requests.written import parse_image_size, parse_settings
+from vidi.workflows.requests.shared import (
+    NETWORKS,
+    NO_IMAGES,
+    Guarantees,
+    Overwrite,
+    PicturesAndCache,
+    Workers,
+    parse_image_size,
+    parse_settings,
+)
 
 # What the registries hold, said here too because they import torch; a test compares them.
 PRETRAINED = ("auto", "none", "lite0", "lite2", "lite0+lite2", "vgg16", "resnet50")
@@ -18,6 +27,36 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 LOSSES = ("cross-entropy", "mean-squared-error")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 TRACKERS = ("mlflow", "tensorboard")
+OWN_THRESHOLDS = "Leave it out; --recall, target.precision and target.false_alarms_per set a threshold for each class."
+MINUTES = 30.0  # where the user gives no time
+NOT_TUNED = (
+    "background",
+    "ensemble",
+    "track",
+    "pretrained",
+    "freeze",
+    "batch",
+    "learning_rate",
+    "optimizer",
+    "loss",
+    "patience",
+    "device",
+    "find_label_errors",
+    "drop_suspects",
+    "learning_curve",
+    "max_error",
+    "coverage",
+    "recall",
+    "precision",
+    "false_alarms_per",
+    "costs",
+    "images",
+    "keep_truncated",
+    "overwrite",
+    "parts",
+    "seed",
+    "workers",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,3 +230,108 @@ class TrainRequest:
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}
         return cls(**plain)
+
+
+def refuse_for_labels(request: TrainRequest) -> None:
+    """Refuse, before any work, options that need images of one class each.
+
+    Raises:
+        UsageError: names the option.
+    """
+    target = request.guarantees.target
+    changed = {name: request.changes.get(name) for name in ("class_weights", "loss", "views")}
+    given = {
+        "--background": (
+            request.data.background is not None,
+            "List those photographs in the table, with 0 for every class. They are trained on like any others.",
+        ),
+        "studies.learning_curve": (
+            request.diagnostics.learning_curve,
+            "Leave it out. Compare a model of half the images with one of all, using `vidi compare`.",
+        ),
+        "target.costs": (target is not None and target.costs is not None, OWN_THRESHOLDS),
+        "class_weights": (changed["class_weights"] not in (None, "none"), OWN_THRESHOLDS),
+        "--loss": (
+            changed["loss"] not in (None, "cross-entropy"),
+            "Leave it out: each class is trained with its own cross-entropy.",
+        ),
+        "views": (changed["views"] not in (None, "auto", "one"), "Leave it out."),
+    }
+    for flag, (is_given, remedy) in given.items():
+        if is_given:
+            raise UsageError(f"{flag} needs images of one class each, so it excludes --multi-label", remedy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneRequest:
+    """Options of `vidi tune`: those of a training, and those of the search."""
+
+    training: Annotated[
+        TrainRequest,
+        Part(
+            leave_out=NOT_TUNED,
+            says={
+                "minutes": f"Time limit for the whole search in minutes (default {MINUTES:g}).",
+                "epochs": "Maximum number of passes over the training images in each trial.",
+                "image_size": "Use this image size in all trials, for example 128 or 128x64 (height first).",
+                "weights": "Start every training from the weights of this run or model file.",
+                "recipe": "Search around a recipe.toml instead of the default recipe.",
+                "changes": "Fix a recipe value in all trials, for example augmentation.flip=none.",
+            },
+        ),
+    ]
+    trials: Annotated[int | None, Option("Maximum number of trials.", metavar="N", least=1)] = None
+    trial_minutes: Annotated[
+        float | None,
+        Option("Time limit for each training in minutes (default: 1/20 of --minutes).", metavar="MINUTES", least=0.03),
+    ] = None
+    storage: Annotated[str | None, Option("URL of an Optuna database that several machines share.", metavar="URL")] = (
+        None
+    )
+    study: Annotated[str | None, Option("Name of the study in --storage.", metavar="NAME")] = None
+
+    def __post_init__(self) -> None:
+        if (self.storage is None) != (self.study is None):
+            raise UsageError(
+                "a shared study needs both a storage and a name", "Add both --storage URL and --study NAME."
+            )
+
+    def minutes(self) -> float:
+        """Return the time limit for the whole search."""
+        return MINUTES if self.training.minutes is None else self.training.minutes
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for tune.json, without the password."""
+        return {
+            "training": self.training.as_dict(),
+            "trials": self.trials,
+            "trial_minutes": self.trial_minutes,
+            "storage": None if self.storage is None else without_password(self.storage),
+            "study": self.study,
+        }
+
+
+def without_password(url: str) -> str:
+    """Replace the password in a database URL with stars.
+
+    >>> without_password("postgresql://anna:secret@host/tune")
+    'postgresql://anna:***@host/tune'
+    """
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def request_from(values: Mapping[str, Any], storage: str | None) -> TuneRequest:
+    """Restore the request that `TuneRequest.as_dict` wrote.
+
+    Args:
+        values: what it wrote.
+        storage: the URL of the shared study again, where it has a password.
+
+    Raises:
+        UsageError: the password is needed.
+    """
+    saved = values["storage"]
+    if saved is not None and storage is None and ":***@" in saved:
+        raise UsageError("the study's password is not stored", f"Add the URL again: --storage {saved}")
+    plain = {**values, "training": TrainRequest.from_dict(values["training"]), "storage": storage or saved}
+    return TuneRequest(**plain)

@@ -16,7 +16,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.progress import calibrated_on
-from vidi.workflows.requests.promised import Guarantees
+from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.known import (
     Calibrated,

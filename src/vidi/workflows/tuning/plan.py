@@ -17,7 +17,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Room, choose_dials
 from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import train_once
-from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.requests.train import TuneRequest
 from vidi.workflows.run.budget import TABLE
 from vidi.workflows.tuning.trials import TrialImages
 

@@ -21,7 +21,7 @@ from vidi.log.records import LoggedEvent
 from vidi.log.store import PredictionLog
 from vidi.report.pages.watch import notice_line
 from vidi.video.clips import ClipFile
-from vidi.workflows.requests.watch import WatchOutputs
+from vidi.workflows.requests.in_use import WatchOutputs
 from vidi.workflows.watching.folder import CLIPS, EventFolder
 from vidi.workflows.watching.notices import EventNotice, Notice
 from vidi.workflows.watching.session import AnsweredFrame

@@ -17,7 +17,7 @@ from vidi.timeline.timeline import Timeline
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows.locating.search import finder, search_image
-from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.model_file import LocateRequest
 from vidi.workflows.watching.notices import EventNotice, Notice, SourceNotice, WatchedSource
 
 LONG_AGO = -1.0  # seconds: before any frame
