@@ -33,7 +33,7 @@ from bench.estimating.scenario import MOST_IMAGES, traffics, ways, with_new_clas
 from bench.processor import describe  # noqa: E402
 from bench.unknown import from_archive, write_images  # noqa: E402
 from vidi.data.inputs import GivenFilesStore  # noqa: E402
-from vidi.data.splitting.split_file import read_assignments  # noqa: E402
+from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.model_file.decisions import find_verdict, say  # noqa: E402
 from vidi.model_file.limits import Verdict  # noqa: E402

@@ -30,12 +30,12 @@ from onnx import numpy_helper  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
-from vidi.data.splitting.split_file import read_assignments  # noqa: E402
+from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.explanation import Map, Predict, deletion_curve, enlarge, evidence_for, occlude, occlusion_map, random_map  # noqa: E402  # noqa: E402  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.images.framing import place_in_frame  # noqa: E402
 from vidi.images.pool import DecodeJob, read_images  # noqa: E402
-from vidi.prediction.engines.by_onnxruntime import open_onnxruntime  # noqa: E402
+from vidi.prediction.engines.registry import open_onnxruntime  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.explaining.image import answers_of  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402

@@ -28,7 +28,7 @@ from PIL import Image  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
-from vidi.data.splitting.split_file import read_assignments  # noqa: E402
+from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers  # noqa: E402
 from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
 from vidi.files import write_whole  # noqa: E402

@@ -126,7 +126,7 @@ def measure(model: Model, *, data: Path, minutes: float) -> dict[str, Any]:
 
 def test_files(folder: Path, request: DataRequest, place: Path) -> list[Path]:
     """The images of the run's test part, as files."""
-    from vidi.data.splitting.split_file import read_assignments
+    from vidi.data.splitting.split_plan import read_assignments
     from vidi.workflows.interaction.request import read_source
 
     store = read_source(request).store

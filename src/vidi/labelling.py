@@ -17,8 +17,8 @@ from scipy.stats import hypergeom
 
 from vidi.errors import ShapeError
 from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.intervals import shown_together
 from vidi.metrics.label_errors import find_unlikely_labels
-from vidi.metrics.many_tests import shown_together
 from vidi.metrics.outputs import SOFTMAX, Outputs
 
 Kind = Literal["label", "none", "unclear"]  # it shows a class; none of the classes; it cannot be told

@@ -10,7 +10,7 @@ from tests.data.scenes import NEAR_COPIES, jpeg, scene, taken
 from vidi.data.checking.check import check_dataset
 from vidi.data.read import read_dataset
 from vidi.data.splitting.split import split_dataset
-from vidi.data.splitting.split_file import write_assignments
+from vidi.data.splitting.split_plan import write_assignments
 from vidi.groups import join_links
 
 SCENES, EXACT, EACH_KIND, BURSTS = 800, 50, 10, 20

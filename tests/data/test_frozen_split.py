@@ -8,8 +8,7 @@ from tests.data.made import made_check, made_dataset
 
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split import Split, split_dataset
-from vidi.data.splitting.split_file import write_assignments
-from vidi.data.splitting.split_plan import SplitPlan
+from vidi.data.splitting.split_plan import SplitPlan, write_assignments
 
 FROZEN = SplitPlan(frozen_test=True)
 OLD = 600

@@ -5,7 +5,7 @@ import pytest
 from tests.data.scenes import scene
 from tests.draw import draw
 
-from vidi.data.copies import cells
+from vidi.data.copies import candidates
 from vidi.data.copies.candidates import find_candidates
 from vidi.data.copies.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
 from vidi.data.copies.near_copies import align_pairs, find_near_copies
@@ -94,7 +94,7 @@ PLANTED = {(seed, 300 + seed) for seed in range(60)}
 
 @pytest.mark.slow  # compares all pairs
 def test_the_search_in_cells_finds_what_the_search_among_all_finds(grey, monkeypatch):
-    monkeypatch.setattr(cells, "REGIONS", 3)
+    monkeypatch.setattr(candidates, "REGIONS", 3)
     everywhere, in_cells = find_candidates(grey), find_candidates(grey, all_pairs=10, cell_images=20)
     in_regions = find_candidates(grey, all_pairs=10, cell_images=20, most_cells=9)  # 18 cells in 4 regions
 

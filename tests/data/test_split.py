@@ -5,8 +5,7 @@ import pytest
 from tests.data.made import made_check, made_dataset
 
 from vidi.data.splitting.split import split_dataset
-from vidi.data.splitting.split_file import read_assignments, write_assignments
-from vidi.data.splitting.split_plan import SplitPlan
+from vidi.data.splitting.split_plan import SplitPlan, read_assignments, write_assignments
 from vidi.errors import DataError
 
 

@@ -12,7 +12,7 @@ from tests.data.made import made_check, made_dataset
 from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split import Split, split_dataset
-from vidi.data.splitting.split_file import write_assignments
+from vidi.data.splitting.split_plan import write_assignments
 from vidi.errors import DataError
 
 FEW = settings(

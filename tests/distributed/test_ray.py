@@ -30,7 +30,7 @@ from vidi.data.inputs import FoundInputs, GivenFilesStore, find_paths
 from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
 from vidi.distributed.cluster import RayShards, check_versions
-from vidi.distributed.predict import AnswerOptions, answerer
+from vidi.distributed.predict import AnswerOptions, answerer, encode_answers
 from vidi.distributed.shards import AHEAD, Shard
 from vidi.distributed.worker import Work, installed_versions
 from vidi.errors import ResourceError
@@ -38,7 +38,6 @@ from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.images.reading import ReadImage
 from vidi.images.store import ImageStore
-from vidi.prediction.answer_lines import encode_answers
 from vidi.prediction.predictor import Predictor
 
 pytestmark = pytest.mark.integration  # starts a cluster

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.metrics.many_tests import shown_together
+from vidi.metrics.intervals import shown_together
 from vidi.metrics.paired import sign_test
 
 

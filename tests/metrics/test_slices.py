@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from vidi.metrics.slices import adjust_for_looks, worse_by_chance
+from vidi.evaluation.slices import adjust_for_looks, worse_by_chance
 
 
 def test_independent_images_are_judged_by_fishers_exact_test():

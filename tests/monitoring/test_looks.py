@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.monitoring.looks import plan_looks
+from vidi.monitoring.contrast import plan_looks
 
 
 @pytest.mark.parametrize("count", [50, 99, 100, 730, 6_400])

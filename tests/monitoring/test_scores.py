@@ -3,7 +3,7 @@
 import numpy as np
 
 from vidi.model_file.drift_reference import Histogram
-from vidi.monitoring.scores import CLIP, PlaceScale, bin_values
+from vidi.monitoring.places import CLIP, PlaceScale, bin_values
 
 
 def test_values_logged_in_single_precision_fall_where_the_reference_counted_them():

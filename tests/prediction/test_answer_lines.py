@@ -8,8 +8,8 @@ import pytest
 
 from tests.draw import class_folders
 from tests.model_file.tiny import tiny_model
+from vidi.distributed.predict import decode_answers, encode_answers
 from vidi.errors import ModelError
-from vidi.prediction.answer_lines import decode_answers, encode_answers
 from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
 

@@ -14,7 +14,7 @@ from tests.workflows.heard import Heard
 
 import vidi
 from vidi.cli.app import VERBS
-from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import DataError, GateError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file

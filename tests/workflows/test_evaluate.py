@@ -14,7 +14,7 @@ from tests.report.runs import KINDS, add_model
 from tests.workflows.heard import Heard
 
 from vidi.data.dataset import Dataset, LabelledImage
-from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.document import Metrics
 from vidi.evaluation.uses import FILE, digest_of_images

@@ -12,7 +12,7 @@ from tests.draw import class_folders
 from tests.export.test_precisions import wide_network
 from tests.model_file.tiny import tiny_metadata
 
-from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import GateError, ModelError, UsageError
 from vidi.export.precisions import to_fp16
 from vidi.files import digest_of

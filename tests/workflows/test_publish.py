@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.draw import PARTS, class_folders
 
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError
 from vidi.workflows.interaction.events import Event, Events, StepDone
 from vidi.workflows.requests.data import DataRequest

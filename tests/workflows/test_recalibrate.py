@@ -10,7 +10,7 @@ from tests.command import vidi as vidi_command
 from tests.draw import class_folders, draw, encoded
 from tests.model_file.tiny import tiny_model
 
-from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise

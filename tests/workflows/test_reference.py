@@ -8,7 +8,7 @@ import pytest
 from tests.draw import class_folders
 from tests.workflows.heard import Heard
 
-from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.files import digest_of
 from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.read import read_model

@@ -12,7 +12,7 @@ from tests.command import vidi
 from tests.docs.workshop import put
 from tests.draw import PARTS, class_folders
 
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.files import write_whole
 from vidi.model_file.learnt_from import DigestFilter

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.log.made import digest, prediction
 
-from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import DataError
 from vidi.files import digest_of
 from vidi.images.encode import encode_png

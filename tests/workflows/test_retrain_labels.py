@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.workflows.test_labels import make_data
 
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.files import digest_of
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, new_key
 from vidi.log.store import PredictionLog

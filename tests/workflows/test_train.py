@@ -9,7 +9,7 @@ import pytest
 from tests.draw import PARTS, class_folders, draw
 from tests.workflows.heard import Heard, interrupt_at_step
 
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor

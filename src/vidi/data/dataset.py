@@ -55,7 +55,7 @@ class Dataset:
 
     name: str  # short, for folders and titles
     source: str  # what the user named: a path or the name of a known set
-    reader: str  # the reader's name in `vidi.data.readers.registry.READERS`
+    reader: str  # the reader's name in `vidi.data.read.READERS`
     classes: tuple[str, ...]
     images: tuple[LabelledImage, ...]
     store: ImageStore

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from vidi.data.archives.judge import is_archive_name
+from vidi.data.archives.members import is_archive_name
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
 from vidi.files import digest_of, escape_path
 from vidi.images.account import Account, Entry
@@ -135,7 +135,7 @@ def _fetched(address: str, allow_outside: bool) -> FoundInputs:
 
 def _inside(path: str, allow_outside: bool, *, shown: str | None = None, refused: Sequence[Entry] = ()) -> FoundInputs:
     """Every image in one folder or archive, which the user may know by another name."""
-    from vidi.data.readers.open_source import open_source  # files named one by one need no readers: a faster start
+    from vidi.data.readers.source import open_source  # files named one by one need no readers: a faster start
 
     source = open_source(Path(path), allow_outside=allow_outside)
     name = shown or path

@@ -1,24 +1,36 @@
-"""One call from what the user named to a data set: found, labelled and accounted for; nothing decoded."""
+"""One call from what the user named to a data set: found, labelled by a reader, accounted for; nothing decoded."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidi.data.archives.judge import ARCHIVE_SUFFIXES
+from vidi.data.archives.members import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
-from vidi.data.readers.class_folders import NO_CLASS
+from vidi.data.readers.class_folders import NO_CLASS, read_class_folders
 from vidi.data.readers.class_names import known_class, renamed, require_distinct
-from vidi.data.readers.open_source import no_such_source, open_source
-from vidi.data.readers.registry import READERS
-from vidi.data.readers.source import Reader, Reading, Source
-from vidi.data.readers.tables import explain_tables
+from vidi.data.readers.coco import read_coco
+from vidi.data.readers.records import read_records
+from vidi.data.readers.source import Reader, Reading, Source, no_such_source, open_source
+from vidi.data.readers.tables import explain_tables, read_metadata, read_tables
+from vidi.data.readers.voc import read_voc
+from vidi.data.readers.yolo import read_yolo
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
 from vidi.data.remote.copies import OnBytes, local_copy
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
+
+READERS: Mapping[str, Reader] = {
+    "records": read_records,
+    "hugging-face": read_metadata,
+    "yolo": read_yolo,
+    "coco": read_coco,
+    "voc": read_voc,
+    "tables": read_tables,
+    "class-folders": read_class_folders,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +72,7 @@ def read_dataset(
             the name of a known set. A path that exists wins.
         options: which classes and files.
         on_bytes: called with the bytes so far and in all while remote data is fetched.
-        reader: your own reader, in place of those of `vidi.data.readers.registry`.
+        reader: your own reader, in place of those of `vidi.data.read`.
 
     Raises:
         UsageError: the source, a class or a name is not there.

@@ -10,7 +10,7 @@ from vidi.evaluation.sections import FeaturesApart, PartsFigures, ShareOf, Share
 from vidi.files import escape_path
 from vidi.groups import number_groups
 from vidi.metrics.arrays import Counts, Floats
-from vidi.metrics.many_tests import shown_together
+from vidi.metrics.intervals import shown_together
 from vidi.metrics.operating import Mask
 from vidi.metrics.two_parts import DRAWS, Apartness, lower_by_chance, tell_apart
 

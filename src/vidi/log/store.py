@@ -15,7 +15,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from vidi.files import escape_path
 from vidi.log.address import FileAddress, LogAddress, parse_address
-from vidi.log.bulk import insert_rows
 from vidi.log.connect import PATIENCE_SECONDS, open_engine, transaction
 from vidi.log.deleting import delete_before, delete_digest, delete_images, overwrite, trim_images
 from vidi.log.records import (
@@ -33,7 +32,17 @@ from vidi.log.records import (
     Taken,
     check_digest,
 )
-from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, model_row, prediction_of, row_of
+from vidi.log.rows import (
+    ModelRow,
+    Row,
+    feedback_of,
+    feedback_row,
+    insert_rows,
+    model_of,
+    model_row,
+    prediction_of,
+    row_of,
+)
 from vidi.log.schema import CLAIMS, EVENTS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, TABLES, VERSION, prepare
 
 PAGE: Final = 1_000  # rows that are read at a time, so that no reader stands in the way of a deletion

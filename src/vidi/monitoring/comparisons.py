@@ -10,6 +10,7 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.drift_reference import DriftReference, Histogram, ReferenceImages
 from vidi.model_file.limits import VERDICTS
 from vidi.monitoring.contrast import (
+    FIRST,
     ComparedWindows,
     RunningSums,
     compare_counts,
@@ -21,9 +22,7 @@ from vidi.monitoring.contrast import (
     sum_up,
 )
 from vidi.monitoring.finding import Aspect, DriftKind
-from vidi.monitoring.looks import FIRST
-from vidi.monitoring.places import KnownPlaces, own_sums
-from vidi.monitoring.scores import bin_values, find_cut
+from vidi.monitoring.places import KnownPlaces, bin_values, find_cut, own_sums
 from vidi.monitoring.traffic import ModelTraffic
 
 # Share of the false-alarm rate that each kind may use; what a missing kind leaves is the others'.

@@ -9,10 +9,9 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.drift_reference import DriftReference, Histogram, SummedScores
 from vidi.model_file.limits import VERDICTS
 from vidi.monitoring.comparisons import WEIGHTS, KindComparison, compare_traffic
+from vidi.monitoring.contrast import BLOCK, FIRST, PlannedLooks, plan_looks
 from vidi.monitoring.finding import Aspect, DriftChange, DriftCurve, DriftFinding
-from vidi.monitoring.looks import BLOCK, FIRST, PlannedLooks, plan_looks
-from vidi.monitoring.places import KnownPlaces
-from vidi.monitoring.scores import USUAL_RANGE, find_cut
+from vidi.monitoring.places import USUAL_RANGE, KnownPlaces, find_cut
 from vidi.monitoring.traffic import ModelTraffic, as_stream
 
 LOOKS_AT_ONCE = 10_000

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.dataset import Dataset
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import ModelError, UsageError
 from vidi.evaluation.answers import Reason, Want
 from vidi.files import escape_path, write_whole

@@ -6,8 +6,7 @@ from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
 from vidi.data.splitting.leaks import describe_leak
 from vidi.data.splitting.split import Split, split_dataset
-from vidi.data.splitting.split_file import write_assignments
-from vidi.data.splitting.split_plan import SplitPlan
+from vidi.data.splitting.split_plan import SplitPlan, write_assignments
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.report.words.text import account_lines

@@ -12,7 +12,7 @@ from vidi.errors import ModelError
 from vidi.files import write_whole
 from vidi.machine import core_count
 from vidi.prediction.engines import fastest, registry
-from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
+from vidi.prediction.engines.registry import OnnxRuntime
 from vidi.prediction.session import open_session
 from vidi.serving.engine.models import ModelSource, open_served
 

@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from vidi.data.archives.judge import (
+from vidi.data.archives.members import (
+    DEFLATED,
     FREE_BYTES,
     MOST_BYTES,
     MOST_RATIO,
+    STORED,
+    ArchiveMember,
+    ArchiveStore,
     check_contents,
     check_names,
     check_sizes,
@@ -25,7 +29,6 @@ from vidi.data.archives.judge import (
     refused,
     too_much,
 )
-from vidi.data.archives.store import DEFLATED, STORED, ArchiveMember, ArchiveStore
 from vidi.data.cache import cache_folder, kept_or_spare
 from vidi.files import digest_of_file, written_whole
 

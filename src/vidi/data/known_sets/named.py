@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidi.data.cache import cache_folder, kept_or_spare
-from vidi.data.readers.open_source import open_source
-from vidi.data.readers.source import Source
+from vidi.data.readers.source import Source, open_source
 from vidi.errors import DataError, MissingPackageError
 from vidi.files import escape_path, writing_error
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vidi.data.splitting.split_file import Assignment
-from vidi.data.splitting.split_plan import ASIDE, EXTRA, SplitRule, held_back_share
+from vidi.data.splitting.split_plan import ASIDE, EXTRA, Assignment, SplitRule, held_back_share
 
 LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
 COPIES_TEST = ("copies-test", "It belongs to images of the frozen test part, which takes in no others.")

@@ -12,8 +12,18 @@ from vidi.data.checked import CONFLICT, CheckResult
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.growth import Newcomers, group_key, place_grown
 from vidi.data.splitting.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
-from vidi.data.splitting.split_file import Assignment, read_assignments
-from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS, SplitPlan, SplitRule, parse_rule, plan_cut, plan_rule
+from vidi.data.splitting.split_plan import (
+    ASIDE,
+    EXTRA,
+    PARTS,
+    Assignment,
+    SplitPlan,
+    SplitRule,
+    parse_rule,
+    plan_cut,
+    plan_rule,
+    read_assignments,
+)
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal, members_of

@@ -1,11 +1,15 @@
-"""How a data set is to be split: shares, seed, and the rule that later images follow."""
+"""How a data set is to be split: shares, seed, the rule that later images follow; and `splits.csv`, the result."""
 
+import csv
 import hashlib
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from vidi.errors import DataError, UsageError
+from vidi.files import escape_path, read_csv_text, unescape_path, write_csv_whole
 
 PARTS = ("train", "validation", "calibration", "test")  # what a split divides into
 EXTRA = "extra"  # scored and reported by itself, never trained on
@@ -144,3 +148,56 @@ def plan_cut(train_count: int, seed: int, *, missing: frozenset[str]) -> SplitRu
     validation = share if "validation" in missing else 0
     calibration = share if "calibration" in missing and train_count >= FULL_SHARES_FROM else 0
     return SplitRule((100 - validation - calibration, validation, calibration, 0), seed)
+
+
+COLUMNS = ("digest", "path", "group", "part", "rule")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One row of `splits.csv`."""
+
+    digest: str  # SHA-256 of the file's bytes
+    path: str  # as the system names it; escaped only in the file
+    group: str
+    part: str
+    rule: str  # of the split, or the reason why the image is kept out
+
+
+def write_assignments(path: Path, assignments: Iterable[Assignment]) -> None:
+    """Write `splits.csv` whole, sorted by path."""
+    ordered = sorted(assignments, key=lambda row: row.path)
+    rows = ((row.digest, escape_path(row.path), escape_path(row.group), row.part, row.rule) for row in ordered)
+    write_csv_whole(path, [COLUMNS, *rows])
+
+
+def read_assignments(path: Path) -> list[Assignment]:
+    """The rows of a `splits.csv`.
+
+    Raises:
+        DataError: it cannot be read, or is no such table; the line is named.
+    """
+    try:
+        text = read_csv_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _not_a_split(path, str(error)) from error
+    rows = csv.reader(io.StringIO(text, newline=""))
+    if tuple(next(rows, ())) != COLUMNS:
+        raise _not_a_split(path, f"its first line is not {','.join(COLUMNS)}")
+    return [_parse_row(path, rows.line_num, row) for row in rows if row]
+
+
+def _parse_row(path: Path, line: int, row: list[str]) -> Assignment:
+    if len(row) != len(COLUMNS):
+        raise _not_a_split(path, f"line {line} has {len(row)} columns, not {len(COLUMNS)}")
+    digest, name, group, part, rule = row
+    if part not in (*PARTS, EXTRA, ASIDE):
+        raise _not_a_split(path, f"line {line} names the part {part!r}")
+    return Assignment(digest, unescape_path(name), unescape_path(group), part, rule)
+
+
+def _not_a_split(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{escape_path(path)} cannot be read as a split: {why}",
+        "Use a `splits.csv` that vidi wrote, or make a new split with `vidi split --replan`.",
+    )

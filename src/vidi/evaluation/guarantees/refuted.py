@@ -11,8 +11,7 @@ from vidi.evaluation.guarantees.verdicts import hold_to_limits
 from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_by_chance
-from vidi.metrics.intervals import failures_by_chance
-from vidi.metrics.many_tests import shown_together
+from vidi.metrics.intervals import failures_by_chance, shown_together
 from vidi.metrics.operating import Mask
 from vidi.metrics.paired import effective_weight
 from vidi.model_file.decisions import call_classes

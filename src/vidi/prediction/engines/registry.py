@@ -1,21 +1,61 @@
 """The engines by name, and how one is opened: only what gives the model file's own answers is used."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile
-from vidi.prediction.engines.by_onnxruntime import open_onnxruntime
 from vidi.prediction.engines.by_openvino import open_openvino
-from vidi.prediction.engines.engine import GraphEngine
+from vidi.prediction.session import open_session, run_session
 
 if TYPE_CHECKING:
     from vidi.model_file.golden import Replay
+
+
+class GraphEngine(Protocol):
+    """A model file's graph, ready to run. Safe to share between threads; each run uses one of them."""
+
+    @property
+    def name(self) -> str:
+        """What users call it, a key of `vidi.prediction.engines.registry.ENGINES`."""
+        ...
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Give some outputs, for images (batch, height, width, 3) of one size, which can be any size.
+
+        Raises:
+            ModelError: the graph fails on these images.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxRuntime:
+    """An onnxruntime session of a model file."""
+
+    session: onnxruntime.InferenceSession
+    name: str = "onnxruntime"
+
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Run the whole graph, framing included; what no output needs is not computed."""
+        return run_session(self.session, images, list(outputs))
+
+
+def open_onnxruntime(model: ModelFile) -> OnnxRuntime:
+    """Open a model file with onnxruntime.
+
+    Raises:
+        ModelError: onnxruntime does not take the graph.
+    """
+    return OnnxRuntime(open_session(model))
+
 
 ENGINES: Mapping[str, Callable[[ModelFile], GraphEngine]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 USUAL = "onnxruntime"

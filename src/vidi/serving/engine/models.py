@@ -19,9 +19,7 @@ from vidi.model_file.golden import replay_golden
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model, read_model_bytes
 from vidi.model_file.registered import follows_name
-from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
-from vidi.prediction.engines.engine import GraphEngine
-from vidi.prediction.engines.registry import AUTO, USUAL, open_engine
+from vidi.prediction.engines.registry import AUTO, USUAL, GraphEngine, OnnxRuntime, open_engine
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
 from vidi.serving.problems import Problem

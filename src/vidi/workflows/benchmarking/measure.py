@@ -16,7 +16,7 @@ from vidi.images.decode import read_header
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob, read_images
-from vidi.prediction.timing import Timed, take_turns
+from vidi.prediction.engines.fastest import Timed, take_turns
 from vidi.workflows.benchmarking.subjects import Subject
 from vidi.workflows.interaction.inputs import no_images
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.data.dataset import Dataset
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, Reason
 from vidi.evaluation.sections import LearntFacts

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset, LabelledImage
-from vidi.data.splitting.split_file import Assignment, read_assignments
+from vidi.data.splitting.split_plan import Assignment, read_assignments
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path

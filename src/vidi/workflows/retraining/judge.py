@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
 from vidi.data.joined import is_feedback_path
-from vidi.data.splitting.split_file import Assignment, read_assignments
+from vidi.data.splitting.split_plan import Assignment, read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Reason, Want, answer_alike
 from vidi.evaluation.comparison import PairedAnswers

@@ -7,7 +7,7 @@ from typing import Any
 
 from vidi.data.dataset import NEWEST
 from vidi.data.joined import is_feedback_path
-from vidi.data.splitting.split_file import read_assignments
+from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.readers.class_folders import NO_CLASS
-from vidi.data.readers.open_source import open_source
+from vidi.data.readers.source import open_source
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.run_files import SuspectLabel, read_suspects
 from vidi.files import escape_path

@@ -11,8 +11,7 @@ from vidi.groups import deal_folds, number_groups
 from vidi.metrics.novelty import balancing_offset
 from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis
-from vidi.prediction.framed import answer_pixels, run_pixels
-from vidi.prediction.predictor import Predictor
+from vidi.prediction.predictor import Predictor, answer_pixels, run_pixels
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.progress import calibrated_on

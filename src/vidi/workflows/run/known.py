@@ -11,8 +11,7 @@ from vidi.metrics.novelty import NoveltyScore, components_for_folds, fit_novelty
 from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.metadata import ModelMetadata
 from vidi.monitoring.reference import without_embeddings
-from vidi.prediction.framed import embed_images
-from vidi.prediction.predictor import Predictor
+from vidi.prediction.predictor import Predictor, embed_images
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import counter_examples_used

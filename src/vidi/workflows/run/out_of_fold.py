@@ -10,8 +10,7 @@ from vidi.evaluation.run_files import LABEL_ERRORS
 from vidi.groups import deal_learnable_folds
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
-from vidi.prediction.framed import run_pixels
-from vidi.prediction.predictor import Predictor
+from vidi.prediction.predictor import Predictor, run_pixels
 from vidi.training.loop.progress import Listener
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.progress import trainings_for_calibration

@@ -13,8 +13,7 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.novelty import NoveltyScore
 from vidi.model_file.drift_reference import DriftReference, ReferencePart
 from vidi.monitoring.reference import LEAST, UnseenImages, make_reference, thin_out
-from vidi.prediction.framed import embed_images
-from vidi.prediction.predictor import Predictor
+from vidi.prediction.predictor import Predictor, embed_images
 from vidi.workflows.run.prepare import Prepared
 
 

@@ -12,8 +12,7 @@ from vidi.machine import Deadline
 from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import Refuted
 from vidi.model_file.metadata import ModelMetadata
-from vidi.prediction.framed import run_until
-from vidi.prediction.predictor import Predictor
+from vidi.prediction.predictor import Predictor, run_until
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.run.prepare import Prepared
 

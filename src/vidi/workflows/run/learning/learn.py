@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.splitting.split_file import write_assignments
+from vidi.data.splitting.split_plan import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
 from vidi.machine import Deadline
 from vidi.report.words.findings import check_document, describe_findings
