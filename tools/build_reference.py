@@ -27,7 +27,7 @@ from vidi.report.layers import Layer
 from vidi.serving.problems import PROBLEMS
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
-from vidi.workflows.benchmarking.document import Benchmark
+from vidi.workflows.benchmark import Benchmark
 from vidi.workflows.check import Checked
 from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import Evaluated

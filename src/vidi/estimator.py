@@ -18,8 +18,8 @@ from vidi.model_file.decisions import say
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.text import count_of
+from vidi.workflows.interaction.events import logged_events
 from vidi.workflows.interaction.given import answer_given
-from vidi.workflows.interaction.logged import logged_events
 from vidi.workflows.python.learning import missing_for_training
 
 try:

@@ -16,9 +16,7 @@ from vidi.images.framing import Framing
 from vidi.model_file.write import write_model
 from vidi.prediction.engines import registry
 from vidi.workflows import benchmark as story
-from vidi.workflows.benchmarking import cold, subjects
-from vidi.workflows.benchmarking.cold import ColdStart
-from vidi.workflows.benchmarking.measure import COUNT, drawn_images, given_images
+from vidi.workflows.benchmark import COUNT, ColdStart, drawn_images, given_images
 from vidi.workflows.requests.model_file import BenchmarkRequest
 
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs:matplotlib")
@@ -30,7 +28,7 @@ def in_one_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
     """A start takes half a second of processor time: one test pays for it."""
     if "starts" not in request.keywords:
         monkeypatch.setattr(
-            story, "start_cold", lambda *_, turn, **__: [turn() for _ in range(cold.STARTS)] and STARTED
+            story, "start_cold", lambda *_, turn, **__: [turn() for _ in range(story.STARTS)] and STARTED
         )
 
 
@@ -78,7 +76,7 @@ def test_lighter_files_of_the_model_are_found_in_folders_beside_it_and_no_others
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "export.json").write_text("{}")
 
-    found = subjects.find_models([str(tmp_path / "run")])
+    found = story.find_models([str(tmp_path / "run")])
 
     assert list(found) == ["run", "light"]  # the same file lies in both folders, and counts once
 
@@ -86,7 +84,7 @@ def test_lighter_files_of_the_model_are_found_in_folders_beside_it_and_no_others
 def test_two_models_of_one_name_are_told_apart_by_their_paths(tmp_path: Path):
     paths = [tiny_model(tmp_path / side / "a.onnx", seed=seed).path for seed, side in enumerate("xy")]
 
-    assert list(subjects.find_models([str(path) for path in paths])) == [str(path) for path in paths]
+    assert list(story.find_models([str(path) for path in paths])) == [str(path) for path in paths]
 
 
 class Wrong:
@@ -103,7 +101,7 @@ class Wrong:
 
 def test_an_engine_that_answers_otherwise_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     engines = {"onnxruntime": registry.open_onnxruntime, "openvino": Wrong}
-    for module in (registry, subjects):
+    for module in (registry, story):
         monkeypatch.setattr(module, "ENGINES", engines)
         monkeypatch.setattr(module, "is_installed", lambda _: True)
     model = tiny_model(tmp_path / "a.onnx").path

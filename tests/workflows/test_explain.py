@@ -47,7 +47,7 @@ from vidi.workflows.explaining.pages import (
     write_network,
     write_pages,
 )
-from vidi.workflows.interaction.places import page_names, require_own
+from vidi.workflows.interaction.run_folder import page_names, require_own
 from vidi.workflows.requests.model_file import ExplainedPages
 
 THIN = ((1, 1), (1, 7), (9, 1), (2, 3_000), (3_000, 2), (2, 20_000))

@@ -8,8 +8,7 @@ from tests.model_file.tiny import tiny_metadata
 
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
 from vidi.model_file.drift_reference import DriftReference, Histogram
-from vidi.workflows.monitoring.document import judge_by_feedback
-from vidi.workflows.monitoring.stream import BLOCK, keep_every, read_traffic
+from vidi.workflows.monitor import BLOCK, judge_by_feedback, keep_every, read_traffic
 
 METADATA = tiny_metadata()
 MODEL = LoggedModel(model_id="0" * 12, name="tiny", version="1", classes=METADATA.classes)

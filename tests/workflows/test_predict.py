@@ -27,7 +27,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.text import set_aside_lines
 from vidi.workflows.interaction.inputs import exit_code, interruption, read_list
 from vidi.workflows.interaction.output import write_csv, write_json, write_json_lines, write_table
-from vidi.workflows.interaction.places import check_folder_apart
+from vidi.workflows.interaction.run_folder import check_folder_apart
 from vidi.workflows.interaction.stopping import until_stopped
 from vidi.workflows.predict import copy_by_class, predict_inputs
 

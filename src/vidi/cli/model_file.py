@@ -73,8 +73,8 @@ def benchmark(request: BenchmarkRequest, *, as_json: options.AsJson = False) -> 
     from vidi.cli.screen import show_line, show_table
     from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
+    from vidi.workflows.benchmark import RIGHT
     from vidi.workflows.benchmark import benchmark as measure
-    from vidi.workflows.benchmarking.document import RIGHT
 
     done = measure(request, progress=partial(on_terminal().count, "measuring, turn"))
     if as_json:

@@ -41,7 +41,7 @@ def predict(
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.inputs import name_inputs, named_first
     from vidi.workflows.interaction.output import remark_on
-    from vidi.workflows.interaction.places import check_folder_apart
+    from vidi.workflows.interaction.run_folder import check_folder_apart
     from vidi.workflows.predict import predict_inputs
 
     form = _form(json=as_json, jsonl=as_json_lines, csv=as_csv)

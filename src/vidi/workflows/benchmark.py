@@ -1,27 +1,67 @@
-"""`vidi benchmark`: how fast, large and light models are on this processor, by engine, precision and threads."""
+"""`vidi benchmark`: how long a model takes here, from a cold start to many images, by engine."""
 
+import contextlib
 import json
+import os
+import statistics
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from vidi.errors import MissingPackageError
-from vidi.files import write_whole
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidi.data.inputs import BytesStore, find_paths
+from vidi.errors import DataError, ImageError, MissingPackageError, ModelError, UnknownNameError
+from vidi.figures.bars import SpeedBar, draw_speeds
+from vidi.figures.drawing import Drawing, side_by_side
+from vidi.files import escape_path, write_whole
+from vidi.images.decode import read_header
+from vidi.images.encode import encode_jpeg
+from vidi.images.framing import Framing
+from vidi.images.pool import DecodeJob, read_images
 from vidi.machine import core_count, processor_name
-from vidi.workflows.benchmarking.cold import STARTS, start_cold
-from vidi.workflows.benchmarking.document import MARK, Benchmark, Measured
-from vidi.workflows.benchmarking.measure import drawn_images, given_images, measure_speeds, turn_count
-from vidi.workflows.benchmarking.subjects import find_models, open_subjects
-from vidi.workflows.interaction.places import require_own
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.values import Json
+from vidi.numbers import percent
+from vidi.prediction.engines.fastest import Timed, take_turns
+from vidi.prediction.engines.registry import ENGINES, is_installed, open_engine
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.inputs import no_images
+from vidi.workflows.interaction.run_folder import require_own
 from vidi.workflows.requests.model_file import BenchmarkRequest
 
 DOCUMENT, PICTURE = "benchmark.json", "benchmark.svg"
 
 Progress = Callable[[int, int], object]  # turns done, turns in all
+MODEL_FILE = "model.onnx"
+FIGURES = "export.json"  # stands beside a lighter file
+PRECISIONS = {32: "fp32", 16: "fp16", 8: "int8"}
+STARTS = 3
+SECONDS = 120.0  # at most, for one
+BATCHES = (1, 8, 32)
+ROUNDS = 3
+FOR_P99 = 100  # runs: of fewer the 99th percentile is the longest
+DECODING = "decoding alone"
+COUNT = 32  # the largest batch
+QUALITY = 90
+COARSE = ((4, 90.0), (16, 45.0), (64, 25.0))  # cells of colour along a side, and how much they differ
+GRAIN = 9.0  # levels
+SCHEMA = 1
+MARK = "vidi_benchmark"  # by which its own earlier files are known
+HEAD = ("model", "engine", "threads", "p50", "p99", *(f"batch {size}" for size in BATCHES), "from files", "of decoding")
+RIGHT = tuple(range(2, len(HEAD)))  # columns of numbers
+MEGABYTE = 1e6
 
 
-def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _total: None) -> Benchmark:
+def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _total: None) -> "Benchmark":
     """Time models in turn, each by each engine, and start each in a new process.
 
     Args:
@@ -88,3 +128,476 @@ def _counter(progress: Progress, total: int) -> Callable[[], None]:
         progress(done, total)
 
     return turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """A model by an engine."""
+
+    name: str  # of the model
+    engine: str
+    predictor: Predictor
+
+    @property
+    def key(self) -> str:
+        """Its name among all subjects."""
+        return f"{self.name} by {self.engine}"
+
+
+def find_models(named: Sequence[str]) -> dict[str, ModelFile]:
+    """The models that were named, and after each the lighter files made of it that lie in folders beside it.
+
+    Returns:
+        By a name for people, each once.
+
+    Raises:
+        ModelError: what was named is no model file.
+    """
+    found: list[ModelFile] = []
+    for text in named:
+        model = read_model(Path(text))
+        for one in (model, *lighter_files(model)):
+            if all(one.digest != other.digest for other in found):
+                found.append(one)
+    names = [_name(model) for model in found]
+    return {
+        name if names.count(name) == 1 else escape_path(model.path): model
+        for name, model in zip(names, found, strict=True)
+    }
+
+
+def lighter_files(model: ModelFile) -> list[ModelFile]:
+    """Files of fewer bits that `vidi export` made of this one, in folders in or beside its own."""
+    own = model.path.resolve().parent
+    places = {report.parent for folder in (own, own.parent) for report in folder.glob(f"*/{FIGURES}")}
+    found = []
+    for place in sorted(places):
+        try:
+            one = read_model(place / MODEL_FILE)
+        except ModelError:
+            continue
+        if one.metadata.derived_from == model.metadata.weights_digest:
+            found.append(one)
+    return found
+
+
+def open_subjects(models: dict[str, ModelFile], engines: Sequence[str] | None) -> tuple[list[Subject], dict[str, str]]:
+    """Each model by each engine that gives its golden answers.
+
+    Args:
+        models: by name.
+        engines: their names; None: all that are installed.
+
+    Returns:
+        The subjects, and why others are left out, by their keys.
+
+    Raises:
+        UnknownNameError, MissingPackageError: an engine that was named is unknown or not installed.
+        ModelError: no engine takes any model.
+    """
+    for name in engines or ():
+        if name not in ENGINES:
+            raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}.")
+    wanted = list(dict.fromkeys(engines or (name for name in ENGINES if is_installed(name))))
+    subjects, refused = list[Subject](), dict[str, str]()
+    for name, model in models.items():
+        for engine in wanted:
+            try:
+                predictor = Predictor(open_engine(engine, model), model)
+            except ModelError as error:
+                refused[f"{name} by {engine}"] = error.cause
+            else:
+                subjects.append(Subject(name=name, engine=engine, predictor=predictor))
+    if not subjects:
+        raise ModelError("; ".join(refused.values()), "Use `--engine onnxruntime`.")
+    return subjects, refused
+
+
+def _name(model: ModelFile) -> str:
+    path = model.path.resolve()
+    return escape_path(path.parent.name if path.name == MODEL_FILE else path.stem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """From the start of a process to its first answer: the median of three."""
+
+    seconds: float
+    peak_bytes: int | None  # of memory; None where the system does not say
+
+
+def start_cold(model: Path, engine: str, image: Path, *, turn: Callable[[], object] = lambda: None) -> ColdStart:
+    """Start processes one after another that answer about an image.
+
+    Args:
+        model: the model file.
+        engine: executes the graph.
+        image: a file.
+        turn: is called after each.
+
+    Raises:
+        ModelError: a process gives no answer.
+    """
+    command = [sys.executable, "-P", "-m", "vidi.workflows.benchmark", str(model), engine, str(image)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    seconds, peaks = [], []
+    for _ in range(STARTS):
+        begun = time.perf_counter()
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True)
+        except (subprocess.SubprocessError, OSError) as error:
+            raise ModelError(
+                f"{escape_path(model)}: a new process gives no answer by {engine}", "Try `vidi predict` with it."
+            ) from error
+        seconds.append(time.perf_counter() - begun)
+        peaks.append(json.loads(done.stdout)["peak_bytes"])
+        turn()
+    known = [peak for peak in peaks if peak is not None]
+    return ColdStart(seconds=statistics.median(seconds), peak_bytes=int(statistics.median(known)) if known else None)
+
+
+def peak_bytes() -> int | None:
+    """The most memory that this process has held so far; None where the system does not say."""
+    try:  # what `resource` says of a new process may be its parent's
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def main() -> None:
+    """Answer, and print the memory that it took."""
+    from vidi.prediction.predictor import Predictor
+
+    model, engine, image = sys.argv[1:]
+    list(Predictor.load(model, engine=engine).predict_files([image], workers=1))
+    sys.stdout.write(json.dumps({"peak_bytes": peak_bytes()}))
+
+
+if __name__ == "__main__":
+    main()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How fast one subject answers with some threads side by side."""
+
+    threads: int
+    latency_p50: float  # seconds for one framed image
+    latency_p99: float | None  # None of fewer than 100 runs
+    runs: int  # behind the latency
+    images_per_second: Mapping[int, float]  # framed images, by the size of a batch
+    from_files: float  # images per second, decoded and answered as by `predict`
+    share_of_decoding: float  # of the rate at which as many threads decode and do nothing else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchImages:
+    """Encoded images by name."""
+
+    contents: dict[str, bytes]
+    source: str  # for people
+
+    @property
+    def store(self) -> BytesStore:
+        """Where they are read from."""
+        return BytesStore(self.contents)
+
+    def framed(self, framing: Framing) -> NDArray[np.uint8]:
+        """(32, height, width, 3): each image as the network takes it, several times where there are fewer.
+
+        Raises:
+            DataError: none can be read.
+        """
+        read = read_images(DecodeJob(store=self.store, framing=framing), list(self.contents), isolated=False)
+        images = [one.image for one in read if one.image is not None]
+        if not images:
+            raise DataError(f"no image of {self.source} can be read", "Name other images with --data.")
+        return np.resize(np.stack(images), (COUNT, *framing.size, 3))
+
+
+def measure_speeds(
+    subjects: Sequence[Subject],
+    images: BenchImages,
+    *,
+    threads: Sequence[int],
+    seconds: float,
+    turn: Callable[[], object],
+) -> dict[str, list[Speed]]:
+    """The speeds of each subject by its key, one for each number of threads.
+
+    Args:
+        subjects: take turns.
+        images: that are decoded and answered.
+        threads: numbers of threads.
+        seconds: that all of it takes, about; each runs at least once in each round.
+        turn: is called after each of `turn_count` turns.
+
+    Raises:
+        DataError: no image can be read.
+    """
+    slot = seconds / turn_count(subjects, threads)
+    framed = {framing: images.framed(framing) for framing in _framings(subjects)}
+    speeds: dict[str, list[Speed]] = {subject.key: [] for subject in subjects}
+    for count in threads:
+        timed: dict[int, dict[str, Timed]] = {}
+        for size in BATCHES:
+            runs = {
+                one.key: partial(one.predictor.engine.run, framed[one.predictor.metadata.framing][:size], _outputs(one))
+                for one in subjects
+            }
+            timed[size] = take_turns(runs, rounds=ROUNDS, seconds=slot, threads=count, turn=turn)
+        whole = _from_files(subjects, images, workers=count, seconds=slot, turn=turn)
+        for one in subjects:
+            single = timed[1][one.key].seconds
+            decoding = whole[f"{DECODING} {one.predictor.metadata.framing}"]
+            speeds[one.key].append(
+                Speed(
+                    threads=count,
+                    latency_p50=float(np.percentile(single, 50)),
+                    latency_p99=float(np.percentile(single, 99)) if len(single) >= FOR_P99 else None,
+                    runs=len(single),
+                    images_per_second={size: timed[size][one.key].rate * size for size in BATCHES},
+                    from_files=whole[one.key],
+                    share_of_decoding=min(1.0, whole[one.key] / decoding),
+                )
+            )
+    return speeds
+
+
+def turn_count(subjects: Sequence[Subject], threads: Sequence[int]) -> int:
+    """How many turns `measure_speeds` takes."""
+    of_files = len(subjects) + len(_framings(subjects))
+    return ROUNDS * len(threads) * (len(BATCHES) * len(subjects) + of_files)
+
+
+def _from_files(
+    subjects: Sequence[Subject],
+    images: BenchImages,
+    *,
+    workers: int,
+    seconds: float,
+    turn: Callable[[], object],
+) -> dict[str, float]:
+    """Images per second from files to answers, and of decoding and framing alone for each framing."""
+    paths = list(images.contents)
+    runs: dict[str, Callable[[], object]] = {}
+    for framing in _framings(subjects):
+        runs[f"{DECODING} {framing}"] = partial(_decode, images, framing, workers)
+    for one in subjects:
+        runs[one.key] = partial(_answer, one, images, workers)
+    timed = take_turns(runs, rounds=ROUNDS, seconds=seconds, turn=turn)
+    return {name: found.rate * len(paths) for name, found in timed.items()}
+
+
+def _decode(images: BenchImages, framing: Framing, workers: int) -> None:
+    for _ in read_images(
+        DecodeJob(store=images.store, framing=framing), list(images.contents), workers=workers, isolated=False
+    ):
+        pass
+
+
+def _answer(subject: Subject, images: BenchImages, workers: int) -> None:
+    for _ in subject.predictor.predict_files(list(images.contents), store=images.store, workers=workers):
+        pass
+
+
+def _framings(subjects: Sequence[Subject]) -> list[Framing]:
+    return list(dict.fromkeys(subject.predictor.metadata.framing for subject in subjects))
+
+
+def _outputs(subject: Subject) -> list[str]:
+    """What `predict` asks for."""
+    return [name for name in ("probabilities", "novelty") if name in subject.predictor.model.outputs]
+
+
+def given_images(text: str) -> BenchImages:
+    """Some images of a file, folder, pattern or archive, spread over all of them.
+
+    Raises:
+        DataError: there are none.
+        UsageError: it is an address.
+    """
+    found = find_paths([text])
+    listed = [(group.store, path) for group in found for path in group.paths]
+    if not listed:
+        raise no_images(found)
+    contents = {}
+    for row in np.linspace(0, len(listed) - 1, min(COUNT, len(listed))).astype(int).tolist():
+        store, path = listed[row]
+        with contextlib.suppress(OSError, ImageError):  # left out: what is timed are images that can be read
+            data = store.read(path)
+            read_header(data)
+            contents[path] = data
+    if not contents:
+        raise DataError(f"no image of {escape_path(text)} can be read", "Name other images with --data.")
+    return BenchImages(contents=contents, source=escape_path(text))
+
+
+def drawn_images(size: tuple[int, int]) -> BenchImages:
+    """Drawn JPEG files of a size (height, width): clouds of colour and grain, as heavy as photographs."""
+    random = np.random.default_rng(0)
+    return BenchImages(
+        contents={f"drawn-{number:02}.jpg": _drawn(size, random) for number in range(COUNT)},
+        source=f"drawn images of {size[0]}×{size[1]}",
+    )
+
+
+def _drawn(size: tuple[int, int], random: np.random.Generator) -> bytes:
+    height, width = size
+    image = np.full((height, width, 3), 128.0, np.float32)
+    for cells, weight in COARSE:
+        coarse = random.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        scaled = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        image += weight * (np.asarray(scaled, np.float32) / 127.5 - 1)
+    image += random.normal(0, GRAIN, (height, width, 1)).astype(np.float32)
+    return encode_jpeg(image.clip(0, 255).astype(np.uint8), quality=QUALITY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A model by an engine."""
+
+    model: str
+    engine: str
+    cold: ColdStart
+    speeds: Sequence[Speed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """Speed, memory and size of models on this processor."""
+
+    processor: str
+    images: str  # what was decoded and answered
+    models: Mapping[str, ModelFile]
+    measured: Sequence[Measured]
+    refused: Mapping[str, str]  # model and engine → why it is left out
+
+    def as_json(self) -> dict[str, Json]:
+        """Plain values: seconds, bytes, images per second."""
+        return {
+            MARK: SCHEMA,
+            "processor": self.processor,
+            "images": self.images,
+            "models": {
+                name: {
+                    "path": escape_path(model.path),
+                    "id": model.model_id,
+                    "bytes": len(model.data),
+                    "precision": PRECISIONS[model.bits],
+                    "network": model.metadata.network,
+                    "image_size": list(model.metadata.framing.size),
+                }
+                for name, model in self.models.items()
+            },
+            "measured": [
+                {
+                    "model": one.model,
+                    "engine": one.engine,
+                    "cold_start_seconds": round(one.cold.seconds, 4),
+                    "peak_memory_bytes": one.cold.peak_bytes,
+                    "speeds": [_speed_as_json(speed) for speed in one.speeds],
+                }
+                for one in self.measured
+            ],
+            "refused": dict(self.refused),
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table: a head, and a row for each model, engine and number of threads."""
+        return [HEAD, *self._rows()]
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for one in self.measured:
+            for speed in one.speeds:
+                rates = [f"{speed.images_per_second[size]:,.0f}" for size in BATCHES]
+                p99 = "–" if speed.latency_p99 is None else _milliseconds(speed.latency_p99)
+                p50, share = _milliseconds(speed.latency_p50), percent(speed.share_of_decoding)
+                yield one.model, one.engine, str(speed.threads), p50, p99, *rates, f"{speed.from_files:,.0f}", share
+
+    def sentences(self) -> list[str]:
+        """What stands above and below the table."""
+        lines = [
+            f"{self.processor}; {self.images}",
+            *(
+                f"{name}: {PRECISIONS[model.bits]}, {len(model.data) / MEGABYTE:,.1f} MB, "
+                f"images of {model.metadata.framing.size[0]}×{model.metadata.framing.size[1]}"
+                for name, model in self.models.items()
+            ),
+        ]
+        for one in self.measured:
+            peak = "" if one.cold.peak_bytes is None else f", {one.cold.peak_bytes / MEGABYTE:,.0f} MB of memory"
+            lines.append(
+                f"{one.model} by {one.engine}: first answer of a new process in {one.cold.seconds:.2f} s{peak}"
+            )
+        lines += [f"{escape_path(key)} is left out: {escape_path(why)}" for key, why in self.refused.items()]
+        return lines
+
+    def drawing(self) -> Drawing:
+        """Throughput and latency, with as many threads as were tried.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed.
+        """
+        last = [(f"{one.model}, {one.engine}", one.speeds[-1]) for one in self.measured]
+        first = [(f"{one.model}, {one.engine}", one.speeds[0]) for one in self.measured]
+        rates = [
+            SpeedBar(label=label, value=max(speed.images_per_second.values()), mark=speed.from_files)
+            for label, speed in last
+        ]
+        waits = [
+            SpeedBar(
+                label=label,
+                value=1000 * speed.latency_p50,
+                mark=None if speed.latency_p99 is None else 1000 * speed.latency_p99,
+            )
+            for label, speed in first
+        ]
+        return side_by_side(
+            [
+                draw_speeds(
+                    rates,
+                    axis=f"images per second, threads: {last[0][1].threads}",
+                    value="best batch",
+                    mark="from files",
+                    title="Throughput",
+                    name="throughput",
+                ),
+                draw_speeds(
+                    waits,
+                    axis=f"milliseconds for one image, threads: {first[0][1].threads}",
+                    value="median",
+                    mark="99th percentile",
+                    title="Latency",
+                    name="latency",
+                ),
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        return self.drawing()._repr_html_()
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.3g} ms"
+
+
+def _speed_as_json(speed: Speed) -> dict[str, Json]:
+    p99 = speed.latency_p99
+    return {
+        "threads": speed.threads,
+        "latency_seconds": {
+            "p50": round(speed.latency_p50, 7),
+            "p99": None if p99 is None else round(p99, 7),
+            "runs": speed.runs,
+        },
+        "images_per_second": {str(size): round(rate, 2) for size, rate in speed.images_per_second.items()},
+        "from_files_per_second": round(speed.from_files, 2),
+        "share_of_decoding": round(speed.share_of_decoding, 4),
+    }

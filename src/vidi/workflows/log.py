@@ -1,20 +1,26 @@
-"""The prediction log of a verb: opened, and written beside the answers."""
+"""The prediction log of a verb, written beside the answers; and `vidi log`: what it holds."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import digest_of
+from vidi.files import digest_of, escape_path
 from vidi.images.store import ImageStore
 from vidi.log.address import parse_address
 from vidi.log.answers import AnswerRows
+from vidi.log.records import Deleted, Feedback, LogContents, LoggedPrediction, ModelTally, check_digest
 from vidi.log.store import PredictionLog
 from vidi.log.writer import HandedOver, LogWriter, Retention
 from vidi.model_file.read import ModelFile, name_of
+from vidi.model_file.values import Json
 from vidi.prediction.prediction import Answer
-from vidi.workflows.requests.in_use import LogRequest
+from vidi.workflows.requests.in_use import LogContentsRequest, LogRequest
+from vidi.workflows.requests.shared import parse_time
+
+Document = dict[str, Json]
 
 
 def open_log(request: LogRequest, environment: Mapping[str, str]) -> PredictionLog:
@@ -104,3 +110,175 @@ def logging_answers(
             "The answers themselves are complete. Make the log reachable, and predict again.",
         )
     say(f"{found.written:,} answers logged to {log.address}")
+
+
+def log_document(request: LogContentsRequest, environment: Mapping[str, str]) -> Document:
+    """What was asked for, as plain values; what is to be deleted is deleted first.
+
+    Args:
+        request: the log, and what of it.
+        environment: may hold the log's password.
+
+    Raises:
+        UsageError: options contradict each other, or the address, a digest or the time cannot be used.
+        NoLogError: there is no log.
+        NewerLogError: a newer vidi wrote it.
+        LogUnavailableError: it cannot be reached, or is locked for 5 s.
+    """
+    digests = [check_digest(digest) for digest in request.digests]
+    before = None if request.before is None else parse_time(request.before)
+    _check(request)
+    address = parse_address(request.log, environment=environment)
+    with PredictionLog.open(address, create=False) as log:
+        document: Document = {"log": str(log.address)}
+        if request.delete:
+            document["deleted"] = _deleted_document(_delete(log, digests, before, images=request.images))
+        if digests:
+            document["images"] = [_known_of(log, digest) for digest in digests]
+        else:
+            document |= _contents_document(log.contents())
+    return document
+
+
+def _check(request: LogContentsRequest) -> None:
+    chosen = request.before is not None or request.images
+    if request.delete and not (chosen or request.digests):
+        raise UsageError("--delete without what", "Name images by DIGEST, or use --before or --images.")
+    if chosen and not request.delete:
+        raise UsageError("--before and --images choose what is deleted", "Add --delete.")
+    if request.digests and request.before is not None:
+        raise UsageError("--before with DIGEST", "Delete by one of them, then by the other.")
+
+
+def _delete(log: PredictionLog, digests: Sequence[str], before: float | None, *, images: bool) -> Deleted:
+    deleted = Deleted()
+    for digest in digests:
+        deleted += log.delete(digest=digest, images=images)
+    return deleted if digests else log.delete(before=before, images=images)
+
+
+def _deleted_document(deleted: Deleted) -> Document:
+    return {
+        "predictions": deleted.predictions,
+        "feedback": deleted.feedback,
+        "images": deleted.images,
+        "events": deleted.events,
+    }
+
+
+def _contents_document(found: LogContents) -> Document:
+    return {
+        "schema": found.schema,
+        "predictions": found.predictions,
+        "models": [_model_document(one) for one in found.models],
+        "kept_images": found.images,
+        "kept_bytes": found.image_bytes,
+        "feedback": {str(kind): count for kind, count in found.feedback.items()},
+        "sources": found.sources,
+        "events": found.events,
+        "bytes": found.bytes,
+    }
+
+
+def _model_document(tally: ModelTally) -> Document:
+    return {
+        "id": tally.model.model_id,
+        "name": tally.model.name,
+        "version": tally.model.version,
+        "predictions": tally.predictions,
+        "refused": tally.refused,
+        "first": _time(tally.first),
+        "last": _time(tally.last),
+    }
+
+
+def _known_of(log: PredictionLog, digest: str) -> Document:
+    image = log.image(digest)
+    return {
+        "digest": digest,
+        "predictions": [_prediction_document(one) for _, one in log.predictions(digest=digest)],
+        "feedback": [_feedback_document(one) for one in log.feedback(digest=digest)],
+        "kept_bytes": None if image is None else len(image),
+    }
+
+
+def _prediction_document(one: LoggedPrediction) -> Document:
+    return {
+        "at": _time(one.at),
+        "source": one.source,
+        "model": one.model.model_id,
+        "error": one.error,
+        "label": one.label,
+        "probabilities": None
+        if one.probabilities is None
+        else dict(zip(one.model.classes, one.probabilities.tolist(), strict=True)),
+        "verdict": one.verdict,
+        "candidates": list(one.candidates),
+        "decision": None if one.decision is None else list(one.decision),
+        "novelty": one.novelty,
+    }
+
+
+def _feedback_document(one: Feedback) -> Document:
+    return {"at": _time(one.at), "kind": one.kind, "labels": list(one.labels), "source": one.source, "via": one.via}
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def describe(document: Mapping[str, Json]) -> str:
+    """The document as lines for people."""
+    lines = [f"log         {document['log']}"]
+    deleted = document.get("deleted")
+    if isinstance(deleted, Mapping):
+        lines.append(f"deleted     {_counted(deleted)}")
+    images = document.get("images")
+    if isinstance(images, list):
+        return "\n".join([*lines, *(line for one in images if isinstance(one, Mapping) for line in _lines_of(one))])
+    feedback, models = document["feedback"], document["models"]
+    assert isinstance(feedback, Mapping)  # noqa: S101 - as `log_document` makes it
+    assert isinstance(models, list)  # noqa: S101
+    total = sum(count for count in feedback.values() if isinstance(count, int))
+    lines.append(f"predictions {document['predictions']:,}")
+    for one in models:
+        assert isinstance(one, Mapping)  # noqa: S101
+        lines.append(
+            f"  {one['name']} {one['id']}, version {one['version']}: {one['predictions']:,} from {one['first']} to "
+            f"{one['last']}; {one['refused']:,} of images that could not be used"
+        )
+    lines.append(f"images      {document['kept_images']:,} kept, {_megabytes(document['kept_bytes'])}")
+    lines.append(
+        f"feedback    {total:,} from {document['sources']} sources: {feedback['label']:,} with labels, "
+        f"{feedback['none']:,} none of the classes, {feedback['unclear']:,} unclear"
+    )
+    lines.append(f"events      {document['events']:,} of watched sources")
+    lines.append(f"size        {_megabytes(document['bytes'])}, schema {document['schema']}")
+    return "\n".join(lines)
+
+
+def _lines_of(image: Mapping[str, Json]) -> list[str]:
+    lines = [f"image       {image['digest']}"]
+    predictions, feedback = image["predictions"], image["feedback"]
+    assert isinstance(predictions, list)  # noqa: S101 - as `_known_of` makes it
+    assert isinstance(feedback, list)  # noqa: S101
+    for one in predictions:
+        assert isinstance(one, Mapping)  # noqa: S101
+        answer = one["label"] if one["error"] is None else f"refused: {one['error']}"
+        lines.append(f"  {one['at']} model {one['model']}: {escape_path(str(answer))} {one['verdict'] or ''}".rstrip())
+    for one in feedback:
+        assert isinstance(one, Mapping)  # noqa: S101
+        labels = one["labels"] if isinstance(one["labels"], list) else []
+        said = ", ".join(escape_path(str(label)) for label in labels) or one["kind"]
+        lines.append(f"  {one['at']} {one['source']} says: {said}")
+    kept = image["kept_bytes"]
+    lines.append("  the image is not kept" if kept is None else f"  the image is kept, {kept:,} bytes")
+    return lines
+
+
+def _counted(deleted: Mapping[str, Json]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in deleted.items())
+
+
+def _megabytes(count: Json) -> str:
+    return f"{float(str(count)) / 1e6:,.1f} MB"

@@ -1,36 +1,70 @@
 """`vidi monitor`: has what comes in changed, how good are the answers probably, and which images say so?"""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
 from vidi.errors import DataError, GateError, ModelError
-from vidi.files import escape_path
+from vidi.files import escape_path, write_whole
+from vidi.images.statistics import QUALITIES, ImageStatistics
 from vidi.log.address import parse_address
-from vidi.log.records import LoggedPrediction
+from vidi.log.records import Feedback, LoggedPrediction
 from vidi.log.store import PredictionLog
+from vidi.metrics.intervals import wilson_interval
+from vidi.model_file.decisions import say
 from vidi.model_file.drift_reference import DriftReference
+from vidi.model_file.limits import Verdict
+from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.monitoring.drift import find_drift
 from vidi.monitoring.estimate import AccuracyEstimate, estimate_accuracy, estimate_parts, part_of
-from vidi.monitoring.finding import DriftFinding
-from vidi.monitoring.traffic import ModelTraffic
+from vidi.monitoring.finding import Aspect, DriftFinding
+from vidi.monitoring.traffic import ModelTraffic, as_stream
 from vidi.report.pages.monitor import headline
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.places import require_own
-from vidi.workflows.monitoring.document import MonitorFindings, NotedAnswers, judge_by_feedback, monitor_document
-from vidi.workflows.monitoring.stream import read_traffic
+from vidi.workflows.interaction.run_folder import require_own
 from vidi.workflows.requests.in_use import MonitorRequest
 
 SAID_EVERY = 5_000  # rows
+KEPT_WHOLE = 100_000  # different images; of as many more every second is kept, of the next 200,000 every fourth
+
+BLOCK = 4_096  # images
+Document = dict[str, Any]
+SCHEMA = 1
+Said = frozenset[str]  # classes
+LABELS = ("model_id", "version")
+Found = Mapping[str, Any]  # a document of monitoring
+# Name of each gauge → what it says.
+GAUGES: Mapping[str, str] = {
+    "vidi_drift_alarm": "1 if the images have changed, 0 if no change is shown.",
+    "vidi_drift_p_value": "Smallest false-alarm rate at which the alarm had been raised.",
+    "vidi_drift_images": "Different images that were compared with the reference.",
+    "vidi_estimated_accuracy": "Estimated accuracy on all images, without labels.",
+    "vidi_estimated_accuracy_low": "Lower end of its 95 % range.",
+    "vidi_estimated_accuracy_high": "Upper end of its 95 % range.",
+    "vidi_estimated_accuracy_trusted": "0 where the estimate cannot be trusted, for example for new classes.",
+    "vidi_estimated_accuracy_since_change": "Estimated accuracy since the change.",
+    "vidi_feedback_accuracy": "Accuracy by feedback, on images that people chose.",
+    "vidi_feedback_images": "Images with clear feedback.",
+    "vidi_monitor_last_image_timestamp_seconds": "Time of the last image in the log.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitored:
     """Result of monitoring."""
 
-    document: dict[str, Any]  # see `vidi.workflows.monitoring.document`
+    document: Document  # of `monitor_document`
     drift: DriftFinding
 
     def require_quiet(self) -> None:
@@ -87,8 +121,6 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
 
             write_monitor_page(request.output, document, image_of=log.image if request.images else None)
     if request.prometheus is not None:
-        from vidi.workflows.monitoring.document import write_gauges
-
         write_gauges(request.prometheus, document)
     return Monitored(document=document, drift=drift)
 
@@ -126,3 +158,431 @@ def _estimate_since_change(traffic: ModelTraffic, model: ModelFile, drift: Drift
     if not drift.began or not drift.is_alarm:
         return None
     return estimate_accuracy(part_of(traffic, drift.began, len(traffic)), model.metadata)
+
+
+@dataclass(slots=True)
+class Counted:
+    """Rows that were read, and what became of them."""
+
+    rows: int = 0  # with an answer that can be used
+    images: int = 0  # different ones among these
+    refused: int = 0  # about images that could not be used
+    incomplete: int = 0  # without probabilities, or without what the reference is compared with
+    first: float | None = None  # seconds since 1970, UTC
+    last: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedImage:
+    """One image of the traffic."""
+
+    at: float
+    digest: str
+    probabilities: NDArray[np.float32]
+    verdict: Verdict | None
+    novelty: float | None
+    embedding: NDArray[np.float32] | None
+    statistics: ImageStatistics | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What a row must hold to be compared with a model's reference."""
+
+    class_count: int
+    novelty: bool
+    components: int | None
+    statistics: bool
+
+    @classmethod
+    def by(cls, metadata: ModelMetadata) -> "Needed":
+        """What the model's reference and limits ask for."""
+        reference = metadata.drift_reference
+        images = None if reference is None else reference.images
+        embeddings = None if images is None else images.embeddings
+        return cls(
+            class_count=len(metadata.classes),
+            novelty=(metadata.verdict is not None and metadata.verdict.novelty is not None)
+            or (reference is not None and reference.novelty is not None),
+            components=None if embeddings is None else embeddings.component_count,
+            statistics=images is not None,
+        )
+
+    def kept(self, row: LoggedPrediction) -> ComparedImage | None:
+        """What of a row is kept; None where something is missing."""
+        probabilities, embedding = row.probabilities, row.embedding if self.components is not None else None
+        if probabilities is None or len(probabilities) != self.class_count:
+            return None
+        if (self.novelty and row.novelty is None) or (self.statistics and row.statistics is None):
+            return None
+        if self.components is not None and (embedding is None or len(embedding) != self.components):
+            return None
+        return ComparedImage(row.at, row.digest, probabilities, row.verdict, row.novelty, embedding, row.statistics)
+
+
+def keep_every(number: int, *, whole: int = KEPT_WHOLE) -> int:
+    """Of the images around this one, one of how many is kept.
+
+    It depends on an image's number alone, not on how many follow: what one look has seen, a later one sees again.
+
+    Args:
+        number: of the different images before it.
+        whole: so many at the beginning are all kept.
+
+    >>> [keep_every(number, whole=10) for number in (0, 9, 10, 19, 20, 39, 40)]
+    [1, 1, 2, 2, 4, 4, 8]
+    """
+    return 1 if number < whole else 2 << (number // whole).bit_length() - 1
+
+
+def read_traffic(
+    rows: Iterable[LoggedPrediction], metadata: ModelMetadata, *, whole: int = KEPT_WHOLE
+) -> tuple[ModelTraffic, Counted]:
+    """Collect the images to compare, those of one time shuffled, and count the rest.
+
+    Args:
+        rows: of one model, in the order of arrival.
+        metadata: of the model.
+        whole: so many different images are all kept; of more, ever fewer (see `keep_every`).
+    """
+    counted = Counted()
+    kept = _thinned(_once(rows, Needed.by(metadata), counted), whole)
+    # Arrays of many images take less memory than the rows of a log: those are held for one block alone.
+    blocks = [_as_traffic(block, metadata) for block in iter(lambda: list(islice(kept, BLOCK)), [])]
+    traffic = _joined(blocks) if blocks else _as_traffic([], metadata)
+    return as_stream(traffic)[1], counted
+
+
+def _once(rows: Iterable[LoggedPrediction], needed: Needed, counted: Counted) -> Iterator[ComparedImage]:
+    """Each image when it first comes: a repeated one is no new evidence."""
+    seen: set[int] = set()
+    for row in rows:
+        if row.error is not None:
+            counted.refused += 1
+            continue
+        one = needed.kept(row)
+        if one is None:
+            counted.incomplete += 1
+            continue
+        counted.rows += 1
+        counted.first = row.at if counted.first is None else min(counted.first, row.at)
+        counted.last = row.at if counted.last is None else max(counted.last, row.at)
+        digest = int(row.digest[:15], 16)  # 60 bits: of a million images two are alike in one of two million logs
+        if digest not in seen:
+            seen.add(digest)
+            counted.images += 1
+            yield one
+
+
+def _thinned(images: Iterable[ComparedImage], whole: int) -> Iterator[ComparedImage]:
+    for number, one in enumerate(images):
+        if number % keep_every(number, whole=whole) == 0:
+            yield one
+
+
+def _as_traffic(kept: list[ComparedImage], metadata: ModelMetadata) -> ModelTraffic:
+    needed, count = Needed.by(metadata), len(kept)
+    probabilities = np.array([one.probabilities for one in kept], np.float32).reshape(count, needed.class_count)
+    placed = [one.embedding for one in kept if one.embedding is not None]
+    seen = [one.statistics for one in kept if one.statistics is not None]
+    return ModelTraffic(
+        at=np.array([one.at for one in kept], np.float64),
+        digests=[one.digest for one in kept],
+        probabilities=probabilities,
+        said=say(probabilities, metadata),
+        verdicts=[one.verdict for one in kept],
+        novelty=np.array([one.novelty for one in kept], np.float32) if needed.novelty else None,
+        embeddings=None
+        if needed.components is None
+        else np.array(placed, np.float32).reshape(count, needed.components),
+        qualities={name: np.array([getattr(one, name) for one in seen], np.float32) for name in QUALITIES}
+        if needed.statistics
+        else {},
+    )
+
+
+def _joined(blocks: Sequence[ModelTraffic]) -> ModelTraffic:
+    """Blocks of one stream as one traffic; they hold the same fields."""
+    first = blocks[0]
+    return ModelTraffic(
+        at=np.concatenate([one.at for one in blocks]),
+        digests=[digest for one in blocks for digest in one.digests],
+        probabilities=np.concatenate([one.probabilities for one in blocks]),
+        said=np.concatenate([one.said for one in blocks]),
+        verdicts=[verdict for one in blocks for verdict in one.verdicts],
+        novelty=None
+        if first.novelty is None
+        else np.concatenate([one.novelty for one in blocks if one.novelty is not None]),
+        embeddings=None
+        if first.embeddings is None
+        else np.concatenate([one.embeddings for one in blocks if one.embeddings is not None]),
+        qualities={name: np.concatenate([one.qualities[name] for one in blocks]) for name in first.qualities},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackAccuracy:
+    """Answers beside people's words about the same images."""
+
+    images: int  # that were answered and have feedback
+    judged: int  # of these, with a clear and undisputed class
+    right: int
+    unclear: int  # nobody could tell
+    disagreed: int  # people say different things
+    value: float | None  # right of judged
+    low: float | None  # of the 95 % interval
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorFindings:
+    """What was found about a model's traffic."""
+
+    drift: DriftFinding
+    accuracy: AccuracyEstimate | None  # of all of it
+    accuracy_since_change: AccuracyEstimate | None  # None without an alarm, too
+    accuracy_over_time: Sequence[tuple[int, AccuracyEstimate]]  # the row after each part, and the part's estimate
+    feedback: FeedbackAccuracy
+
+
+def monitor_document(
+    model: ModelFile,
+    traffic: ModelTraffic,
+    counted: Counted,
+    findings: MonitorFindings,
+    *,
+    log: str,
+    since: float | None,
+) -> Document:
+    """The document that `--json` prints and the page shows.
+
+    Args:
+        model: the file.
+        traffic: that was compared.
+        counted: rows that were read.
+        findings: about that traffic.
+        log: the log's address, without a password.
+        since: when the traffic begins, as it was asked for.
+    """
+    metadata = model.metadata
+    return {
+        "schema": SCHEMA,
+        "model": {
+            "path": escape_path(model.path),
+            "id": model.model_id,
+            "version": metadata.run,
+            "classes": list(metadata.classes),
+        },
+        "log": log,
+        "since": since,
+        "traffic": {
+            "rows": counted.rows,
+            "images": counted.images,
+            "compared": len(traffic),
+            "refused": counted.refused,
+            "incomplete": counted.incomplete,
+            "first": counted.first,
+            "last": counted.last,
+        },
+        "drift": _drift(findings.drift, traffic, metadata.classes),
+        "accuracy": _estimate(findings.accuracy),
+        "accuracy_since_change": _estimate(findings.accuracy_since_change),
+        "accuracy_over_time": [
+            {**_place(row - 1, traffic), **(_estimate(one) or {})} for row, one in findings.accuracy_over_time
+        ],
+        "feedback": asdict(findings.feedback),
+    }
+
+
+def _drift(drift: DriftFinding, traffic: ModelTraffic, classes: Sequence[str]) -> Document:
+    return {
+        "state": drift.state,
+        "rate": drift.rate,
+        "images": drift.image_count,
+        "p_value": drift.p_value,
+        "alarmed": None if drift.alarmed_at is None else _place(drift.alarmed_at, traffic),
+        "began": None if drift.began is None else _place(drift.began, traffic),
+        "evidence": dict(drift.evidence),
+        "changes": [
+            {
+                **_aspect(one.aspect, classes),
+                "before": one.before,
+                "after": one.after,
+                "before_quartiles": one.before_quartiles,
+                "after_quartiles": one.after_quartiles,
+                "p_value": one.p_value,
+            }
+            for one in drift.changes
+        ],
+        "curves": [
+            {
+                **_aspect(one.aspect, classes),
+                "usual": one.usual,
+                "points": [
+                    {**_place(int(row) - 1, traffic), "value": float(value)}
+                    for row, value in zip(one.until, one.values, strict=True)
+                    if np.isfinite(value)
+                ],
+            }
+            for one in drift.curves
+        ],
+        "loudest": [_shown(int(row), traffic, classes) for row in ([] if drift.loudest is None else drift.loudest)],
+    }
+
+
+def _aspect(aspect: Aspect, classes: Sequence[str]) -> Document:
+    name = aspect.name if aspect.class_index is None else classes[aspect.class_index]
+    return {"kind": aspect.kind, "name": name}
+
+
+def _place(row: int, traffic: ModelTraffic) -> Document:
+    """Where a row stands in the traffic: its number from 1, and its time."""
+    return {"image": row + 1, "at": float(traffic.at[row])}
+
+
+def _shown(row: int, traffic: ModelTraffic, classes: Sequence[str]) -> Document:
+    """One image that shows a change."""
+    said = traffic.said[row].nonzero()[0].tolist()
+    return {
+        **_place(row, traffic),
+        "digest": traffic.digests[row],
+        "said": [classes[index] for index in said],
+        "probability": float(traffic.probabilities[row].max()),
+        "verdict": traffic.verdicts[row],
+        "novelty": None if traffic.novelty is None else float(traffic.novelty[row]),
+    }
+
+
+def _estimate(found: AccuracyEstimate | None) -> Document | None:
+    if found is None:
+        return None
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "images": found.image_count,
+        "confidence": found.confidence,
+        "reference": found.reference,
+        "distrust": list(found.distrust),
+    }
+
+
+class NotedAnswers:
+    """Rows that pass, and what was last said of some images."""
+
+    def __init__(self, metadata: ModelMetadata, wanted: Collection[str]) -> None:
+        """
+        Args:
+            metadata: of the model that answered.
+            wanted: digests of the images.
+        """
+        self.answers: dict[str, Said] = {}
+        self._metadata = metadata
+        self._wanted = frozenset(wanted)
+
+    def passing(self, rows: Iterable[LoggedPrediction]) -> Iterator[LoggedPrediction]:
+        """The rows as they are."""
+        classes = self._metadata.classes
+        for row in rows:
+            if row.digest in self._wanted and row.probabilities is not None:
+                called = say(row.probabilities[None], self._metadata)[0]
+                self.answers[row.digest] = frozenset(classes[index] for index in called.nonzero()[0].tolist())
+            yield row
+
+
+def judge_by_feedback(answers: Mapping[str, Said], feedback: Sequence[Feedback]) -> FeedbackAccuracy:
+    """Compare what the model said with what people say; of one person the last word counts.
+
+    An image on which people disagree is left out, and so is one that nobody could tell. “None of the classes” makes
+    every class wrong.
+
+    Args:
+        answers: by the image's digest, the classes that the model named.
+        feedback: in the order of arrival, of any images.
+    """
+    words = _last_words(feedback)
+    right = judged = unclear = disagreed = 0
+    for digest, said in answers.items():
+        clear = {frozenset(one.labels) for one in words.get(digest, ()) if one.kind != "unclear"}
+        if len(clear) == 1:
+            judged += 1
+            right += said in clear
+        elif clear:
+            disagreed += 1
+        else:
+            unclear += 1
+    interval = wilson_interval(right, judged) if judged else None
+    return FeedbackAccuracy(
+        images=len(answers),
+        judged=judged,
+        right=right,
+        unclear=unclear,
+        disagreed=disagreed,
+        value=right / judged if judged else None,
+        low=None if interval is None else interval.low,
+        high=None if interval is None else interval.high,
+    )
+
+
+def _last_words(feedback: Sequence[Feedback]) -> Mapping[str, Collection[Feedback]]:
+    """By image, the last word of each source."""
+    words: dict[str, dict[str, Feedback]] = {}
+    for one in feedback:
+        words.setdefault(one.digest, {})[one.source] = one
+    return {digest: of_sources.values() for digest, of_sources in words.items()}
+
+
+class MonitorGauges(Collector):
+    """The gauges of some models, as a registry of Prometheus asks for them."""
+
+    def __init__(self, documents: Sequence[Found] = ()) -> None:
+        """
+        Args:
+            documents: of `vidi monitor --json`, one for each model.
+        """
+        self.documents = documents
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Every gauge with a sample for each model; a value that is not known is left out."""
+        shown = [((one["model"]["id"], one["model"]["version"]), values_of(one)) for one in self.documents]
+        for name, sentence in GAUGES.items():
+            family = GaugeMetricFamily(name, sentence, labels=LABELS)
+            for labels, values in shown:
+                if (value := values[name]) is not None:
+                    family.add_metric(labels, float(value))
+            if family.samples:
+                yield family
+
+
+def write_gauges(path: Path, document: Found) -> None:
+    """Write the gauges as the textfile collector of the node exporter reads them, whole or not at all.
+
+    Args:
+        path: the collector takes files that end in `.prom`.
+        document: of `vidi monitor --json`.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
+    registry = CollectorRegistry()
+    registry.register(MonitorGauges([document]))
+    write_whole(path, generate_latest(registry))
+
+
+def values_of(document: Found) -> dict[str, float | None]:
+    """The value of each gauge; None where it is not known."""
+    drift, feedback = document["drift"], document["feedback"]
+    accuracy, since = document["accuracy"] or {}, document["accuracy_since_change"] or {}
+    return {
+        "vidi_drift_alarm": drift["state"] == "alarm",
+        "vidi_drift_p_value": drift["p_value"],
+        "vidi_drift_images": drift["images"],
+        "vidi_estimated_accuracy": accuracy.get("value"),
+        "vidi_estimated_accuracy_low": accuracy.get("low"),
+        "vidi_estimated_accuracy_high": accuracy.get("high"),
+        "vidi_estimated_accuracy_trusted": None if accuracy.get("value") is None else not accuracy["distrust"],
+        "vidi_estimated_accuracy_since_change": since.get("value"),
+        "vidi_feedback_accuracy": feedback["value"],
+        "vidi_feedback_images": feedback["judged"],
+        "vidi_monitor_last_image_timestamp_seconds": document["traffic"]["last"],
+    }

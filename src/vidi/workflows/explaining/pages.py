@@ -21,7 +21,7 @@ from vidi.report.pages.network import ShownNetwork, show_model, show_network, wr
 from vidi.report.words.text import percent, rounded
 from vidi.workflows.explaining.image import Explained
 from vidi.workflows.interaction.output import answer_as_json, model_as_json, write_table
-from vidi.workflows.interaction.places import page_names, require_own
+from vidi.workflows.interaction.run_folder import page_names, require_own
 
 SCHEMA_VERSION = 1
 PAGES = Path("explanations")

@@ -16,7 +16,7 @@ from vidi.report.pages.render import require_templates
 from vidi.report.pictures.boxed import draw_boxes, make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.places import check_folder_apart, page_names, require_own
+from vidi.workflows.interaction.run_folder import check_folder_apart, page_names, require_own
 from vidi.workflows.locating.output import coco_document
 from vidi.workflows.locating.search import LocatedImage, choose_classes, choose_way
 from vidi.workflows.requests.model_file import LocateRequest

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from vidi.errors import MissingPackageError
 from vidi.machine import Deadline, wait_without_spinning
 from vidi.options import made
-from vidi.workflows.interaction.logged import logged_events
+from vidi.workflows.interaction.events import logged_events
 from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest, StoredRequest
 from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.benchmarking.document import Benchmark
+    from vidi.workflows.benchmark import Benchmark
     from vidi.workflows.check import Checked
     from vidi.workflows.comparing.written import Compared
     from vidi.workflows.evaluate import Evaluated

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidi.options import made
-from vidi.workflows.interaction.logged import logged_events
+from vidi.workflows.interaction.events import logged_events
 from vidi.workflows.requests.model_file import LocateRequest
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""The parts of `vidi benchmark`: models by engine, images, timing, cold starts, and the figures"""
