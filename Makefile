@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope
 
 help:
 	@echo "make demo     set up, train on real photographs, write a model file and a report"
-	@echo "make test     set up and test, in minutes"
+	@echo "make test     set up and test, in five minutes"
 	@echo "make test-all make test, make faults, and what takes long: wheel, container, clusters, small runs of the benches"
 	@echo "make check    format, lint, types, import contracts and the fast tests, in about a minute"
 	@echo "make faults   the fault table with its counts up to 20;  make soak: the large counts"
@@ -22,7 +22,7 @@ demo: .venv/.demo
 	@$(BIN)/vidi demo
 
 test: .venv/.test
-	$(PYTEST) -m "not integration"
+	$(PYTEST) -m "not integration and not (fault and slow)"
 
 test-all: test
 	VIDI_LEVEL=faults $(PYTEST) -m "fault or integration"

@@ -39,6 +39,7 @@ NEEDS = {  # packages beside vidi's own
     "docs/how-to/track.md": ("mlflow", "tensorboardX"),
     "docs/how-to/hugging-face.md": ("datasets",),
 }
+IN_MINUTES = ("README.md", "docs/tutorial.md", *(f"docs/how-to/{one}.md" for one in ("check", "predict", "train")))
 QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
 
 
@@ -109,13 +110,19 @@ def check_example(example: str, folder: Path) -> None:
 
 
 def cases() -> list[object]:
-    """The pages with something to run; other people's packages warn of their own."""
+    """The pages with something to run, those that most begin with in `make test`; other people's packages warn."""
     pages = [page for page in PAGES if blocks(page, *RUN) and named(page) not in OWN_TEST]
-    tolerant = pytest.mark.filterwarnings("ignore")
-    return [pytest.param(page, id=named(page), marks=[tolerant] if named(page) in NEEDS else []) for page in pages]
+    marks = {
+        page: [
+            # It runs vidi once for each command, and trains.
+            pytest.mark.slow if named(page) in IN_MINUTES else pytest.mark.integration,
+            *([pytest.mark.filterwarnings("ignore")] if named(page) in NEEDS else []),
+        ]
+        for page in pages
+    }
+    return [pytest.param(page, id=named(page), marks=marks[page]) for page in pages]
 
 
-@pytest.mark.slow  # runs vidi once for each command, and trains
 @pytest.mark.parametrize("page", cases())
 def test_every_command_and_example_of_the_page_does_what_it_shows(page: Path, workshop: Path, tmp_path: Path):
     for package in NEEDS.get(named(page), ()):

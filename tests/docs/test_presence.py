@@ -60,7 +60,7 @@ def label(folder: Path, truth: dict[str, str]) -> int:
     return count
 
 
-@pytest.mark.slow  # trains twice, and starts a server
+@pytest.mark.integration  # trains twice, and starts a server
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs:curl")
 def test_the_way_from_windows_to_a_better_model_goes_as_the_page_shows_it(tmp_path: Path):

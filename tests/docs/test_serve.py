@@ -151,8 +151,16 @@ def title_of(section: str) -> str:
     return section.partition("\n")[0].removeprefix("# ")
 
 
-@pytest.mark.slow  # starts servers
-@pytest.mark.parametrize("section", [one for one in sections() if "vidi.serving" not in one], ids=title_of)
+def cases() -> list[object]:
+    """The sections, each with servers of its own; `make test` runs the first."""
+    shown = [one for one in sections() if "vidi.serving" not in one]
+    return [
+        pytest.param(one, id=title_of(one), marks=pytest.mark.integration if number else pytest.mark.slow)
+        for number, one in enumerate(shown)
+    ]
+
+
+@pytest.mark.parametrize("section", cases())
 def test_every_command_and_client_of_the_section_does_what_it_shows(section: str, reader: Reader):
     blocks = BLOCK.findall(section)
     if "js" in {kind for kind, _ in blocks} and NODE is None:
@@ -183,7 +191,7 @@ def check_client(reader: Reader, kind: str, block: str) -> None:
     assert printed.startswith(f"garden-1.jpg {row['label']} ")
 
 
-@pytest.mark.slow  # starts a server
+@pytest.mark.integration  # starts a server
 def test_nginx_in_front_limits_the_rate_and_passes_the_rest_on(reader: Reader):
     if NGINX is None:
         pytest.skip("needs:nginx")
@@ -246,7 +254,7 @@ def connect_soon(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"it ended with {process.returncode}")
 
 
-@pytest.mark.slow  # starts a server
+@pytest.mark.integration  # starts a server
 def test_the_application_of_ones_own_answers_where_it_is_mounted(reader: Reader):
     (reader.folder / "shop.py").write_text(block_with("from vidi.serving import app"), "utf-8")
     command = [sys.executable, "-m", "uvicorn", "shop:site", "--port", str(reader.port), "--log-level", "warning"]
@@ -277,7 +285,7 @@ globalThis.document = { querySelector: () => ({ files }) };
 """  # what a page of one's own has: a token, and files that somebody picked
 
 
-@pytest.mark.slow  # starts a server
+@pytest.mark.integration  # starts a server
 def test_every_example_on_the_servers_own_page_runs_as_it_stands(reader: Reader):
     if NODE is None:
         pytest.skip("needs:node")

@@ -165,6 +165,7 @@ def test_the_page_of_a_server_answers_as_python_does(model: ModelFile):
     check_answers(found, model, files)
 
 
+@pytest.mark.integration
 def test_the_page_below_another_path_of_a_host_of_files_answers_as_python_does(model: ModelFile, tmp_path: Path):
     place = tmp_path / PLACE
     place.mkdir(parents=True)
@@ -240,6 +241,7 @@ def test_threads_are_half_of_the_cores_and_one_where_the_host_does_not_isolate_t
     assert isolated == [1, 1, 1, 2, 4, 4]
 
 
+@pytest.mark.integration
 def test_a_page_says_where_its_browser_gives_other_answers_than_the_file(model: ModelFile, tmp_path: Path):
     write_web(tmp_path, [("shapes", model)])
     document = tmp_path / "models" / "shapes" / "model.json"

@@ -29,7 +29,7 @@ def test_each_view_brings_the_place_where_it_is_said(view: str):
     assert all(f'id="{name}"' in text for name in ("lead", "notice"))
 
 
-@pytest.mark.slow  # starts a browser
+@pytest.mark.integration  # starts a browser
 @pytest.mark.parametrize(("view", "module"), [("", "app.js"), ("collect.html", "collect.js")])
 def test_a_page_whose_modules_do_not_run_says_so(view: str, module: str, tmp_path: Path):
     write_web(tmp_path, [("tiny", tiny_model(tmp_path.parent / "tiny.onnx"))])

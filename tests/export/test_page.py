@@ -128,6 +128,7 @@ def test_the_camera_is_answered_live_and_a_frame_can_be_kept(url: str):
         assert page.inner_text("#label")
 
 
+@pytest.mark.integration
 def test_a_camera_that_is_denied_is_said_with_a_way_on(url: str, images: list[Path]):
     with opened(url, "--use-fake-device-for-media-stream", "--deny-permission-prompts") as page:
         page.click("#live")
@@ -169,6 +170,7 @@ def test_where_no_model_runs_in_the_browser_the_server_answers_and_the_page_says
         assert page.get_attribute("body", "data-requests") == "1"
 
 
+@pytest.mark.integration
 def test_a_server_that_asks_for_its_token_gets_it_from_the_person(model: Path, tmp_path: Path, images: list[Path]):
     (tmp_path / "token").write_text("a-token-of-this-test-alone")
     (tmp_path / "token").chmod(0o600)
@@ -194,6 +196,7 @@ addEventListener("message", ({ data, source }) => {
 </script>"""
 
 
+@pytest.mark.integration
 def test_the_page_around_an_embedded_one_gets_answers(model: Path, tmp_path: Path, images: list[Path]):
     with (
         static_host(tmp_path) as host,
@@ -236,7 +239,9 @@ def test_collected_images_are_a_zip_of_class_folders_with_time_and_camera(url: s
     assert all(exif.get_ifd(0x8769)[0x9003] for exif in taken)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(320, "light"), pytest.param(1280, "dark", marks=pytest.mark.integration)]
+)
 def test_no_view_breaks_a_rule_of_accessibility_or_leaves_the_screen(
     url: str, images: list[Path], width: int, scheme: str
 ):

@@ -104,6 +104,7 @@ def test_the_host_s_new_model_is_offered_and_answers_about_the_shown_image(
         assert page.inner_text("#sent") == "0"
 
 
+@pytest.mark.integration
 def test_a_new_model_that_cannot_be_loaded_leaves_the_old_one(models: list[ModelFile], image: Path, tmp_path: Path):
     with exported(tmp_path / "host", ("tiny", models[0])) as page:
         page.wait_for_selector("body[data-flight=ready]")
@@ -118,6 +119,7 @@ def test_a_new_model_that_cannot_be_loaded_leaves_the_old_one(models: list[Model
         assert page.get_attribute("body", "data-ready") == models[0].model_id
 
 
+@pytest.mark.integration
 def test_another_model_of_the_page_answers_about_the_shown_image(models: list[ModelFile], image: Path, tmp_path: Path):
     with exported(tmp_path / "host", ("one", models[0]), ("two", models[1])) as page:
         ask(page, image)
@@ -140,6 +142,7 @@ def test_of_several_files_the_refused_ones_are_listed(models: list[ModelFile], i
         assert page.is_visible("#label")
 
 
+@pytest.mark.integration
 def test_an_image_of_the_session_is_shown_again_with_its_answer(models: list[ModelFile], image: Path, tmp_path: Path):
     wide = tmp_path / "wide.png"
     wide.write_bytes(encoded(draw("stripes", size=(20, 90))))
@@ -171,6 +174,7 @@ def test_the_images_of_a_dropped_folder_come_in_the_order_of_their_names(models:
         assert page.evaluate(FOLDER) == ["9.png", "10.png", "1.png", "2.png"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("view", ["", "collect.html"])
 def test_a_camera_that_is_taken_away_is_said(models: list[ModelFile], view: str, tmp_path: Path):
     with exported(tmp_path / "host", ("tiny", models[0]), flags=CAMERA) as page:
@@ -184,6 +188,7 @@ def test_a_camera_that_is_taken_away_is_said(models: list[ModelFile], view: str,
         assert page.get_attribute("#live", "aria-pressed") == "false"
 
 
+@pytest.mark.integration
 def test_a_server_that_has_ended_leaves_the_model_of_the_open_page(models: list[ModelFile], image: Path):
     with chromium() as page:
         with served(models[0].path) as (_, url):
@@ -195,6 +200,7 @@ def test_a_server_that_has_ended_leaves_the_model_of_the_open_page(models: list[
         assert page.inner_text("#label")
 
 
+@pytest.mark.integration
 def test_with_a_certificate_that_is_not_trusted_the_page_says_that_there_is_no_flight_mode(
     models: list[ModelFile], image: Path, tmp_path: Path
 ):

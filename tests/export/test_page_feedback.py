@@ -81,6 +81,7 @@ def test_right_and_wrong_are_noted_and_nothing_else_leaves_the_page(logging_page
     assert (rows, kept) == ([], [])  # no consent: no answer
 
 
+@pytest.mark.integration
 def test_answers_are_logged_with_consent_and_images_only_when_ticked(logging_page: tuple["Page", Path], image: Path):
     page, log = logging_page
     assert not page.is_visible("#image-switch")
@@ -107,6 +108,7 @@ def test_answers_are_logged_with_consent_and_images_only_when_ticked(logging_pag
     assert page.get_attribute("body", "data-logged") == "2"
 
 
+@pytest.mark.integration
 def test_a_page_without_a_log_behind_it_asks_for_nothing(tmp_path: Path, image: Path):
     model = tiny_model(tmp_path / "tiny.onnx")
     with served(f"tiny={model.path}") as (_, url), bare_chromium() as page:

@@ -138,7 +138,7 @@ def test_openvino_gives_the_labels_of_a_file_of_8_bits(images: NDArray[np.uint8]
     assert np.abs(ours - theirs).mean() < 1e-3
 
 
-@pytest.mark.slow  # reads the weights of two networks
+@pytest.mark.integration  # reads the weights of two networks
 def test_two_networks_side_by_side_answer_nearly_alike_in_8_bits():
     network = with_weights(read_pretrained("lite0+lite2"), image_size=(64, 64), class_count=3).eval()
     images = np.stack([draw(("disc", "stripes", "square")[seed % 3], size=(64, 64), seed=seed) for seed in range(24)])

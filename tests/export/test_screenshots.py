@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow  # starts a browser
 VIEWS = ("empty", "answered", "evidence", "card", "privacy", "refused", "live", "collect", "token")
 
 
+@pytest.mark.integration
 def test_every_view_has_a_picture_as_wide_as_the_screen(tmp_path: Path):
     pictures = take_screenshots(tmp_path, screens=("phone",), schemes=("dark",))
 
@@ -21,6 +22,7 @@ def test_every_view_has_a_picture_as_wide_as_the_screen(tmp_path: Path):
             assert picture.width == SIZES["phone"][0]
 
 
+@pytest.mark.integration
 def test_a_long_page_is_shown_in_pieces(tmp_path: Path):
     (tmp_path / "report.html").write_text(f"<!doctype html><body style='margin:0;height:{TALLEST + 70}px'>")
 

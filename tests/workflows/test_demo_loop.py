@@ -29,7 +29,7 @@ def test_the_other_paper_is_white_and_keeps_the_writing():
     assert other_paper(image).tolist() == [[255, 157, 60]]
 
 
-@pytest.mark.slow  # trains twice, and starts a server
+@pytest.mark.integration  # trains twice, and starts a server
 def test_the_loop_notices_labels_retrains_and_decides(tmp_path: Path):
     lines = "\n".join(run_loop(tmp_path, events=SILENCE, size=SMALL))
 

@@ -197,6 +197,7 @@ def test_the_time_is_shared_among_the_trainings():
     assert 90 < left < 200  # for calibration, test and report
 
 
+@pytest.mark.integration
 def test_a_deadline_ends_every_training_and_the_run_is_finished(dealt: Path, tmp_path: Path):
     run = train(request(dealt, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
 
@@ -220,6 +221,7 @@ def test_an_ensemble_of_heads_alone_is_refused_since_all_would_be_the_same(data:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.integration
 def test_a_head_that_is_kept_says_that_there_is_no_ensemble(data: Path, tmp_path: Path):
     changes = {"image_size": (32, 32), "features": "onnxruntime"}  # of so few images a head is all that is learned
 

@@ -83,7 +83,7 @@ def test_a_lighter_file_is_calibrated_again_names_its_parent_and_answers(model: 
     assert predictions[0].prediction is not None
 
 
-@pytest.mark.slow  # as above
+@pytest.mark.integration  # as above
 def test_a_run_without_calibration_images_keeps_its_calibration_and_counts_the_use_of_its_test(
     model: ModelFile, data: Path, tmp_path: Path
 ):

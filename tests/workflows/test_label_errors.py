@@ -126,6 +126,7 @@ def test_planted_wrong_labels_are_found(kept: Path):
     assert len(planted & set(found)) / len(planted) >= 0.6
 
 
+@pytest.mark.integration
 def test_in_haste_the_labels_are_checked_and_what_is_said_to_be_skipped_is(
     flipped: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -256,12 +257,14 @@ def scratch_dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     ).folder, heard
 
 
+@pytest.mark.integration
 def test_a_network_from_scratch_lists_them_by_its_calibration_folds(scratch: Path):
     found = json.loads((scratch / "metrics.json").read_text())["label_errors"]
     assert found["images"] == 96
     assert found["listed"] == len(listed(scratch))
 
 
+@pytest.mark.integration
 def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(head, "MOST_IN_FOLDS", 70)
 
@@ -282,6 +285,7 @@ def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(scratc
     assert "learning_curve" not in metrics
 
 
+@pytest.mark.integration
 def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(scratch_dropped: tuple[Path, Heard]):
     folder, heard = scratch_dropped
 
@@ -292,6 +296,7 @@ def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(s
     assert read_model(folder).metadata.network == "compact"
 
 
+@pytest.mark.integration
 def test_a_network_from_scratch_is_resumed_without_what_it_left_out(
     flipped: Path, scratch_dropped: tuple[Path, Heard], tmp_path: Path
 ):
@@ -319,6 +324,7 @@ def test_of_a_class_never_more_than_half_is_dropped():
     assert dropped.tolist() == [*sorted(in_train[: 15 // 2]), 21]
 
 
+@pytest.mark.integration
 def test_without_the_package_a_run_says_so_and_goes_on(flipped: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
 

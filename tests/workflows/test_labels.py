@@ -239,7 +239,10 @@ def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Pa
     [
         {"changes": {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}, "network": "compact"},
         {"changes": {"epochs": 2, "options.width": 0.25}, "network": "compact", "ensemble": 2},
-        {"changes": {"image_size": (32, 32), "features": "onnxruntime", "epochs": 1}, "pretrained": "lite0"},
+        pytest.param(
+            {"changes": {"image_size": (32, 32), "features": "onnxruntime", "epochs": 1}, "pretrained": "lite0"},
+            marks=pytest.mark.integration,
+        ),
     ],
 )
 def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, how):

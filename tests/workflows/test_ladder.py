@@ -123,12 +123,8 @@ def test_the_better_of_head_and_fine_tuned_network_is_kept(
     assert metadata.weights_license == "Apache-2.0"
 
 
-@pytest.mark.slow("trains, although only for seconds")
-@pytest.mark.parametrize(
-    "is_better",
-    # That a head is kept is shown of one network above.
-    [True, pytest.param(False, marks=pytest.mark.integration)],
-)
+@pytest.mark.integration
+@pytest.mark.parametrize("is_better", [True, False])
 def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, tmp_path: Path, monkeypatch, is_better):
     made_better(monkeypatch, is_better)
     # The largest network stays, as it does by chance on so few images.
@@ -149,7 +145,7 @@ def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, t
     assert float(history[1].split(",")[2]) > 0.85  # the first epoch's training accuracy: its own head was there already
 
 
-@pytest.mark.slow("trains, although only for seconds")
+@pytest.mark.integration
 def test_larger_networks_are_left_out_where_their_features_take_too_long(data: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(Budget, "fits", lambda *_: False)
     heard = Heard()
@@ -215,7 +211,7 @@ def test_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(data: Path, tuned
     assert digests[0] == digests[1]
 
 
-@pytest.mark.slow("trains, although only for seconds")
+@pytest.mark.integration
 def test_what_was_stopped_can_be_finished_as_it_is(data: Path, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, False)
     train(request(data, tmp_path / "run"), events=interrupt_at_step(1))

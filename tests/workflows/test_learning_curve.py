@@ -56,6 +56,7 @@ def test_a_run_on_features_says_it_in_the_terminal_in_the_figures_and_in_the_rep
     assert "<svg" in section
 
 
+@pytest.mark.integration
 def test_a_network_from_scratch_says_it_where_it_is_asked(tmp_path: Path):
     data = class_folders(tmp_path / "data", kinds=("disc", "square", "stripes"), each=60, parts=PARTS)
     heard = Heard()

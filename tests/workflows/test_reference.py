@@ -128,6 +128,7 @@ def test_without_images_no_embedding_goes_into_the_file(data: Path, tmp_path: Pa
     assert reference.images.image_count == len(parts["calibration"])
 
 
+@pytest.mark.integration
 def test_images_that_the_earlier_weights_learnt_from_are_left_out(data: Path, whole: Path, tmp_path: Path):
     first = by_parts(data, PARTS)
     calibration = first["train"][::2] + first["calibration"]

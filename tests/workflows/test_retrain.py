@@ -217,6 +217,7 @@ def test_a_candidate_with_another_test_part_is_refused(loop: Loop, tmp_path: Pat
         retrain(RetrainRequest(run=loop.first, candidate=other), root=tmp_path / "models")
 
 
+@pytest.mark.integration
 def test_two_networks_side_by_side_are_fitted_again_as_a_pair(tmp_path: Path):
     data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=20)
     changes = {"image_size": (32, 32), "features": "onnxruntime", "freeze": True}

@@ -130,6 +130,7 @@ def test_a_damaged_feature_cache_is_computed_anew(
     assert read_model(again.folder).metadata.weights_digest == whole.weights
 
 
+@pytest.mark.integration
 def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path):
     heard, asked = Heard(), request(data, tmp_path / "run", pretrained="auto")
     changes = {"features": "onnxruntime", "freeze": True}
@@ -207,6 +208,7 @@ def test_the_report_names_where_the_weights_come_from(whole: Whole):
     assert json.loads((run.folder / "metrics.json").read_text())["training"]["epochs"] == 0
 
 
+@pytest.mark.integration
 def test_without_images_neither_pixels_of_any_size_nor_features_stay_in_the_cache(
     data: Path, tmp_path: Path, monkeypatch
 ):

@@ -299,6 +299,7 @@ class Clock(Deadline):
     later = earlier
 
 
+@pytest.mark.integration
 def test_a_search_from_given_weights_leaves_the_shape_of_the_network_alone(data: Path, tmp_path: Path):
     first = train(
         TrainRequest(data=DataRequest(source=str(data)), changes={**SMALL, "epochs": 12}, output=tmp_path / "first")
@@ -343,6 +344,7 @@ def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Pa
     assert states(done.folder).count("done") > 1
 
 
+@pytest.mark.integration
 def test_two_machines_share_a_study(data: Path, tmp_path: Path):
     shared = {"storage": f"sqlite:///{tmp_path}/study.db", "study": "ours"}
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.errors import ShapeError
 from vidi.evaluation.evaluation import Estimate, MeanOfClasses
 from vidi.metrics.arrays import Counts, Floats, Labels
-from vidi.metrics.classification import ClassCounts, count_classes, f1_scores, precisions, recalls
+from vidi.metrics.classification import ClassCounts, class_scores, count_classes, f1_scores, precisions, recalls
 from vidi.metrics.intervals import Interval, bootstrap_intervals, f1_interval, mean_interval, wilson_interval
 
 ENOUGH_GROUPS = 30  # below, the percentile bootstrap is too crude and each figure takes its closed form
@@ -135,9 +135,10 @@ def score_images(
 
 def _row_of_figures(counts: ClassCounts, means: Floats) -> Floats:
     """Balanced accuracy, macro precision, macro F1, the means, then recall, precision and F1 of each class."""
-    tables = [np.array(score(counts), dtype=np.float64) for score in (recalls, precisions, f1_scores)]  # None is NaN
-    overall = [table[~np.isnan(table)].mean() if not np.isnan(table).all() else np.nan for table in tables]
-    return np.concatenate([overall, means, *tables])
+    tables = class_scores(counts)
+    is_known = ~np.isnan(tables)
+    overall = [table[known].mean() if known.any() else np.nan for table, known in zip(tables, is_known, strict=True)]
+    return np.concatenate([overall, means, tables.ravel()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, Labels, check_answers, check_same_length
 
@@ -67,12 +66,12 @@ def count_classes(predicted: Labels, labels: Labels, *, class_count: int, weight
 
 def recalls(counts: ClassCounts) -> list[float | None]:
     """Of a class's images, the share that was found; None for a class without test images."""
-    return _shares(counts.hits, counts.images, tested=counts.images > 0)
+    return _known(class_scores(counts)[0])
 
 
 def precisions(counts: ClassCounts) -> list[float | None]:
     """Of the images called by a class's name, the share that is; None where there were no calls or no test images."""
-    return _shares(counts.hits, counts.calls, tested=counts.images > 0)
+    return _known(class_scores(counts)[1])
 
 
 def f1_scores(counts: ClassCounts) -> list[float | None]:
@@ -80,7 +79,24 @@ def f1_scores(counts: ClassCounts) -> list[float | None]:
 
     A class with test images that is never called has an F1 of 0.
     """
-    return _shares(2 * counts.hits, counts.images + counts.calls, tested=counts.images > 0)
+    return _known(class_scores(counts)[2])
+
+
+def class_scores(counts: ClassCounts) -> Floats:
+    """Recall, precision and F1 of each class as rows of one array; NaN where there is nothing to divide by.
+
+    Returns:
+        (3, classes) float64.
+
+    >>> class_scores(count_classes(np.array([0, 1, 1]), np.array([0, 1, 0]), class_count=2)).round(2)
+    array([[0.5 , 1.  ],
+           [1.  , 0.5 ],
+           [0.67, 0.67]])
+    """
+    parts = np.stack([counts.hits, counts.hits, 2 * counts.hits])
+    wholes = np.stack([counts.images, counts.calls, counts.images + counts.calls])
+    shares: Floats = np.full(parts.shape, np.nan)
+    return np.divide(parts, wholes, out=shares, where=(counts.images > 0) & (wholes > 0))
 
 
 def ranks_of_truth(probabilities: Floats, labels: Labels) -> Counts:
@@ -148,9 +164,5 @@ def _totals(class_indexes: Labels, weights: Floats, class_count: int) -> Floats:
     return totals
 
 
-def _shares(parts: Floats, wholes: Floats, *, tested: NDArray[np.bool_]) -> list[float | None]:
-    """parts / wholes where the class was tested and the whole is not empty, else None."""
-    return [
-        float(part / whole) if is_tested and whole > 0 else None
-        for part, whole, is_tested in zip(parts, wholes, tested, strict=True)
-    ]
+def _known(values: Floats) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]

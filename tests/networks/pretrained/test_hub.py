@@ -170,7 +170,7 @@ def test_a_missing_library_is_named_with_both_remedies(hub, monkeypatch):
     assert "by hand" in raised.value.remedy
 
 
-@pytest.mark.slow  # processes of its own import torch, as the library reads the environment once
+@pytest.mark.integration  # processes of its own import torch, as the library reads the environment once
 def test_the_environment_forbids_and_redirects(hub, tmp_path):
     program = (
         "import json, sys\n"

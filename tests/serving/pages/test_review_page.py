@@ -101,6 +101,7 @@ def test_the_last_answer_ends_the_review_and_can_still_be_undone(request_of, tmp
         assert name(page) == last
 
 
+@pytest.mark.integration
 def test_with_many_classes_typing_finds_one_and_enter_takes_it(tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
@@ -117,6 +118,7 @@ def test_with_many_classes_typing_finds_one_and_enter_takes_it(tmp_path):
     assert [row[1:] for row in rows(labels)] == [("label", "kind 17")]
 
 
+@pytest.mark.integration
 def test_buttons_do_the_same_on_a_small_phone(request_of, tmp_path):
     labels = tmp_path / "labels.csv"
     with opened(request_of, labels, width=320, height=640) as page:
@@ -130,6 +132,7 @@ def test_buttons_do_the_same_on_a_small_phone(request_of, tmp_path):
     assert rows(labels) == []
 
 
+@pytest.mark.integration
 def test_a_server_that_is_gone_keeps_the_answer_for_another_try(request_of, tmp_path):
     labels = tmp_path / "labels.csv"
     with opened(request_of, labels) as page:
@@ -167,7 +170,7 @@ def test_a_disagreement_comes_first_with_who_said_what_and_a_third_answer_settle
         assert page.is_hidden("#disputes")
 
 
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("width", [320, pytest.param(1280, marks=pytest.mark.integration)])
 def test_the_page_is_accessible_and_nothing_sticks_out(request_of, disputed, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs:axe")
     with opened(request_of, disputed, width=width) as page:
