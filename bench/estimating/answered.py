@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidi.images.framing import frame_image, reduce_to_frame
 from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
-from vidi.metrics.temperature import log_probabilities
+from vidi.metrics.calibration import log_probabilities
 from vidi.model_file.write import set_metadata
 from vidi.prediction.predictor import Predictor
 

@@ -3,8 +3,7 @@
 import pytest
 
 from vidi.distributed import cluster
-from vidi.distributed.shards import Shard
-from vidi.distributed.worker import Work
+from vidi.distributed.shards import Shard, Work
 
 
 class Here:

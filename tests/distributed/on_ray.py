@@ -11,8 +11,7 @@ from typing import Any, Final
 from ray import cloudpickle
 
 from vidi.distributed.cluster import RayShards
-from vidi.distributed.shards import digest_of_texts
-from vidi.distributed.worker import Work
+from vidi.distributed.shards import Work, digest_of_texts
 from vidi.images.store import ImageStore
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not find the tests

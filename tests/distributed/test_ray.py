@@ -31,8 +31,7 @@ from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
 from vidi.distributed.cluster import RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer, encode_answers
-from vidi.distributed.shards import AHEAD, Shard
-from vidi.distributed.worker import Work, installed_versions
+from vidi.distributed.shards import AHEAD, Shard, Work, installed_versions
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions

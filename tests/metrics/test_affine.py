@@ -6,8 +6,8 @@ from scipy.special import softmax
 
 from tests.metrics.answers import honest_answers
 from vidi.metrics.affine import NONE, fit_affine, fit_matrix, fit_vector
+from vidi.metrics.calibration import apply_temperature
 from vidi.metrics.classification import log_loss
-from vidi.metrics.temperature import apply_temperature
 
 
 def mixed_answers(images: int, *, seed: int = 0):

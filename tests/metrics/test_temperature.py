@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from tests.metrics.answers import honest_answers, made_answers
+from vidi.metrics.calibration import apply_temperature, best_temperature
 from vidi.metrics.classification import log_loss
-from vidi.metrics.temperature import apply_temperature, best_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.7, 3.0])

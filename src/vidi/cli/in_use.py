@@ -1,12 +1,27 @@
-"""`vidi serve`, `log`, `monitor` and `review`: verbs about a model in use."""
+"""Verbs about a model in use: `vidi serve`, `log`, `monitor`, `review`, `promote`, `rollback` and `retrain`."""
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from vidi.cli import options
-from vidi.workflows.requests.in_use import LogContentsRequest, LogRequest, MonitorRequest, ReviewRequest, ServeRequest
+from vidi.errors import INTERRUPTED
+from vidi.workflows.requests.in_use import (
+    LogContentsRequest,
+    LogRequest,
+    MonitorRequest,
+    PromoteRequest,
+    RetrainRequest,
+    ReviewRequest,
+    RollbackRequest,
+    ServeRequest,
+)
+
+if TYPE_CHECKING:
+    from vidi.workflows.promote import Promoted
+    from vidi.workflows.retrain import Retrained
 
 
 def serve(request: ServeRequest, log: LogRequest) -> None:
@@ -65,3 +80,83 @@ def review(request: ReviewRequest, *, as_json: options.AsJson = False) -> None:
         return
     for line in made.summary():
         show_line(line)
+
+
+def promote(request: PromoteRequest, *, as_json: options.AsJson = False) -> None:
+    """Put a model in use under a name; `vidi predict NAME` and `vidi serve NAME` take it from then on."""
+    from vidi.workflows.promote import promote as story
+
+    _show_promoted(story(request), as_json=as_json)
+
+
+def rollback(request: RollbackRequest, *, as_json: options.AsJson = False) -> None:
+    """Put the version before in use again, with the same bytes."""
+    from vidi.workflows.promote import roll_back
+
+    _show_promoted(roll_back(request), as_json=as_json)
+
+
+def _show_promoted(done: "Promoted", *, as_json: bool) -> None:
+    from vidi.files import escape_path
+    from vidi.workflows.promote import already_in_use, promoted_lines
+
+    if as_json:
+        click.echo(json.dumps(done.as_json()))
+        return
+    if not done.is_change:
+        click.echo(already_in_use(done.name, done.decision.version))
+        if done.told:
+            click.echo(done.told)
+        return
+    for line in promoted_lines(done.name, done.decision, done.before):
+        click.echo(line)
+    if done.told:
+        click.echo(done.told)
+    click.echo(f"model: {escape_path(done.version_folder)}/model.onnx")
+
+
+def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None:
+    """Train again with new labels, and put the result in use only if it is really better."""
+    from vidi.cli.terminal import on_terminal
+    from vidi.files import escape_path
+    from vidi.machine import wait_without_spinning
+
+    if request.candidate is None:
+        wait_without_spinning()  # before torch is imported
+    from vidi.workflows.retrain import retrain as story
+
+    events = on_terminal()
+    done = story(request, events=events)
+    if done.document is None:
+        folder = escape_path(done.folder)
+        events.say(f"interrupted; continue: vidi train --resume {folder}")
+        events.say(f"  then: vidi retrain {escape_path(request.run)} --candidate {folder}")
+        raise SystemExit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(done.document, allow_nan=False))
+    else:
+        _show_retrained(done)
+    done.require_passed()
+
+
+def _show_retrained(done: "Retrained") -> None:
+    """The decision, each rule, and what to do next."""
+    from vidi.cli.screen import show_table
+    from vidi.files import escape_path
+    from vidi.report.pages.gate import data_words, gate_headline, gate_rows, margin_words
+    from vidi.workflows.retrain import GATE_PAGE
+
+    document = done.document
+    assert document is not None  # noqa: S101  # an interrupted training ends before this
+    click.echo(gate_headline(document))
+    show_table(gate_rows(document))
+    if words := margin_words(document["test"], "test images"):
+        click.echo(words)
+    for line in data_words(document):
+        click.echo(line)
+    folder = escape_path(done.folder)
+    click.echo(f"page: {folder}/{GATE_PAGE}")
+    if document["passed"] and document["promoted"] is None:
+        click.echo(f"put it in use: vidi promote {folder} --name NAME")
+    elif document["promoted"] is not None:
+        click.echo(f"to go back: vidi rollback {document['promoted']['name']}")

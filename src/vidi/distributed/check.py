@@ -9,8 +9,16 @@ from typing import Final
 
 from vidi.data.checking.measured import measure_file, pack_readings, unpack_readings
 from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardFolder, ShardWork, digest_of_texts, do_shards, plan_of, split_paths
-from vidi.distributed.worker import Work, installed_versions
+from vidi.distributed.shards import (
+    ShardFolder,
+    ShardWork,
+    Work,
+    digest_of_texts,
+    do_shards,
+    installed_versions,
+    plan_of,
+    split_paths,
+)
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
 from vidi.images.reading import ReadImage

@@ -15,8 +15,17 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Final
 
-from vidi.distributed.shards import MOST_ATTEMPTS, Shard, ShardLostError
-from vidi.distributed.worker import Job, Work, differing_versions, do_shard, installed_versions, versions_differ
+from vidi.distributed.shards import (
+    MOST_ATTEMPTS,
+    Job,
+    Shard,
+    ShardLostError,
+    Work,
+    differing_versions,
+    do_shard,
+    installed_versions,
+    versions_differ,
+)
 from vidi.errors import ResourceError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.machine import core_count

@@ -10,8 +10,7 @@ import numpy as np
 
 from vidi.data.checking.measured import measure_file
 from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of, split_paths
-from vidi.distributed.worker import Work
+from vidi.distributed.shards import ShardFolder, ShardWork, Work, do_shards, plan_of, split_paths
 from vidi.errors import ImageError, ResourceError
 from vidi.files import escape_path
 from vidi.images.framing import Framing

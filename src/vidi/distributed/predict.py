@@ -20,12 +20,12 @@ from vidi.distributed.shards import (
     IMAGES_IN_SHARD,
     ShardFolder,
     ShardWork,
+    Work,
     digest_of_texts,
     do_shards,
     plan_of,
     split_paths,
 )
-from vidi.distributed.worker import Work
 from vidi.errors import ImageError, ModelError
 from vidi.images.limits import DecodeOptions
 from vidi.images.statistics import ImageStatistics

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
+from vidi.metrics.calibration import apply_temperature, best_temperature, log_probabilities
 from vidi.metrics.classification import log_losses
-from vidi.metrics.temperature import apply_temperature, best_temperature, log_probabilities
 
 Doubles = NDArray[np.float64]
 

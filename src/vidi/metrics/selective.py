@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same_length
+from vidi.metrics.calibration import log_probabilities
 from vidi.metrics.intervals import LEVEL
-from vidi.metrics.temperature import log_probabilities
 
 Ranking = Literal["probability", "margin", "normalised-logit", "all-classes"]
 

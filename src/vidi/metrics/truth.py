@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.calibration import apply_temperature, best_temperature
 from vidi.metrics.classification import log_losses
 from vidi.metrics.multi_label import EVEN, Doubles, binary_log_losses, tempered_binary_losses
 from vidi.metrics.operating import Mask
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Sigmoid, Softmax
-from vidi.metrics.temperature import apply_temperature, best_temperature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -14,7 +14,7 @@ from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
 from vidi.prediction.prediction import Prediction
 from vidi.report.layers import Layer
-from vidi.report.pictures.heat import common_scale, draw_heat, draw_image
+from vidi.report.pictures.overlays import common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.text import visible
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from vidi.images.formats import avif, bmp, gif, jpeg, png, pnm, tiff, webp
+from vidi.images.formats import gif, header_only, jpeg, png, tiff, webp
 from vidi.images.formats.header import Header
 from vidi.images.limits import Limits
 
@@ -57,7 +57,9 @@ FORMATS: Mapping[str, Format] = {
         bytes_per_pixel=16,  # the frame, copies of it, and Pillow's image
         extensions=(".webp",),
     ),
-    "BMP": Format(read=bmp.read_bmp, plugin=("PIL.BmpImagePlugin", "BmpImageFile"), extensions=(".bmp", ".dib")),
+    "BMP": Format(
+        read=header_only.read_bmp, plugin=("PIL.BmpImagePlugin", "BmpImageFile"), extensions=(".bmp", ".dib")
+    ),
     "TIFF": Format(
         read=tiff.read_tiff,
         plugin=("PIL.TiffImagePlugin", "TiffImageFile"),
@@ -66,12 +68,12 @@ FORMATS: Mapping[str, Format] = {
         extensions=(".tif", ".tiff"),
     ),
     "PNM": Format(
-        read=pnm.read_pnm,
+        read=header_only.read_pnm,
         plugin=("PIL.PpmImagePlugin", "PpmImageFile"),
         extensions=(".ppm", ".pgm", ".pbm", ".pnm"),
     ),
     "AVIF": Format(
-        read=avif.read_avif,
+        read=header_only.read_avif,
         plugin=("PIL.AvifImagePlugin", "AvifImageFile"),
         extensions=(".avif", ".avifs"),
         bytes_per_pixel=16,

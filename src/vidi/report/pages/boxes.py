@@ -10,7 +10,7 @@ from vidi.files import escape_path, write_whole
 from vidi.images.framing import Size
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import render_page
-from vidi.report.pictures.boxed import colour_of, draw_boxed
+from vidi.report.pictures.overlays import colour_of, draw_boxed
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.text import drawn
 
@@ -27,7 +27,7 @@ class BoxedImage:
     path: str
     size: Size | None  # (height, width), pixels; None where it could not be used
     boxes: tuple[Located, ...] = ()  # the likeliest first
-    picture: Thumbnail | None = None  # of `vidi.report.pictures.boxed.make_picture`
+    picture: Thumbnail | None = None  # of `vidi.report.pictures.overlays.make_picture`
     refused: str = ""  # why it could not be used
 
     @property

@@ -19,7 +19,7 @@ from vidi.prediction.words import NONE_OF_THEM, explain_verdict, why_never_sure
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.pages.network import ShownNetwork, show_model
 from vidi.report.pages.render import render_page
-from vidi.report.pictures.heat import blank_like, common_scale, draw_heat, draw_image
+from vidi.report.pictures.overlays import blank_like, common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.text import percent, visible
 

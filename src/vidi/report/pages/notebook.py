@@ -15,8 +15,8 @@ from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
 from vidi.report.explanation import picture_as_text
 from vidi.report.pages.compare import draw_classes, model_names
-from vidi.report.pictures.boxed import draw_boxed
 from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test_reliability
+from vidi.report.pictures.overlays import draw_boxed
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.findings import describe_findings
 from vidi.report.words.sentences import expectation, first_line, honesty, weakness

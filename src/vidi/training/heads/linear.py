@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
-from vidi.metrics.temperature import best_temperature
+from vidi.metrics.calibration import best_temperature
 from vidi.training.heads.directions import (
     SMALLEST_SPREAD,
     Covariance,

@@ -9,8 +9,8 @@ from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from vidi.groups import draw_images, draw_share
+from vidi.metrics.calibration import best_temperature
 from vidi.metrics.components import principal_axes
-from vidi.metrics.temperature import best_temperature
 from vidi.training.heads.directions import SMALLEST_SPREAD
 from vidi.training.heads.linear import Floats, Labels, multinomial
 

@@ -33,7 +33,7 @@ from vidi.prediction.predictor import Predictor, check_image
 from vidi.prediction.session import batch_size
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.layers import describe_layers
-from vidi.report.pictures.heat import MOST_SIDE
+from vidi.report.pictures.overlays import MOST_SIDE
 from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
 from vidi.workflows.requests.model_file import ExplainRequest
 

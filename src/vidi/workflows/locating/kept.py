@@ -13,7 +13,7 @@ from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
 from vidi.report.pages.render import require_templates
-from vidi.report.pictures.boxed import draw_boxes, make_picture
+from vidi.report.pictures.overlays import draw_boxes, make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import check_folder_apart, page_names, require_own

@@ -20,7 +20,7 @@ from vidi.images.given import Given, as_rgb
 from vidi.images.pool import DecodeJob, read_images
 from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
-from vidi.report.pictures.boxed import make_picture
+from vidi.report.pictures.overlays import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.model_file import LocateRequest

@@ -19,7 +19,7 @@ from vidi.images.scan import FolderStore
 from vidi.log.writer import DAY
 from vidi.numbers import percent
 from vidi.report.pages.watch import write_watch_page
-from vidi.report.pictures.boxed import draw_boxes
+from vidi.report.pictures.overlays import draw_boxes
 from vidi.workflows.watching.notices import EventNotice, Notice
 
 EVENTS, SNAPSHOTS, CLIPS = "events.jsonl", "snapshots", "clips"
