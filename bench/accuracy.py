@@ -39,9 +39,8 @@ from vidi.training.recipe import Recipe  # noqa: E402
 from vidi.workflows.evaluate import EvaluateRequest, evaluate  # noqa: E402
 from vidi.workflows.interaction.events import SILENCE  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest  # noqa: E402
-from vidi.workflows.run.context import Context  # noqa: E402
 from vidi.workflows.run.plan import read_and_plan  # noqa: E402
-from vidi.workflows.run.prepare import check_images  # noqa: E402
+from vidi.workflows.run.prepare import check_images, open_cache  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REFERENCE_RATE = 430.0  # GFLOP/s at 1024 x 1024 of the machine that the budgets are meant for
@@ -232,8 +231,7 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
 def fill_cache(request: TrainRequest) -> None:
     """Read the images once before the time begins: a budget is for images that are in the cache."""
     job = read_and_plan(request, events=SILENCE)
-    with tempfile.TemporaryDirectory() as folder:
-        check_images(job.found, Context(folder=Path(folder)), image_size=job.recipe.image_size)
+    check_images(job.found, image_size=job.recipe.image_size, cache=open_cache(SILENCE))
 
 
 def fastest_rates() -> dict[Precision, float]:

@@ -43,7 +43,7 @@ def test_few_epochs_make_no_wider_network_either():
 
 def test_what_is_given_stays():
     wanted = OPEN.changed({"options.width": 0.25}, source="you")
-    begun = replace(drawn_data(), initial={"head.bias": np.zeros(3)})
+    begun = replace(drawn_data(), initial=lambda _: {"head.bias": np.zeros(3)})
 
     assert fit_width(wanted, MANY, seconds_left=2_000)[0] == wanted
     assert fit_width(OPEN, begun, seconds_left=2_000)[0] == OPEN

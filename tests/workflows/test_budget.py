@@ -1,5 +1,7 @@
 """`--minutes`: one table says what fits, what comes after training gets its time, and where the time went is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.workflows.heard import Heard
@@ -14,7 +16,6 @@ from vidi.workflows.run.budget import (
     MUST_FOLLOW,
     SECONDS_FOR_FOLDS,
     TABLE,
-    UNLIMITED,
     Budget,
     Stopwatch,
     after_training,
@@ -52,9 +53,9 @@ def test_training_leaves_its_folds_their_time():
 
 
 def test_without_minutes_nothing_is_left_out_and_nothing_ends():
-    assert all(UNLIMITED.allows(stage, 10**6) for stage in OPTIONAL)
-    assert UNLIMITED.training_until(fold_work=4.0) is None
-    assert UNLIMITED.report_from() is None
+    assert all(Budget().allows(stage, 10**6) for stage in OPTIONAL)
+    assert Budget().training_until(fold_work=4.0) is None
+    assert Budget().report_from() is None
 
 
 @pytest.mark.parametrize("stage", OPTIONAL)
@@ -105,9 +106,18 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
     ]
 
 
+def watch_after(seconds: float) -> Stopwatch:
+    watch = Stopwatch(lambda: 0.0)
+    watch.add("training", seconds)
+    return watch
+
+
 def test_robustness_gets_a_tenth_of_the_run_or_five_seconds_and_what_the_report_leaves():
-    assert [Budget().robustness_until(seconds).seconds for seconds in (10.0, 45.0, 90.0)] == [5.0, 5.0, 10.0]
-    assert budget(4.0).robustness_until(90.0).seconds_left() == 4.0 - TABLE["report"].seconds
+    budgets = [Budget(watch=watch_after(seconds)) for seconds in (10.0, 45.0, 90.0)]
+
+    assert [one.robustness_until().seconds for one in budgets] == [5.0, 5.0, 10.0]
+    short = replace(budget(4.0), watch=watch_after(90.0))
+    assert short.robustness_until().seconds_left() == 4.0 - TABLE["report"].seconds
 
 
 def test_the_stages_of_a_run_take_together_the_whole_time():

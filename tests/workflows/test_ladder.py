@@ -240,7 +240,7 @@ def test_fine_tuning_leaves_first_layers_and_depthwise_weights_as_they_are(data:
     kept: list[TrainedNetwork] = []
     publish = story.publish_unfinished
     monkeypatch.setattr(
-        story, "publish_unfinished", lambda context, data, net: (kept.append(net), publish(context, data, net))[1]
+        story, "publish_unfinished", lambda folder, one: (kept.append(one.trained), publish(folder, one))[1]
     )
 
     train(request(data, tmp_path / "run", learning_rate=0.01, averaging=0.0))

@@ -1,8 +1,8 @@
 """What training is given: arrays. It never sees a file."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,12 @@ class TrainingData:
     classes: tuple[str, ...] = ()  # names, kept in the checkpoint so that another list is noticed
     digest: str = ""  # of the data set and its split, by whoever knows; "" = of labels and rows alone
     start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
-    initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
+    # Gives the whole network's weights as torch keeps them, with a head that was fitted on the given rows alone.
+    initial: Callable[[NDArray[np.int64]], Mapping[str, Tensor]] | None = None
     answered_after: int = 0  # images that the model file answers about once it is trained, on the same time
     colour_rows: NDArray[np.int64] | None = None  # whose mean colour is subtracted; None for the training images
+    groups: tuple[str, ...] = ()  # of each image: those of one group are kept together; empty where nobody asks
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # whose labels are in doubt
     weights: NDArray[np.float64] | None = None  # (images,) as how many images each counts in the fit; None: as one
 
     def __post_init__(self) -> None:
@@ -55,6 +58,10 @@ class TrainingData:
     def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) as how many images each of these counts."""
         return np.ones(len(rows)) if self.weights is None else self.weights[rows]
+
+    def groups_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """The group of each of these images."""
+        return [self.groups[row] for row in rows.tolist()]
 
     def image_size(self) -> tuple[int, int]:
         """(height, width) in pixels."""

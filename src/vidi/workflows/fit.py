@@ -12,6 +12,7 @@ from vidi.images.account import Entry
 from vidi.images.given import Given
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
+from vidi.training.data import TrainingData
 from vidi.training.heads.on_features import train_on_features
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -20,14 +21,13 @@ from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.calibrate import calibrate_model
-from vidi.workflows.run.context import Context
 from vidi.workflows.run.given import as_truth, find_given, prepare_given
 from vidi.workflows.run.learning.backbones import AUTO, candidates_for
-from vidi.workflows.run.learning.learn import as_training_data, learn
+from vidi.workflows.run.learning.learn import Learned, learn, training_data
 from vidi.workflows.run.plan import choose_recipe, find_ladder
-from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.publish import finished_bytes, publish_unfinished
 from vidi.workflows.run.read import Found
+from vidi.workflows.run.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def fit_images(
         images, as_truth(truth, class_count=len(request.classes)), classes=request.classes, name=request.name
     )
     recipe = _choose_recipe(found, request, events=events)
-    prepared = prepare_given(
+    split = prepare_given(
         images,
         found,
         image_size=recipe.image_size,
@@ -92,16 +92,17 @@ def fit_images(
         events=events,
     )
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:  # the folder goes, the model stays in memory
-        context = Context(folder=Path(place), budget=budget, events=events)
-        trained = _train(context, prepared, recipe)
-        predictor = publish_unfinished(context, prepared, trained)
+        session = Session(folder=Path(place), budget=budget, events=events)
+        data = training_data(split)
+        learned = Learned(images=split, data=data, trained=_train(session, data, recipe))
+        predictor = publish_unfinished(session.folder, learned)
         calibrated = None
-        if len(prepared.split.rows("calibration")):
-            calibrated = calibrate_model(context, prepared, trained, predictor, guarantees=Guarantees())
+        if len(split.split.rows("calibration")):
+            calibrated = calibrate_model(session, learned, predictor, guarantees=Guarantees())
     return FittedModel(
-        predictor=Predictor.from_bytes(finished_bytes(prepared, trained, calibrated, run=request.name)),
-        trained=trained,
-        refused=tuple(prepared.check.account.refused),
+        predictor=Predictor.from_bytes(finished_bytes(learned, calibrated, run=request.name)),
+        trained=learned.trained,
+        refused=tuple(split.check.account.refused),
     )
 
 
@@ -124,15 +125,14 @@ def _choose_recipe(found: Found, request: FitRequest, *, events: Events) -> Reci
     return choose_recipe(asked, found.traits, candidates, events=events)
 
 
-def _train(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwork:
+def _train(session: Session, data: TrainingData, recipe: Recipe) -> TrainedNetwork:
     """A network from scratch, or a head on the features of the pretrained one that the recipe names."""
-    data, budget = as_training_data(prepared), context.budget
     if not recipe.pretrained:
-        return learn(context, prepared, recipe)
+        return learn(session, data, recipe)
     return train_on_features(
         data,
         recipe,
-        groups=prepared.split.groups,
-        in_haste=not budget.allows("every head", len(data.train_rows)),
-        on_progress=context.events.features,
+        groups=data.groups,
+        in_haste=not session.budget.allows("every head", len(data.train_rows)),
+        on_progress=session.events.features,
     )

@@ -16,7 +16,6 @@ from vidi.machine import Deadline
 from vidi.report.words.sentences import accuracy_line
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import describe_note, interrupted_at_once, writing_to
 from vidi.workflows.interaction.run_folder import (
@@ -34,15 +33,18 @@ from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
-from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.evaluate import evaluate_model
 from vidi.workflows.run.learning.ensemble import forget_members
+from vidi.workflows.run.learning.learn import Learned, fold_work
+from vidi.workflows.run.learning.studies import study_beforehand
 from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible
-from vidi.workflows.run.prepare import Prepared, check_images, split_images
+from vidi.workflows.run.prepare import check_images, open_cache, split_images
 from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.read import Found
-from vidi.workflows.run.report import report_run, times_of
-from vidi.workflows.run.rungs import begin_run, learn_above, learn_head
+from vidi.workflows.run.report import report_run
+from vidi.workflows.run.rungs import begin_run, learn_above, learn_from_scratch, learn_head
+from vidi.workflows.run.session import Session
+from vidi.workflows.run.start import read_start
 from vidi.workflows.tracking.listener import TRACKERS, find_tracker, tracked
 from vidi.workflows.tracking.tracker import TrackedRun, TrackerKind, read_noted
 
@@ -120,13 +122,12 @@ def train(
     with FolderLock(folder), ExitStack() as stack:
         write_request(folder, request.as_dict())
         events.say(writing_to(folder))
-        cache = open_cache()
         if tracker is not None:
             with watch.on("tracking"):
                 events = _listen(stack, tracker, job, folder, events)
-        context = Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache)
+        session = Session(folder=folder, budget=replace(job.budget, watch=watch), events=events)
         stack.enter_context(_offering_to_resume(folder, events))
-        return _run(job, replace(context, embed=embed or embed_here))
+        return _run(job, session, embed or embed_here)
 
 
 def resume(
@@ -159,13 +160,12 @@ def resume(
         job = read_and_plan(request, recipe, events=events)
         if embed is not None:
             require_features(job)
-        cache = open_cache()
         with (
             _tracked(find_tracker(request.track), job, folder, events) as listening,
             _offering_to_resume(folder, listening),
         ):
-            context = Context(folder=folder, budget=job.budget, finish=finish, events=listening, cache=cache)
-            return _run(job, replace(context, embed=embed or embed_here))
+            session = Session(folder=folder, budget=job.budget, finish=finish, events=listening)
+            return _run(job, session, embed or embed_here)
 
 
 @contextmanager
@@ -195,50 +195,73 @@ def _tracked(kind: TrackerKind | None, job: RunPlan, folder: Path, events: Event
     return tracked(kind, name, run, events=events)
 
 
-def _run(job: RunPlan, context: Context) -> Run:
+def _run(job: RunPlan, session: Session, embed: Embedder) -> Run:
     """Every step after reading; the folder is held by this process, and holds an honest model file from `head` on."""
-    request = job.request
-    checked = check_images(job.found, context, image_size=job.recipe.image_size, workers=request.workers)
-    prepared = begin_run(context, job, split_images(checked, context))
-    prepared, head = learn_head(context, job, prepared)
-    model = None if head is None else publish_unfinished(context, prepared, head)  # what comes may be better
+    request, folder, events, budget = job.request, session.folder, session.events, session.budget
+    watch, cache = budget.watch, open_cache(events)
+    watch.turn_to("reading")
+    checked = check_images(
+        job.found, image_size=job.recipe.image_size, cache=cache, workers=request.workers, events=events
+    )
+    split = split_images(checked, folder)
+    start = None
+    if request.weights is not None:
+        start = read_start(Path(request.weights), trainings=request.ensemble or 1)
+    begin_run(folder, job, split, start=start, events=events)
+    session = replace(session, fold_work=fold_work(budget, split))
+    watch.turn_to("heads")
+    head, model, left_out = learn_head(session, job, split, embed=embed), None, None
+    if head is not None:
+        watch.turn_to("to ONNX")
+        model = publish_unfinished(folder, head)  # what comes may be better
+    elif request.diagnostics.requested:
+        left_out = study_beforehand(session, split, diagnostics=request.diagnostics, embed=embed)
     with stop_on_signal() as should_stop:
-        context = replace(context, should_stop=should_stop)
-        prepared, trained = learn_above(context, job, prepared, head)
-        if head is None or model is None or trained.network is not head.network:
-            model = publish_unfinished(context, prepared, trained)  # to ONNX
-        if trained.stopped_by == "user" and not context.finish:
-            return _unfinished(context, prepared, trained)
-        calibrated = calibrate_model(context, prepared, trained, model, guarantees=request.guarantees)
+        session = replace(session, should_stop=should_stop)
+        watch.turn_to("training")
+        if head is None:
+            learned = learn_from_scratch(session, job, split, start=start, left_out=left_out)
+        else:
+            learned = learn_above(session, job, head)
+        trained = learned.trained
+        if head is None or model is None or trained.network is not head.trained.network:
+            watch.turn_to("to ONNX")
+            model = publish_unfinished(folder, learned)
+        if trained.stopped_by == "user" and not session.finish:
+            return _unfinished(session, learned)
+        watch.turn_to("calibration")
+        calibrated = calibrate_model(session, learned, model, guarantees=request.guarantees)
         if calibrated is None:  # the user stopped it
-            return _unfinished(context, prepared, trained)
-    tested = evaluate_model(context, prepared, trained, calibrated, with_images=request.images)
-    report_run(context, prepared, trained, calibrated=calibrated, tested=tested, with_images=request.images)
-    forget_members(context)
-    context.events.finished(context.folder)
+            return _unfinished(session, learned)
+    watch.turn_to("test")
+    tested = evaluate_model(folder, learned, calibrated, budget=budget, events=events, with_images=request.images)
+    watch.turn_to("report")
+    report_run(folder, learned, calibrated=calibrated, tested=tested, with_images=request.images, watch=watch)
+    forget_members(folder, events)
+    events.finished(folder)
     if not request.images:
-        context.cache.remove_used()
+        cache.remove_used()
         if is_remote(request.data.source):
             remove_copies(request.data.source)
     refused = len(tested.account.refused) + job.refused_backgrounds
     return Run(
-        folder=context.folder,
+        folder=folder,
         finished=True,
         stopped_by=trained.stopped_by,
         test=tested.test,
         notes=tuple(map(describe_note, trained.notes)),
         refused=refused,
-        seconds=times_of(context),
+        seconds=watch.rounded(),
     )
 
 
-def _unfinished(context: Context, prepared: Prepared, trained: TrainedNetwork) -> Run:
+def _unfinished(session: Session, learned: Learned) -> Run:
     return Run(
-        folder=context.folder,
+        folder=session.folder,
         finished=False,
         stopped_by="user",
         test=None,
-        notes=tuple(map(describe_note, trained.notes)),
-        refused=len(prepared.check.account.refused),
-        seconds=times_of(context),
+        notes=tuple(map(describe_note, learned.trained.notes)),
+        refused=len(learned.images.check.account.refused),
+        seconds=session.budget.watch.rounded(),
     )

@@ -28,12 +28,12 @@ from vidi.workflows.interaction.run_folder import discard_folder, open_run_folde
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TuneRequest, refuse_for_labels, request_from
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.learning.learn import image_weights, keep_preparation
 from vidi.workflows.run.plan import choose_recipe
-from vidi.workflows.run.prepare import Prepared, check_images, split_images
+from vidi.workflows.run.prepare import SplitImages, check_images, open_cache, split_images
 from vidi.workflows.run.read import Found, find_images
-from vidi.workflows.run.start import read_start
+from vidi.workflows.run.session import Session
+from vidi.workflows.run.start import Start, read_start
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
@@ -109,14 +109,13 @@ def tune(
         files = TuneFiles(folder=folder, document=_begun(request))
         files.write()
         events.say(writing_to(folder))
-        budget, cache = Budget(begun.later(60 * request.minutes())), open_cache()
-        context = Context(folder=folder, budget=budget, events=events, cache=cache)
+        session = Session(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events)
         job = _SearchPlan(
             request=request,
             found=found,
             recipe=recipe,
             files=files,
-            context=context,
+            session=session,
             try_recipe=try_recipe,
             cluster=cluster,
         )
@@ -182,13 +181,7 @@ def resume_tuning(
             found=found,
             recipe=recipe,
             files=files,
-            context=Context(
-                folder=folder,
-                budget=Budget(Deadline(began + left, left)),
-                finish=finish,
-                events=events,
-                cache=open_cache(),
-            ),
+            session=Session(folder=folder, budget=Budget(Deadline(began + left, left)), finish=finish, events=events),
             used_before=document["seconds_used"],
             cluster=cluster,
         )
@@ -201,13 +194,13 @@ class _SearchPlan:
     found: Found
     recipe: Recipe  # the default one
     files: TuneFiles
-    context: Context
+    session: Session
     used_before: float = 0.0  # seconds, by the sessions before this one
     try_recipe: TryRecipe = run_trial
     cluster: TrialCluster | None = None
 
     def seconds_used(self) -> float:
-        until = self.context.budget.deadline
+        until = self.session.budget.deadline
         return self.used_before + (0.0 if until is None else until.seconds - until.seconds_left())
 
 
@@ -221,41 +214,41 @@ def _look(request: TuneRequest, found: Found | None = None) -> tuple[Found, Reci
 
 def _run(job: _SearchPlan) -> Tuned:
     """Everything from the first decoded image on: trials, comparison and result; this process holds the folder."""
-    prepared = _prepare(job)
-    rows = choose_rows(prepared)
+    split, start = _prepare(job)
+    rows = choose_rows(split)
     chosen = np.concatenate([rows.train, rows.validation])
-    sizes, workers, cache = job.found.sizes, job.request.training.workers, job.context.cache
-    weights = image_weights(prepared)
-    learnt = framed_rows(prepared, chosen, sizes=sizes, workers=workers, cache=cache)
-    held_out = framed_rows(prepared, rows.held_out, sizes=sizes, workers=workers, cache=cache)
+    sizes, workers, cache = job.found.sizes, job.request.training.workers, split.cache
+    weights = image_weights(split)
+    learnt = framed_rows(split, chosen, sizes=sizes, workers=workers, cache=cache)
+    held_out = framed_rows(split, rows.held_out, sizes=sizes, workers=workers, cache=cache)
     images = TrialImages(
         learnt=learnt,
         train_count=len(rows.train),
-        classes=prepared.dataset.classes,
-        start=None if prepared.start is None else prepared.start.weights,
+        classes=split.dataset.classes,
+        start=None if start is None else start.weights,
         weights=None if weights is None else weights[chosen],
     )
     with stop_on_signal() as should_stop:
-        job = replace(job, context=replace(job.context, should_stop=should_stop))
-        search = _begin(job, prepared, rows, images)
+        job = replace(job, session=replace(job.session, should_stop=should_stop))
+        search = _begin(job, split, rows, images)
         with studies.storage_errors():
             if job.cluster is None:
                 run_trials(search, after_each=lambda rows: _keep(job, rows))
             else:
                 run_trials_at_once(search, job.cluster.room, after_each=lambda rows: _keep(job, rows))
-            finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
-    tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
+            finding = None if should_stop() else compare(search, held_out, _numbered(split, rows.held_out))
+    tuned = _conclude(job, search, finding, refused=len(split.check.account.refused))
     if not job.request.training.images:
-        job.context.cache.remove_used()
+        cache.remove_used()
         learnt.forget()
         held_out.forget()
     return tuned
 
 
-def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: TrialImages) -> Search:
+def _begin(job: _SearchPlan, split: SplitImages, rows: SearchRows, images: TrialImages) -> Search:
     """Open the study, plan, and write down and say what will be done; no held-out image is in it."""
-    study, workshop, context = _open_study(job), job.files.folder / WORKSHOP, job.context
-    until = context.budget.deadline
+    study, workshop, session = _open_study(job), job.files.folder / WORKSHOP, job.session
+    until = session.budget.deadline
     assert until is not None  # noqa: S101  # a search always has one
     planned = plan_search(
         study,
@@ -266,9 +259,9 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
         workshop=workshop,
         at_once=1 if job.cluster is None else job.cluster.room(),
     )
-    job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
+    job.files.begin(about=_about(job, split, rows, planned), dials=planned.settings.dials)
     for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
-        context.events.say(sentence)
+        session.events.say(sentence)
     return Search(
         study=study,
         settings=planned.settings,
@@ -277,20 +270,26 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
         workshop=workshop,
         worker=job.files.document["worker"],
         until=until.earlier(2 * planned.settings.trial_seconds + TABLE["search page"].seconds),
-        most_trials=0 if context.finish else job.request.trials,
-        context=context,
+        most_trials=0 if session.finish else job.request.trials,
+        session=session,
         try_recipe=job.cluster or job.try_recipe,
     )
 
 
-def _prepare(job: _SearchPlan) -> Prepared:
+def _prepare(job: _SearchPlan) -> tuple[SplitImages, Start | None]:
     request, recipe = job.request.training, job.recipe
-    checked = check_images(job.found, job.context, image_size=recipe.image_size, workers=request.workers)
-    prepared = split_images(checked, job.context)
-    if request.weights is not None:
-        prepared = replace(prepared, start=read_start(Path(request.weights)))
-    keep_preparation(job.context, prepared, recipe)
-    return prepared
+    folder, events = job.session.folder, job.session.events
+    checked = check_images(
+        job.found,
+        image_size=recipe.image_size,
+        cache=open_cache(events),
+        workers=request.workers,
+        events=events,
+    )
+    split = split_images(checked, folder)
+    start = None if request.weights is None else read_start(Path(request.weights))
+    keep_preparation(folder, split, recipe, start=start, events=events)
+    return split, start
 
 
 def _open_study(job: _SearchPlan) -> "Study":
@@ -304,15 +303,15 @@ def _open_study(job: _SearchPlan) -> "Study":
     return study
 
 
-def _numbered(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _numbered(split: SplitImages, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The group of each image as a number."""
-    return number_groups([prepared.split.groups[row] for row in rows.tolist()])
+    return number_groups([split.split.groups[row] for row in rows.tolist()])
 
 
-def _about(job: _SearchPlan, prepared: Prepared, rows: SearchRows, planned: Planned) -> dict[str, Any]:
+def _about(job: _SearchPlan, split: SplitImages, rows: SearchRows, planned: Planned) -> dict[str, Any]:
     """What tune.json says of the search as a whole."""
     return {
-        "data": {"name": prepared.dataset.name, "classes": len(prepared.dataset.classes)},
+        "data": {"name": split.dataset.name, "classes": len(split.dataset.classes)},
         "images": {
             "train": len(rows.train),
             "validation": len(rows.validation),

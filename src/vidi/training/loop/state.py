@@ -350,7 +350,7 @@ def fill_in(network: Classifier, data: TrainingData, *, normalisation: InputNorm
         ModelError: the given weights are of another network.
     """
     if data.initial is not None:
-        network.load_state_dict(dict(data.initial))
+        network.load_state_dict(dict(data.initial(data.train_rows)))
         return []
     some = data.train_rows[:: max(1, len(data.train_rows) // SAMPLE)][:SAMPLE]
     inputs = normalisation.inputs(data.images[some], engine=engine)

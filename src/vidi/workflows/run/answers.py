@@ -21,7 +21,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import counter_examples_tested
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.prepare import SplitImages
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains
 
@@ -35,15 +35,15 @@ class CounterExamples:
     unusable: int = 0  # unreadable, or copies of an image with a class or of one another
 
 
-def deal_counter_examples(prepared: Prepared) -> CounterExamples:
+def deal_counter_examples(images: SplitImages) -> CounterExamples:
     """Half of them for the novelty score, half for the test; those in a part of the user's own split go with it."""
-    known = {record.digest for record in prepared.check.records}
+    known = {record.digest for record in images.check.records}
     to_learn: list[str] = []
     to_test: list[str] = []
     unusable = 0
-    for path in prepared.dataset.counter_examples:
+    for path in images.dataset.counter_examples:
         try:
-            digest = digest_of(prepared.dataset.store.read(path))
+            digest = digest_of(images.dataset.store.read(path))
         except ImageError:
             unusable += 1
             continue
@@ -52,41 +52,41 @@ def deal_counter_examples(prepared: Prepared) -> CounterExamples:
             continue
         known.add(digest)
         part = folder_part(path)
-        part = prepared.request.parts.get(part or "", part)
+        part = images.request.parts.get(part or "", part)
         is_test = part in (TEST, EXTRA) if part is not None else int(digest[:8], 16) % 2 == 1
         (to_test if is_test else to_learn).append(path)
     return CounterExamples(to_learn=tuple(to_learn), to_test=tuple(to_test), unusable=unusable)
 
 
-def frame_counter_examples(prepared: Prepared, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def frame_counter_examples(images: SplitImages, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The readable ones as pixels (images, height, width, 3), framed as the network wants them, and their kinds.
 
     The folders inside `_unknown` say which are of one kind; what lies in none of them is a kind of its own.
     """
-    options = decode_options(prepared.request)
+    options = decode_options(images.request)
     read = [
         (one.image, _kind(one.path))
         for one in read_images(
-            DecodeJob(store=prepared.dataset.store, framing=prepared.framing, options=options), list(paths)
+            DecodeJob(store=images.dataset.store, framing=images.framing, options=options), list(paths)
         )
         if one.image is not None
     ]
-    pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *prepared.framing.size, 3)
+    pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *images.framing.size, 3)
     return pixels, number_groups([kind for _, kind in read])
 
 
-def answer_counter_examples(predictor: Predictor, prepared: Prepared) -> Answers:
+def answer_counter_examples(predictor: Predictor, images: SplitImages) -> Answers:
     """What a model file says of those that are kept for the test; their class is foreign to every model."""
-    images = tuple(LabelledImage(path, frozenset()) for path in deal_counter_examples(prepared).to_test)
-    dataset = replace(prepared.dataset, images=images)
-    want = Want(options=decode_options(prepared.request))
-    answers = answer(predictor, dataset, dict.fromkeys(range(len(images)), TEST), want)
+    foreign = tuple(LabelledImage(path, frozenset()) for path in deal_counter_examples(images).to_test)
+    dataset = replace(images.dataset, images=foreign)
+    want = Want(options=decode_options(images.request))
+    answers = answer(predictor, dataset, dict.fromkeys(range(len(foreign)), TEST), want)
     return replace(answers, truths=(UNKNOWN,) * len(answers.paths), numbers=None)
 
 
-def add_counter_examples(known: Answers, predictor: Predictor, prepared: Prepared, *, events: Events) -> Answers:
+def add_counter_examples(known: Answers, predictor: Predictor, images: SplitImages, *, events: Events) -> Answers:
     """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
-    others, limits = answer_counter_examples(predictor, prepared), predictor.metadata.verdict
+    others, limits = answer_counter_examples(predictor, images), predictor.metadata.verdict
     for sentence in () if limits is None else describe_counter_examples(others, limits):
         events.say(sentence)
     return known.followed_by(others) if isinstance(known.truth, OneClass) else known
@@ -112,27 +112,27 @@ def _kind(path: str) -> str:
     return below[0] if below else ""
 
 
-def answer_test_images(predictor: Predictor, prepared: Prepared, *, looks_at: Collection[int] = ()) -> Answers:
+def answer_test_images(predictor: Predictor, images: SplitImages, *, looks_at: Collection[int] = ()) -> Answers:
     """Predict the images of the parts `test` and `extra`, read again from their files.
 
     Args:
         predictor: the model.
-        prepared: the data.
+        images: the data.
         looks_at: rows whose embeddings are wanted too.
 
     Raises:
         DataError: more than one in a hundred of the data set's images is gone, unreadable or changed since the check.
     """
-    split, records, images = prepared.split, prepared.check.records, prepared.dataset.images
+    split, records = images.split, images.check.records
     rows = np.concatenate([split.rows("test"), split.rows("extra")]).tolist()
     want = Want(
-        options=decode_options(prepared.request),
+        options=decode_options(images.request),
         traits=True,
         looks_at=looks_at,
         leave_out=lambda row, digest: CHANGED if digest != records[row].digest else None,
     )
-    answers = answer(predictor, prepared.dataset, {row: split.parts[row] for row in rows}, want)
-    if len(answers.lost) > MOST_LOST * len(images):
+    answers = answer(predictor, images.dataset, {row: split.parts[row] for row in rows}, want)
+    if len(answers.lost) > MOST_LOST * len(records):
         raise DataError(
             f"{len(answers.lost)} of {len(rows)} test images are missing or changed, "
             f"first {escape_path(answers.lost[0].path)}",

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from vidi import machine
@@ -62,6 +62,43 @@ SOON_DONE = 300  # images whose features take little longer than measuring how f
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, no backbone's speed is measured
 
 
+class Stopwatch:
+    """Seconds by stage. A stage inside another is not counted in that one, so all of them together are the whole."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, stage: str = OTHER) -> None:
+        self._clock, self._stage, self._since = clock, stage, clock()
+        self._seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def on(self, stage: str) -> Iterator[None]:
+        """Count the time inside the block for this stage."""
+        before = self.turn_to(stage)
+        try:
+            yield
+        finally:
+            self.turn_to(before)
+
+    def turn_to(self, stage: str) -> str:
+        """Count the time from now on for this stage, and return the previous stage."""
+        before, now = self._stage, self._clock()
+        self._seconds[before] = self._seconds.get(before, 0.0) + now - self._since
+        self._stage, self._since = stage, now
+        return before
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count seconds that passed before this watch was started."""
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
+
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds of each stage so far, in the order in which they began."""
+        self.turn_to(self._stage)
+        return dict(self._seconds)
+
+    def rounded(self) -> dict[str, float]:
+        """The same as metrics.json has them, to a hundredth of a second."""
+        return {stage: round(seconds, 2) for stage, seconds in self.seconds().items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Time of a run. What fits is asked when a stage is about to begin, of the time that is left then.
@@ -71,6 +108,7 @@ class Budget:
 
     deadline: Deadline | None = None  # for everything; None: there is time
     free_share: Callable[[], float] = machine.free_share
+    watch: Stopwatch = field(default_factory=Stopwatch, compare=False)  # where the time went
 
     def idle_seconds_left(self) -> float:
         """Remaining time, in seconds of an idle computer."""
@@ -159,13 +197,9 @@ class Budget:
         left = min(left * TABLE["fold"].share, left - after / self.free_share())
         return Deadline.after(max(1.0, left / folds - TABLE["fold"].seconds))
 
-    def robustness_until(self, seconds: float) -> Deadline:
-        """When the accuracy on degraded images must be measured: it buys nothing that the rest of the run needs.
-
-        Args:
-            seconds: that the run has taken so far.
-        """
-        stage, report = TABLE["robustness"], self.report_from()
+    def robustness_until(self) -> Deadline:
+        """When the accuracy on degraded images must be measured: it buys nothing that the rest of the run needs."""
+        stage, report, seconds = TABLE["robustness"], self.report_from(), sum(self.watch.seconds().values())
         own = Deadline.after(max(stage.seconds, seconds * stage.share / (1 - stage.share)))
         return own if report is None else min(own, report, key=lambda one: one.at)
 
@@ -174,9 +208,6 @@ class Budget:
         if self.deadline is None:
             return None
         return self.deadline.earlier(TABLE["report"].seconds / self.free_share())
-
-
-UNLIMITED = Budget()
 
 
 def after_training() -> float:
@@ -192,36 +223,3 @@ def seconds_for_member(left: float, *, members: int, count: int, fold_work: floa
     """
     combining = count * (1 / TABLE["member"].share - 1)
     return max(TABLE["member"].seconds, max(left - after_training(), left / 2) / (members + fold_work + combining))
-
-
-class Stopwatch:
-    """Seconds by stage. A stage inside another is not counted in that one, so all of them together are the whole."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, stage: str = OTHER) -> None:
-        self._clock, self._stage, self._since = clock, stage, clock()
-        self._seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def on(self, stage: str) -> Iterator[None]:
-        """Count the time inside the block for this stage."""
-        before = self.turn_to(stage)
-        try:
-            yield
-        finally:
-            self.turn_to(before)
-
-    def turn_to(self, stage: str) -> str:
-        """Count the time from now on for this stage, and return the previous stage."""
-        before, now = self._stage, self._clock()
-        self._seconds[before] = self._seconds.get(before, 0.0) + now - self._since
-        self._stage, self._since = stage, now
-        return before
-
-    def add(self, stage: str, seconds: float) -> None:
-        """Count seconds that passed before this watch was started."""
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
-
-    def seconds(self) -> Mapping[str, float]:
-        """Seconds of each stage so far, in the order in which they began."""
-        self.turn_to(self._stage)
-        return dict(self._seconds)

@@ -13,10 +13,9 @@ from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis
 from vidi.prediction.predictor import Predictor, answer_pixels, run_pixels
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
-from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.training.train import OutOfFoldAnswers
 from vidi.workflows.interaction.progress import calibrated_on
 from vidi.workflows.requests.shared import Guarantees
-from vidi.workflows.run.context import Context
 from vidi.workflows.run.known import (
     Calibrated,
     Distances,
@@ -27,16 +26,15 @@ from vidi.workflows.run.known import (
     find_strangers,
     known_to,
 )
-from vidi.workflows.run.learning.learn import needs_folds
+from vidi.workflows.run.learning.learn import Learned, needs_folds
 from vidi.workflows.run.out_of_fold import answer_out_of_fold
-from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.reference import reference_for
+from vidi.workflows.run.session import Session
 
 
 def calibrate_model(
-    context: Context,
-    prepared: Prepared,
-    trained: TrainedNetwork,
+    session: Session,
+    learned: Learned,
     predictor: Predictor,
     *,
     guarantees: Guarantees,
@@ -44,43 +42,41 @@ def calibrate_model(
     """Calibrate a run's model on its calibration part or, below 1,000 images, on out-of-fold answers.
 
     Args:
-        context: of the run.
-        prepared: the data.
-        trained: the network.
+        session: of the run.
+        learned: the data and the network.
         predictor: its model file, not calibrated.
         guarantees: what the limits are to keep.
 
     Returns:
         The affine step and the limits; None where the user stopped it.
     """
-    context.watch.turn_to("calibration")
-    events = context.events
-    strangers = find_strangers(prepared, events=events)
-    if needs_folds(prepared):
-        held_out = _without_part(context, prepared, trained, predictor, strangers)
+    events, images = session.events, learned.images
+    strangers = find_strangers(images, events=events)
+    if needs_folds(images):
+        held_out = _without_part(session, learned, predictor, strangers)
     else:
-        held_out = _by_part(prepared, trained, predictor, strangers)
+        held_out = _by_part(learned, predictor, strangers)
     if held_out is None:
         return None
     known, novelty = _balanced(held_out)
     rows = held_out.rows
     answers = UnseenAnswers(
         probabilities=held_out.probabilities,
-        truth=prepared.truth.at(rows),
-        groups=number_groups([prepared.split.groups[row] for row in rows.tolist()]),
+        truth=images.truth.at(rows),
+        groups=number_groups([images.split.groups[row] for row in rows.tolist()]),
         novelty=novelty,
         basis=held_out.basis,
     )
     done = calibrate_answers(
         answers,
-        prepared.dataset.classes,
+        images.dataset.classes,
         promise=guarantees.promise,
         target=guarantees.target,
-        positive=prepared.request.positive,
-        others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
+        positive=images.request.positive,
+        others=partial(_other_answers, learned, predictor) if held_out.basis == "calibration" else None,
     )
     reference = reference_for(
-        done, answers, prepared, predictor, rows=rows, embeddings=held_out.embeddings, score=known.score
+        done, answers, learned, predictor, rows=rows, embeddings=held_out.embeddings, score=known.score
     )
     how, *further = describe_calibration(done)
     for sentence in (calibrated_on(len(rows), how), *further, *lacking_reference(reference)):
@@ -89,16 +85,15 @@ def calibrate_model(
     return Calibrated(done=done, known=known, reference=reference, held_out=kept)
 
 
-def _other_answers(
-    prepared: Prepared, trained: TrainedNetwork, predictor: Predictor
-) -> tuple[NDArray[np.float32], Truth]:
+def _other_answers(learned: Learned, predictor: Predictor) -> tuple[NDArray[np.float32], Truth]:
     """Answers about images outside the calibration part that were not used for training, and the truth."""
+    trained, images = learned.trained, learned.images
     if trained.held_out is not None:
-        return trained.held_out.probabilities, prepared.truth.at(trained.held_out.rows)
-    rows = prepared.split.rows("validation")
+        return trained.held_out.probabilities, images.truth.at(trained.held_out.rows)
+    rows = images.split.rows("validation")
     if not len(rows):
-        return np.empty((0, len(predictor.classes)), np.float32), prepared.truth.at(rows)
-    return answer_pixels(predictor, prepared.pixels, rows), prepared.truth.at(rows)
+        return np.empty((0, len(predictor.classes)), np.float32), images.truth.at(rows)
+    return answer_pixels(predictor, images.pixels, rows), images.truth.at(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +120,12 @@ def _balanced(held_out: _Unseen) -> tuple[Known, NDArray[np.float64] | None]:
     return replace(known, score=replace(score, offset=offset)), np.maximum(distance, resemblance + offset)
 
 
-def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: Strangers) -> _Unseen:
+def _by_part(learned: Learned, predictor: Predictor, strangers: Strangers) -> _Unseen:
     """From the calibration part."""
-    rows = prepared.split.rows("calibration")
-    known = strangers.known_with(known_to(trained, predictor, prepared), strangers.seen_by(predictor))
-    given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
+    images = learned.images
+    rows = images.split.rows("calibration")
+    known = strangers.known_with(known_to(learned, predictor), strangers.seen_by(predictor))
+    given = run_pixels(predictor, images.pixels, rows, ("probabilities", "embedding"))
     return _Unseen(
         basis="calibration",
         rows=rows,
@@ -140,15 +136,13 @@ def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, 
     )
 
 
-def _without_part(
-    context: Context, prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: Strangers
-) -> _Unseen | None:
+def _without_part(session: Session, learned: Learned, predictor: Predictor, strangers: Strangers) -> _Unseen | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
-    seen = strangers.seen_by(predictor)
-    known = strangers.known_with(known_to(trained, predictor, prepared), seen)
+    trained, images, seen = learned.trained, learned.images, strangers.seen_by(predictor)
+    known = strangers.known_with(known_to(learned, predictor), seen)
     if (answered := trained.held_out) is not None:
-        groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
-        labels = prepared.truth.strata[answered.rows]
+        groups = [images.split.groups[row] for row in answered.rows.tolist()]
+        labels = images.truth.strata[answered.rows]
         fold_of = deal_folds(groups, labels=labels, seed=trained.recipe.seed)
         return _Unseen(
             basis="out-of-fold",
@@ -158,10 +152,10 @@ def _without_part(
             distances=None
             if answered.features is None or len(np.unique(fold_of)) < 2
             else cross_fitted(
-                answered.features, labels, fold_of, strangers=strangers, seen=seen, components=components_of(prepared)
+                answered.features, labels, fold_of, strangers=strangers, seen=seen, components=components_of(images)
             ),
         )
-    by_folds = answer_out_of_fold(context, prepared, trained, strangers)
+    by_folds = answer_out_of_fold(session, learned, strangers)
     if by_folds is None:
         return None
     rows, probabilities, distances = by_folds

@@ -14,13 +14,14 @@ from vidi.model_file.values import Json
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.evaluating.learnt import CHOSEN_ON
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.prepare import SplitImages
+from vidi.workflows.run.start import Start
 
 LIBRARIES = ("vidi", "numpy", "pillow", "onnx", "onnxruntime", "torch")
 
 
 def describe_model(
-    prepared: Prepared,
+    images: SplitImages,
     trained: TrainedNetwork,
     *,
     run: str,
@@ -30,7 +31,7 @@ def describe_model(
     """Return the metadata of a run's model file.
 
     Args:
-        prepared: the data, its framing and its split.
+        images: the data, its framing and its split.
         trained: the network and how it came about.
         run: the run's name, which is the model's version.
         unfinished: why it is not a finished model; None where it is one.
@@ -38,59 +39,57 @@ def describe_model(
     """
     recipe: dict[str, Any] = trained.recipe.as_dict()
     return ModelMetadata(
-        classes=prepared.dataset.classes,
-        multi_label=prepared.dataset.multi_label,
-        framing=prepared.framing,
+        classes=images.dataset.classes,
+        multi_label=images.dataset.multi_label,
+        framing=images.framing,
         normalisation=Normalisation(
             mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
         ),
         network=trained.recipe.network,
         run=run,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        description=prepared.truth.outputs.describe(prepared.dataset.classes),
+        description=images.truth.outputs.describe(images.dataset.classes),
         unfinished=unfinished,
         test=test,
         weights_license=trained.weights_license,
-        data=describe_data(prepared),
+        data=describe_data(images),
         recipe=recipe,
         library_versions={name: version(name) for name in LIBRARIES},
     )
 
 
-def describe_data(prepared: Prepared) -> dict[str, Json]:
+def describe_data(images: SplitImages) -> dict[str, Json]:
     """Return a fingerprint of the data: digests and counts, no file names."""
-    feedback = prepared.dataset.is_feedback
-    learned = np.isin(prepared.split.parts, CHOSEN_ON) & feedback
-    used = [
-        (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
-    ]
+    feedback = images.dataset.is_feedback
+    learned = np.isin(images.split.parts, CHOSEN_ON) & feedback
+    used = [(record.digest or "", part) for record, part in zip(images.check.records, images.split.parts, strict=True)]
     return {
         "digest": digest_of_images(digest for digest, part in used if part),
         "test_digest": digest_of_images(digest for digest, part in used if part == "test"),
         "images": sum(bool(part) for _, part in used),
-        "parts": dict(prepared.split.counts()),
-        "classes": dict(sorted(class_counts(prepared).items())),
-        "reader": prepared.dataset.reader,
-        "split_rule": str(prepared.split.rule),
+        "parts": dict(images.split.counts()),
+        "classes": dict(sorted(class_counts(images).items())),
+        "reader": images.dataset.reader,
+        "split_rule": str(images.split.rule),
         **({"feedback_learned": int(learned.sum()), "feedback_weight": FEEDBACK_WEIGHT} if feedback.any() else {}),
     }
 
 
-def files_learnt_from(prepared: Prepared) -> tuple[DigestFilter, ...] | None:
+def files_learnt_from(images: SplitImages, start: Start | None) -> tuple[DigestFilter, ...] | None:
     """Filters of the files for training and validation, after those behind the pretrained weights.
 
     Returns:
         None where these weights do not say, and where there are too many files: what is not whole is not stated.
     """
-    before = () if prepared.start is None else prepared.start.learnt_from
-    rows = np.concatenate([prepared.split.rows(part) for part in CHOSEN_ON])
-    own = DigestFilter.of(prepared.check.records[row].digest or "" for row in rows.tolist())
+    before = () if start is None else start.learnt_from
+    rows = np.concatenate([images.split.rows(part) for part in CHOSEN_ON])
+    own = DigestFilter.of(images.check.records[row].digest or "" for row in rows.tolist())
     return None if before is None or own is None else (*before, own)
 
 
-def class_counts(prepared: Prepared) -> dict[str, int]:
+def class_counts(images: SplitImages) -> dict[str, int]:
     """Count the used images of each class, without refused ones and those set aside."""
-    return prepared.dataset.class_sizes([bool(part) for part in prepared.split.parts])
+    return images.dataset.class_sizes([bool(part) for part in images.split.parts])
 
 
 def as_three(numbers: tuple[float, ...]) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.document import Metrics, Trust, evaluate_parts, scored_metrics, short_figures
@@ -11,15 +12,16 @@ from vidi.images.pool import DecodeJob
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import bytes_with
 from vidi.prediction.predictor import Predictor
-from vidi.training.train import TrainedNetwork
 from vidi.workflows.evaluating.trust import measure_trust
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.answers import add_counter_examples, answer_test_images
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.gain import ensemble_gain
 from vidi.workflows.run.known import Calibrated
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.publish import finished_bytes
 from vidi.workflows.run.two_parts import compare_with_held_out, refuted_by, rows_to_compare
 
@@ -37,42 +39,49 @@ class Tested:
 
 
 def evaluate_model(
-    context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated, *, with_images: bool = True
+    folder: Path,
+    learned: Learned,
+    calibrated: Calibrated,
+    *,
+    budget: Budget,
+    events: Events,
+    with_images: bool = True,
 ) -> Tested:
     """Calibrate and test the model file; the run folder still holds the unfinished one.
 
     Args:
-        context: of the run.
-        prepared: the data.
-        trained: the network.
+        folder: of the run.
+        learned: the data and the network.
         calibrated: what the model file states beside its weights.
+        budget: of the run.
+        events: receives messages.
         with_images: False also leaves out of the file what tells of single images: the digests of those used for
             training, and embeddings.
 
     Raises:
         DataError: too many test images are gone or have changed.
     """
-    context.watch.turn_to("test")
+    images = learned.images
     stated = calibrated if with_images else calibrated.telling_of_no_image()
-    data = finished_bytes(prepared, trained, stated, run=context.folder.name, states_files=with_images)
+    data = finished_bytes(learned, stated, run=folder.name, states_files=with_images)
     predictor = Predictor.from_bytes(data)
     metadata = predictor.metadata
-    seed = trained.recipe.seed
-    known = answer_test_images(predictor, prepared, looks_at=rows_to_compare(prepared, seed=seed).tolist())
-    answers = add_counter_examples(known, predictor, prepared, events=context.events)
+    seed = learned.trained.recipe.seed
+    known = answer_test_images(predictor, images, looks_at=rows_to_compare(images, seed=seed).tolist())
+    answers = add_counter_examples(known, predictor, images, events=events)
     figures = evaluate_parts(answers, seed=seed)
     test = figures.get("test") if "test" in answers.parts else None
-    until = context.budget.report_from()
-    parts = compare_with_held_out(prepared, trained, predictor, known, held_out=calibrated.held_out, until=until)
+    until = budget.report_from()
+    parts = compare_with_held_out(learned, predictor, known, held_out=calibrated.held_out, until=until)
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
-    gain = ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events)
-    trust = _measure_trust(context, prepared, predictor, known, seed=seed)
+    gain = ensemble_gain(learned, answers, predictor=predictor, events=events)
+    trust = _measure_trust(images, predictor, known, seed=seed, budget=budget, events=events)
     return Tested(
-        model=read_model_bytes(bytes_with(predictor.model, finished), context.folder / MODEL),
+        model=read_model_bytes(bytes_with(predictor.model, finished), folder / MODEL),
         answers=answers,
         figures=figures,
         test=test,
-        account=prepared.check.account.without(list(known.lost)),
+        account=images.check.account.without(list(known.lost)),
         metrics=replace(
             scored_metrics(answers, figures, metadata, seed=seed),
             two_parts=None if parts is None else parts.figures(),
@@ -82,14 +91,16 @@ def evaluate_model(
     )
 
 
-def _measure_trust(context: Context, prepared: Prepared, predictor: Predictor, known: Answers, *, seed: int) -> Trust:
+def _measure_trust(
+    images: SplitImages, predictor: Predictor, known: Answers, *, seed: int, budget: Budget, events: Events
+) -> Trust:
     """Where the figure is lower, and what becomes of it when the images get worse; as far as there is time."""
-    with context.watch.on("robustness"):
+    with budget.watch.on("robustness"):
         return measure_trust(
             predictor,
             known,
-            DecodeJob(store=prepared.dataset.store, options=decode_options(prepared.request)),
+            DecodeJob(store=images.dataset.store, options=decode_options(images.request)),
             seed=seed,
-            until=context.budget.robustness_until(sum(context.watch.seconds().values())),
-            events=context.events,
+            until=budget.robustness_until(),
+            events=events,
         )

@@ -23,28 +23,30 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import compared_with, describe_cost, describe_decision, describe_gain
 from vidi.workflows.run.answers import answer_test_images
 from vidi.workflows.run.describe import describe_model
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.prepare import SplitImages
 
 IMAGES_TIMED = 24
 
 
 def ensemble_gain(
-    prepared: Prepared, trained: TrainedNetwork, answers: Answers, *, predictor: Predictor, events: Events
+    learned: Learned, answers: Answers, *, predictor: Predictor, events: Events
 ) -> EnsembleFigures | None:
     """What an ensemble gains on the test images and costs in time, for metrics.json; None of a single training."""
-    if trained.combination is None:
+    combination, images = learned.trained.combination, learned.images
+    if combination is None:
         return None
-    single = single_predictor(prepared, trained, trained.combination)
-    others = answer_test_images(single, prepared)
+    single = single_predictor(images, learned.trained, combination)
+    others = answer_test_images(single, images)
     return measure_gain(
-        trained.combination, answers, others, ensemble=predictor, single=single, pixels=prepared.pixels, events=events
+        combination, answers, others, ensemble=predictor, single=single, pixels=images.pixels, events=events
     )
 
 
-def single_predictor(prepared: Prepared, trained: TrainedNetwork, combination: Combination) -> Predictor:
+def single_predictor(images: SplitImages, trained: TrainedNetwork, combination: Combination) -> Predictor:
     """Make the model file of the best single training, in memory."""
     alone = replace(trained, network=combination.single, combination=None)
-    metadata = describe_model(prepared, alone, run="single", unfinished="made to compare an ensemble with")
+    metadata = describe_model(images, alone, run="single", unfinished="made to compare an ensemble with")
     return Predictor.from_bytes(model_bytes(to_onnx(alone.network, alone.recipe.image_size), metadata))
 
 

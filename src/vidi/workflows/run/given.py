@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.checked import CheckResult, ImageRecord
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.inputs import GivenFilesStore
@@ -20,7 +21,7 @@ from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, Found, traits_from
 
 READER = "python"
@@ -80,7 +81,7 @@ def prepare_given(
     seed: int,
     groups: Sequence[str] | None,
     events: Events,
-) -> Prepared:
+) -> SplitImages:
     """Frame every image once, and deal the parts; what cannot be used is named and left out.
 
     Args:
@@ -124,7 +125,7 @@ def prepare_given(
     for part, rows in zip(("train", "validation", "calibration"), dealt, strict=True):
         parts[usable[rows]] = part
     share = round(100 * held_out)
-    return Prepared(
+    return SplitImages(
         found=found,
         check=CheckResult(
             records=tuple(records), near_copies=(), findings=(), account=Account(used=len(usable), refused=refused)
@@ -141,6 +142,7 @@ def prepare_given(
         ),
         framing=framing,
         pixels=pixels,
+        cache=PixelCache(cache_folder()),  # nothing is kept
         cache_key="",
         truth=truth,
     )

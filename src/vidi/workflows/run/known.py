@@ -12,12 +12,12 @@ from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.metadata import ModelMetadata
 from vidi.monitoring.reference import without_embeddings
 from vidi.prediction.predictor import Predictor, embed_images
-from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.training.train import OutOfFoldAnswers
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import counter_examples_used
 from vidi.workflows.run.answers import deal_counter_examples, frame_counter_examples
-from vidi.workflows.run.learning.learn import as_training_data, images_for_novelty, needs_folds
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import Learned, images_for_novelty, needs_folds
+from vidi.workflows.run.prepare import SplitImages
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
 
@@ -49,24 +49,23 @@ class Calibrated:
         return replace(self, reference=without_embeddings(self.reference))
 
 
-def known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:
+def known_to(learned: Learned, predictor: Predictor) -> Known:
     """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
-    known, learnt = trained.held_out, as_training_data(prepared).train_rows
-    if known is not None and known.features is not None and _show_all(prepared, known.rows, learnt):
-        score = fit_novelty(known.features, prepared.truth.strata[known.rows], components=components_of(prepared))
+    known, data, images = learned.trained.held_out, learned.data, learned.images
+    if known is not None and known.features is not None and _show_all(data.strata, known.rows, data.train_rows):
+        score = fit_novelty(known.features, data.strata[known.rows], components=components_of(images))
         return Known(rows=known.rows, embeddings=known.features, score=score)
-    return embed_known(predictor, prepared, learnt, head=trained.own_head())
+    return embed_known(predictor, images, data.train_rows, head=learned.trained.own_head())
 
 
-def _show_all(prepared: Prepared, rows: NDArray[np.int64], learnt: NDArray[np.int64]) -> bool:
+def _show_all(strata: NDArray[np.int64], rows: NDArray[np.int64], learnt: NDArray[np.int64]) -> bool:
     """Whether these images show every class of the model; a class with one image is never held out."""
-    strata = prepared.truth.strata
     return bool(np.isin(strata[learnt], strata[rows]).all())
 
 
 def embed_known(
     predictor: Predictor,
-    prepared: Prepared,
+    images: SplitImages,
     rows: NDArray[np.int64],
     *,
     head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
@@ -75,20 +74,20 @@ def embed_known(
 
     Args:
         predictor: of the model.
-        prepared: the images.
+        images: the data.
         rows: which it was trained on; of very many, evenly spaced ones are taken.
         head: as of `fit_novelty`.
     """
-    some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
-    embeddings = embed_images(predictor, prepared.pixels, some)
-    score = fit_novelty(embeddings, prepared.truth.strata[some], components=components_of(prepared), head=head)
+    some = rows[:: -(-len(rows) // images_for_novelty(images))]
+    embeddings = embed_images(predictor, images.pixels, some)
+    score = fit_novelty(embeddings, images.truth.strata[some], components=components_of(images), head=head)
     return Known(rows=some, embeddings=embeddings, score=score)
 
 
-def components_of(prepared: Prepared) -> int | None:
+def components_of(images: SplitImages) -> int | None:
     """Directions that novelty looks at: as many for each fold as for all, where folds set its limit."""
-    count = len(prepared.split.rows("train")) + len(prepared.split.rows("validation"))
-    return components_for_folds(count) if needs_folds(prepared) else None
+    count = len(images.split.rows("train")) + len(images.split.rows("validation"))
+    return components_for_folds(count) if needs_folds(images) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +110,11 @@ class Strangers:
         return replace(known, score=self.known_to(known.score, embeddings))
 
 
-def find_strangers(prepared: Prepared, *, events: Events) -> Strangers:
+def find_strangers(images: SplitImages, *, events: Events) -> Strangers:
     """The counter-examples of the data set that are not kept for the test."""
-    dealt = deal_counter_examples(prepared)
-    pixels, kinds = frame_counter_examples(prepared, dealt.to_learn)
-    if prepared.dataset.counter_examples:
+    dealt = deal_counter_examples(images)
+    pixels, kinds = frame_counter_examples(images, dealt.to_learn)
+    if images.dataset.counter_examples:
         unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
         events.say(counter_examples_used(len(pixels), len(dealt.to_test), unusable))
     return Strangers(pixels=pixels, kinds=kinds)

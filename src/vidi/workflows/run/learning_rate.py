@@ -17,10 +17,9 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import TRYING_RATES, falling_rate, no_falling_rate
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.context import Context, open_cache
-from vidi.workflows.run.learning.learn import as_training_data
+from vidi.workflows.run.learning.learn import training_data
 from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder
-from vidi.workflows.run.prepare import check_images, split_images
+from vidi.workflows.run.prepare import check_images, open_cache, split_images
 from vidi.workflows.run.read import find_images
 
 
@@ -60,17 +59,22 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     candidates = find_candidates(request, traits) if is_pretrained else ()
     recipe = choose_recipe(request, traits, candidates, events=events)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-        context = Context(folder=Path(place), events=events, cache=open_cache())
-        checked = check_images(found, context, image_size=recipe.image_size, workers=request.workers)
-        prepared = split_images(checked, context)
-    data = as_training_data(prepared)
+        checked = check_images(
+            found,
+            image_size=recipe.image_size,
+            cache=open_cache(events),
+            workers=request.workers,
+            events=events,
+        )
+        images = split_images(checked, Path(place))
+    data = training_data(images)
     if is_pretrained:
         weights = read_pretrained(recipe.pretrained)
         network = build_network(
             weights.network, image_size=recipe.image_size, class_count=data.class_count, options=recipe.options
         )
         begin_with(network, weights)  # the head for these classes stays as it was drawn
-        data = replace(data, initial=network.state_dict())
+        data = replace(data, initial=lambda _: network.state_dict())
     with stop_on_signal() as should_stop:
         rates = find_rate(data, recipe, on_step=partial(events.count, TRYING_RATES), should_stop=should_stop)
     side_by_side([draw_rate_range(rates.rates, rates.losses, suggested=rates.suggested)]).save(path)

@@ -1,13 +1,12 @@
 """From images to arrays for training: check, split, and framing to another size."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from vidi.data.cache import pixels_key
+from vidi.data.cache import PixelCache, cache_folder, pixels_key
 from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
@@ -19,13 +18,12 @@ from vidi.images.account import Account
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.truth import Truth
-from vidi.training.recipe import Recipe
+from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, split_file_of
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.read import Found
-from vidi.workflows.run.start import Start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,31 +34,22 @@ class CheckedImages:
     check: CheckResult
     framing: Framing
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
-    cache_key: str  # of the pixels in the cache
+    cache: PixelCache  # where they are kept; it knows which entries this run has used
+    cache_key: str  # under which name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """What fine-tuning begins from."""
-
-    recipe: Recipe  # of the head, with the network that is fine-tuned
-    tensors: Callable[[NDArray[np.int64]], Mapping[str, Tensor]]  # its own, with a head fitted on the given rows alone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Data ready for training; it never changes, and a step that changes something returns a new one."""
+class SplitImages:
+    """Images as one network sees them, and the part of each; nothing but `reframe` gives the same in another form."""
 
     found: Found
     check: CheckResult  # with the images that the split sets aside
     split: Split
     framing: Framing
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`; read-only
-    cache_key: str  # of the pixels in the cache
+    cache: PixelCache  # where they are kept; it knows which entries this run has used
+    cache_key: str  # under which name
     truth: Truth
-    start: Start | None = None  # weights to begin from
-    begin: Beginning | None = None  # the same for fine-tuning
-    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learned
 
     @property
     def dataset(self) -> Dataset:
@@ -73,26 +62,36 @@ class Prepared:
         return self.found.request
 
 
+def open_cache(events: Events) -> PixelCache:
+    """Open the cache of decoded pixels; one that cannot be written never stops a training, and is reported once."""
+    return PixelCache(cache_folder(), go_on=events.say)
+
+
 def check_images(
-    found: Found, context: Context, *, image_size: tuple[int, int], workers: int | None = None
+    found: Found,
+    *,
+    image_size: tuple[int, int],
+    cache: PixelCache,
+    workers: int | None = None,
+    events: Events = SILENCE,
 ) -> CheckedImages:
     """Decode and check every image once, and keep the framed pixels.
 
     Args:
         found: what `find_images` gave; the sizes decide how images are framed.
-        context: its cache keeps the pixels, its events receive the progress.
         image_size: (height, width) of the network's input, pixels.
+        cache: keeps the pixels.
         workers: decoding processes.
+        events: receives the progress.
 
     Raises:
         ResourceError: there is no room for the pixels.
     """
-    context.watch.turn_to("reading")
-    dataset, cache = found.dataset, context.cache
+    dataset = found.dataset
     framing = choose_framing(found.sizes, image_size, mode=found.request.framing)
     options = decode_options(found.request)
     check = check_dataset(
-        dataset, options=options, framing=framing, cache=cache, workers=workers, on_progress=context.events.reading
+        dataset, options=options, framing=framing, cache=cache, workers=workers, on_progress=events.reading
     )
     key = pixels_key([record.digest for record in check.records], framing, decoding=repr(options))
     pixels = cache.find(key, (len(dataset.images), *framing.size, 3))
@@ -101,15 +100,15 @@ def check_images(
             f"the decoded images disappeared from {escape_path(cache.folder)}",
             "Start again, and do not clear the cache while vidi runs.",
         )
-    return CheckedImages(found=found, check=check, framing=framing, pixels=pixels, cache_key=key)
+    return CheckedImages(found=found, check=check, framing=framing, pixels=pixels, cache=cache, cache_key=key)
 
 
-def split_images(checked: CheckedImages, context: Context) -> Prepared:
+def split_images(checked: CheckedImages, folder: Path) -> SplitImages:
     """Assign every usable image to a part: train, validation, calibration or test.
 
     Args:
         checked: of `check_images`.
-        context: where its folder holds a splits.csv, those assignments stay; else those of the user's file.
+        folder: where it holds a splits.csv, those assignments stay; else those of the user's file.
 
     Raises:
         DataError: too little is left to learn from, or the user's split leaks.
@@ -120,14 +119,15 @@ def split_images(checked: CheckedImages, context: Context) -> Prepared:
         allow_leaks=request.allow_leaks,
         frozen_test=request.split_file is not None,
     )
-    own = context.folder / SPLITS
+    own = folder / SPLITS
     split = split_dataset(dataset, checked.check, plan=plan, previous=own if own.exists() else split_file_of(request))
-    return Prepared(
+    return SplitImages(
         found=checked.found,
         check=replace(checked.check, account=_account(checked, split)),
         split=split,
         framing=checked.framing,
         pixels=checked.pixels,
+        cache=checked.cache,
         cache_key=checked.cache_key,
         truth=dataset.truth(),
     )
@@ -140,32 +140,33 @@ def _account(checked: CheckedImages, split: Split) -> Account:
     return checked.check.account.setting_aside(split.set_aside).using(used)
 
 
-def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -> Prepared:
+def reframe(images: SplitImages, image_size: tuple[int, int], *, watch: Stopwatch, events: Events) -> SplitImages:
     """Frame the same data to another size; images outside the cache are decoded again.
 
     Args:
-        prepared: of `split_images`.
+        images: of `split_images`.
         image_size: (height, width) of the network's input, pixels.
-        context: its cache keeps the pixels, its events receive the progress.
+        watch: counts the time under `reading`.
+        events: receives the progress.
 
     Raises:
         ResourceError: no room for the pixels.
     """
-    if image_size == prepared.framing.size:
-        return prepared
-    framing = choose_framing(prepared.found.sizes, image_size, mode=prepared.request.framing)
-    options, images = decode_options(prepared.request), prepared.dataset.images
-    key = pixels_key([record.digest for record in prepared.check.records], framing, decoding=repr(options))
-    shape = (len(images), *framing.size, 3)
-    pixels = context.cache.find(key, shape)
+    if image_size == images.framing.size:
+        return images
+    framing = choose_framing(images.found.sizes, image_size, mode=images.request.framing)
+    options, named = decode_options(images.request), images.dataset.images
+    key = pixels_key([record.digest for record in images.check.records], framing, decoding=repr(options))
+    shape = (len(named), *framing.size, 3)
+    pixels = images.cache.find(key, shape)
     if pixels is None:
         stream = read_images(
-            DecodeJob(store=prepared.dataset.store, framing=framing, options=options), [image.path for image in images]
+            DecodeJob(store=images.dataset.store, framing=framing, options=options), [image.path for image in named]
         )
-        with context.watch.on("reading"), context.cache.building(shape) as building:
+        with watch.on("reading"), images.cache.building(shape) as building:
             for index, read in enumerate(stream):
-                if read.image is not None and read.digest == prepared.check.records[index].digest:
+                if read.image is not None and read.digest == images.check.records[index].digest:
                     building.pixels[index] = read.image
-                context.events.reading(index + 1, len(images))
+                events.reading(index + 1, len(named))
             pixels = building.keep(key)
-    return replace(prepared, framing=framing, pixels=pixels, cache_key=key)
+    return replace(images, framing=framing, pixels=pixels, cache_key=key)

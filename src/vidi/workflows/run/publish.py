@@ -1,6 +1,7 @@
 """From a trained network to its model file: written, but marked unfinished until it is calibrated and tested."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,11 +16,9 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.loop.objective import forward
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model, files_learnt_from
 from vidi.workflows.run.known import Calibrated
-from vidi.workflows.run.learning.learn import as_training_data
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import Learned
 
 IMAGE_COUNT, LEAST_COUNT = 32, 8  # images that both answer: fewer of large ones, since short budgets feel it
 MOST_PIXELS = 32 * 128 * 128  # of all of them
@@ -27,25 +26,24 @@ TOLERANCE = 1e-3  # of a probability; float32 sums in another order differ by so
 UNFINISHED = "training was interrupted: not calibrated, not tested"
 
 
-def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNetwork) -> Predictor:
+def publish_unfinished(folder: Path, learned: Learned) -> Predictor:
     """Write the network as a model file that agrees with torch, marked unfinished, and load it.
 
     Raises:
         GateError: it does not agree; nothing is written.
     """
-    context.watch.turn_to("to ONNX")
-    metadata = describe_model(prepared, trained, run=context.folder.name, unfinished=UNFINISHED)
+    trained, images = learned.trained, learned.images
+    metadata = describe_model(images, trained, run=folder.name, unfinished=UNFINISHED)
     data = model_bytes(to_onnx(trained.network, trained.recipe.image_size), metadata)
     predictor = Predictor.from_bytes(data)
-    rows = as_training_data(prepared).train_rows[:IMAGE_COUNT]
-    require_parity(trained, predictor, np.ascontiguousarray(prepared.pixels[rows]))
-    write_whole(context.folder / MODEL, data)
+    rows = learned.data.train_rows[:IMAGE_COUNT]
+    require_parity(trained, predictor, np.ascontiguousarray(images.pixels[rows]))
+    write_whole(folder / MODEL, data)
     return predictor
 
 
 def finished_bytes(
-    prepared: Prepared,
-    trained: TrainedNetwork,
+    learned: Learned,
     calibrated: Calibrated | None,
     *,
     run: str,
@@ -54,17 +52,17 @@ def finished_bytes(
     """The network as a finished model file that was not tested.
 
     Args:
-        prepared: the data.
-        trained: the network.
+        learned: the data and the network.
         calibrated: what the file states beside its weights; None: too few images to calibrate on.
         run: the model's version.
         states_files: whether the file states which files are behind it.
     """
-    metadata, score = describe_model(prepared, trained, run=run), None
+    images, trained = learned.images, learned.trained
+    metadata, score = describe_model(images, trained, run=run), None
     if states_files:
-        metadata = replace(metadata, learnt_from=files_learnt_from(prepared))
+        metadata = replace(metadata, learnt_from=files_learnt_from(images, learned.start))
     if calibrated is None:
-        metadata = replace(metadata, operating_points=points_without_images(prepared.truth, metadata.classes))
+        metadata = replace(metadata, operating_points=points_without_images(images.truth, metadata.classes))
     else:
         metadata, score = calibrated.stated_in(metadata), calibrated.known.score
     return model_bytes(to_onnx(trained.network, trained.recipe.image_size), metadata, novelty=score)

@@ -14,13 +14,13 @@ from vidi.metrics.novelty import NoveltyScore
 from vidi.model_file.drift_reference import DriftReference, ReferencePart
 from vidi.monitoring.reference import LEAST, UnseenImages, make_reference, thin_out
 from vidi.prediction.predictor import Predictor, embed_images
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import Learned
 
 
 def reference_for(
     done: CalibratedAnswers,
     answers: UnseenAnswers,
-    prepared: Prepared,
+    learned: Learned,
     predictor: Predictor,
     *,
     rows: Counts,
@@ -32,18 +32,18 @@ def reference_for(
     Args:
         done: the calibration.
         answers: what it rests on.
-        prepared: the data.
+        learned: the data and the network.
         predictor: the model file, not calibrated.
         rows: (answers,) images, ascending.
         embeddings: (answers, features) by the model; None: not by the model that is published.
         score: of novelty.
     """
-    kept, novelty = not_learnt_before(prepared, rows), answers.novelty
+    kept, novelty = not_learnt_before(learned, rows), answers.novelty
 
     def embed(some: Counts) -> Floats:
         if embeddings is not None:
             return np.asarray(embeddings[np.searchsorted(rows, some)])
-        return embed_images(predictor, prepared.pixels, some)
+        return embed_images(predictor, learned.images.pixels, some)
 
     return make_reference(
         done.fitted.probabilities[kept],
@@ -51,12 +51,12 @@ def reference_for(
         basis=answers.basis,
         groups=None if answers.groups is None else answers.groups[kept],
         novelty=novelty[kept] if novelty is not None and len(novelty) == len(kept) else None,
-        images=find_unseen(prepared, embed=embed, judge=None if embeddings is None else score.of),
+        images=find_unseen(learned, embed=embed, judge=None if embeddings is None else score.of),
     )
 
 
 def find_unseen(
-    prepared: Prepared, *, embed: Callable[[Counts], Floats], judge: Callable[[Floats], Floats] | None
+    learned: Learned, *, embed: Callable[[Counts], Floats], judge: Callable[[Floats], Floats] | None
 ) -> UnseenImages | None:
     """The calibration images of a run or, where there is no such part, its validation images, as the model sees them.
 
@@ -64,7 +64,7 @@ def find_unseen(
     stands behind it. Images in the train part of the run that the weights come from are left out.
 
     Args:
-        prepared: the data.
+        learned: the data and the network.
         embed: rows to their embeddings by the run's model.
         judge: embeddings of calibration images to their novelty; None where the model cannot tell. Validation images
             may have taught the score what is known, so nothing is said about their novelty.
@@ -72,28 +72,28 @@ def find_unseen(
     Returns:
         None where there are fewer than 20.
     """
-    part, rows = unseen_rows(prepared)
+    part, rows = unseen_rows(learned)
     if len(rows) < LEAST:
         return None
     rows = rows[thin_out(len(rows))]
-    records, framing, embeddings = prepared.check.records, prepared.framing, embed(rows)
+    records, framing, embeddings = learned.images.check.records, learned.images.framing, embed(rows)
     return UnseenImages(
         part=part,
         embeddings=embeddings,
-        statistics=[statistics_of(prepared.pixels[row], framing, records[row].size) for row in rows.tolist()],
-        groups=number_groups([prepared.split.groups[row] for row in rows.tolist()]),
+        statistics=[statistics_of(learned.images.pixels[row], framing, records[row].size) for row in rows.tolist()],
+        groups=number_groups([learned.images.split.groups[row] for row in rows.tolist()]),
         novelty=judge(embeddings) if judge is not None and part == "calibration" else None,
     )
 
 
-def unseen_rows(prepared: Prepared) -> tuple[ReferencePart, NDArray[np.int64]]:
+def unseen_rows(learned: Learned) -> tuple[ReferencePart, NDArray[np.int64]]:
     """The images that the network did not learn from, and their part."""
-    part: ReferencePart = "calibration" if len(prepared.split.rows("calibration")) else "validation"
-    rows = prepared.split.rows(part)
-    return part, rows[not_learnt_before(prepared, rows)]
+    part: ReferencePart = "calibration" if len(learned.images.split.rows("calibration")) else "validation"
+    rows = learned.images.split.rows(part)
+    return part, rows[not_learnt_before(learned, rows)]
 
 
-def not_learnt_before(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def not_learnt_before(learned: Learned, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(rows,) bool: which images are not in the train part of the run that the weights come from."""
-    records, learnt = prepared.check.records, frozenset() if prepared.start is None else prepared.start.trained_on
+    records, learnt = learned.images.check.records, frozenset() if learned.start is None else learned.start.trained_on
     return np.array([records[row].digest not in learnt for row in rows.tolist()], np.bool_)

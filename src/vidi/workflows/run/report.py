@@ -19,48 +19,48 @@ from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
 from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.evaluate import Tested
 from vidi.workflows.run.known import Calibrated
 from vidi.workflows.run.learning.label_errors import read_study
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.prepare import SplitImages
 
 
 def report_run(
-    context: Context,
-    prepared: Prepared,
-    trained: TrainedNetwork,
+    folder: Path,
+    learned: Learned,
     *,
     calibrated: Calibrated,
     tested: Tested,
     with_images: bool,
+    watch: Stopwatch,
 ) -> None:
     """Write the test figures, then the finished model, then its pages.
 
     Args:
-        context: of the run.
-        prepared: the data.
-        trained: the network.
+        folder: of the run.
+        learned: the data and the network.
         calibrated: what the model knows.
         tested: of `evaluate_model`.
         with_images: False leaves every picture out.
+        watch: of the run.
     """
-    context.watch.turn_to("report")
-    folder, model = context.folder, tested.model
+    model, images = tested.model, learned.images
     weights = model.metadata.weights_digest
     known = calibrated.known
     write_neighbours(
         folder,
         known.rows,
         known.embeddings,
-        partial(_training_image, prepared),
-        framing=prepared.framing,
+        partial(_training_image, images),
+        framing=images.framing,
         weights_digest=weights,
         with_images=with_images,
     )
     metrics = replace(
-        _with_origin(tested.metrics, prepared, trained, model, run=folder.name),
+        _with_origin(tested.metrics, images, learned.trained, model, run=folder.name),
         account=AccountFacts.of(tested.account),
         test_uses=record_use(
             folder, images=digest_of_images(tested.answers.digests), model_id=model.model_id, date=datetime.now(UTC)
@@ -68,29 +68,24 @@ def report_run(
     )
     metrics = with_studies(metrics, folder)
     write_predictions(folder, tested.answers, model.metadata)
-    write_metrics(folder, replace(metrics, seconds=times_of(context)))
+    write_metrics(folder, replace(metrics, seconds=watch.rounded()))
     write_whole(folder / MODEL, model.data)  # from here on the run is finished
     write_model_card(folder)
-    options = decode_options(prepared.request)
-    write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
-    write_metrics(folder, replace(metrics, seconds=times_of(context)))  # with the report's own
+    options = decode_options(images.request)
+    write_report(folder, store=images.dataset.store, options=options, with_images=with_images)
+    write_metrics(folder, replace(metrics, seconds=watch.rounded()))  # with the report's own
 
 
-def _training_image(prepared: Prepared, row: int) -> TrainingImage:
+def _training_image(images: SplitImages, row: int) -> TrainingImage:
     """An image of the data as the index of similar images keeps it."""
-    image, record = prepared.dataset.images[row], prepared.check.records[row]
+    image, record = images.dataset.images[row], images.check.records[row]
     return TrainingImage(
         path=image.path,
-        labels=tuple(prepared.dataset.classes[index] for index in sorted(image.labels)),
+        labels=tuple(images.dataset.classes[index] for index in sorted(image.labels)),
         digest=record.digest,
         size=record.size,
-        framed=prepared.pixels[row],
+        framed=images.pixels[row],
     )
-
-
-def times_of(context: Context) -> dict[str, float]:
-    """Seconds of each stage so far, for metrics.json."""
-    return {stage: round(seconds, 2) for stage, seconds in context.watch.seconds().items()}
 
 
 def with_studies(metrics: Metrics, folder: Path) -> Metrics:
@@ -101,16 +96,16 @@ def with_studies(metrics: Metrics, folder: Path) -> Metrics:
 
 
 def _with_origin(
-    metrics: Metrics, prepared: Prepared, trained: TrainedNetwork, model: ModelFile, *, run: str
+    metrics: Metrics, images: SplitImages, trained: TrainedNetwork, model: ModelFile, *, run: str
 ) -> Metrics:
     """The metrics, and where they come from: data, split, training and calibration."""
     step = model.metadata.calibration
     origin = Origin(
         model=name_model(model, run=run),
-        data=from_plain(DataFacts, {"source": escape_path(prepared.dataset.source), **describe_data(prepared)}),
+        data=from_plain(DataFacts, {"source": escape_path(images.dataset.source), **describe_data(images)}),
         split=SplitFacts(
-            leaks=tuple(describe_leak(leak.crossing) for leak in prepared.split.leaks),
-            untested_classes=tuple(prepared.split.untested_classes),
+            leaks=tuple(describe_leak(leak.crossing) for leak in images.split.leaks),
+            untested_classes=tuple(images.split.untested_classes),
         ),
         training=describe_training(trained),
     )

@@ -13,8 +13,9 @@ from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import Refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.predictor import Predictor, run_until
-from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
-from vidi.workflows.run.prepare import Prepared
+from vidi.training.train import OutOfFoldAnswers
+from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.prepare import SplitImages
 
 NONE_OF_THEM = "none of the classes"
 MOST_EMBEDDED = 400  # images of each part
@@ -27,15 +28,14 @@ def refuted_by(parts: ComparedParts | None) -> Refuted | None:
     return None if parts is None else as_refuted(parts.refuted)
 
 
-def rows_to_compare(prepared: Prepared, *, seed: int) -> NDArray[np.int64]:
+def rows_to_compare(images: SplitImages, *, seed: int) -> NDArray[np.int64]:
     """Draw the test images whose looks are compared, in the order in which they count."""
     random = np.random.default_rng([seed, 18])
-    return random.permutation(prepared.split.rows("test"))[:MOST_EMBEDDED]
+    return random.permutation(images.split.rows("test"))[:MOST_EMBEDDED]
 
 
 def compare_with_held_out(
-    prepared: Prepared,
-    trained: TrainedNetwork,
+    learned: Learned,
     predictor: Predictor,
     answers: Answers,
     *,
@@ -45,8 +45,7 @@ def compare_with_held_out(
     """Compare the test images with held-out training images, and find the guarantees that they refute.
 
     Args:
-        prepared: the images with their parts.
-        trained: the network.
+        learned: the images with their parts, and the network.
         predictor: its model file, calibrated.
         answers: what the model file said of the test images, with looks at those of `rows_to_compare`.
         held_out: answers about images that were held out; None: there are none.
@@ -56,53 +55,53 @@ def compare_with_held_out(
         return None
     tested = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
     metadata: ModelMetadata = predictor.metadata
+    images = learned.images
     return compare_parts(
-        _side(prepared, held_out.rows, held_out.probabilities),
-        _side(prepared, tested.rows, tested.probabilities),
-        [*prepared.dataset.classes, NONE_OF_THEM],
+        _side(images, held_out.rows, held_out.probabilities),
+        _side(images, tested.rows, tested.probabilities),
+        [*images.dataset.classes, NONE_OF_THEM],
         looks=_looks(
-            prepared,
-            trained,
+            learned,
             predictor,
             {row: tested.looks[row].embedding for row in tested.rows.tolist() if row in tested.looks},
             until=until,
         ),
         held=hold_to_guarantees(tested, metadata.verdict, metadata.operating_points),
-        seed=trained.recipe.seed,
+        seed=learned.trained.recipe.seed,
     )
 
 
-def _side(prepared: Prepared, rows: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Side:
-    truth = prepared.truth.at(rows)
+def _side(images: SplitImages, rows: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Side:
+    truth = images.truth.at(rows)
     return Side(
         is_correct=truth.correct(np.asarray(probabilities, np.float64)),
         strata=truth.strata,
-        groups=tuple(prepared.split.groups[row] for row in rows.tolist()),
+        groups=tuple(images.split.groups[row] for row in rows.tolist()),
     )
 
 
 def _looks(
-    prepared: Prepared,
-    trained: TrainedNetwork,
+    learned: Learned,
     predictor: Predictor,
     embeddings: Mapping[int, Floats],
     *,
     until: Deadline | None,
 ) -> Looks | None:
     """Features of some images of both parts; None if all features were trained on these images."""
+    images, trained = learned.images, learned.trained
     known = trained.held_out
     random = np.random.default_rng([trained.recipe.seed, 19])
-    some_tested = [row for row in rows_to_compare(prepared, seed=trained.recipe.seed).tolist() if row in embeddings]
+    some_tested = [row for row in rows_to_compare(images, seed=trained.recipe.seed).tolist() if row in embeddings]
     features: NDArray[np.float32]
     if known is not None and known.features is not None:  # of a frozen backbone: no label has touched them
         chosen = random.permutation(len(known.rows))[:MOST_EMBEDDED]
         rows, features = known.rows[chosen], known.features[chosen]
     else:
-        rows = prepared.split.rows("calibration")
+        rows = images.split.rows("calibration")
         if not len(rows) and trained.combination is None:
-            rows = prepared.split.rows("validation")
+            rows = images.split.rows("validation")
         rows = random.permutation(rows)[:MOST_EMBEDDED]
-        features = _embed(predictor, prepared, rows, until=until)
+        features = _embed(predictor, images, rows, until=until)
         rows = rows[: len(features)]
     of_test = np.array([embeddings[row] for row in some_tested], np.float32)
     if not len(features) or not len(of_test) or features.shape[1] != of_test.shape[1]:
@@ -111,16 +110,16 @@ def _looks(
     return Looks(
         features=np.concatenate([features, of_test]).astype(np.float64),
         is_test=np.repeat([False, True], [len(rows), len(of_test)]),
-        strata=prepared.truth.at(everyone).strata,
-        groups=tuple(prepared.split.groups[row] for row in everyone.tolist()),
-        paths=tuple(prepared.dataset.images[row].path for row in everyone.tolist()),
+        strata=images.truth.at(everyone).strata,
+        groups=tuple(images.split.groups[row] for row in everyone.tolist()),
+        paths=tuple(images.dataset.images[row].path for row in everyone.tolist()),
     )
 
 
 def _embed(
-    predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64], *, until: Deadline | None
+    predictor: Predictor, images: SplitImages, rows: NDArray[np.int64], *, until: Deadline | None
 ) -> NDArray[np.float32]:
     """(images, features): embeddings of as many of the images, in order, as there is time for."""
     allowed = SECONDS_AT_MOST if until is None else min(SECONDS_AT_MOST, SHARE_OF_TIME * until.seconds_left())
-    found = list(run_until(predictor, prepared.pixels, rows, ("embedding",), until=Deadline.after(allowed)))
+    found = list(run_until(predictor, images.pixels, rows, ("embedding",), until=Deadline.after(allowed)))
     return np.concatenate([one["embedding"] for one in found]) if found else np.empty((0, 0), np.float32)

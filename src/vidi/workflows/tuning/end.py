@@ -80,18 +80,18 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
 
 
 def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
-    search.context.events.say(training_again(doing))
+    search.session.events.say(training_again(doing))
     size = recipe.image_size
     return answer_held_out(
-        search.images.arrays(size, search.context.events.reading),
+        search.images.arrays(size, search.session.events.reading),
         recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
         ComparisonImages(
-            images=held_out.at(size, search.context.events.reading),
+            images=held_out.at(size, search.session.events.reading),
             truth=held_out.truth,
         ),
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),
-        should_stop=search.context.should_stop,
+        should_stop=search.session.should_stop,
         on_progress=search.tell(doing),
     )
 

@@ -18,7 +18,7 @@ from vidi.images.pool import DecodeJob, read_images
 from vidi.images.store import ImageStore
 from vidi.metrics.truth import Truth
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.prepare import SplitImages
 
 COPIED_TOGETHER = 256  # images
 SHARE = 0.2  # of the training images, where the split has no part for calibration
@@ -110,7 +110,7 @@ class FramedRows:
 
 
 def framed_rows(
-    prepared: Prepared,
+    images: SplitImages,
     rows: NDArray[np.int64],
     *,
     sizes: Sequence[tuple[int, int]],
@@ -118,19 +118,19 @@ def framed_rows(
     cache: PixelCache,
 ) -> FramedRows:
     """These rows of a prepared data set and nothing else of it; at its own size without decoding again."""
-    records = [prepared.check.records[row] for row in rows.tolist()]
+    records = [images.check.records[row] for row in rows.tolist()]
     framed = FramedRows(
-        store=prepared.dataset.store,
+        store=images.dataset.store,
         paths=tuple(record.path for record in records),
         digests=tuple(record.digest for record in records),
-        truth=prepared.truth.at(rows),
+        truth=images.truth.at(rows),
         sizes=sizes,
-        mode=prepared.request.framing,
-        options=decode_options(prepared.request),
+        mode=images.request.framing,
+        options=decode_options(images.request),
         workers=workers,
         cache=cache,
     )
-    framed.take(prepared.pixels, rows, prepared.framing)
+    framed.take(images.pixels, rows, images.framing)
     return framed
 
 
@@ -144,13 +144,13 @@ class SearchRows:
     held_out_from: str  # calibration or train
 
 
-def choose_rows(prepared: Prepared) -> SearchRows:
+def choose_rows(images: SplitImages) -> SearchRows:
     """Train and validation for the trials; calibration, or a fifth of train in whole groups, for the comparison.
 
     Raises:
         DataError: there are too few images for that.
     """
-    split = prepared.split
+    split = images.split
     train, validation, held_out = (split.rows(part) for part in ("train", "validation", "calibration"))
     if not len(validation):
         raise DataError(
@@ -160,7 +160,7 @@ def choose_rows(prepared: Prepared) -> SearchRows:
     if len(held_out) >= FEWEST:
         return SearchRows(train=train, validation=validation, held_out=held_out, held_out_from="calibration")
     groups = [split.groups[row] for row in train.tolist()]
-    chosen = hold_out_share(prepared.truth.strata[train], groups, share=SHARE, seed=[0, 0x7E5])
+    chosen = hold_out_share(images.truth.strata[train], groups, share=SHARE, seed=[0, 0x7E5])
     if not chosen.any():
         raise DataError(
             f"{len(train):,} training images are too few to hold some out for the final comparison",

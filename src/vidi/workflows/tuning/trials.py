@@ -21,7 +21,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
 from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.training.tuning.trial import Outcome, TrialResult, run_trial
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.session import Session
 from vidi.workflows.tuning.framed_rows import FramedRows
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ class Search:
     worker: str
     until: Deadline  # no trial may end later
     most_trials: int | None  # of the study
-    context: Context  # its deadline is for the whole work
+    session: Session  # its deadline is for the whole work
     try_recipe: "TryRecipe" = run_trial  # one training, and how good it was
     turn: threading.Lock = field(default_factory=threading.Lock)  # to be shown: one of the trials at a time
 
     def tell(self, doing: str) -> Callable[[Progress], None]:
         """Who listens to one training."""
-        best, until = best_row(studies.trial_rows(self.study)), self.context.budget.deadline or self.until
+        best, until = best_row(studies.trial_rows(self.study)), self.session.budget.deadline or self.until
 
         def listen(progress: Progress) -> None:
             shown = SearchProgress(
@@ -122,7 +122,7 @@ class Search:
                 seconds_left=until.seconds_left(),
             )
             with self.turn:
-                self.context.events.searching(shown)
+                self.session.events.searching(shown)
 
         return listen
 
@@ -133,7 +133,7 @@ def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) 
     Raises:
         GateError: the first ten trials all failed.
     """
-    while not search.context.should_stop() and has_room(search):
+    while not search.session.should_stop() and has_room(search):
         _note(search, *_try_one(search), after_each=after_each)
 
 
@@ -151,9 +151,9 @@ def run_trials_at_once(
         GateError: the first ten trials all failed.
     """
     is_broken = threading.Event()
-    user_stops = search.context.should_stop
-    context = replace(search.context, should_stop=lambda: is_broken.is_set() or user_stops())
-    search = replace(search, context=context)
+    user_stops = search.session.should_stop
+    session = replace(search.session, should_stop=lambda: is_broken.is_set() or user_stops())
+    search = replace(search, session=session)
     running: set[Future[tuple[int, TrialResult]]] = set()
     with ThreadPoolExecutor(MOST_AT_ONCE) as threads:
         try:
@@ -180,8 +180,8 @@ def _note(search: Search, number: int, result: TrialResult, *, after_each: Calla
     """
     with search.turn:
         if result.lost:
-            search.context.events.say(lost_trial(number, result.lost))
-        search.context.events.say(trial_sentence(search, number))
+            search.session.events.say(lost_trial(number, result.lost))
+        search.session.events.say(trial_sentence(search, number))
     rows = studies.trial_rows(search.study)
     after_each(rows)
     require_some_success([row for row in rows if row.state != "running"])
@@ -251,7 +251,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: t
     """Train the recipe of a trial, and report to the study on the way."""
     recipe = recipe_of(search.recipe, search.settings.dials, values, source=f"tune: trial {trial.number}")
     is_default = studies.is_default(values, search.settings.dials)
-    arrays = search.images.arrays(recipe.image_size, search.context.events.reading)
+    arrays = search.images.arrays(recipe.image_size, search.session.events.reading)
     hopeless: list[int] = []
 
     def is_hopeless(mark: int, value: float) -> bool:
@@ -267,7 +267,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: t
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),
         is_hopeless=is_hopeless,
-        should_stop=search.context.should_stop,
+        should_stop=search.session.should_stop,
         on_progress=search.tell(f"trial {trial.number}"),
     )
     if outcome.stopped_by == "user" and not hopeless:

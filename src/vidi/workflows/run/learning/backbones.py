@@ -18,7 +18,7 @@ from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, is_in
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.training.defaults import as_asked, backbone_sizes, recipe_for, window_sizes
-from vidi.training.heads.features import WantedFeatures, choose_feature_engine, embed_images
+from vidi.training.heads.features import Embedder, WantedFeatures, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
@@ -26,9 +26,10 @@ from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import CHANCE, chosen_network, compared_networks, pair_left_out, usual_stays
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.run.context import Context
-from vidi.workflows.run.learning.learn import as_training_data
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.budget import Budget
+from vidi.workflows.run.learning.learn import training_data
+from vidi.workflows.run.prepare import SplitImages
+from vidi.workflows.run.session import Session
 
 AUTO = "auto"  # of the weights that lie in packages, those that win
 NONE = "none"  # no weights from elsewhere
@@ -100,7 +101,7 @@ class ChosenBackbone:
 
 
 def choose_backbone(
-    context: Context, prepared: Prepared, recipe: Recipe, candidates: Sequence[Candidate]
+    images: SplitImages, recipe: Recipe, candidates: Sequence[Candidate], *, budget: Budget, events: Events
 ) -> ChosenBackbone:
     """Choose the candidate whose features classify best, in cross-validation on a sample.
 
@@ -108,13 +109,14 @@ def choose_backbone(
     larger one.
 
     Args:
-        context: of the run; its events receive the result.
-        prepared: framed for the first candidate.
+        images: framed for the first candidate.
         recipe: for the first candidate.
         candidates: at least one.
+        budget: of the run.
+        events: receives messages.
     """
     weights_of = {one.name: read_pretrained(one.name) for one in candidates}
-    trials = _Trials(context, prepared, recipe, weights_of)
+    trials = _Trials(images, recipe, weights_of, budget=budget, events=events)
     first = candidates[0]
     best = trials.best([one for one in candidates if one.name == first.name], images=IMAGES_FOR_SIZE)
     of_size = [one for one in candidates if one.size == best.size]
@@ -144,11 +146,18 @@ class _Trials:
     """Candidates cross-validated on samples of the images to learn from; keeps every feature that was computed."""
 
     def __init__(
-        self, context: Context, prepared: Prepared, recipe: Recipe, weights: Mapping[str, PretrainedWeights]
+        self,
+        images: SplitImages,
+        recipe: Recipe,
+        weights: Mapping[str, PretrainedWeights],
+        *,
+        budget: Budget,
+        events: Events,
     ) -> None:
-        self.context, self.prepared, self.recipe, self.weights = context, prepared, recipe, weights
-        self.data = as_training_data(prepared)
-        rows = learnt_rows(prepared)
+        self.split, self.recipe, self.weights = images, recipe, weights
+        self.budget, self.events = budget, events
+        self.data = training_data(images)
+        rows = learnt_rows(images)
         self.order = np.random.default_rng([recipe.seed, 0x7A1]).permutation(rows)
         self.seen: dict[Candidate, dict[int, NDArray[np.float32]]] = {}
         self.sentences: list[str] = []
@@ -214,18 +223,18 @@ class _Trials:
 
     def _has_time_for(self, candidate: Candidate) -> bool:
         """Whether there is time for a network, or two side by side, by the time that others have taken."""
-        budget = self.context.budget
+        budget = self.budget
         if budget.deadline is None or not self.seconds or candidate in self.seen:
             return True
         parts = [Candidate(name, candidate.size) for name in PAIRS.get(candidate.name, (candidate.name,))]
         seen = min(len(self.seen.get(part, ())) for part in parts)
-        answered = sum(len(self.prepared.split.rows(part)) for part in ANSWERED_LATER)
+        answered = sum(len(self.split.split.rows(part)) for part in ANSWERED_LATER)
         images = len(self.order) - seen + answered
         seconds = images * self.seconds_for(candidate)
         if budget.fits("features", seconds):
             return True
         left = budget.deadline.seconds_left()
-        self.context.events.say(pair_left_out(candidate.name, images=images, seconds=seconds, seconds_left=left))
+        self.events.say(pair_left_out(candidate.name, images=images, seconds=seconds, seconds_left=left))
         return False
 
     def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
@@ -234,7 +243,7 @@ class _Trials:
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
-        with self.context.watch.on(stage_of(candidate.name)):
+        with self.budget.watch.on(stage_of(candidate.name)):
             self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         truth = self.data.truth.at(rows)
@@ -246,7 +255,7 @@ class _Trials:
     def _folds(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows,) the fold in which each image is held out; -1 = in none."""
         strata = self.data.strata[rows]
-        return deal_learnable_folds(groups_of(self.prepared, rows), labels=strata, seed=self.recipe.seed)
+        return deal_learnable_folds(groups_of(self.split, rows), labels=strata, seed=self.recipe.seed)
 
     def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
         seen = self.seen.setdefault(candidate, {})
@@ -256,7 +265,7 @@ class _Trials:
             seen.update((row, np.concatenate([part[row] for part in parts])) for row in new.tolist())
             return
         network, normalisation = self._network(candidate)
-        images = _sample(self.prepared, candidate, new)
+        images = _sample(self.split, candidate, new)
         self._choose_engine(candidate, images)
         began = time.perf_counter()
         features = embed_images(network, images, np.arange(len(new)), normalisation=normalisation, engine=self.engine)
@@ -275,8 +284,8 @@ class _Trials:
         if self.engine:
             return
         network, normalisation = self._network(candidate)
-        images = _sample(self.prepared, candidate, self.order[:ENGINE_IMAGES]) if images is None else images
-        is_short = self.context.budget.is_short and len(self.weights) == 1  # then engines are not compared either
+        images = _sample(self.split, candidate, self.order[:ENGINE_IMAGES]) if images is None else images
+        is_short = self.budget.is_short and len(self.weights) == 1  # then engines are not compared either
         self.engine, self.engine_reason = choose_feature_engine(
             network, images[:ENGINE_IMAGES], normalisation, image_count=0 if is_short else len(self.order)
         )
@@ -329,60 +338,60 @@ def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candi
     return best
 
 
-def learnt_rows(prepared: Prepared) -> NDArray[np.int64]:
+def learnt_rows(images: SplitImages) -> NDArray[np.int64]:
     """The images of the parts train and validation, which cross-validation may use."""
-    return np.sort(np.concatenate([prepared.split.rows("train"), prepared.split.rows("validation")]))
+    return np.sort(np.concatenate([images.split.rows("train"), images.split.rows("validation")]))
 
 
-def groups_of(prepared: Prepared, rows: NDArray[np.int64]) -> list[str]:
+def groups_of(images: SplitImages, rows: NDArray[np.int64]) -> list[str]:
     """The group of each of these images."""
-    return [prepared.split.groups[row] for row in rows.tolist()]
+    return [images.split.groups[row] for row in rows.tolist()]
 
 
-def _sample(prepared: Prepared, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _sample(images: SplitImages, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Some images framed as the candidate wants them: from the cache where it has them, else from their files."""
-    if candidate.size == prepared.framing.size:
-        return np.ascontiguousarray(prepared.pixels[rows])
-    framing = choose_framing(prepared.found.sizes, candidate.size, mode=prepared.request.framing)
-    paths = [prepared.dataset.images[row].path for row in rows.tolist()]
-    images = np.zeros((len(rows), *framing.size, 3), np.uint8)
+    if candidate.size == images.framing.size:
+        return np.ascontiguousarray(images.pixels[rows])
+    framing = choose_framing(images.found.sizes, candidate.size, mode=images.request.framing)
+    paths = [images.dataset.images[row].path for row in rows.tolist()]
+    framed = np.zeros((len(rows), *framing.size, 3), np.uint8)
     stream = read_images(
-        DecodeJob(store=prepared.dataset.store, framing=framing, options=decode_options(prepared.request)),
+        DecodeJob(store=images.dataset.store, framing=framing, options=decode_options(images.request)),
         paths,
         isolated=False,
     )
     for index, read in enumerate(stream):
         if read.image is not None:
-            images[index] = read.image
-    return images
+            framed[index] = read.image
+    return framed
 
 
 def features_of(
-    context: Context, prepared: Prepared, chosen: ChosenBackbone, rows: NDArray[np.int64]
+    images: SplitImages, chosen: ChosenBackbone, rows: NDArray[np.int64], *, session: Session, embed: Embedder
 ) -> NDArray[np.float32]:
     """The features (rows, features) of these images: from the cache, seen on the way, or computed now."""
-    data, recipe = as_training_data(prepared), chosen.recipe
+    data, recipe = training_data(images), chosen.recipe
     network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size, options=recipe.options)
     some = digest_of(rows.tobytes() + next(iter(network.state_dict().values())).numpy().tobytes())
-    key = features_key(f"{prepared.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
+    key = features_key(f"{images.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
     shape = (len(rows), network.head.in_features)
-    found = context.cache.find(key, shape, np.float32)
+    found = images.cache.find(key, shape, np.float32)
     if found is not None:
         return np.array(found)
     is_new = np.array([row not in chosen.seen for row in rows.tolist()], bool)
-    with context.watch.on(stage_of(chosen.weights.name)), context.cache.building(shape, np.float32) as building:
+    with session.budget.watch.on(stage_of(chosen.weights.name)), images.cache.building(shape, np.float32) as building:
         for index in np.flatnonzero(~is_new).tolist():
             building.pixels[index] = chosen.seen[int(rows[index])]
         wanted = WantedFeatures(
             network=network,
             normalisation=normalisation_for(recipe, data),
             engine=recipe.features,
-            images=prepared.pixels,
+            images=images.pixels,
             rows=rows[is_new],
-            store=prepared.dataset.store,
-            paths=[image.path for image in prepared.dataset.images],
-            framing=prepared.framing,
-            decoding=decode_options(prepared.request),
+            store=images.dataset.store,
+            paths=[image.path for image in images.dataset.images],
+            framing=images.framing,
+            decoding=decode_options(images.request),
         )
-        building.pixels[is_new] = context.embed(wanted, context.events.features)
+        building.pixels[is_new] = embed(wanted, session.events.features)
         return np.array(building.keep(key))

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidi.errors import UsageError
 from vidi.files import read_json, write_whole
 from vidi.groups import number_groups
-from vidi.machine import Deadline
-from vidi.metrics.arrays import Counts
 from vidi.training.combination import Choice, Combination, EnsembleMember, average_all, choose_combination
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Listener, write_results
 from vidi.training.notes import CutEnsemble, NoEnsemble
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import (
     MEMBERS_DELETED,
     describe_decision,
@@ -28,9 +24,9 @@ from vidi.workflows.interaction.progress import (
     training_of_several,
 )
 from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.run.context import Context
-from vidi.workflows.run.learning.learn import CHECKPOINT, as_training_data, fold_work, learn
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.learning.learn import CHECKPOINT, learn
+from vidi.workflows.run.session import Session
+from vidi.workflows.run.start import Start
 
 MOST_MEMBERS = 20
 SAME_FOR_ALL = ("precision", "options.width")  # measured when the first training began
@@ -78,14 +74,18 @@ class _Task:
     data: TrainingData
 
 
-def learn_once_or_more(context: Context, prepared: Prepared, recipe: Recipe, count: int | None) -> TrainedNetwork:
+def learn_once_or_more(
+    session: Session, data: TrainingData, recipe: Recipe, count: int | None, *, start: Start | None = None
+) -> TrainedNetwork:
     """Train once, or as often as the user asked; arguments as for `learn_ensemble`."""
     if count is None:
-        return learn(context, prepared, recipe)
-    return learn_ensemble(context, prepared, recipe, count)
+        return learn(session, data, recipe)
+    return learn_ensemble(session, data, recipe, count, start=start)
 
 
-def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, count: int) -> TrainedNetwork:
+def learn_ensemble(
+    session: Session, data: TrainingData, recipe: Recipe, count: int, *, start: Start | None = None
+) -> TrainedNetwork:
     """Train the missing members in `member-1`, `member-2` … of the run's folder, and combine all.
 
     Interrupted, it gives what the members so far are together; one that was cut off itself is left out, unless there
@@ -94,17 +94,17 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, count: 
     Raises:
         ModelError: a member's checkpoint is damaged, or of another recipe or data set.
     """
-    folder, events = context.folder, context.events
-    tasks = _tasks(folder, prepared, recipe, count)
+    folder, events = session.folder, session.events
+    tasks = _tasks(folder, data, recipe, count, start=start)
     ended: list[TrainedNetwork] = []
     for task in tasks:
         if (task.place / ENDED).exists():
             ended.append(_read_ended(task))
             continue
-        if context.should_stop() or (context.finish and (ended or has_begun(folder))):
+        if session.should_stop() or (session.finish and (ended or has_begun(folder))):
             break
         events.say(training_of_several(task.number, count, seed=task.recipe.seed))
-        one = _train_member(context, task, prepared, ended, count=count)
+        one = _train_member(session, task, ended, count=count)
         if one.stopped_by == "user":
             break
         _note_ended(task, one)
@@ -114,68 +114,58 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, count: 
         return replace(cut, stopped_by="user", notes=(*cut.notes, CutEnsemble(count, ended=False)))
     if len(ended) < count:
         events.say(only_some_ended(len(ended), count))
-    stopped = context.should_stop() and not context.finish
-    trained = _combined(context, prepared, count, tasks=tasks, ended=ended, in_haste=stopped)
+    stopped = session.should_stop() and not session.finish
+    trained = _combined(session, data, count, tasks=tasks, ended=ended, in_haste=stopped)
     write_results(folder, trained.history)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return replace(trained, stopped_by="user") if stopped else trained
 
 
-def forget_members(context: Context) -> None:
+def forget_members(folder: Path, events: Events) -> None:
     """Delete the members' folders of a finished run."""
-    places = sorted(context.folder.glob("member-*"))
+    places = sorted(folder.glob("member-*"))
     for place in places:
         shutil.rmtree(place, ignore_errors=True)
     if places:
-        context.events.say(MEMBERS_DELETED)
+        events.say(MEMBERS_DELETED)
 
 
-def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, count: int) -> list[_Task]:
+def _tasks(folder: Path, data: TrainingData, recipe: Recipe, count: int, *, start: Start | None) -> list[_Task]:
     """The trainings, each with a seed of its own."""
-    arrays = as_training_data(prepared)
-    arrays = replace(arrays, colour_rows=arrays.train_rows)  # one preprocessing serves all
-    starts = (None,) if prepared.start is None else prepared.start.members
+    data = replace(data, colour_rows=data.train_rows)  # one preprocessing serves all
+    starts = (None,) if start is None else start.members
     tasks = []
     for index in range(count):
         own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
-        digest = f"{arrays.digest} member {index + 1} of {count}"
+        digest = f"{data.digest} member {index + 1} of {count}"
         tasks.append(
             _Task(
                 number=index + 1,
                 place=folder / f"member-{index + 1}",
                 recipe=own,
-                data=replace(arrays, digest=digest, start=starts[index % len(starts)]),
+                data=replace(data, digest=digest, start=starts[index % len(starts)]),
             )
         )
     return tasks
 
 
-def _until(context: Context, task: _Task, prepared: Prepared, count: int) -> Deadline | None:
-    """When a training must end, so that the others, calibration, test and report have their time."""
-    work = fold_work(context, prepared)
-    return context.budget.member_until(members=count - task.number + 1, count=count, fold_work=work)
-
-
-def _train_member(
-    context: Context, task: _Task, prepared: Prepared, ended: Sequence[TrainedNetwork], *, count: int
-) -> TrainedNetwork:
+def _train_member(session: Session, task: _Task, ended: Sequence[TrainedNetwork], *, count: int) -> TrainedNetwork:
     """Train one member, or go on with it, in the precision and at the width that were measured for the first."""
     recipe = task.recipe
     if ended:
         first = ended[0].recipe
         for name in set(SAME_FOR_ALL) & set(first.measured()):
             recipe = recipe.changed({name: first.value(name)}, source=first.sources[name])
-    begin = {} if prepared.begin is None else prepared.begin.tensors(task.data.train_rows)
     if not ended:
-        context.events.recipe(recipe)
+        session.events.recipe(recipe)
     return train_network(
-        replace(task.data, initial=begin or None),
+        task.data,
         recipe,
         folder=task.place,
-        deadline=_until(context, task, prepared, count),
-        listener=Listener(progress=context.events.training, epoch=lambda row: context.events.epoch(row, task.number)),
+        deadline=session.budget.member_until(members=count - task.number + 1, count=count, fold_work=session.fold_work),
+        listener=Listener(progress=session.events.training, epoch=lambda row: session.events.epoch(row, task.number)),
         resume=(task.place / CHECKPOINT).exists(),
-        should_stop=context.should_stop,
+        should_stop=session.should_stop,
     )
 
 
@@ -189,8 +179,8 @@ def _read_ended(task: _Task) -> TrainedNetwork:
 
 
 def _combined(
-    context: Context,
-    prepared: Prepared,
+    session: Session,
+    data: TrainingData,
     count: int,
     *,
     tasks: Sequence[_Task],
@@ -198,7 +188,6 @@ def _combined(
     in_haste: bool,
 ) -> TrainedNetwork:
     """One network of the trainings that have ended, and what is known of it."""
-    data = as_training_data(prepared)
     notes = tuple(dict.fromkeys(note for one in ended for note in one.notes))
     if len(ended) == 1:
         return replace(ended[0], notes=(*notes, CutEnsemble(count, ended=True)))
@@ -206,12 +195,12 @@ def _combined(
     if in_haste:
         choice = average_all(networks, why="interrupted", outputs=data.truth.outputs)
     else:
-        groups = _groups(prepared, data.validation_rows)
+        groups = number_groups(data.groups_of(data.validation_rows))
         choice = choose_combination(networks, data, normalisation=ended[0].normalisation, groups=groups)
-    context.events.say(f"ensemble: {describe_decision(choice.decision)}")
+    session.events.say(f"ensemble: {describe_decision(choice.decision)}")
     combination = _describe(choice, count, tasks, ended)
     if choice.gain is not None and choice.way != "single":
-        context.events.say(describe_gain(choice.gain, number=combination.single_number, part="validation"))
+        session.events.say(describe_gain(choice.gain, number=combination.single_number, part="validation"))
     return replace(
         ended[choice.best],
         network=choice.network,
@@ -246,8 +235,3 @@ def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequenc
         gain=choice.gain,
         decision=choice.decision,
     )
-
-
-def _groups(prepared: Prepared, rows: NDArray[np.int64]) -> Counts:
-    names = [prepared.split.groups[row] for row in rows.tolist()]
-    return number_groups(names)

@@ -13,6 +13,7 @@ from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, cut_
 from vidi.detection.slide import open_windows
 from vidi.files import write_whole
 from vidi.images.framing import Framing
+from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.weights import set_head
@@ -23,12 +24,9 @@ from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
 from vidi.training.heads.transfer import Head
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import background_result, background_round
 from vidi.workflows.locating.search import class_of_nothing
-from vidi.workflows.run.context import Context
-from vidi.workflows.run.describe import describe_model
-from vidi.workflows.run.learning.backgrounds import read_backgrounds
-from vidi.workflows.run.prepare import Prepared
 
 MOST_ROUNDS = 6
 KEPT_ASIDE = 5  # one photograph in this many is held out, to decide when to stop …
@@ -49,32 +47,37 @@ class Round:
     false_alarms: float  # boxes for each photograph that was kept aside, of at least even odds, after the round
 
 
-def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwork, head: Head) -> TrainedNetwork:
+def learn_background(
+    folder: Path,
+    trained: TrainedNetwork,
+    head: Head,
+    photographs: Sequence[Images],
+    *,
+    metadata: ModelMetadata,
+    events: Events,
+) -> TrainedNetwork:
     """Train the head again with its false alarms on empty photographs.
 
     Round by round, windows that fire become images of the class that means that nothing is there, until this lowers
     the false alarms on photographs kept aside no further; the best round is kept.
 
     Args:
-        context: of the run; `mined.json` in its folder says what was found.
-        prepared: its request names the photographs.
+        folder: of the run; its `mined.json` says what was found.
         trained: of `with_head`.
         head: what its head was fitted from.
-
-    Raises:
-        DataError: no photograph can be read.
+        photographs: (height, width, 3) uint8 each; they show none of the classes.
+        metadata: of its model file.
+        events: receives messages.
     """
-    folder, events = context.folder, context.events
-    nothing = class_of_nothing(prepared.dataset.classes)
-    images = read_backgrounds(prepared.request)
-    is_aside = np.zeros(len(images), bool)
-    if len(images) >= ENOUGH_TO_KEEP_ASIDE:
+    nothing = class_of_nothing(head.data.classes)
+    is_aside = np.zeros(len(photographs), bool)
+    if len(photographs) >= ENOUGH_TO_KEEP_ASIDE:
         is_aside[::KEPT_ASIDE] = True
-    searched = [image for image, kept in zip(images, is_aside, strict=True) if not kept]
-    aside = [image for image, kept in zip(images, is_aside, strict=True) if kept]
-    wanted = tuple(index for index in range(len(prepared.dataset.classes)) if index != nothing)
+    searched = [image for image, kept in zip(photographs, is_aside, strict=True) if not kept]
+    aside = [image for image, kept in zip(photographs, is_aside, strict=True) if kept]
+    wanted = tuple(index for index in range(head.data.class_count) if index != nothing)
     learnt = np.empty((0, head.features.shape[1]), np.float32)
-    predictor = _as_predictor(folder, prepared, trained)
+    predictor = _as_predictor(folder, metadata, trained)
     fired = _firing(predictor, searched, wanted)
     rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, fired, wanted))]
     best, in_vain = trained, 0
@@ -89,7 +92,7 @@ def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwo
         )
         learnt = np.concatenate([learnt, features])
         candidate = _with_background(trained, head, learnt, nothing=nothing)
-        predictor = _as_predictor(folder, prepared, candidate)
+        predictor = _as_predictor(folder, metadata, candidate)
         fired = _firing(predictor, searched, wanted)
         rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
         events.say(background_round(len(rounds) - 1, rounds[-1].false_alarms))
@@ -102,9 +105,8 @@ def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwo
     return best
 
 
-def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Predictor:
+def _as_predictor(folder: Path, metadata: ModelMetadata, trained: TrainedNetwork) -> Predictor:
     """The network as a model file, which is gone again when it is loaded."""
-    metadata = describe_model(prepared, trained, run=folder.name, unfinished="still learning backgrounds")
     path = folder / ".mining.onnx"
     try:
         write_model(path, to_onnx(trained.network, trained.recipe.image_size), metadata)

@@ -16,14 +16,15 @@ from vidi.networks.build import design_network
 from vidi.networks.lite import BLOCK_FEATURES, FEATURES
 from vidi.networks.pretrained.packaged import PACKAGES, PAIRS
 from vidi.networks.pretrained.weights import set_head
+from vidi.training.data import TrainingData
+from vidi.training.heads.features import Embedder
 from vidi.training.heads.linear import HEADS, ChosenHead
 from vidi.training.heads.transfer import Head, frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.progress import class_weights_line, head_line, skipping
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learning.backbones import (
     Candidate,
     ChosenBackbone,
@@ -32,49 +33,53 @@ from vidi.workflows.run.learning.backbones import (
     groups_of,
     learnt_rows,
 )
+from vidi.workflows.run.learning.backgrounds import read_backgrounds
 from vidi.workflows.run.learning.hard_negatives import learn_background
-from vidi.workflows.run.learning.learn import ANSWERED_AFTER, as_training_data
+from vidi.workflows.run.learning.learn import ANSWERED_AFTER, Beginning, Learned, training_data
 from vidi.workflows.run.learning.studies import USUAL_STRENGTH, Features, study_features
-from vidi.workflows.run.prepare import Beginning, Prepared, reframe
+from vidi.workflows.run.prepare import SplitImages, reframe
+from vidi.workflows.run.session import Session
 
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
 
 def learn_by_features(
-    context: Context,
-    prepared: Prepared,
+    session: Session,
+    images: SplitImages,
     recipe: Recipe,
     *,
     candidates: tuple[Candidate, ...],
     diagnostics: Diagnostics,
-) -> tuple[Prepared, TrainedNetwork]:
-    """Train the network of the first rung, and return it with its framed data.
+    embed: Embedder,
+) -> Learned:
+    """Train the network of the first rung.
 
     Args:
-        context: of the run, whose recipe.toml is written again; with little time left fewer heads are tried, and no
+        session: of the run, whose recipe.toml is written again; with little time left fewer heads are tried, and no
             learning curve is drawn unasked.
-        prepared: framed for the first candidate.
+        images: framed for the first candidate.
         recipe: for the first candidate.
         candidates: backbones to try.
         diagnostics: what the user wants to know of the images.
+        embed: computes the features.
     """
-    backbone = choose_backbone(context, prepared, recipe, candidates)
-    prepared = reframe(prepared, backbone.recipe.image_size, context)
-    rows = learnt_rows(prepared)
+    backbone = choose_backbone(images, recipe, candidates, budget=session.budget, events=session.events)
+    images = reframe(images, backbone.recipe.image_size, watch=session.budget.watch, events=session.events)
+    rows = learnt_rows(images)
     began = time.monotonic()
-    values = features_of(context, prepared, backbone, rows)
+    values = features_of(images, backbone, rows, session=session, embed=embed)
     seconds = backbone.seconds or (time.monotonic() - began) / len(rows)
     features = Features(
         values=values,
         weights=backbone.weights.name,
         rows=rows,
-        fold_of=_folds(prepared, rows, seed=recipe.seed),
+        fold_of=_folds(images, rows, seed=recipe.seed),
     )
-    answered = sum(len(prepared.split.rows(part)) for part in ANSWERED_AFTER)
-    prepared, chosen, recipe = _choose_head(
-        context, prepared, backbone, features, diagnostics=diagnostics, answers=seconds * answered
+    answered = sum(len(images.split.rows(part)) for part in ANSWERED_AFTER)
+    data, chosen, recipe = _choose_head(
+        session, images, backbone, features, diagnostics=diagnostics, answers=seconds * answered
     )
-    data, weights = as_training_data(prepared), backbone.weights
+    weights = backbone.weights
     head = Head(
         network=frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options),
         features=features.values,
@@ -85,29 +90,33 @@ def learn_by_features(
         weighting=recipe.class_weights,
     )
     trained = with_head(head.network, chosen, head.features, rows, data=data, recipe=recipe, license=weights.license)
-    if prepared.request.background is not None:
-        trained = learn_background(context, prepared, trained, head)
-    write_whole(context.folder / RECIPE, trained.recipe.as_toml())
-    return replace(prepared, begin=_beginning(head, backbone, trained.recipe)), trained
+    if images.request.background is not None:
+        photographs = read_backgrounds(images.request)
+        unfinished = "still learning backgrounds"
+        metadata = describe_model(images, trained, run=session.folder.name, unfinished=unfinished)
+        trained = learn_background(session.folder, trained, head, photographs, metadata=metadata, events=session.events)
+    write_whole(session.folder / RECIPE, trained.recipe.as_toml())
+    begin = _beginning(head, backbone, trained.recipe)
+    return Learned(images=images, data=data, trained=trained, begin=begin)
 
 
 def _choose_head(
-    context: Context,
-    prepared: Prepared,
+    session: Session,
+    images: SplitImages,
     backbone: ChosenBackbone,
     features: Features,
     *,
     diagnostics: Diagnostics,
     answers: float,
-) -> tuple[Prepared, ChosenHead, Recipe]:
-    """The head and its recipe, with what the images were found to be; as much of it as there is time for.
+) -> tuple[TrainingData, ChosenHead, Recipe]:
+    """What is learned from, the head and its recipe; the images are studied as far as there is time.
 
     The labels are always checked: it takes a second, and finds what costs most.
     """
-    data, rows, events = as_training_data(prepared), features.rows, context.events
+    data, rows, events = training_data(images), features.rows, session.events
 
     def has_time_for(stage: str) -> bool:
-        if context.budget.allows(stage, len(rows), answers=answers):
+        if session.budget.allows(stage, len(rows), answers=answers):
             return True
         events.say(skipping(stage))
         return False
@@ -118,14 +127,15 @@ def _choose_head(
     )
     chosen, recipe = choose(data=data)
     with_curve = diagnostics.requested or has_time_for("learning curve")
-    prepared = study_features(context, prepared, features, chosen, diagnostics=diagnostics, with_curve=with_curve)
-    if len(prepared.left_out):
-        chosen, recipe = choose(data=as_training_data(prepared))
+    left_out = study_features(session, images, features, chosen, diagnostics=diagnostics, with_curve=with_curve)
+    if len(left_out):
+        data = training_data(images, left_out=left_out)
+        chosen, recipe = choose(data=data)
     if recipe.class_weights != "none":
         events.say(class_weights_line(recipe.class_weights, recipe.sources["class_weights"]))
     held_out = len(chosen.held_out)
     events.say(head_line(chosen.best.kind, features.weights, accuracy=chosen.best.accuracy, held_out=held_out))
-    return prepared, chosen, recipe
+    return data, chosen, recipe
 
 
 def _beginning(head: Head, backbone: ChosenBackbone, recipe: Recipe) -> Beginning:
@@ -173,13 +183,13 @@ def _columns_of(part: str, backbone: ChosenBackbone) -> slice:
     return slice(start, start + network.head.in_features)
 
 
-def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
+def _folds(images: SplitImages, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
     """The fold in which each of these images is held out; of very many only some are, once."""
-    labels = prepared.truth.strata[rows]
+    labels = images.truth.strata[rows]
     if len(rows) <= MOST_IN_FOLDS:
-        return deal_learnable_folds(groups_of(prepared, rows), labels=labels, seed=seed)
-    if len(validation := prepared.split.rows("validation")):
+        return deal_learnable_folds(groups_of(images, rows), labels=labels, seed=seed)
+    if len(validation := images.split.rows("validation")):
         return np.where(np.isin(rows, validation), 0, -1)
     parts = -(-len(rows) // (MOST_IN_FOLDS // FOLDS))
-    fold_of = deal_learnable_folds(groups_of(prepared, rows), labels=labels, folds=parts, seed=seed)
+    fold_of = deal_learnable_folds(groups_of(images, rows), labels=labels, folds=parts, seed=seed)
     return np.where(fold_of == 0, 0, -1)

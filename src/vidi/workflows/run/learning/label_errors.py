@@ -16,80 +16,79 @@ from vidi.evaluation.sections import LabelErrors, from_plain
 from vidi.files import escape_path, read_json, write_whole
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import suspects_line
 from vidi.workflows.interaction.run_folder import STUDY
-from vidi.workflows.run.context import Context
-from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.prepare import SplitImages
 
 MOST_LEFT_OUT = 0.5  # of a class's training images; more would say that the class, not its labels, is in doubt
 
 
 def study_labels(
-    context: Context,
-    prepared: Prepared,
+    folder: Path,
+    images: SplitImages,
     rows: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     *,
     drop_suspects: bool,
-) -> Prepared:
+    events: Events,
+) -> NDArray[np.int64]:
     """List likely label errors in label_errors.csv, and drop those of the train part on request.
 
     A list that is there already stays: a resumed run leaves out what it left out before.
 
     Args:
-        context: of the run.
-        prepared: the data.
+        folder: of the run.
+        images: the data.
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
         drop_suspects: learn without them.
+        events: receives messages.
 
     Returns:
-        The data, with what is to be left out.
+        The images of the train part that are to be left out of training.
     """
-    folder = context.folder
     if not (folder / LABEL_ERRORS).exists():
         try:
-            suspects = find_suspects(prepared, rows, probabilities)
+            suspects = find_suspects(images, rows, probabilities)
         except MissingPackageError as error:
             if drop_suspects:
                 raise
-            context.events.say(f"{error.cause}: {error.remedy}")
-            return prepared
+            events.say(f"{error.cause}: {error.remedy}")
+            return np.zeros(0, np.int64)
         rows_of = [row for row, _ in suspects] if drop_suspects else []
-        left_out = choose_dropped(rows_of, prepared.truth.strata, train=prepared.split.rows("train"))
+        left_out = choose_dropped(rows_of, images.truth.strata, train=images.split.rows("train"))
         counts: dict[str, float] = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
-        truth = prepared.truth.at(rows)
+        truth = images.truth.at(rows)
         if isinstance(truth, OneClass) and not can_accuse(probabilities, truth.labels):
             counts["accuracy"] = float(truth.correct(probabilities).mean())
         keep_study(folder, {"label_errors": counts})
         dropped = set(left_out.tolist())
         write_suspects(folder, [replace(suspect, is_left_out=row in dropped) for row, suspect in suspects])
-    return tell_suspects(context, prepared)
+    return tell_suspects(folder, images, events=events)
 
 
-def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
-    """Say what label_errors.csv holds; the data with what it says is left out."""
-    counts = read_study(context.folder).get("label_errors")
-    prepared = replace(prepared, left_out=_read_left_out(context.folder, prepared))
-    if counts is None:
-        return prepared
-    context.events.say(suspects_line(from_plain(LabelErrors, counts)))
-    return prepared
+def tell_suspects(folder: Path, images: SplitImages, *, events: Events) -> NDArray[np.int64]:
+    """Say what label_errors.csv holds, and return the images that it says are left out."""
+    counts = read_study(folder).get("label_errors")
+    if counts is not None:
+        events.say(suspects_line(from_plain(LabelErrors, counts)))
+    return _read_left_out(folder, images)
 
 
 def find_suspects(
-    prepared: Prepared, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+    images: SplitImages, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> list[tuple[int, SuspectLabel]]:
     """Find the images whose label is likely wrong with their rows, least likely label first.
 
     Args:
-        prepared: the data.
+        images: the data.
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
     """
-    truth, classes = prepared.truth.at(rows), prepared.dataset.classes
+    truth, classes = images.truth.at(rows), images.dataset.classes
     if isinstance(truth, SeveralClasses):
-        return _suspect_targets(prepared, truth.shown, rows, probabilities)
+        return _suspect_targets(images, truth.shown, rows, probabilities)
     # A class none of whose images was held out has no answers to be judged by: it is neither accused nor suggested.
     present, labels = np.unique(truth.labels, return_inverse=True)
     classes = tuple(classes[label] for label in present.tolist())
@@ -97,7 +96,7 @@ def find_suspects(
     suggested = suggest_labels(probabilities, labels)
     return [
         _suspect(
-            prepared,
+            images,
             int(rows[index]),
             label=escape_path(classes[labels[index]]),
             suggested=escape_path(classes[suggested[index]]),
@@ -108,15 +107,15 @@ def find_suspects(
 
 
 def _suspect_targets(
-    prepared: Prepared, targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+    images: SplitImages, targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> list[tuple[int, SuspectLabel]]:
     """The same where images may show several classes: what is suggested is right about every doubtful one."""
-    wrong, classes = find_wrong_targets(probabilities, targets), prepared.dataset.classes
+    wrong, classes = find_wrong_targets(probabilities, targets), images.dataset.classes
     believed = np.where(targets, probabilities, 1 - probabilities)
     least = np.where(wrong, believed, 1.0).min(axis=1)
     return [
         _suspect(
-            prepared,
+            images,
             int(rows[index]),
             label=join_names(classes, targets[index]),
             suggested=join_names(classes, targets[index] ^ wrong[index]),
@@ -128,13 +127,13 @@ def _suspect_targets(
 
 
 def _suspect(
-    prepared: Prepared, row: int, *, label: str, suggested: str, confidences: tuple[float, float]
+    images: SplitImages, row: int, *, label: str, suggested: str, confidences: tuple[float, float]
 ) -> tuple[int, SuspectLabel]:
     """A row, and what label_errors.csv says of its image."""
     return row, SuspectLabel(
-        path=prepared.dataset.images[row].path,
-        digest=prepared.check.records[row].digest or "",
-        part=prepared.split.parts[row],
+        path=images.dataset.images[row].path,
+        digest=images.check.records[row].digest or "",
+        part=images.split.parts[row],
         label=label,
         suggested=suggested,
         confidence=float(confidences[0]),
@@ -185,13 +184,13 @@ def choose_dropped(
     return np.array(sorted(chosen), np.int64)
 
 
-def _read_left_out(folder: Path, prepared: Prepared) -> NDArray[np.int64]:
+def _read_left_out(folder: Path, images: SplitImages) -> NDArray[np.int64]:
     """The images that a run's list says are left out.
 
     Raises:
         DataError: the list is damaged, or is not of this data.
     """
-    row_of = {image.path: row for row, image in enumerate(prepared.dataset.images)}
+    row_of = {image.path: row for row, image in enumerate(images.dataset.images)}
     left_out = [one.path for one in read_suspects(folder) if one.is_left_out]
     if strange := next((path for path in left_out if path not in row_of), None):
         raise DataError(

@@ -11,6 +11,7 @@ from vidi.files import write_whole
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import seconds_per_image
@@ -23,10 +24,10 @@ from vidi.training.traits import DataTraits
 from vidi.workflows.interaction import progress as words
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE
-from vidi.workflows.run.context import Context
 from vidi.workflows.run.learning.ensemble import has_begun, learn_once_or_more, noting_no_ensemble
-from vidi.workflows.run.learning.learn import training_until
-from vidi.workflows.run.prepare import Prepared, reframe
+from vidi.workflows.run.learning.learn import Learned, training_data
+from vidi.workflows.run.prepare import reframe
+from vidi.workflows.run.session import Session
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
@@ -117,43 +118,40 @@ def _minutes(traits: DataTraits) -> float:
 
 
 def climb(
-    context: Context,
-    prepared: Prepared,
-    head: TrainedNetwork,
-    *,
-    rung: Rung,
-    changes: Mapping[str, object],
-    ensemble: int | None = None,
-) -> tuple[Prepared, TrainedNetwork]:
-    """Try the rung above the head, and return the better of the two with its framed data.
+    session: Session, head: Learned, *, rung: Rung, changes: Mapping[str, object], ensemble: int | None = None
+) -> Learned:
+    """Try the rung above the head, and return the better of the two.
 
     Args:
-        context: of the run; where it is to be finished, nothing is trained that has not begun.
-        prepared: framed as the head wants it.
+        session: of the run; where it is to be finished, nothing is trained that has not begun.
         head: of `learn_by_features`.
         rung: `fine-tune` or `scratch`.
         changes: what the user set of the recipe.
         ensemble: trainings on the rung above, where the user asked for several.
     """
-    traits = prepared.found.traits
-    begin = prepared.begin if rung == "fine-tune" else None
+    events, begin = session.events, head.begin if rung == "fine-tune" else None
+    traits = head.images.found.traits
     recipe = recipe_for(traits, changes=_fitting(changes)) if begin is None else _fine_tuning(begin.recipe)
-    above = reframe(replace(prepared, begin=begin), recipe.image_size, context)
-    reason = _why_not(context, above, recipe, head, trainings=ensemble or 1)
+    images = reframe(head.images, recipe.image_size, watch=session.budget.watch, events=events)
+    data = training_data(images, left_out=head.data.left_out)
+    if begin is not None:
+        data = replace(data, initial=begin.tensors)
+    reason = _why_not(session, data, recipe, head.trained, trainings=ensemble or 1)
     if reason:
-        context.events.say(words.rung_skipped(rung, reason))
-        return prepared, noting_no_ensemble(head, ensemble)
-    if begin is not None and recipe.pretrained != head.recipe.pretrained:
-        context.events.say(words.part_fine_tuned(recipe.pretrained, head.recipe.pretrained))
-    network = learn_once_or_more(context, above, recipe, ensemble)
-    is_better, sentence = _compare(above, network, head, rung=rung)
-    context.events.say(sentence)
+        events.say(words.rung_skipped(rung, reason))
+        return replace(head, trained=noting_no_ensemble(head.trained, ensemble))
+    if begin is not None and recipe.pretrained != head.trained.recipe.pretrained:
+        events.say(words.part_fine_tuned(recipe.pretrained, head.trained.recipe.pretrained))
+    network = learn_once_or_more(session, data, recipe, ensemble)
+    is_better, sentence = _compare(data, network, head.trained, rung=rung)
+    events.say(sentence)
     if is_better:
-        return above, replace(network, weights_license=head.weights_license if rung == "fine-tune" else None)
-    write_whole(context.folder / RECIPE, head.recipe.as_toml())
+        license = head.trained.weights_license if rung == "fine-tune" else None
+        return Learned(images=images, data=data, trained=replace(network, weights_license=license))
+    write_whole(session.folder / RECIPE, head.trained.recipe.as_toml())
     # It is finished, but where the user stopped the rung above, the run is not.
-    head = noting_no_ensemble(head, ensemble)
-    return prepared, replace(head, stopped_by=network.stopped_by if network.stopped_by == "user" else head.stopped_by)
+    kept = noting_no_ensemble(head.trained, ensemble)
+    return replace(head, trained=replace(kept, stopped_by="user" if network.stopped_by == "user" else kept.stopped_by))
 
 
 def _fine_tuning(recipe: Recipe) -> Recipe:
@@ -174,20 +172,20 @@ def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in changes.items() if name in ("seed", "class_weights", "precision")}
 
 
-def _why_not(context: Context, prepared: Prepared, recipe: Recipe, head: TrainedNetwork, *, trainings: int) -> str:
+def _why_not(session: Session, data: TrainingData, recipe: Recipe, head: TrainedNetwork, *, trainings: int) -> str:
     """The reason to leave the rung out, in words; empty where there is none."""
-    if has_begun(context.folder):
+    if has_begun(session.folder):
         return ""
-    if context.finish:
+    if session.finish:
         return words.FINISHING
-    if not len(_compared(prepared, head)[0]):
+    if not len(_compared(data, head)[0]):
         return words.NO_VALIDATION
-    return _no_time(context, prepared, recipe, trainings=trainings)
+    return _no_time(session, data, recipe, trainings=trainings)
 
 
-def _no_time(context: Context, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:
+def _no_time(session: Session, data: TrainingData, recipe: Recipe, *, trainings: int) -> str:
     """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
-    until = training_until(context, prepared)
+    until = session.budget.training_until(fold_work=session.fold_work)
     if until is None:
         return ""
 
@@ -196,7 +194,7 @@ def _no_time(context: Context, prepared: Prepared, recipe: Recipe, *, trainings:
         precision = choose_precision()[0]
         return seconds_per_image(network, recipe.image_size, batch=recipe.batch, precision=precision)
 
-    count = len(prepared.split.rows("train"))
+    count = len(data.train_rows) + len(data.left_out)
     return why_too_short(lambda: until.seconds_left() / trainings, image_count=count, measure=measure)
 
 
@@ -221,23 +219,23 @@ def why_too_short(seconds_left: Callable[[], float], *, image_count: int, measur
     return words.epoch_too_long(seconds, left)
 
 
-def _compared(prepared: Prepared, head: TrainedNetwork) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _compared(data: TrainingData, head: TrainedNetwork) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Validation images that the head was judged on without having seen them, and its answers about them."""
     if head.held_out is None:
-        return np.zeros(0, np.int64), np.zeros((0, len(prepared.dataset.classes)))
-    rows = np.intersect1d(prepared.split.rows("validation"), head.held_out.rows)
+        return np.zeros(0, np.int64), np.zeros((0, data.class_count))
+    rows = np.intersect1d(data.validation_rows, head.held_out.rows)
     order = np.searchsorted(head.held_out.rows, rows)
     return rows, head.held_out.probabilities[order].astype(np.float64)
 
 
-def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork, *, rung: Rung) -> tuple[bool, str]:
+def _compare(data: TrainingData, network: TrainedNetwork, head: TrainedNetwork, *, rung: Rung) -> tuple[bool, str]:
     """Whether the network is better than the head on validation images that neither was trained on, and how much."""
-    rows, given = _compared(prepared, head)
-    truth = prepared.truth.at(rows)
+    rows, given = _compared(data, head)
+    truth = data.truth.at(rows)
     theirs, head_right = _judged(given, truth)
     answers = answer(
         network.network,
-        prepared.pixels,
+        data.images,
         rows,
         normalisation=network.normalisation,
         outputs=truth.outputs,

