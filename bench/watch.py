@@ -34,8 +34,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.video.live import Frame
 from vidi.video.sources import parse_source, watch_source
 from vidi.workflows.requests.in_use import WatchRequest
-from vidi.workflows.watching.notices import EventNotice
-from vidi.workflows.watching.session import WatchSession
+from vidi.workflows.watching.session import EventNotice, WatchSession
 
 LEAST = 0.95  # of recall and of precision
 SEED = 20261123

@@ -31,7 +31,7 @@ from vidi.workflows.benchmark import Benchmark
 from vidi.workflows.check import Checked
 from vidi.workflows.comparing.stored import Compared
 from vidi.workflows.evaluate import Evaluated
-from vidi.workflows.locating.search import LocatedImage
+from vidi.workflows.locating import LocatedImage
 from vidi.workflows.requests.data import CheckRequest, DataRequest, SplitRequest
 from vidi.workflows.requests.in_use import MonitorRequest
 from vidi.workflows.requests.model_file import (

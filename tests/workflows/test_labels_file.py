@@ -7,7 +7,7 @@ from tests.labelling.said import reviewed
 
 from vidi.errors import DataError
 from vidi.labelling import Opinion
-from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels, write_labels
+from vidi.workflows.reviewing.items import LabelsFile, read_labels, write_labels
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
 

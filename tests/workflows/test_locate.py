@@ -27,9 +27,8 @@ from vidi.images.decode import decode_image
 from vidi.images.encode import encode_png
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.stopping import until_stopped
-from vidi.workflows.locate import LocateOutputs, search_images
-from vidi.workflows.locating.kept import keep_located
-from vidi.workflows.locating.search import finder, locate_inputs
+from vidi.workflows.locate import LocateOutputs, keep_located, search_images
+from vidi.workflows.locating import finder, locate_inputs
 from vidi.workflows.requests.model_file import LocateRequest
 
 TRUTH = np.array([[60, 30, 100, 70]])  # of `with_square()`

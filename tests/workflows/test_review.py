@@ -25,8 +25,7 @@ from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import PromoteRequest, ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.review import export_labels, open_review
-from vidi.workflows.reviewing.desk import CLAIM_SECONDS, ReviewDesk
+from vidi.workflows.review import CLAIM_SECONDS, ReviewDesk, export_labels, open_review
 from vidi.workflows.reviewing.from_log import LogSource
 
 MODEL = LoggedModel(model_id="m1", name="kinds", version="1", classes=KINDS)

@@ -32,8 +32,7 @@ from vidi.workflows import watch as watching
 from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
-from vidi.workflows.watching.folder import EventFolder, too_many
-from vidi.workflows.watching.outputs import printing, steady
+from vidi.workflows.watching.outputs import EventFolder, printing, steady, too_many
 from vidi.workflows.watching.session import WatchSession, scores_of
 
 TWICE = [(False, 10), (True, 20), (False, 15), (True, 12), (False, 10)]  # light from 1.0 s and from 4.5 s on
@@ -263,7 +262,7 @@ def test_a_full_disk_ends_no_watch(folder: Path, tmp_path: Path, monkeypatch):
     def full(path: Path, _: object) -> None:
         raise ResourceError(f"{path} cannot be written: no space left", "Free some.")
 
-    monkeypatch.setattr("vidi.workflows.watching.folder.write_whole", full)
+    monkeypatch.setattr("vidi.workflows.watching.outputs.write_whole", full)
     done = watched(folder, "-o", tmp_path / "events")
 
     assert len(done.stdout.splitlines()) == 4

@@ -134,7 +134,7 @@ def locate(
     from vidi.workflows.interaction.inputs import named_first
     from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.locate import LocateOutputs, search_images
-    from vidi.workflows.locating.search import hint_of_nothing
+    from vidi.workflows.locating import hint_of_nothing
 
     events = on_terminal()
     predictor = Predictor.load(named_first(model, inputs.inputs, verb="locate"))

@@ -11,7 +11,7 @@ from vidi.options import Option
 from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.watching.picture import LivePicture
+    from vidi.workflows.watching.session import LivePicture
 
 
 def watch(

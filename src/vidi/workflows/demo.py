@@ -24,8 +24,8 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import headline
 from vidi.workflows.interaction.events import Event, Events, Message
 from vidi.workflows.interaction.run_folder import CHECK
-from vidi.workflows.locating.kept import PAGE, keep_located, looked_for, write_found
-from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
+from vidi.workflows.locate import PAGE, keep_located, looked_for, write_found
+from vidi.workflows.locating import LocatedImage, finder, locate_inputs
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import LocateRequest
 from vidi.workflows.requests.shared import wants_pictures

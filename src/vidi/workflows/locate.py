@@ -1,18 +1,40 @@
 """`vidi locate`: boxes in images, and the drawings, page and COCO file that it writes."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TextIO
 
-from vidi.data.inputs import find_paths
+from vidi.data.inputs import FoundInputs, find_paths
+from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
+from vidi.images.encode import encode_jpeg
+from vidi.model_file.read import ModelFile
+from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
+from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
+from vidi.report.pages.render import require_templates
+from vidi.report.pictures.overlays import draw_boxes, make_picture
+from vidi.report.pictures.thumbnails import MOST_BYTES
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.run_folder import check_folder_apart, page_names, require_own
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
-from vidi.workflows.locating.kept import keep_located, looked_for, plan_folder, write_found
-from vidi.workflows.locating.output import write_json, write_lines
-from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
+from vidi.workflows.locating import (
+    LocatedImage,
+    choose_classes,
+    choose_way,
+    coco_document,
+    finder,
+    locate_inputs,
+    write_json,
+    write_lines,
+)
 from vidi.workflows.requests.model_file import LocatedFiles, LocateRequest
+
+PAGE = "boxes.html"
+MARK = b"drawn by vidi locate"  # in every JPEG that is written here
+QUALITY = 92
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +94,121 @@ def search_images(
                 looked = looked_for(predictor, request, not_reached=missed)
                 write_found(kept, looked, predictor.model, output=wanted.output, coco=wanted.coco, events=events)
     return account
+
+
+def plan_folder(folder: Path, found: Sequence[FoundInputs], inputs: Sequence[str]) -> dict[str, Path]:
+    """Where each image's drawing will lie, by path; nothing but what vidi drew before is ever replaced.
+
+    Args:
+        folder: the output folder.
+        found: the images.
+        inputs: what the user named; the output must not be read as input next time.
+
+    Raises:
+        UsageError: the folder lies in one that is read from, or holds a file of that name that vidi did not write.
+        MissingPackageError: the page cannot be written after all the work.
+    """
+    check_folder_apart(folder, inputs, flag="--output")
+    require_templates()
+    paths = [path for group in found for path in group.paths]
+    places = dict(zip(paths, [folder / name for name in page_names(paths, suffix=".jpg")], strict=True))
+    require_own(folder / PAGE)
+    for place in places.values():
+        require_own(place, mark=MARK)
+    return places
+
+
+def write_annotated(one: LocatedImage, path: Path) -> None:
+    """Write an image with its boxes as a JPEG; nothing if it could not be used.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    if one.image is None:
+        return
+    texts = [f"{box.label} {percent(box.score)}" for box in one.boxes]
+    drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
+    write_whole(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
+
+
+def keep_located(
+    found: Iterable[LocatedImage], kept: list[LocatedImage], *, places: Mapping[str, Path], with_images: bool
+) -> Iterator[LocatedImage]:
+    """The images as they pass, each drawn at once and kept for the page, with a picture as long as there is room.
+
+    Args:
+        found: of `locate_inputs`, with pixels.
+        kept: is filled.
+        places: of `plan_folder`; empty where nothing is to be drawn.
+        with_images: False writes no picture.
+
+    Raises:
+        ResourceError: a drawing cannot be written.
+    """
+    spent = 0
+    for one in found:
+        if places and with_images and one.image is not None:
+            write_annotated(one, places[one.path])
+            if spent < MOST_BYTES:
+                picture = make_picture(one.image)
+                spent += len(picture.uri)
+                one = replace(one, picture=picture)  # noqa: PLW2901  # the same image, with what the page shows of it
+        kept.append(one.without_pixels())
+        del one  # its pixels would last until the next image has been searched
+        yield kept[-1]
+
+
+def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
+    """Describe the search for the page."""
+    classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
+    return Looked(classes=classes, by=choose_way(predictor, request), least=request.least, not_reached=not_reached)
+
+
+def write_found(
+    kept: Sequence[LocatedImage],
+    looked: Looked,
+    model: ModelFile,
+    *,
+    output: Path | None,
+    coco: Path | None,
+    events: Events = SILENCE,
+) -> None:
+    """Write the page of all images and the COCO file, and report their paths.
+
+    Args:
+        kept: of `keep_located`.
+        looked: how they were searched.
+        model: the file that answered.
+        output: the folder of the page; None: no page.
+        coco: the COCO file; None: none.
+        events: receives progress and messages.
+
+    Raises:
+        ResourceError: one of them cannot be written.
+    """
+    if coco is not None:
+        write_whole(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
+        events.say(written(escape_path(coco)))
+    if output is not None:
+        images = [
+            BoxedImage(
+                path=one.path,
+                size=one.size,
+                boxes=one.boxes,
+                picture=one.picture,
+                refused="" if one.error is None else f"{one.error.code}. {one.error.sentence}",
+            )
+            for one in kept
+        ]
+        write_boxes_page(output / PAGE, images, looked, model)
+        events.say(page_at(escape_path(output / PAGE)))
+
+
+def written(path: str) -> str:
+    """Which file was written; escaped."""
+    return f"written: {path}"
+
+
+def page_at(path: str) -> str:
+    """Where the page is; escaped."""
+    return f"page: {path}"

@@ -14,13 +14,10 @@ from vidi.report.pages.watch import ending_lines
 from vidi.video.sources import VideoSource, parse_source, watch_source
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.stopping import event_on_signal
-from vidi.workflows.locating.search import choose_classes
+from vidi.workflows.locating import choose_classes
 from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
-from vidi.workflows.watching.folder import PAGE
-from vidi.workflows.watching.notices import EventNotice, Notice
-from vidi.workflows.watching.outputs import Notify, open_outputs
-from vidi.workflows.watching.picture import LivePicture
-from vidi.workflows.watching.session import BestFrameBoxes, WatchSession, WatchSummary
+from vidi.workflows.watching.outputs import PAGE, Notify, open_outputs
+from vidi.workflows.watching.session import BestFrameBoxes, EventNotice, LivePicture, Notice, WatchSession, WatchSummary
 
 RATE = 5.0  # frames a second that are looked at, at most
 MOST_WAITING = 50  # events

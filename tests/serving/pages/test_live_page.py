@@ -21,8 +21,7 @@ from vidi.serving.pages.live import live_page
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows.requests.in_use import WatchRequest
-from vidi.workflows.watching.picture import LivePicture
-from vidi.workflows.watching.session import WatchSession
+from vidi.workflows.watching.session import LivePicture, WatchSession
 
 SOURCE = VideoSource(kind="camera", address="0", name="camera 0")
 

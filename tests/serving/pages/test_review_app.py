@@ -23,7 +23,7 @@ from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.reviewing.desk import ReviewProgress, ReviewView
+from vidi.workflows.review import ReviewProgress, ReviewView
 from vidi.workflows.reviewing.items import ReviewItem
 
 FIRST, SECOND = "1" * 32, "2" * 32  # windows

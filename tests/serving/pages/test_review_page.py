@@ -18,7 +18,7 @@ from tests.serving.pages.desks import SIZE, drawn_model, photos, review_page
 from vidi.files import digest_of
 from vidi.labelling import Opinion
 from vidi.workflows.requests.in_use import ReviewRequest
-from vidi.workflows.reviewing.labels_file import write_labels
+from vidi.workflows.reviewing.items import write_labels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -15,7 +15,7 @@ from vidi.serving.bodies import json_response
 from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.workflows.watching.picture import LivePicture
+from vidi.workflows.watching.session import LivePicture
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0

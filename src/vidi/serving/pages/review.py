@@ -27,8 +27,7 @@ from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.requests.in_use import ReviewRequest
-from vidi.workflows.review import commands_after, open_review
-from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
+from vidi.workflows.review import ReviewDesk, ReviewView, commands_after, open_review
 from vidi.workflows.reviewing.items import Occasion, ReviewItem
 
 Say = Callable[[str], None]

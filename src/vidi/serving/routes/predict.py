@@ -29,8 +29,7 @@ from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import ANSWERED, REFUSED
 from vidi.serving.problems import Problem, UnusableImages
 from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
-from vidi.workflows.locating.output import as_json
-from vidi.workflows.locating.search import Find, finder, search_image
+from vidi.workflows.locating import Find, as_json, finder, search_image
 from vidi.workflows.requests.model_file import LocateRequest
 
 _BARE: Final = re.compile(r'(?!null)[^\s"]+')  # what is no text

@@ -23,7 +23,7 @@ from vidi.workflows.evaluating.written import open_folder, write_request
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, require_free
-from vidi.workflows.locating.search import By, finder
+from vidi.workflows.locating import By, finder
 from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest, LocateRequest
 from vidi.workflows.requests.shared import USUAL_ENGINE
 

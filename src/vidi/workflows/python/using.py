@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vidi.prediction.predictor import Predictor
     from vidi.report.explanation import Explanation
-    from vidi.workflows.locating.search import LocatedImage
+    from vidi.workflows.locating import LocatedImage
 
 
 def load(model: "str | os.PathLike[str]", *, engine: str = "onnxruntime") -> "Predictor":
@@ -74,7 +74,7 @@ def locate(
     given = dict(locals())
     from vidi.images.given import list_images
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.locating.search import finder, locate_given
+    from vidi.workflows.locating import finder, locate_given
 
     listed = list_images(images)
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))

@@ -21,9 +21,8 @@ from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, rea
 from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.reviewing.export import ExportedLabels
 from vidi.workflows.reviewing.from_log import confirmed_labels
-from vidi.workflows.reviewing.items import write_settled
+from vidi.workflows.reviewing.items import ExportedLabels, write_settled
 
 LABELS = "feedback"  # folders in the run folder: feedback-1, feedback-2 …
 

@@ -1,22 +1,174 @@
-"""What a reviewer is shown of an image, where images and opinions lie, and what a review has settled."""
+"""What a reviewer is shown of an image, what a review has settled, and its files: labels, and a data set."""
 
 import contextlib
+import csv
+import io
+import json
+import os
+import secrets
+import shutil
+import threading
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal, Protocol
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast, get_args
 
-from vidi.errors import ImageError
+from vidi.data.readers.class_folders import UNKNOWN
+from vidi.errors import DataError, ImageError, UsageError
+from vidi.files import (
+    TEMPORARY_PREFIX,
+    escape_in_list,
+    escape_path,
+    folder_name,
+    read_csv_text,
+    try_lock,
+    unescape_path,
+    write_csv_whole,
+    write_whole,
+    writing_error,
+)
 from vidi.images.decode import read_header
 from vidi.images.formats.registry import FORMATS
-from vidi.labelling import Answer, ModelView, Opinion, Settled
+from vidi.labelling import Answer, Kind, ModelView, Opinion, Settled
 from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
-from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
+from vidi.report.words.text import count_of
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+TABLE, IMAGES = "labels.jsonl", "images"  # of a data set whose images may show several classes
+UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
 Occasion = Literal["conflicting-labels", "suspect-label", "no-label", "uncertain"]  # why an image is to be reviewed
 SHORT = 16  # digits of a digest that name an image
+COLUMNS = ("path", "digest", "kind", "labels", "reviewer", "at", "key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledFile:
+    """One image with its label."""
+
+    name: str  # of its file
+    answer: Answer
+    data: bytes | None  # its bytes; None where they are gone
+    is_confirmed: bool = True  # by people; else the label is the one that the data gives
+    part: str = ""  # a folder above that of its class: `train` or `test`; none where empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedLabels:
+    """What was written."""
+
+    folder: Path
+    image_count: int
+    confirmed_count: int  # of these, with a label that people confirmed; the others keep theirs
+    classes: Mapping[str, int]  # images of each class; those of none under `_unknown`
+    left_out: Mapping[str, int]  # why images are not in it, and how many
+
+    def summary(self) -> Iterator[str]:
+        """Give the result line by line, for a terminal."""
+        unchanged = self.image_count - self.confirmed_count
+        kept = f", {unchanged:,} unchanged" if unchanged else ""
+        images = count_of(self.image_count, "image")
+        yield f"{escape_path(self.folder)}: {images}, {self.confirmed_count:,} confirmed by people{kept}"
+        for name, count in self.classes.items():
+            yield f"  {escape_path(name)}: {count:,}"
+        for reason, count in self.left_out.items():
+            yield f"left out: {count:,} ({reason.replace('-', ' ')})"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the document that `vidi review --export --json` prints."""
+        return {
+            "folder": escape_path(self.folder),
+            "images": self.image_count,
+            "confirmed": self.confirmed_count,
+            "unchanged": self.image_count - self.confirmed_count,
+            "classes": dict(self.classes),
+            "left_out": dict(self.left_out),
+        }
+
+
+def write_labelled(
+    folder: Path, files: Iterable[LabelledFile], *, left_out: Mapping[str, int], multi_label: bool = False
+) -> ExportedLabels:
+    """Write a data set that `vidi check` and `vidi train` read; it appears whole or not at all.
+
+    Args:
+        folder: a new one.
+        files: images of one class each, in class folders, or of none: those go to `_unknown`.
+        left_out: images without a label, by reason; read when all files were given.
+        multi_label: an image may show several classes, or none: they stand in `labels.jsonl` beside the images.
+
+    Raises:
+        UsageError: the folder exists, or an image has several classes, which no class folder can say.
+        ResourceError: it cannot be written.
+    """
+    if os.path.lexists(folder):
+        raise UsageError(f"{escape_path(folder)} exists", "Name a new folder; nothing is ever written into an old one.")
+    temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    classes, gone, confirmed, lines = Counter[str](), 0, 0, list[str]()
+    try:
+        temporary.mkdir(parents=True)
+        for file in files:
+            if file.data is None:
+                gone += 1
+                continue
+            confirmed += file.is_confirmed
+            if multi_label:
+                lines.append(_write_listed(temporary, file, file.data))
+                classes.update(file.answer[1] or (UNKNOWN,))
+                continue
+            name = _class_of(file)
+            place = temporary / file.part / (name if name == UNKNOWN else folder_name(name))
+            _write_beside(place, file.name, file.data)
+            classes[name] += 1
+        if lines:
+            write_whole(temporary / TABLE, "".join(lines))
+        os.rename(temporary, folder)
+    except OSError as error:
+        raise writing_error(error, folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return ExportedLabels(
+        folder=folder,
+        image_count=len(lines) or classes.total(),
+        confirmed_count=confirmed,
+        classes=dict(sorted(classes.items())),
+        left_out={**left_out, **({UNREADABLE: gone} if gone else {})},
+    )
+
+
+def _class_of(file: LabelledFile) -> str:
+    kind, labels = file.answer
+    if kind == "none":
+        return UNKNOWN
+    if len(labels) != 1:
+        raise UsageError(
+            f"{file.name} shows {', '.join(labels)}, and a class folder says one class",
+            "Review with a model whose images show one class each, or one that was trained with --multi-label.",
+        )
+    return labels[0]
+
+
+def _write_listed(folder: Path, file: LabelledFile, data: bytes) -> str:
+    """Write an image, and give its line of the table; a list without names says that it shows none of the classes."""
+    written = _write_beside(folder / IMAGES, file.name, data)
+    row = {"path": f"{IMAGES}/{written.name}", "label": list(file.answer[1])}
+    return json.dumps({**row, "split": file.part} if file.part else row) + "\n"
+
+
+def _write_beside(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file under a name that nothing has yet, and give its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain, number = PurePosixPath(folder_name(name)), 1
+    target = folder / plain.name
+    while target.exists():
+        number += 1
+        target = folder / f"{plain.stem}-{number}{plain.suffix}"
+    target.write_bytes(data)
+    return target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,3 +264,127 @@ def _file(digest: str, answer: Answer, data: bytes | None) -> LabelledFile:
         with contextlib.suppress(ImageError):
             ending = FORMATS[read_header(data).format].extensions[0]
     return LabelledFile(name=digest[:SHORT] + ending, answer=answer, data=data)
+
+
+class LabelsFile:
+    """Opinions in a CSV file, which is written whole after each; one process at a time holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._held: BaseFileLock | None = None
+        self._rows: dict[str, tuple[str, Opinion]] = {}  # key → path of the image, opinion
+
+    def __enter__(self) -> Self:
+        """Hold the file and read it.
+
+        Raises:
+            UsageError: another process holds it.
+            DataError: it is damaged.
+            ResourceError: the folder cannot be written.
+        """
+        self._held = try_lock(self._lock_path())
+        if self._held is None:
+            raise UsageError(
+                f"{escape_path(self.path)} is in use by another review",
+                "End that review, or share one prediction log: `vidi review --log URL`.",
+            )
+        try:
+            self._rows = {one.key: (path, one) for path, one in read_labels(self.path)}
+        except BaseException:
+            self._held.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._held is not None:
+            self._lock_path().unlink(missing_ok=True)
+            self._held.release()
+
+    def opinions(self) -> list[Opinion]:
+        """All opinions, in the order of their coming."""
+        with self._lock:
+            return [one for _, one in self._rows.values()]
+
+    def add(self, path: str, opinion: Opinion) -> None:
+        """Keep an opinion about the image at a path; one whose key is there already is no other one.
+
+        Raises:
+            ResourceError: the file cannot be written; what it held is whole.
+        """
+        with self._lock:
+            if opinion.key not in self._rows:
+                self._write({**self._rows, opinion.key: (path, opinion)})
+
+    def undo(self, key: str) -> None:
+        """Forget an opinion; raises as `add`."""
+        with self._lock:
+            if key in self._rows:
+                self._write({known: row for known, row in self._rows.items() if known != key})
+
+    def _write(self, rows: Mapping[str, tuple[str, Opinion]]) -> None:
+        write_labels(self.path, rows.values())
+        self._rows = dict(rows)
+
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.lock")
+
+
+def write_labels(path: Path, rows: Iterable[tuple[str, Opinion]]) -> None:
+    """Write the table of paths and opinions, whole."""
+    table = (
+        [
+            escape_path(name),
+            one.digest,
+            one.kind,
+            "|".join(map(escape_in_list, one.labels)),
+            escape_path(one.source),
+            f"{one.at:.3f}",
+            one.key,
+        ]
+        for name, one in rows
+    )
+    write_csv_whole(path, [COLUMNS, *table])
+
+
+def read_labels(path: Path) -> list[tuple[str, Opinion]]:
+    """The paths and opinions that `write_labels` wrote; empty without a file.
+
+    Raises:
+        DataError: the file is not such a table.
+    """
+    try:
+        text = read_csv_text(path)
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+    try:
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        if tuple(table.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"its columns are {', '.join(table.fieldnames or ['none'])[:200]}")
+        return [_row(line) for line in table]
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _row(line: Mapping[str, str]) -> tuple[str, Opinion]:
+    if line["kind"] not in get_args(Kind):
+        raise ValueError(f"the kind {line['kind']!r}")
+    return unescape_path(line["path"]), Opinion(
+        key=line["key"],
+        digest=line["digest"],
+        at=float(line["at"]),
+        source=unescape_path(line["reviewer"]),
+        via="review",
+        kind=cast(Kind, line["kind"]),
+        labels=tuple(unescape_path(name) for name in line["labels"].split("|") if name),
+    )
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    return DataError(
+        f"{escape_path(path)} is not a table of labels: {what}", "Move it away, or name another: `--labels FILE`."
+    )

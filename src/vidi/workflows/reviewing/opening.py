@@ -21,8 +21,7 @@ from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
-from vidi.workflows.reviewing.items import ReviewItem
-from vidi.workflows.reviewing.labels_file import LabelsFile
+from vidi.workflows.reviewing.items import LabelsFile, ReviewItem
 
 RUN_LABELS = "review.csv"  # in the folder of a run
 ENDING = ".labels.csv"  # beside a folder of images

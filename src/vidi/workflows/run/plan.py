@@ -16,7 +16,7 @@ from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
-from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.locating import class_of_nothing
 from vidi.workflows.requests.train import TrainRequest, refuse_for_labels
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.learning.affordable import affordable

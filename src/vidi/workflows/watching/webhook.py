@@ -20,7 +20,7 @@ from vidi.background import Background
 from vidi.errors import ResourceError, UsageError
 from vidi.files import escape_path, secret_in
 from vidi.log.records import new_key
-from vidi.workflows.watching.notices import Notice
+from vidi.workflows.watching.session import Notice
 
 SECRET: Final = "VIDI_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 ENCODED: Final = "whsec_"  # begins a secret that is written in base64

@@ -26,7 +26,7 @@ from vidi.training.heads.transfer import Head
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import background_result, background_round
-from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.locating import class_of_nothing
 
 MOST_ROUNDS = 6
 KEPT_ASIDE = 5  # one photograph in this many is held out, to decide when to stop …

@@ -1,1 +1,0 @@
-"""The steps of a search for boxes, and their output."""
