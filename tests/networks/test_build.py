@@ -3,9 +3,9 @@ import torch
 
 from vidi.errors import UnknownNameError, UsageError
 from vidi.networks.build import build_network, design_network
+from vidi.networks.catalog import NETWORKS
 from vidi.networks.lite import BLOCK_SCALE
 from vidi.networks.options import NetworkOptions
-from vidi.networks.registry import NETWORKS
 
 ANY_SIZE = ("compact", "textbook", "dense")
 HALVED = ("vgg16", "resnet50")  # five times

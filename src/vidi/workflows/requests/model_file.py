@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from vidi.errors import UsageError
+from vidi.networks.catalog import NETWORKS
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
 from vidi.workflows.requests.in_use import LogRequest
 from vidi.workflows.requests.shared import (
-    NETWORKS,
     USUAL_ENGINE,
     AllowOutside,
     Engine,

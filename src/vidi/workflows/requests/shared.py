@@ -115,8 +115,6 @@ def parse_time(text: str) -> float:
         raise UsageError(f"{text[:60]!r} is no day", "Write 2026-03-01, or 2026-03-01T18:30.") from error
 
 
-# What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
-NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0+lite2", "lite0-grid", "vgg16", "resnet50")
 Workers = Annotated[int | None, Option("Number of decoding workers (default: one per core).", metavar="N", least=1)]
 Engine = Annotated[
     str,

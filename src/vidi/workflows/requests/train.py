@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 
 from vidi.errors import UsageError
 from vidi.evaluation.guarantees.promise import Promise
+from vidi.networks.catalog import NETWORKS, PRETRAINED
 from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.shared import (
-    NETWORKS,
     NO_IMAGES,
     Guarantees,
     Overwrite,
@@ -21,8 +21,8 @@ from vidi.workflows.requests.shared import (
     parse_settings,
 )
 
+WEIGHTS = ("auto", "none", *PRETRAINED)
 # What the registries hold, said here too because they import torch; a test compares them.
-PRETRAINED = ("auto", "none", "lite0", "lite2", "lite0+lite2", "vgg16", "resnet50")
 OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 LOSSES = ("cross-entropy", "mean-squared-error")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -167,9 +167,9 @@ class TrainRequest:
     pretrained: Annotated[
         str | None,
         Option(
-            f"Pretrained weights: {', '.join(PRETRAINED)}, timm/NAME or a file.",
+            f"Pretrained weights: {', '.join(('auto', 'none', *PRETRAINED))}, timm/NAME or a file.",
             metavar="NAME",
-            choices=PRETRAINED,
+            choices=WEIGHTS,
             is_path=True,
         ),
     ] = None

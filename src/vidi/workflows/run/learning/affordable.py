@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from vidi.networks.catalog import PAIRS
 from vidi.networks.lite import STRIDE
-from vidi.networks.pretrained.packaged import PAIRS
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import with_weights
 from vidi.training.heads.features import choose_feature_engine, feature_rate

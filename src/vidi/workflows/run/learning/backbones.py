@@ -12,9 +12,10 @@ from vidi.files import digest_of
 from vidi.groups import deal_learnable_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import DecodeJob, read_images
+from vidi.networks.catalog import OF_WINDOWS, PACKAGES, PAIRS
 from vidi.networks.layers import Classifier
 from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
-from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, is_installed
+from vidi.networks.pretrained.packaged import is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.training.defaults import as_asked, backbone_sizes, recipe_for, window_sizes

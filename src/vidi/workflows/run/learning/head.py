@@ -13,8 +13,8 @@ from torch import Tensor
 from vidi.files import write_whole
 from vidi.groups import FOLDS, deal_learnable_folds
 from vidi.networks.build import design_network
+from vidi.networks.catalog import PACKAGES, PAIRS
 from vidi.networks.lite import BLOCK_FEATURES, FEATURES
-from vidi.networks.pretrained.packaged import PACKAGES, PAIRS
 from vidi.networks.pretrained.weights import set_head
 from vidi.training.data import TrainingData
 from vidi.training.heads.features import Embedder

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from vidi.files import write_whole
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
-from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.networks.catalog import PACKAGES
+from vidi.networks.pretrained.packaged import is_installed
 from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_precision

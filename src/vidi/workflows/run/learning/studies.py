@@ -12,7 +12,8 @@ from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFig
 from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
-from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.networks.catalog import PACKAGES
+from vidi.networks.pretrained.packaged import is_installed
 from vidi.report.words.sentences import more_images
 from vidi.training.heads.features import Embedder
 from vidi.training.heads.linear import ChosenHead
