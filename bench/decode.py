@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.photographs import SIZE, photograph
 from bench.processor import describe
 from vidi.images.framing import Framing
-from vidi.images.reading import DecodeJob, OneFile, ReadImage, read_one
+from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.images.workers.crew import DecodeCrew
 from vidi.machine import core_count, tune_allocator
 
@@ -64,7 +64,7 @@ def main() -> None:
 def measure(crew: DecodeCrew, files: list[bytes], count: int, rounds: int, threads: int) -> dict[str, float]:
     """Wall and processor time of an image, in milliseconds, in threads and in the crew."""
     ways: dict[str, Decode] = {
-        "in_threads": lambda data: read_one("", DecodeJob(store=OneFile(data), framing=FRAMING)),
+        "in_threads": lambda data: read_one(data, DecodeJob(framing=FRAMING)),
         "isolated": lambda data: crew.decode(data, framing=FRAMING),
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}

@@ -125,9 +125,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     from vidi.training.traits import DataTraits
 
     paths = sorted(str(path) for path in Path(folder, "train").rglob("*.jpg"))
-    read = read_images(
-        DecodeJob(store=GivenFilesStore(), framing=Framing(size=SIZE, mode="stretch")), paths, isolated=False
-    )
+    read = read_images(GivenFilesStore(), paths, DecodeJob(framing=Framing(size=SIZE, mode="stretch")), isolated=False)
     images = np.stack([one.image for one in read if one.image is not None])
     labels = np.array([CLASSES.index(Path(path).parent.name) for path in paths], np.int64)
     traits = DataTraits(image_count=len(images), class_count=len(CLASSES), usual_size=SIZE, is_grey=False)

@@ -80,7 +80,7 @@ def measure(request: DataRequest, *, images: int) -> dict[str, Any]:
     some = test[:: max(1, len(test) // images)][:images]
     lost, outcomes = with_lost_weights(predictor), []
     for number, read in enumerate(
-        read_images(DecodeJob(store=read_source(request).store, framing=predictor.metadata.framing), some)
+        read_images(read_source(request).store, some, DecodeJob(framing=predictor.metadata.framing))
     ):
         if read.image is not None and read.size is not None:
             place_of = place_in_frame(read.size, predictor.metadata.framing)

@@ -68,15 +68,14 @@ def measure(*, image_count: int, usual_count: int, rounds: int, starts: int, fol
 def measure_rates(predictor: Predictor, paths: Sequence[str], rounds: int) -> dict[str, object]:
     """Images a second of decoding alone, the session alone, and both as `predict` runs them, in turn."""
     framing, store = predictor.metadata.framing, GivenFilesStore()
-    some = [read.image for read in read_images(DecodeJob(store=store, framing=framing), paths[:64], isolated=False)]
+    some = [read.image for read in read_images(store, paths[:64], DecodeJob(framing=framing), isolated=False)]
     framed = np.stack([image for image in some if image is not None])
     size = batch_size(framing)
     batches = [framed[start % 64 : start % 64 + size] for start in range(0, len(paths), size)]
 
     def decode() -> None:
         assert all(
-            read.image is not None
-            for read in read_images(DecodeJob(store=store, framing=framing), paths, isolated=False)
+            read.image is not None for read in read_images(store, paths, DecodeJob(framing=framing), isolated=False)
         )
 
     def classify() -> None:
@@ -133,7 +132,7 @@ def measure_levels(paths: Sequence[str], folder: Path) -> dict[str, object]:
     large = write_photographs(folder / "large", 3, size=(3000, 4000), seed=9)
     means, most = [], 0
     framing = Framing(size=SIZE, mode="stretch")
-    for read in read_images(DecodeJob(store=GivenFilesStore(), framing=framing), [*paths, *large], isolated=False):
+    for read in read_images(GivenFilesStore(), [*paths, *large], DecodeJob(framing=framing), isolated=False):
         assert read.image is not None
         plain = Image.open(read.path).convert("RGB").resize(SIZE[::-1], Image.Resampling.BILINEAR)
         difference = np.abs(np.asarray(plain, np.int16) - read.image)

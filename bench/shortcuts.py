@@ -110,7 +110,7 @@ def read_some(source: str, *, class_count: int | None = None, each: int) -> tupl
         most = min(each, len(own), MOST // (class_count or len(dataset.classes)))
         rows += random.choice(own, most, replace=False).tolist()
     chosen = [dataset.images[row] for row in sorted(rows)]
-    read = read_images(DecodeJob(store=dataset.store), [image.path for image in chosen], isolated=False)
+    read = read_images(dataset.store, [image.path for image in chosen], DecodeJob(), isolated=False)
     pairs = [(image, one) for image, one in zip(chosen, read, strict=True) if one.image is not None]
     records = tuple(ImageRecord(one.path, one.digest, one.byte_count, one.size or (0, 0)) for _, one in pairs)
     some = Dataset(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.images.framing import Framing, frame_image
-from vidi.images.reading import DecodeJob, OneFile, read_one
+from vidi.images.reading import DecodeJob, read_one
 from vidi.metrics.components import principal_axes
 from vidi.networks.pretrained.packaged import packaged_weights
 from vidi.networks.pretrained.weights import with_weights
@@ -115,8 +115,8 @@ def _clothing(path: Path) -> ImageSet:
         labels = np.array([classes.index(name.split("/")[1]) for name in mine], np.int64)
 
         def batch(start: int, end: int, mine: list[str] = mine) -> NDArray[np.uint8]:
-            jobs = {name: DecodeJob(store=OneFile(contents[name]), framing=framing) for name in mine[start:end]}
-            return np.stack([read_one(name, job).pixels() for name, job in jobs.items()])
+            job = DecodeJob(framing=framing)
+            return np.stack([read_one(contents[name], job).pixels() for name in mine[start:end]])
 
         groups[part] = (batch, labels)
     return _as_set("clothing", groups)

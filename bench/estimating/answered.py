@@ -108,9 +108,7 @@ class Answering:
         held: list[Image] = []
         truth: list[int] = []
         names: list[str] = []
-        for read, label in zip(
-            read_images(DecodeJob(store=store), paths, isolated=False), labels.tolist(), strict=True
-        ):
+        for read, label in zip(read_images(store, paths, DecodeJob(), isolated=False), labels.tolist(), strict=True):
             if read.image is not None:
                 held.append(reduce_to_frame(read.image, framing))
                 truth.append(label)

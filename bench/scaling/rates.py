@@ -47,14 +47,14 @@ def main() -> None:
 def reading_rates(paths: Sequence[str]) -> dict[str, float]:
     """Decoding whole; as `vidi check` does, with digest and fingerprint; as a network of 224 pixels does."""
     store = GivenFilesStore()
-    looked = DecodeJob(store=store, measure=measure_file)
-    framed = DecodeJob(store=store, framing=Framing(size=SIZE, mode="stretch"), least_side=0)
+    looked = DecodeJob(measure=measure_file)
+    framed = DecodeJob(framing=Framing(size=SIZE, mode="stretch"), least_side=0)
     found = {
         "decode_per_second": rate(lambda: [decode_image(Path(path).read_bytes()) for path in paths], len(paths)),
-        "check_per_second": rate(lambda: [read_one(path, looked) for path in paths], len(paths)),
-        "frame_per_second": rate(lambda: [read_one(path, framed) for path in paths], len(paths)),
+        "check_per_second": rate(lambda: [read_one(store.read(path), looked) for path in paths], len(paths)),
+        "frame_per_second": rate(lambda: [read_one(store.read(path), framed) for path in paths], len(paths)),
     }
-    packed = pack_readings(read_one(path, looked) for path in paths)
+    packed = pack_readings(read_one(store.read(path), looked) for path in paths)
     return {**found, "table_bytes": MEASURED_BYTES, "check_result_bytes": len(packed) / len(paths)}
 
 

@@ -27,7 +27,7 @@ ROUNDS = 5
 def measure_parts(model: Path, photographs: Path) -> dict[str, float]:
     """Processor milliseconds an image, medians of rounds in turns."""
     from vidi.images.limits import DecodeOptions
-    from vidi.images.reading import DecodeJob, OneFile, read_one
+    from vidi.images.reading import DecodeJob, read_one
     from vidi.prediction.predictor import Predictor
 
     predictor = Predictor.load(model)
@@ -35,9 +35,7 @@ def measure_parts(model: Path, photographs: Path) -> dict[str, float]:
     framing = predictor.metadata.framing
 
     def decode() -> list[object]:
-        return [
-            read_one("", DecodeJob(store=OneFile(f), framing=framing, options=DecodeOptions())).image for f in files
-        ]
+        return [read_one(f, DecodeJob(framing=framing, options=DecodeOptions())).image for f in files]
 
     images = np.stack(decode())  # type: ignore[arg-type]
 

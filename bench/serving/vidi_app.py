@@ -12,7 +12,7 @@ import uvicorn
 
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import DecodeJob, OneFile, ReadImage, read_one
+from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.machine import core_count
 from vidi.serving.application import application, service_of
 from vidi.serving.engine.engine import AnswerEngine
@@ -32,8 +32,8 @@ class DecodingHere:
 
     def decode(self, data: bytes, *, framing: Framing | None = None, whole_for: Framing | None = None) -> ReadImage:
         """As the crew does it."""
-        job = DecodeJob(store=OneFile(data), framing=framing, whole_for=whole_for, options=DecodeOptions())
-        return read_one("", job)
+        job = DecodeJob(framing=framing, whole_for=whole_for, options=DecodeOptions())
+        return read_one(data, job)
 
 
 def main(model: str, port: int, layout: str) -> None:

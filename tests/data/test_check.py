@@ -16,7 +16,8 @@ from vidi.data.read import read_dataset
 from vidi.data.splitting.split import split_dataset
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
-from vidi.images.reading import DecodeJob, OneFile, ReadImage, read_one
+from vidi.images.reading import DecodeJob, ReadImage, read_one
+from vidi.images.store import ImageStore
 from vidi.report.words.findings import check_document
 
 
@@ -200,7 +201,7 @@ def test_the_framed_pixels_are_kept_where_a_cache_is_given(tmp_path):
     assert pixels is not None
     for index, image in enumerate(dataset.images):
         data = (tmp_path / "data" / image.path).read_bytes()
-        expected = 0 if data == b"broken" else read_one("", DecodeJob(store=OneFile(data), framing=framing)).pixels()
+        expected = 0 if data == b"broken" else read_one(data, DecodeJob(framing=framing)).pixels()
         off = abs(pixels[index].astype(int) - expected)
         assert off.max() <= 8  # large JPEGs are decoded at another scale where they are measured too
         assert off.mean() <= 0.6
@@ -223,9 +224,9 @@ def kept_check(root: Path, cache: PixelCache) -> CheckResult:
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     read = checking.read_images
 
-    def refuse(job: DecodeJob, paths: list[str]) -> Iterator[ReadImage]:
+    def refuse(store: ImageStore, paths: list[str], job: DecodeJob) -> Iterator[ReadImage]:
         assert paths == ["dogs/text.jpg"], "a file was decoded again"  # a refused one is asked again: it may be mended
-        return read(job, paths)
+        return read(store, paths, job)
 
     monkeypatch.setattr(checking, "read_images", refuse)
 

@@ -138,7 +138,7 @@ def test_clothes_and_faces_do_not_collapse_into_one_group(name):
 
     dataset = read_dataset(os.path.join(folder, name))
     paths = [image.path for image in dataset.images][:: max(1, len(dataset.images) // 5000)]
-    measured = [read.measured for read in read_images(DecodeJob(store=dataset.store, measure=measure_file), paths)]
+    measured = [read.measured for read in read_images(dataset.store, paths, DecodeJob(measure=measure_file))]
     pairs = find_near_copies(unpack_fingerprints(np.stack(measured)))
     groups = join_links(len(paths), [(pair.first, pair.second) for pair in pairs])
 

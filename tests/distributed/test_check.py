@@ -63,7 +63,7 @@ def test_shards_are_kept_until_all_are_read(tmp_path: Path, on_workers_here: lis
 def test_what_was_measured_comes_back_as_it_was(tmp_path: Path):
     dataset = read_dataset(str(two_classes(tmp_path)))
     paths = [image.path for image in dataset.images]
-    before = list(read_images(DecodeJob(store=dataset.store, measure=measure_file), paths, workers=1))
+    before = list(read_images(dataset.store, paths, DecodeJob(measure=measure_file), workers=1))
     after = unpack_readings(pack_readings(before))
 
     for one, other in zip(before, after, strict=True):
@@ -78,7 +78,7 @@ def test_what_was_measured_comes_back_as_it_was(tmp_path: Path):
 def test_bytes_that_were_cut_are_refused(tmp_path: Path, cut: slice):
     dataset = read_dataset(str(two_classes(tmp_path)))
     data = pack_readings(
-        read_images(DecodeJob(store=dataset.store, measure=measure_file), [dataset.images[0].path], workers=1)
+        read_images(dataset.store, [dataset.images[0].path], DecodeJob(measure=measure_file), workers=1)
     )
 
     with pytest.raises(DataError, match="cannot be read"):

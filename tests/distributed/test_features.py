@@ -26,7 +26,7 @@ def wanted_of(folder: Path) -> WantedFeatures:
     for number in range(10):
         (folder / f"{number}.png").write_bytes(encoded(draw("disc", seed=number)))
     store, paths = FolderStore(folder), [f"{number}.png" for number in range(10)]
-    images = [read.pixels() for read in read_images(DecodeJob(store=store, framing=FRAMING), paths, isolated=False)]
+    images = [read.pixels() for read in read_images(store, paths, DecodeJob(framing=FRAMING), isolated=False)]
     return WantedFeatures(
         network=build_network("compact", image_size=FRAMING.size, class_count=2).eval(),
         normalisation=InputNormalisation((127.0,) * 3, (64.0,) * 3),

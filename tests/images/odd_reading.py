@@ -1,24 +1,19 @@
-"""What no reading should do, by the first bytes of a file; in a module, so that worker processes find it."""
+"""What no reading and no measure should do, by the bytes of a file; in a module, so that worker processes find it."""
 
 import os
 import signal
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+
+from tests.draw import draw, encoded
 from vidi.images.reading import DecodeJob, ReadImage, read_one
 
 
-@dataclass(frozen=True)
-class OddFile:
-    """A file whose bytes take too much memory."""
-
-    def read(self, path: str) -> bytes:
-        return bytes(4 << 30)
-
-
-def read_oddly(path: str, job: DecodeJob) -> ReadImage:
+def read_oddly(data: bytes, job: DecodeJob) -> ReadImage:
     """As `read_one`, but some files kill the process, hang it, put it to sleep, take its memory or raise."""
-    data = job.store.read(path)
     if data == b"kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif data == b"exit":
@@ -29,16 +24,41 @@ def read_oddly(path: str, job: DecodeJob) -> ReadImage:
     elif data == b"sleep":
         signal.pause()
     elif data == b"memory":
-        return read_one(path, replace(job, store=OddFile()))
+        return read_one(encoded(draw("disc")) + b"#memory", replace(job, measure=measure_oddly))
     elif data == b"fault":
         raise KeyError("of the program")
     elif data == b"handles":
         names = [f"{handle} {os.readlink(f'/proc/self/fd/{handle}')}" for handle in list_handles()]
-        return ReadImage(path=path, notes=tuple(names))
+        return ReadImage(notes=tuple(names))
     elif data == b"print":
         os.write(1, b"from C")
         os.write(2, b"from C")
-    return read_one(path, job)
+    return read_one(data, job)
+
+
+def measure_oddly(data: bytes, image: np.ndarray) -> np.ndarray:
+    """(3,) float64, the mean colour; but some files, by what stands behind their image, do as in `read_oddly`."""
+    kind, _, mark = data.rpartition(b"#")[2].decode("latin-1").partition(":")
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "once" and not Path(mark).exists():
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "hang":
+        while True:
+            pass
+    elif kind == "sleep":
+        signal.pause()
+    elif kind == "memory":
+        bytes(4 << 30)
+    elif kind == "fault":
+        raise KeyError("of the program")
+    return mean_colour(data, image)
+
+
+def mean_colour(data: bytes, image: np.ndarray) -> np.ndarray:
+    """(3,) float64."""
+    return image.reshape(-1, 3).mean(axis=0)
 
 
 def list_handles() -> list[str]:
@@ -52,5 +72,5 @@ class NeverUnpacked:
     def __reduce__(self) -> tuple[object, tuple[int]]:
         return sys.exit, (3,)
 
-    def __call__(self, path: str, job: DecodeJob) -> ReadImage:
-        return read_one(path, job)
+    def __call__(self, data: bytes, job: DecodeJob) -> ReadImage:
+        return read_one(data, job)

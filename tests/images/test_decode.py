@@ -15,7 +15,7 @@ from vidi.images.decode import decode_image, read_header
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import NOTES, REASONS, DecodeOptions, Limits
 from vidi.images.pixels import jpeg as jpeg_pixels
-from vidi.images.reading import DecodeJob, OneFile, read_one
+from vidi.images.reading import DecodeJob, read_one
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
 
@@ -78,7 +78,7 @@ def test_reduced_decoding_frames_like_full_decoding_within_the_stated_levels(mod
     framing = Framing(size=(96, 96), mode=mode)
     data = saved(smooth(900, 1200), "JPEG", {"quality": 90})
     full = frame_image(decode_image(data).image, framing).astype(int)
-    difference = abs(read_one("", DecodeJob(store=OneFile(data), framing=framing)).pixels().astype(int) - full)
+    difference = abs(read_one(data, DecodeJob(framing=framing)).pixels().astype(int) - full)
     assert difference.max() <= 8
     assert difference.mean() <= 0.3
 

@@ -10,14 +10,14 @@ from tests.counts import count
 from tests.draw import draw, encoded
 from tests.images.bad_images import grain, saved, tiff, zero_stream
 from tests.images.bad_images import png_around as png_of
-from tests.images.stores import OddStore, mean_colour
+from tests.images.odd_reading import mean_colour, measure_oddly
 from vidi.data.inputs import BytesStore
 from vidi.errors import VidiError
 from vidi.files import digest_of
 from vidi.images.decode import decode_image
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.pool import DecodeJob, read_images
+from vidi.images.pool import DecodeJob, ReadImage, read_images
 from vidi.images.scan import FolderStore, scan_folder
 
 FRAMING = Framing(size=(24, 24))
@@ -42,10 +42,7 @@ def test_answers_come_in_order_framed_measured_and_with_their_facts(folder, isol
     paths = paths_of(folder)
     answers = list(
         read_images(
-            DecodeJob(store=FolderStore(folder), framing=FRAMING, measure=mean_colour),
-            paths,
-            workers=2,
-            isolated=isolated,
+            FolderStore(folder), paths, DecodeJob(framing=FRAMING, measure=mean_colour), workers=2, isolated=isolated
         )
     )
     assert [answer.path for answer in answers] == paths
@@ -68,11 +65,7 @@ def test_answers_come_in_order_framed_measured_and_with_their_facts(folder, isol
 def test_processes_and_threads_and_their_number_give_the_same(folder):
     paths = paths_of(folder)
     runs = [
-        list(
-            read_images(
-                DecodeJob(store=FolderStore(folder), framing=FRAMING), paths, workers=workers, isolated=isolated
-            )
-        )
+        list(read_images(FolderStore(folder), paths, DecodeJob(framing=FRAMING), workers=workers, isolated=isolated))
         for workers, isolated in ((1, True), (3, True), (1, False), (3, False))
     ]
     for run in runs[1:]:
@@ -84,60 +77,100 @@ def test_processes_and_threads_and_their_number_give_the_same(folder):
 
 @pytest.mark.parametrize("isolated", [True, False])
 def test_without_a_framing_images_come_whole(folder, isolated):
-    (answer,) = read_images(DecodeJob(store=FolderStore(folder)), ["00.png"], isolated=isolated)
+    (answer,) = read_images(FolderStore(folder), ["00.png"], DecodeJob(), isolated=isolated)
     assert np.array_equal(answer.image, draw("disc", size=(30, 40), seed=0))
 
 
 def test_no_paths_give_no_answers_and_start_nothing(tmp_path):
-    assert list(read_images(DecodeJob(store=FolderStore(tmp_path)), [])) == []
+    assert list(read_images(FolderStore(tmp_path), [], DecodeJob())) == []
+
+
+class OddStore(BytesStore):
+    """Drawn images; the name says what the measure does with each, as in `good-1` or `kill-2`."""
+
+    def __init__(self, marks: Path | None = None) -> None:
+        super().__init__({})
+        self.marks = marks  # a folder in which is written down what has happened
+
+    def read(self, path: str) -> bytes:
+        kind, _, seed = path.partition("-")
+        if kind == "unread":
+            raise KeyError(path)
+        return encoded(draw("disc", seed=int(seed))) + f"#{kind}:{self.marks}/{path}".encode()
+
+
+def read_oddly(names: list[str], marks: Path | None = None, **options: object) -> list[ReadImage]:
+    job = DecodeJob(framing=FRAMING, measure=measure_oddly, options=DecodeOptions(limits=Limits(**options)))
+    return list(read_images(OddStore(marks), names, job, workers=1))
+
+
+def codes(answers: list[ReadImage]) -> list[str]:
+    return [answer.error.code if answer.error else "" for answer in answers]
 
 
 @pytest.mark.fault
-def test_a_dead_worker_costs_one_image(tmp_path):
-    paths = ["good-1", "good-2", "kill-3", "good-4", "good-5"]
-    answers = list(read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), paths, workers=1))
-    assert [answer.error.code if answer.error else "" for answer in answers] == ["", "", "decoder-died", "", ""]
+def test_a_dead_worker_costs_one_image_and_names_it():
+    answers = read_oddly(["good-1", "good-2", "kill-3", "good-4", "good-5"])
+
+    assert codes(answers) == ["", "", "decoder-died", "", ""]
+    assert [answer.path for answer in answers if answer.error] == ["kill-3"]
     assert "SIGKILL" in answers[2].error.cause
+    for seed in (1, 2, 4, 5):
+        assert np.array_equal(answers[seed - 1].image, frame_image(draw("disc", seed=seed), FRAMING))
+
+
+@pytest.mark.fault
+def test_files_that_kill_hang_and_fill_the_memory_among_good_ones_cost_only_themselves():
+    odd = {3: "kill", 5: "hang", 11: "memory", 12: "kill", 20: "sleep"}
+    names = [f"{odd.get(number, 'good')}-{number}" for number in range(26)]
+
+    answers = read_oddly(names, seconds=0.5)
+
+    assert [answer.path for answer in answers] == names
+    expected = {
+        "kill": "decoder-died",
+        "hang": "too-slow",
+        "sleep": "too-slow",
+        "memory": "too-much-memory",
+        "good": "",
+    }
+    assert codes(answers) == [expected[name.partition("-")[0]] for name in names]
 
 
 def test_an_image_whose_worker_was_killed_once_is_read_again(tmp_path):
-    answers = list(
-        read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), ["good-1", "once-2", "good-3"], workers=1)
-    )
-    assert [answer.error for answer in answers] == [None] * 3
+    answers = read_oddly(["good-1", "once-2", "good-3"], tmp_path)
+
+    assert codes(answers) == [""] * 3
     assert np.array_equal(answers[1].image, frame_image(draw("disc", seed=2), FRAMING))
 
 
-@pytest.mark.slow  # over a second of processor time
-def test_a_clock_of_processor_time_ends_what_does_not_end(tmp_path):
-    options = DecodeOptions(limits=Limits(seconds=0.3))
-    answers = list(
-        read_images(
-            DecodeJob(store=OddStore(tmp_path), framing=FRAMING, options=options),
-            ["good-1", "hang-2", "good-3"],
-            workers=1,
-        )
-    )
-    assert [answer.error.code if answer.error else "" for answer in answers] == ["", "too-slow", ""]
+def test_a_clock_of_processor_time_ends_what_does_not_end():
+    assert codes(read_oddly(["good-1", "hang-2", "good-3"], seconds=0.3)) == ["", "too-slow", ""]
 
 
-def test_what_needs_more_memory_than_the_limit_is_refused(tmp_path):
-    answers = list(read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), ["memory-1", "good-2"], workers=1))
-    assert [answer.error.code if answer.error else "" for answer in answers] == ["too-much-memory", ""]
+def test_a_clock_on_the_wall_ends_what_only_waits():
+    assert codes(read_oddly(["good-1", "sleep-2", "good-3"], seconds=0.2)) == ["", "too-slow", ""]
 
 
-def test_a_fault_of_the_store_is_raised_and_named(tmp_path):
-    with pytest.raises(VidiError, match="KeyError: 'fault-1'"):
-        list(read_images(DecodeJob(store=OddStore(tmp_path), framing=FRAMING), ["fault-1"], workers=1))
+def test_what_needs_more_memory_than_the_limit_is_refused():
+    assert codes(read_oddly(["memory-1", "good-2"])) == ["too-much-memory", ""]
 
 
-def test_a_caller_who_stops_early_leaves_no_process_behind(tmp_path):
+def test_a_fault_of_the_measure_is_raised_and_named():
+    with pytest.raises(VidiError, match="KeyError: 'of the program'"):
+        read_oddly(["good-1", "fault-2", "good-3"])
+
+
+def test_a_fault_of_the_store_reaches_the_caller():
+    with pytest.raises(KeyError, match="unread-2"):
+        read_oddly(["good-1", "unread-2", "good-3"])
+
+
+def test_a_caller_who_stops_early_leaves_no_process_behind():
     before = children()
-    stream = read_images(
-        DecodeJob(store=OddStore(tmp_path), framing=FRAMING), [f"good-{n}" for n in range(60)], workers=2
-    )
+    stream = read_images(OddStore(), [f"good-{n}" for n in range(60)], DecodeJob(framing=FRAMING), workers=2)
     next(stream)
-    assert len(children()) == len(before) + 2
+    assert len(children()) > len(before)
     stream.close()
     assert children() == before
 
@@ -158,9 +191,7 @@ def test_c_libraries_print_nothing_and_pillows_warnings_become_notes(tmp_path, c
         warnings.simplefilter("error")
         for isolated in (True, False):
             answers = list(
-                read_images(
-                    DecodeJob(store=FolderStore(tmp_path), framing=FRAMING), ["a.tif", "b.tif"], isolated=isolated
-                )
+                read_images(FolderStore(tmp_path), ["a.tif", "b.tif"], DecodeJob(framing=FRAMING), isolated=isolated)
             )
             assert all(answer.error for answer in answers)
     assert capfd.readouterr() == ("", "")
@@ -181,8 +212,8 @@ def test_a_batch_of_bombs_takes_no_more_memory_than_one(tmp_path):
     from vidi.images.framing import Framing
     from vidi.images.pool import DecodeJob, read_images
     from vidi.images.scan import FolderStore
-    job = DecodeJob(store=FolderStore(Path({str(tmp_path)!r})), framing=Framing(size=(32, 32)))
-    list(read_images(job, {paths!r}, workers=1))
+    job = DecodeJob(framing=Framing(size=(32, 32)))
+    list(read_images(FolderStore(Path({str(tmp_path)!r})), {paths!r}, job, workers=1))
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
         result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -203,6 +234,6 @@ def test_without_reading_in_advance_an_image_is_read_when_it_is_asked_for():
             return super().read(path)
 
     store = CountingStore({name: encoded(draw("disc")) for name in names})
-    reading = read_images(DecodeJob(store=store), names, workers=2, isolated=False, in_advance=False)
+    reading = read_images(store, names, DecodeJob(), workers=2, isolated=False, in_advance=False)
 
     assert [(one.path, len(read)) for one in reading] == [(name, number) for number, name in enumerate(names, start=1)]

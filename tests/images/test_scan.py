@@ -85,14 +85,14 @@ WITHOUT_RIGHTS = """
 import os, sys
 from pathlib import Path
 from vidi.images.scan import FolderStore, scan_folder
-from vidi.images.reading import DecodeJob, read_one
+from vidi.images.pool import DecodeJob, read_images
 root = Path(sys.argv[1])
-read_one("good.png", DecodeJob(store=FolderStore(root)))  # loads the decoder, which lies where only root may read
+# Loads the decoder, which lies where only root may read.
+list(read_images(FolderStore(root), ["good.png"], DecodeJob(), isolated=False))
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 scan = scan_folder(root)
-job = DecodeJob(store=FolderStore(root))
-for read in [read_one(file.path, job) for file in scan.files]:
+for read in read_images(FolderStore(root), [file.path for file in scan.files], DecodeJob(), isolated=False):
     print(read.path, read.error.code if read.error else "used")
 for entry in scan.refused:
     print(entry.path, entry.code)
@@ -153,7 +153,7 @@ def test_links_end_and_do_not_lead_out(tmp_path):
         "outside.png": "link-outside",
         "out": "link-outside",
     }
-    one, other = read_images(DecodeJob(store=FolderStore(root)), ["good.png", "real.png"], isolated=False)
+    one, other = read_images(FolderStore(root), ["good.png", "real.png"], DecodeJob(), isolated=False)
     assert one.digest == other.digest
 
 
@@ -238,9 +238,7 @@ def test_odd_names_are_used_and_can_be_read_back_from_text(tmp_path):
         put(tmp_path / f"{name}.png")
     scan = scan_folder(tmp_path)
     assert {file.path for file in scan.files} == {f"{name}.png" for name in names}
-    answers = list(
-        read_images(DecodeJob(store=FolderStore(tmp_path)), [file.path for file in scan.files], isolated=False)
-    )
+    answers = list(read_images(FolderStore(tmp_path), [file.path for file in scan.files], DecodeJob(), isolated=False))
     assert [answer.error for answer in answers] == [None] * len(names)
     for file in scan.files:
         text = escape_path(file.path)
@@ -254,7 +252,7 @@ def test_odd_names_reach_a_worker_process(tmp_path):
     for name in ("\udcff\udcfe.png", "new\nline.png"):
         put(tmp_path / name)
     paths = [file.path for file in scan_folder(tmp_path).files]
-    assert [answer.error for answer in read_images(DecodeJob(store=FolderStore(tmp_path)), paths)] == [None, None]
+    assert [answer.error for answer in read_images(FolderStore(tmp_path), paths, DecodeJob())] == [None, None]
 
 
 @pytest.mark.fault
@@ -287,5 +285,5 @@ def test_a_name_that_says_another_format_is_remarked(tmp_path):
     put(tmp_path / "image.txt")
     scan = scan_folder(tmp_path)
     assert codes(scan.ignored) == {"image.txt": "other-file"}
-    (answer,) = read_images(DecodeJob(store=FolderStore(tmp_path)), [file.path for file in scan.files], isolated=False)
+    (answer,) = read_images(FolderStore(tmp_path), [file.path for file in scan.files], DecodeJob(), isolated=False)
     assert answer.notes == ("format-differs",)

@@ -8,6 +8,7 @@ from tests.workflows.heard import Heard
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
+from vidi.images.reading import DecodeJob
 from vidi.machine import Deadline
 from vidi.report.pages.run import time_rows
 from vidi.workflows.evaluating.trust import measure_trust
@@ -98,7 +99,7 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
     assert until is not None
     assert until.seconds_left() == 5.0 - 2 * TABLE["report"].seconds
 
-    found = measure_trust(None, answers, None, seed=0, until=until, events=heard.events)
+    found = measure_trust(None, answers, None, DecodeJob(), seed=0, until=until, events=heard.events)
 
     assert found.robustness == NotMeasured("time")
     assert heard.sentences == [

@@ -39,7 +39,7 @@ def measurer(options: DecodeOptions) -> Work:
 
     def work(store: ImageStore, paths: Sequence[str]) -> bytes:
         return pack_readings(
-            read_images(DecodeJob(store=store, measure=measure_file, options=options), paths, workers=core_count())
+            read_images(store, paths, DecodeJob(measure=measure_file, options=options), workers=core_count())
         )
 
     return work

@@ -43,8 +43,9 @@ def embedder(
         images = np.empty((len(paths), *framing.size, 3), np.uint8)
         # Measured as by the check: a large JPEG is then decoded at the same scale, and the pixels are the same.
         stream = read_images(
-            DecodeJob(store=store, framing=framing, measure=measure_file, options=decoding),
+            store,
             paths,
+            DecodeJob(framing=framing, measure=measure_file, options=decoding),
             workers=core_count(),
             isolated=False,
         )

@@ -17,6 +17,7 @@ from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
 from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
 from vidi.images.spoiling import SPOILINGS, STEPS
+from vidi.images.store import ImageStore
 from vidi.machine import Deadline, core_count
 from vidi.model_file.decisions import say
 from vidi.prediction.predictor import Predictor
@@ -80,11 +81,11 @@ class NotMeasured:
 def measure_robustness(
     predictor: Predictor,
     answers: Answers,
+    store: ImageStore,
     job: DecodeJob,
     *,
     seed: int = 0,
     until: Deadline | None = None,
-    workers: int | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Robustness | NotMeasured:
     """Classify test images unchanged and in up to 45 worse versions, made before framing.
@@ -94,10 +95,10 @@ def measure_robustness(
     Args:
         predictor: the model.
         answers: about test images of classes that the model knows.
-        job: where the bytes of these images come from, and how they are decoded.
+        store: where the bytes of these images come from.
+        job: how they are decoded.
         seed: of the choice of images, and of resampling.
         until: when it must end; what was answered until then counts, if it is enough.
-        workers: threads; as many as there are cores where None.
         on_progress: called with the images answered so far and in all.
 
     Returns:
@@ -115,7 +116,7 @@ def measure_robustness(
 
     def answer(some: NDArray[np.int64], steps: Sequence[int]) -> None:
         finish = partial(_answer, predictor, steps=steps, seed=seed, until=until)
-        stream = read_and_finish(job, [paths[row] for row in some.tolist()], finish, together=1, workers=workers)
+        stream = read_and_finish(store, [paths[row] for row in some.tolist()], job, finish, together=1)
         for row, said in zip(some.tolist(), stream, strict=True):
             if said is not None:
                 rows.append(row)
@@ -127,7 +128,7 @@ def measure_robustness(
     steps: Sequence[int] = EVERY_STEP
     count = len(chosen)
     if until is not None:
-        few, began = chosen[: max(SOME_IMAGES, workers or core_count())], time.monotonic()  # each thread has one
+        few, began = chosen[: max(SOME_IMAGES, core_count())], time.monotonic()  # each thread has one
         answer(few, [MIDDLE])
         seconds = (time.monotonic() - began) / len(few)
         steps, count = plan_images(seconds, until.seconds_left(), wanted=count, done=len(few))

@@ -7,25 +7,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from vidi.errors import ImageError, ResourceError
+from vidi.images.decode import too_much_memory
 from vidi.images.formats.header import Header
-from vidi.images.reading import DecodeJob, Measure, ReadImage, read_unless
+from vidi.images.reading import DecodeJob, Measure, ReadImage, name_read, read_unless
+from vidi.images.store import ImageStore
 from vidi.machine import core_count
 
 if TYPE_CHECKING:
-    from vidi.images.workers.paths import PathWorker
+    from vidi.images.workers.crew import DecodeCrew
 
 __all__ = ["DecodeJob", "Measure", "ReadImage", "read_and_finish", "read_images"]
 
 Done = TypeVar("Done")
 
-_CHUNK = 8  # paths given to a worker at once: it need not wait for each answer to be fetched
-_AHEAD = 3  # chunks under way for each worker
-_CLOCK_SECONDS = 1.0  # how often hanging workers are looked for
+_CHUNK = 8  # paths that a thread takes at once
+_AHEAD = 3  # chunks under way for each thread
+# Times `Limits.seconds` that one file may keep a worker: nobody waits for a single file, and the machine may be busy.
+_WALL_FACTOR = 5.0
 
 
 def read_images(
-    job: DecodeJob,
+    store: ImageStore,
     paths: Sequence[str],
+    job: DecodeJob,
     *,
     workers: int | None = None,
     isolated: bool = True,
@@ -34,8 +39,9 @@ def read_images(
     """Every file of a store, decoded in parallel and given in the order of the paths; none is left out.
 
     Args:
-        job: where the bytes come from, and what is done with them; can be pickled.
+        store: where the bytes come from; safe to call from several threads at once.
         paths: names within the store.
+        job: what is done with each file.
         workers: processes or threads; one per core by default.
         isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
             once; images over `Limits.thread_pixels` and TIFF then still go to worker processes.
@@ -49,28 +55,29 @@ def read_images(
     # Whole images are large: only one for each worker is under way.
     whole = job.framing is None and job.measure is None
     length = 1 if whole else min(_CHUNK, -(-len(paths) // count) or 1)
-    chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
-    with _Crew(job, length, isolated=isolated) as crew:
-        ahead = count * (1 if whole else _AHEAD) if in_advance else 0
-        for answers in _in_order(crew, chunks, crew.read, threads=count, ahead=ahead):
-            yield from answers
+    files = _Files(store, job, workers=count, isolated=isolated)
+    ahead = count * (1 if whole else _AHEAD) if in_advance else 0
+    for answers in _in_order(files, _cut(paths, length), files.read, threads=count, ahead=ahead):
+        yield from answers
 
 
 def read_and_finish(
-    job: DecodeJob,
+    store: ImageStore,
     paths: Sequence[str],
+    job: DecodeJob,
     finish: Callable[[list[ReadImage]], Done],
     *,
     together: int,
-    workers: int | None,
+    workers: int | None = None,
 ) -> Iterator[Done]:
     """Framed images decoded in threads, some at a time, and finished in the very thread that decoded them.
 
     What follows decoding then finds its images in that core's cache, and no thread waits for another.
 
     Args:
-        job: the store, and a framing.
+        store: where the bytes come from; safe to call from several threads at once.
         paths: names within the store.
+        job: what is done with each file.
         finish: what to do with each list of answers; safe to call from several threads at once.
         together: how many paths make one list; fewer where every thread would not get one.
         workers: threads; as many as this process has cores where None.
@@ -80,13 +87,18 @@ def read_and_finish(
     """
     count = max(1, min(workers or core_count(), len(paths)))
     length = min(together, -(-len(paths) // count) or 1)
-    chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
-    with _Crew(job, 1, isolated=False) as crew:
-        yield from _in_order(crew, chunks, lambda chunk: finish(crew.read(chunk)), threads=count, ahead=count * _AHEAD)
+    files = _Files(store, job, workers=count, isolated=False)
+    return _in_order(
+        files, _cut(paths, length), lambda chunk: finish(files.read(chunk)), threads=count, ahead=count * _AHEAD
+    )
+
+
+def _cut(paths: Sequence[str], length: int) -> list[Sequence[str]]:
+    return [paths[start : start + length] for start in range(0, len(paths), length)]
 
 
 def _in_order(
-    crew: "_Crew",
+    files: "_Files",
     chunks: Sequence[Sequence[str]],
     work: Callable[[Sequence[str]], Done],
     *,
@@ -94,7 +106,7 @@ def _in_order(
     ahead: int,
 ) -> Iterator[Done]:
     waiting: deque[Future[Done]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="vidi-decode") as executor:
+    with files, ThreadPoolExecutor(threads, thread_name_prefix="vidi-decode") as executor:
         try:
             for chunk in chunks:
                 waiting.append(executor.submit(work, chunk))
@@ -106,19 +118,17 @@ def _in_order(
             for future in waiting:
                 future.cancel()
             if waiting:
-                crew.stop()
+                files.stop()
 
 
-class _Crew:
-    """The worker processes of one pool, one for each thread that needs one, and the clock that watches them."""
+class _Files:
+    """The files of a store, and the worker processes for those that no thread should decode."""
 
-    def __init__(self, job: DecodeJob, slots: int, *, isolated: bool) -> None:
-        self.job, self.slots, self.isolated = job, slots, isolated
-        self._own = threading.local()
-        self._workers: list[PathWorker] = []
+    def __init__(self, store: ImageStore, job: DecodeJob, *, workers: int, isolated: bool) -> None:
+        self.store, self.job, self.workers, self.isolated = store, job, workers, isolated
+        self._crew: DecodeCrew | None = None  # started when it is first needed
         self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._clock: threading.Thread | None = None
+        self._is_stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -126,49 +136,58 @@ class _Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ended.set()
-        for worker in self._workers:
-            worker.close()
-        if self._clock is not None:
-            self._clock.join()
+        self.stop()
 
     def read(self, paths: Sequence[str]) -> list[ReadImage]:
         """The answers about some paths, in order; called by the pool's threads."""
-        if self.isolated:
-            return self._worker().read(paths)
-        answers = (read_unless(path, self.job, self._is_for_worker) for path in paths)
-        return [
-            answer if answer is not None else self._worker().read([path])[0]
-            for path, answer in zip(paths, answers, strict=True)
-        ]
+        found: list[ReadImage | None] = []
+        for_crew: list[tuple[int, bytes]] = []  # place of the path, bytes of the file
+        room = self.job.options.limits.file_bytes  # in this process's memory at once, or one file
+        for place, path in enumerate(paths):
+            try:
+                data = self.store.read(path)
+            except ImageError as error:
+                found.append(ReadImage(error=error))
+                continue
+            except MemoryError:
+                found.append(ReadImage(error=too_much_memory()))
+                continue
+            found.append(None if self.isolated else read_unless(data, self.job, self._is_for_worker))
+            if found[place] is None:
+                if sum(len(one) for _, one in for_crew) + len(data) > room:
+                    self._hand_over(for_crew, found)
+                for_crew.append((place, data))
+        self._hand_over(for_crew, found)
+        return [name_read(read, path) for read, path in zip(found, paths, strict=True) if read is not None]
+
+    def _hand_over(self, for_crew: list[tuple[int, bytes]], found: list[ReadImage | None]) -> None:
+        """Have the crew decode what waits for it."""
+        if for_crew:
+            reads = self._started().decode_each([data for _, data in for_crew], self.job)
+            for (place, _), read in zip(for_crew, reads, strict=True):
+                found[place] = read
+            for_crew.clear()
 
     def _is_for_worker(self, header: Header) -> bool:
         """TIFF: its C library prints to the terminal, and its warnings would have to wait for each other."""
         return header.pixel_count > self.job.options.limits.thread_pixels or header.format == "TIFF"
 
-    def _worker(self) -> "PathWorker":
-        """This thread's own worker."""
-        worker: PathWorker | None = vars(self._own).get("worker")
-        if worker is None:
-            from vidi.images.workers import paths  # threads alone need no subprocess
+    def _started(self) -> "DecodeCrew":
+        """The crew, which stands."""
+        with self._lock:
+            if self._is_stopped:
+                raise ResourceError("The decoding was stopped.", "Start it again.")
+            if self._crew is None:
+                from vidi.images.workers.crew import DecodeCrew  # threads alone need no subprocess
 
-            worker = self._own.worker = paths.PathWorker(self.job, self.slots)
-            with self._lock:
-                self._workers.append(worker)
-                if self._clock is None:
-                    self._clock = threading.Thread(target=self._watch, name="vidi-clock", daemon=True)
-                    self._clock.start()
-        return worker
-
-    def _watch(self) -> None:
-        while not self._ended.wait(_CLOCK_SECONDS):
-            with self._lock:
-                workers = list(self._workers)
-            for worker in workers:
-                worker.check_clock()
+                crew = DecodeCrew(self.workers, options=self.job.options, wall_factor=_WALL_FACTOR)
+                crew.start()
+                self._crew = crew
+            return self._crew
 
     def stop(self) -> None:
-        """End all processes at once."""
+        """End all processes at once; a `read` under way in another thread ends with an error."""
         with self._lock:
-            for worker in self._workers:
-                worker.stop()
+            self._is_stopped = True
+            if self._crew is not None:
+                self._crew.stop()

@@ -1,8 +1,8 @@
-"""One file from its store to a framed image, in this very process: what threads and worker processes both call."""
+"""One file's bytes to a framed image, in this very process: what threads and worker processes both call."""
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from vidi.images.formats.header import Header
 from vidi.images.formats.registry import FORMATS
 from vidi.images.framing import FramedSizes, Framing, frame_image, framed_sizes
 from vidi.images.limits import DecodeOptions
-from vidi.images.store import ImageStore
 
 Array = NDArray[np.uint8]
 Measured = NDArray[np.generic]
@@ -29,7 +28,7 @@ _EXTENSIONS = {extension: name for name, kind in FORMATS.items() for extension i
 class ReadImage:
     """Result for one file: an image or an error, never both."""
 
-    path: str
+    path: str = ""  # within the store that its bytes came from; empty where they were at hand
     image: Array | None = None  # framed where a framing was given, else as large as it is; None if only measured
     measured: Measured | None = None
     error: ImageError | None = None
@@ -55,9 +54,8 @@ class ReadImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeJob:
-    """What is to be done with every file; sent to a worker once."""
+    """What is to be done with every file."""
 
-    store: ImageStore
     framing: Framing | None = None  # None: images as large as they are, and none at all with a measure
     whole_for: Framing | None = None  # without a framing: whole images, large JPEGs at the scale that serves this one
     measure: Measure | None = None  # a function of a module, so that a worker process finds it by name
@@ -65,31 +63,18 @@ class DecodeJob:
     options: DecodeOptions = DEFAULT
 
 
-ReadFile = Callable[[str, DecodeJob], ReadImage]  # such as `read_one`
+ReadFile = Callable[[bytes, DecodeJob], ReadImage]  # such as `read_one`
 
 
-@dataclass(frozen=True, slots=True)
-class OneFile:
-    """A store of one file, which is at hand."""
-
-    data: bytes
-
-    def read(self, path: str) -> bytes:  # noqa: ARG002 - as all stores
-        """Its bytes, whatever the path."""
-        return self.data
+def read_one(data: bytes, job: DecodeJob) -> ReadImage:
+    """Decode, frame and measure one file; an ImageError becomes part of the answer."""
+    return read_unless(data, job, lambda _: False) or ReadImage()
 
 
-def read_one(path: str, job: DecodeJob) -> ReadImage:
-    """Read, decode, frame and measure one file; an ImageError becomes part of the answer."""
-    return read_unless(path, job, lambda _: False) or ReadImage(path=path)
-
-
-def read_unless(path: str, job: DecodeJob, declined: Callable[[Header], bool]) -> ReadImage | None:
+def read_unless(data: bytes, job: DecodeJob, declined: Callable[[Header], bool]) -> ReadImage | None:
     """As `read_one`, but None for an image that this process should not decode, judged by its header."""
-    digest, byte_count = "", 0
+    digest, byte_count = digest_of(data), len(data)
     try:
-        data = job.store.read(path)
-        digest, byte_count = digest_of(data), len(data)
         header = read_header(data, job.options)
         if declined(header):
             return None
@@ -99,19 +84,25 @@ def read_unless(path: str, job: DecodeJob, declined: Callable[[Header], bool]) -
         measured = None if job.measure is None else job.measure(data, decoded.image)
         image = _kept_image(job, decoded, sizes)
     except ImageError as error:
-        return ReadImage(path=path, error=error, digest=digest, byte_count=byte_count)
+        return ReadImage(error=error, digest=digest, byte_count=byte_count)
     except MemoryError:
-        return ReadImage(path=path, error=too_much_memory(), digest=digest, byte_count=byte_count)
+        return ReadImage(error=too_much_memory(), digest=digest, byte_count=byte_count)
     return ReadImage(
-        path=path,
         image=image,
         measured=measured,
         digest=digest,
         byte_count=byte_count,
         size=decoded.size,
-        notes=(*decoded.notes, *_note_on_name(path, decoded.format)),
+        notes=decoded.notes,
         format=decoded.format,
     )
+
+
+def name_read(read: ReadImage, path: str) -> ReadImage:
+    """The result for the file of this path; a name that says another format than the content is noted."""
+    named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), read.format)
+    notes = read.notes if named == read.format or not read.format else (*read.notes, "format-differs")
+    return replace(read, path=path, notes=notes)
 
 
 def _size_needed(job: DecodeJob, sizes: FramedSizes | None) -> tuple[int, int] | None:
@@ -130,8 +121,3 @@ def _kept_image(job: DecodeJob, decoded: DecodedImage, sizes: FramedSizes | None
     if sizes is None or sizes.full != decoded.size:  # the decoder knows it better than the header: an AVIF's turn
         sizes = framed_sizes(decoded.size, job.framing)
     return frame_image(decoded.image, job.framing, sizes=sizes)
-
-
-def _note_on_name(path: str, format: str) -> tuple[str, ...]:
-    named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), format)
-    return () if named == format else ("format-differs",)

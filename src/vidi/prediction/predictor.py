@@ -144,12 +144,11 @@ class Predictor:
 
         framing = self.metadata.framing
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
-        job = DecodeJob(
-            store=store or GivenFilesStore(), framing=framing, options=options, measure=measure, least_side=0
-        )
+        job = DecodeJob(framing=framing, options=options, measure=measure, least_side=0)
         answer = partial(self._answer, embedding=embedding, statistics=statistics)
         names = [os.fspath(path) for path in given]
-        for answers in read_and_finish(job, names, answer, together=batch_size(framing), workers=workers):
+        files, together = store or GivenFilesStore(), batch_size(framing)
+        for answers in read_and_finish(files, names, job, answer, together=together, workers=workers):
             yield from answers
 
     def _answer(self, batch: Sequence[ReadImage], *, embedding: bool, statistics: bool) -> list[Answer]:

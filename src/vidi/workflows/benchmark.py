@@ -314,7 +314,7 @@ class BenchImages:
         Raises:
             DataError: none can be read.
         """
-        read = read_images(DecodeJob(store=self.store, framing=framing), list(self.contents), isolated=False)
+        read = read_images(self.store, list(self.contents), DecodeJob(framing=framing), isolated=False)
         images = [one.image for one in read if one.image is not None]
         if not images:
             raise DataError(f"no image of {self.source} can be read", "Name other images with --data.")
@@ -397,7 +397,7 @@ def _from_files(
 
 def _decode(images: BenchImages, framing: Framing, workers: int) -> None:
     for _ in read_images(
-        DecodeJob(store=images.store, framing=framing), list(images.contents), workers=workers, isolated=False
+        images.store, list(images.contents), DecodeJob(framing=framing), workers=workers, isolated=False
     ):
         pass
 

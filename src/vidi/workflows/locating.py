@@ -197,7 +197,7 @@ def locate_inputs(
         for entry in group.account.refused:
             yield LocatedImage(path=entry.path, size=None, error=entry)
         # A search takes far longer than reading: one image at a time is in memory.
-        reading = read_images(DecodeJob(store=group.store), group.paths, workers=1, in_advance=False)
+        reading = read_images(group.store, group.paths, DecodeJob(), workers=1, in_advance=False)
         for path, read in zip(group.paths, reading, strict=True):
             try:
                 image = read.pixels()
@@ -251,7 +251,7 @@ def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
 def _decoded(images: Sequence[Given]) -> Iterator[tuple[str, NDArray[np.uint8] | Entry]]:
     """What each image is called, and its pixels or why it has none; files are read ahead, side by side."""
     files = iter(
-        read_images(DecodeJob(store=GivenFilesStore()), [one for one in images if isinstance(one, str)], isolated=False)
+        read_images(GivenFilesStore(), [one for one in images if isinstance(one, str)], DecodeJob(), isolated=False)
     )
     for number, image in enumerate(images):
         if isinstance(image, str):

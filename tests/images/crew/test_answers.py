@@ -10,7 +10,7 @@ from tests.draw import draw, encoded
 from tests.images.bad_images import exif, grain, saved, with_segment
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.reading import DecodeJob, OneFile, ReadImage, read_one
+from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.images.workers.crew import DecodeCrew
 
 FRAMING = Framing(size=(24, 24))
@@ -53,8 +53,8 @@ def test_a_crew_answers_what_this_process_answers(crew, name, kind):
 
     read = crew.decode(data, framing=framing, whole_for=whole_for)
 
-    job = DecodeJob(store=OneFile(data), framing=framing, whole_for=whole_for)
-    assert same(read, read_one("", job))
+    job = DecodeJob(framing=framing, whole_for=whole_for)
+    assert same(read, read_one(data, job))
     assert read.path == ""
     assert (read.image is None) == (name in ("truncated", "text", "nothing"))
     if name == "large" and kind == "whole at reduced scale":
@@ -76,7 +76,7 @@ def test_framings_may_change_from_file_to_file_and_thread_to_thread(crew):
         answers = list(executor.map(lambda one: crew.decode(one[0], **one[1]), asked))
 
     for (data, kind), read in zip(asked, answers, strict=True):
-        assert same(read, read_one("", DecodeJob(store=OneFile(data), **kind)))
+        assert same(read, read_one(data, DecodeJob(**kind)))
     assert crew.deaths == 0
 
 
@@ -96,8 +96,8 @@ def test_workers_started_from_nothing_answer_the_same():
     with DecodeCrew(1, forked=False) as spawned:
         assert spawned.standing == 1
         for data in FILES.values():
-            job = DecodeJob(store=OneFile(data), framing=FRAMING)
-            assert same(spawned.decode(data, framing=FRAMING), read_one("", job))
+            job = DecodeJob(framing=FRAMING)
+            assert same(spawned.decode(data, framing=FRAMING), read_one(data, job))
 
 
 def test_the_options_of_decoding_hold_in_the_workers():

@@ -260,14 +260,14 @@ def shared_bytes(crew: DecodeCrew) -> int:
 def test_an_answer_that_was_spoilt_is_the_death_of_its_process_and_nothing_worse():
     room = memoryview(bytearray(100_000))
     image = draw("disc", seed=1)
-    answer = pack_answer(ReadImage(path="", image=image, notes=("end-missing",), digest="0" * 64, format="PNG"), room)
+    answer = pack_answer(ReadImage(image=image, notes=("end-missing",), digest="0" * 64, format="PNG"), room)
     random, deaths = np.random.default_rng(0), 0
     for _ in range(count(small=500, faults=20_000, soak=20_000)):
         spoilt = bytearray(answer)
         for place in random.integers(0, len(answer), 2):
             spoilt[place] = random.integers(0, 256)
         try:
-            read = unpack_answer(bytes(spoilt[: random.integers(60, len(answer) + 1)]), room, "")
+            read = unpack_answer(bytes(spoilt[: random.integers(60, len(answer) + 1)]), room)
         except EOFError:
             deaths += 1
         else:

@@ -166,7 +166,7 @@ def _same_bytes(store: ImageStore, records: Sequence[ImageRecord]) -> Iterator[b
 
 def _refused_as_before(store: ImageStore, records: Sequence[ImageRecord], options: DecodeOptions) -> bool:
     before = {record.path: record.refusal.code for record in records if record.refusal is not None}
-    again = read_images(DecodeJob(store=store, options=options), list(before)) if before else ()
+    again = read_images(store, list(before), DecodeJob(options=options)) if before else ()
     return all(read.error is not None and read.error.code == before[read.path] for read in again)
 
 
@@ -206,15 +206,13 @@ def check_dataset(
             stream = read(dataset.store, paths, options)
         else:
             stream = read_images(
-                DecodeJob(store=dataset.store, measure=measure_file, options=options), paths, workers=workers
+                dataset.store, paths, DecodeJob(measure=measure_file, options=options), workers=workers
             )
         return _conclude(dataset, _read(stream, len(paths), None, on_progress))
     reading = find_reading(cache, dataset.store, paths, framing=framing, options=options, on_progress=on_progress)
     if reading is None:
         stream = read_images(
-            DecodeJob(store=dataset.store, framing=framing, measure=measure_file, options=options),
-            paths,
-            workers=workers,
+            dataset.store, paths, DecodeJob(framing=framing, measure=measure_file, options=options), workers=workers
         )
         with cache.building((len(paths), *framing.size, 3)) as building:
             reading = _read(stream, len(paths), building, on_progress)

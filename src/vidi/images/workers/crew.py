@@ -1,8 +1,9 @@
-"""Worker processes that live as long as a server: bytes of image files in, images out, from any thread."""
+"""Worker processes for a folder or a server: bytes of image files in, images out, from any thread."""
 
 import contextlib
 import threading
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -12,27 +13,32 @@ from vidi.files import digest_of
 from vidi.images.decode import DEFAULT, file_too_large
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import ReadFile, ReadImage, read_one
+from vidi.images.reading import DecodeJob, ReadFile, ReadImage, read_one
 from vidi.images.workers.forked import ForkServer, can_fork
 from vidi.images.workers.memory import SharedMemory
-from vidi.images.workers.process import WorkerProcess, died, too_slow
+from vidi.images.workers.process import End, WorkerProcess, died, too_slow
 from vidi.images.workers.running import Running, spawn
-from vidi.images.workers.wire import BYTE_COUNT, image_bytes, pack_work, unpack_answer
+from vidi.images.workers.wire import image_bytes, pack_request, pack_work, slot_bytes, unpack_answer
 
 TRIES = 2  # the machine may kill a worker for reasons of its own; the second death in a row is the file's fault
-WALL_FACTOR = 2.0  # times `Limits.seconds`, from the first try to the answer: a server's client is waiting
+# Times `Limits.seconds`: the clock counts processor time, and a worker that only waits is stopped after that many times
+# as long, from the first try to the answer; a server's client is waiting.
+WALL_FACTOR = 2.0
 _LOOK_SECONDS = 0.5  # how often hanging and dead workers are looked for, and a failed start is tried again
 _REPLACED_SECONDS = 5.0  # within which a dead worker is replaced, or there is no memory for another
 _KEPT = 1 << 20  # bytes of shared memory that need not be given back after a large file or image
 _ALIGNED = 1 << 16  # no system's pages are larger
 
-_pack_wish = lru_cache(64)(pack_work)
+_LEAST_PIXELS = 1 << 24  # that a frame may have even where the limits allow images less
+
+_pack_job = lru_cache(64)(pack_work)
 
 
 class DecodeCrew:
-    """Long-lived worker processes that decode what they are handed. Safe to use from several threads.
+    """Worker processes that decode what they are handed. Safe to use from several threads.
 
     A crash, a hang or too much memory costs the image at hand: it is answered with an error, and the worker replaced.
+    Of several files that were handed over together each is then asked again alone: only the bad one is refused.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class DecodeCrew:
         options: DecodeOptions = DEFAULT,
         read: ReadFile = read_one,
         forked: bool | None = None,
+        wall_factor: float = WALL_FACTOR,
     ) -> None:
         """Store what `start` needs.
 
@@ -51,8 +58,16 @@ class DecodeCrew:
             read: what is done with each file; a function of a module, so that a worker finds it by name.
             forked: fork workers from one process that has loaded the decoders, which takes milliseconds and shares
                 memory, or start each from nothing; forked by default where the system can.
+            wall_factor: times `Limits.seconds`: how long one file may take by the clock on the wall.
         """
         self.count, self.options = count, options
+        self._seconds = wall_factor * options.limits.seconds
+        # Bytes of shared memory for files and for images.
+        self.lengths = (
+            _whole(options.limits.file_bytes),
+            _whole(image_bytes(max(options.limits.pixels, _LEAST_PIXELS))),
+        )
+        self._one_by_one = False  # files are asked together, until that took too long once
         self.deaths = 0  # of workers, for whatever reason, since the start
         self._read = read
         self._server = ForkServer() if (can_fork() if forked is None else forked) else None
@@ -146,45 +161,81 @@ class DecodeCrew:
     def decode(
         self, data: bytes | memoryview, *, framing: Framing | None = None, whole_for: Framing | None = None
     ) -> ReadImage:
-        """Decode one file in a worker; waits for a free one.
-
-        A file on which a worker dies is tried once more. None keeps its workers for more than twice `Limits.seconds`.
+        """Decode one file in a worker, as `decode_each` does.
 
         Args:
             data: the bytes of an image file.
             framing: frame the image; without it the image comes whole.
             whole_for: without a framing: large JPEGs come at the reduced scale that serves this one.
+        """
+        return self.decode_each([data], DecodeJob(framing=framing, whole_for=whole_for, options=self.options))[0]
+
+    def decode_each(self, files: Sequence[bytes | memoryview], job: DecodeJob) -> list[ReadImage]:
+        """Decode files in a worker; waits for a free one.
+
+        A file on which a worker dies is tried once more. None keeps its workers for longer than the crew's time for it.
+
+        Args:
+            files: the bytes of image files, at most `FILES_TOGETHER`.
+            job: what is to be done with each, within the crew's own limits.
 
         Returns:
-            The image or its error, with an empty path. The image is the caller's own, no shared memory.
+            The images or their errors, in order. The images are the caller's own, no shared memory.
 
         Raises:
             ResourceError: the crew is stopped, or no worker can be started.
             VidiError: the program failed in the worker.
         """
-        if len(data) > self.options.limits.file_bytes:
-            return _refused(data, file_too_large(len(data), self.options.limits))
-        wish = _pack_wish((framing, whole_for))
-        code, due = 0, None
+        limits = self.options.limits
+        found = [
+            _refused(data, file_too_large(len(data), limits)) if len(data) > limits.file_bytes else None
+            for data in files
+        ]
+        asked = [place for place, read in enumerate(found) if read is None]
+        if len(asked) > 1 and not self._one_by_one and self._has_room([files[place] for place in asked], job):
+            together, end = self._ask(self._take(), [files[place] for place in asked], job, self._soon())
+            for place, read in zip(asked, together, strict=False):  # those before the one that the worker died of
+                found[place] = read
+            self._one_by_one |= end is not None and end.is_slow
+        return [read or self._ask_alone(data, job) for data, read in zip(files, found, strict=True)]
+
+    def _ask_alone(self, data: bytes | memoryview, job: DecodeJob) -> ReadImage:
+        due, end = None, None
         for _ in range(TRIES):
             member = self._take()
-            due = due or time.monotonic() + WALL_FACTOR * self.options.limits.seconds
-            try:
-                read = member.ask(data, wish, due)
-            except (EOFError, OSError):
-                code, is_slow = self._give_up(member)
-                if is_slow:
-                    return _refused(data, too_slow(self.options.limits))
-            except VidiError:
-                self._put_back(member)
-                raise
-            except BaseException:  # such as Ctrl-C: its answer, when it comes, would be taken for the next file's
-                self._give_up(member)
-                raise
-            else:
-                self._put_back(member)
-                return read
-        return _refused(data, died(code, TRIES))
+            due = due or time.monotonic() + self._seconds
+            read, end = self._ask(member, [data], job, due)
+            if end is None:
+                return read[0]
+            if end.is_slow:
+                return _refused(data, too_slow(self.options.limits))
+        return _refused(data, died(end.code if end else 0, TRIES))
+
+    def _ask(
+        self, member: "_Member", files: Sequence[bytes | memoryview], job: DecodeJob, due: float
+    ) -> tuple[list[ReadImage], "End | None"]:
+        """The answers of a worker; where it died, those before, and its end."""
+        done: list[ReadImage] = []
+        try:
+            member.ask(files, job, due, done)
+        except (EOFError, OSError):
+            return done, self._give_up(member)
+        except VidiError:
+            self._put_back(member)
+            raise
+        except BaseException:  # such as Ctrl-C: answers that come would be taken for the next files'
+            self._give_up(member)
+            raise
+        self._put_back(member)
+        return done, None
+
+    def _soon(self) -> float:
+        """When a worker is stopped that was asked about several files, in seconds of time.monotonic()."""
+        return time.monotonic() + self.options.limits.seconds
+
+    def _has_room(self, files: Sequence[bytes | memoryview], job: DecodeJob) -> bool:
+        given, left = self.lengths
+        return sum(map(len, files)) <= given and len(files) * slot_bytes(job) <= left
 
     def launch(self, memory: SharedMemory) -> Running:
         """A new process for one of the crew: forked where the system lets us, else started from nothing.
@@ -196,9 +247,9 @@ class DecodeCrew:
             return self._server.fork(memory)
         return spawn("vidi.images.workers.inside.bytes_worker", memory.path, handles=memory.handles, own_group=True)
 
-    def greeting(self, lengths: tuple[int, int]) -> bytes:
-        """The first message to a new worker, with the bytes of shared memory for a file and for an image."""
-        return pack_work((self.options, lengths, self._read))
+    def greeting(self) -> bytes:
+        """The first message to a new worker, with the bytes of shared memory for files and for images."""
+        return pack_work((self.options.limits, self.lengths, self._read))
 
     def _take(self) -> "_Member":
         """A free worker that is alive; waits while others have it."""
@@ -211,7 +262,7 @@ class DecodeCrew:
                     self._mourn(member)
                 # Whoever works is done when its clock says so, and whoever fell is soon replaced.
                 none_stands = len(self._fallen) == self.count
-                busy_seconds = 2 * WALL_FACTOR * self.options.limits.seconds
+                busy_seconds = 2 * self._seconds
                 if not self._changed.wait(_REPLACED_SECONDS if none_stands else busy_seconds):
                     raise ResourceError("No decoding process is free.", "Free some memory, or send fewer images.")
             raise _stopped()
@@ -221,8 +272,8 @@ class DecodeCrew:
             self._free.append(member)
             self._changed.notify()
 
-    def _give_up(self, member: "_Member") -> tuple[int, bool]:
-        """The exit code of a dead worker and whether a clock ended it; the keeper puts another in its place."""
+    def _give_up(self, member: "_Member") -> End:
+        """How a worker ended; the keeper puts another in its place."""
         end = member.bury()
         with self._changed:
             if self._is_stopped:
@@ -269,37 +320,52 @@ class _Member:
     """One of the crew: a process, and the memory through which files go to it and images come back."""
 
     def __init__(self, crew: DecodeCrew) -> None:
-        limits = crew.options.limits
-        self._given, self._left = _whole(limits.file_bytes), _whole(image_bytes(limits.pixels))
+        self._given, self._left = crew.lengths
         self._memory = SharedMemory(self._given + self._left)
-        self.process = WorkerProcess(lambda: crew.launch(self._memory), crew.greeting((self._given, self._left)))
+        self.process = WorkerProcess(lambda: crew.launch(self._memory), crew.greeting())
         self._lock = threading.Lock()  # held while the memory is used, and the process made or taken away
         self._is_closed = False
 
-    def ask(self, data: bytes | memoryview, wish: bytes, due: float) -> ReadImage:
-        """The answer about one file; `due` is when the process is killed, in seconds of time.monotonic().
+    def ask(self, files: Sequence[bytes | memoryview], job: DecodeJob, due: float, done: list[ReadImage]) -> None:
+        """Add the answers about some files to `done`; `due` is when the process is killed, of time.monotonic().
 
         Raises:
             EOFError, OSError: the process has ended.
+            VidiError: the program failed on one of them.
         """
         with self._lock:
             if self._is_closed:
                 raise EOFError
-            room = self._memory.room
-            room[: len(data)] = data
+            room, start = self._memory.room, 0
+            for data in files:
+                room[start : start + len(data)] = data
+                start += len(data)
             self.process.due = due
             try:
-                self.process.send(BYTE_COUNT.pack(len(data)) + wish)
-                read = unpack_answer(self.process.receive(), room[self._given :], "")
+                self.process.send(pack_request([len(data) for data in files], _pack_job(job)))
+                self._receive(len(files), slot_bytes(job), done)
             finally:
                 self.process.due = None
-            if len(data) > _KEPT or (read.image is not None and read.image.nbytes > _KEPT):
+            used = sum(read.image.nbytes for read in done if read.image is not None)
+            if start > _KEPT or used > _KEPT:
                 self._memory.give_back(_KEPT, self._given)
                 self._memory.give_back(self._given + _KEPT, self._given + self._left)
-            return read
 
-    def bury(self) -> tuple[int, bool]:
-        """The exit code of the dead process, and whether a clock ended it."""
+    def _receive(self, count: int, step: int, done: list[ReadImage]) -> None:
+        failure: VidiError | None = None
+        for slot in range(count):
+            start = self._given + slot * step
+            try:
+                content = self.process.receive()
+            except VidiError as error:  # raised when all that follows is read: it belongs to this request
+                failure = failure or error
+            else:
+                done.append(unpack_answer(content, self._memory.room[start : start + step]))
+        if failure is not None:
+            raise failure
+
+    def bury(self) -> End:
+        """How the dead process ended."""
         with self._lock:
             return self.process.bury()
 
@@ -328,7 +394,7 @@ def _whole(byte_count: int) -> int:
 
 
 def _refused(data: bytes | memoryview, error: ImageError) -> ReadImage:
-    return ReadImage(path="", error=error, digest=digest_of(data), byte_count=len(data))
+    return ReadImage(error=error, digest=digest_of(data), byte_count=len(data))
 
 
 def _stopped() -> ResourceError:

@@ -5,11 +5,20 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from vidi.errors import ImageError, ResourceError, VidiError
 from vidi.images.limits import Limits
 from vidi.images.workers.running import Running
 from vidi.images.workers.wire import FAILURE, receive, send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a process ended."""
+
+    code: int  # its exit code, or the number of the signal that ended it, negated
+    is_slow: bool  # a clock ended it
 
 
 class WorkerProcess:
@@ -103,15 +112,15 @@ class WorkerProcess:
             )
         return content
 
-    def bury(self) -> tuple[int, bool]:
-        """The exit code of the dead process, and whether a clock ended it."""
+    def bury(self) -> End:
+        """End the process if it has not ended; how it did."""
         running, self._running = self._running, None
         if running is None:
-            return 0, False
+            return End(code=0, is_slow=False)
         code = running.bury()
         is_slow = self._was_too_slow or (os.name == "posix" and code == -signal.SIGPROF)
         self._was_too_slow = False
-        return code, is_slow
+        return End(code=code, is_slow=is_slow)
 
     def check_clock(self) -> None:
         """End the process where its work is overdue by the wall clock; called from another thread."""

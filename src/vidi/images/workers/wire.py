@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+from collections.abc import Sequence
 from multiprocessing.reduction import ForkingPickler
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ from vidi.errors import ImageError
 from vidi.images.reading import DecodeJob, ReadImage
 
 MEASURED_BYTES = 1 << 16  # the most that a measure may return for one image
-FAILURE = b"!"  # begins an answer that is no answer: the store or the measure raised
+FAILURE = b"!"  # begins an answer that is no answer: the reading or the measure raised
 _LENGTH = struct.Struct("<I")
 # Digest, bytes of the file, format; height and width of the upright image, then of the one that comes, or -1.
 _ANSWER = struct.Struct("<64sQ8s4i")
@@ -22,7 +23,8 @@ _NOTHING_RARE: tuple[None, tuple[str, ...], None] = (None, (), None)
 ORDER = struct.Struct("<Bi")  # to the fork server, with a process's number; its reply, with a number or an exit code
 READY, FORK, KILL, BURY = range(4)
 REFUSED = -1  # in the place of a process's number
-BYTE_COUNT = struct.Struct("<Q")  # begins the request for a file that lies in shared memory
+FILES_TOGETHER = 8  # most that one request is about: a worker need not wait for each answer to be fetched
+_FILES = struct.Struct(f"<B{FILES_TOGETHER}Q")  # begins a request: how many files lie in shared memory, their bytes
 
 
 def slot_bytes(job: DecodeJob) -> int:
@@ -59,8 +61,25 @@ def receive(stream: IO[bytes]) -> bytes:
     return content
 
 
+def pack_request(byte_counts: Sequence[int], job: bytes) -> bytes:
+    """A request about files that lie behind one another in shared memory.
+
+    Args:
+        byte_counts: of up to `FILES_TOGETHER` files.
+        job: what is to be done with each, by `pack_work`.
+    """
+    count = len(byte_counts)
+    return _FILES.pack(count, *byte_counts, *(0,) * (FILES_TOGETHER - count)) + job
+
+
+def unpack_request(content: bytes) -> tuple[tuple[int, ...], bytes]:
+    """The byte counts and the packed job of a request."""
+    count, *byte_counts = _FILES.unpack_from(content)
+    return tuple(byte_counts[:count]), content[_FILES.size :]
+
+
 def pack_work(work: object) -> bytes:
-    """A job or a list of paths, for a worker of our own: never read from a file or a stranger."""
+    """A job or a greeting, for a worker of our own: never read from a file or a stranger."""
     return bytes(ForkingPickler.dumps(work))
 
 
@@ -92,8 +111,8 @@ def _lay(measured: NDArray[np.generic], room: memoryview, place: int) -> list[ob
     return [measured.dtype.str, list(measured.shape), place]
 
 
-def unpack_answer(content: bytes, room: memoryview, path: str) -> ReadImage:
-    """The answer about a path, its arrays copied out of the shared memory.
+def unpack_answer(content: bytes, room: memoryview) -> ReadImage:
+    """The answer about a file, its arrays copied out of the shared memory.
 
     Raises:
         EOFError: it makes no sense: its process is as good as dead.
@@ -104,7 +123,6 @@ def unpack_answer(content: bytes, room: memoryview, path: str) -> ReadImage:
         rare = content[_ANSWER.size :]
         error, notes, measured = json.loads(rare) if rare else _NOTHING_RARE
         return ReadImage(
-            path=path,
             image=None if rows < 0 else _copy(room, np.dtype(np.uint8), (rows, columns, 3), 0),
             measured=None if measured is None else _measured(room, *measured),
             error=None if error is None else ImageError(*error),

@@ -129,7 +129,7 @@ def score_boxes(
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}
     paths = [image.path for image in dataset.images]
-    stream = read_images(DecodeJob(store=dataset.store, options=decode_options(request.data)), paths)
+    stream = read_images(dataset.store, paths, DecodeJob(options=decode_options(request.data)))
     for done, (image, read) in enumerate(zip(dataset.images, stream, strict=True), start=1):
         events.reading(done, len(paths))
         try:

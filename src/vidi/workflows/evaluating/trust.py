@@ -9,6 +9,7 @@ from vidi.evaluation.document import Trust
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.slices import evaluate_slices
 from vidi.images.pool import DecodeJob
+from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -18,11 +19,11 @@ from vidi.workflows.interaction.progress import MEASURING_ROBUSTNESS, ROBUSTNESS
 def measure_trust(
     predictor: Predictor,
     answers: Answers,
-    job: DecodeJob,
+    store: ImageStore,
+    job: DecodeJob | None,
     *,
     seed: int = 0,
     until: Deadline | None = None,
-    wanted: bool = True,
     events: Events = SILENCE,
 ) -> Trust:
     """Measure slices and robustness.
@@ -30,18 +31,19 @@ def measure_trust(
     Args:
         predictor: the model file.
         answers: what it said of the test images.
-        job: where the images are, and how they are decoded.
+        store: where the images are.
+        job: how they are decoded; None leaves robustness out.
         seed: of what is drawn at random.
         until: when it must end; None: there is time.
-        wanted: False leaves robustness out.
         events: receives progress and messages.
     """
     known = answers.only((np.array(answers.parts) == TEST) & answers.truth.is_known)
     found: Robustness | NotMeasured = NotMeasured("off")
-    if wanted:
+    if job is not None:
         found = measure_robustness(
             predictor,
             known,
+            store,
             job,
             seed=seed,
             until=until,

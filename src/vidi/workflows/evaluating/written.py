@@ -102,9 +102,8 @@ def write_evaluation(
     answers, model, dataset = scored.answers, predictor.metadata, scored.dataset
     write_request(folder, request)
     options = decode_options(request.data)
-    trust = measure_trust(
-        predictor, answers, DecodeJob(store=dataset.store, options=options), wanted=request.robustness, events=events
-    )
+    job = DecodeJob(options=options)
+    trust = measure_trust(predictor, answers, dataset.store, job if request.robustness else None, events=events)
     alone = scored_metrics(answers, scored.figures, model)
     metrics = replace(
         alone,

@@ -134,8 +134,8 @@ class Explained:
 def explain_path(predictor: Predictor, store: ImageStore, path: str, wanted: ExplanationParts) -> Explained:
     """Explain one file, read as `predict` reads it, so that the answer is the same."""
     framing = predictor.metadata.framing
-    (framed,) = read_images(DecodeJob(store=store, framing=framing), [path], isolated=False)
-    (whole,) = read_images(DecodeJob(store=store), [path], isolated=False)
+    (framed,) = read_images(store, [path], DecodeJob(framing=framing), isolated=False)
+    (whole,) = read_images(store, [path], DecodeJob(), isolated=False)
     try:
         frame, image = framed.pixels(), whole.pixels()
     except ImageError as error:

@@ -62,9 +62,7 @@ class LabelledParts:
         spread = np.linspace(0, len(paths) - 1, min(MOST_IMAGES, len(paths))).astype(int)
         some = [paths[row] for row in spread.tolist()]
         framing, options = model.metadata.framing, decode_options(self.data)
-        stream = read_images(
-            DecodeJob(store=self.dataset.store, framing=framing, options=options), some, isolated=False
-        )
+        stream = read_images(self.dataset.store, some, DecodeJob(framing=framing, options=options), isolated=False)
         images = [read.image for read in stream if read.image is not None]
         if not images:
             raise DataError(

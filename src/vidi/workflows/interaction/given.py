@@ -45,8 +45,9 @@ def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[tuple[Arr
     """
     paths = iter(
         read_images(
-            DecodeJob(store=GivenFilesStore(), framing=framing),
+            GivenFilesStore(),
             [image for image in images if isinstance(image, str)],
+            DecodeJob(framing=framing),
             isolated=False,
         )
     )

@@ -122,7 +122,7 @@ def _look(
     found = []
     if predictor is None:
         for done, read in enumerate(
-            read_images(DecodeJob(store=images.store, measure=measure_file, options=options), paths), start=1
+            read_images(images.store, paths, DecodeJob(measure=measure_file, options=options)), start=1
         ):
             events.reading(done, len(paths))
             if read.measured is not None:

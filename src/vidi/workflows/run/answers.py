@@ -66,9 +66,7 @@ def frame_counter_examples(images: SplitImages, paths: Sequence[str]) -> tuple[N
     options = decode_options(images.request)
     read = [
         (one.image, _kind(one.path))
-        for one in read_images(
-            DecodeJob(store=images.dataset.store, framing=images.framing, options=options), list(paths)
-        )
+        for one in read_images(images.dataset.store, list(paths), DecodeJob(framing=images.framing, options=options))
         if one.image is not None
     ]
     pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *images.framing.size, 3)

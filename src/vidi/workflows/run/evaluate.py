@@ -99,7 +99,8 @@ def _measure_trust(
         return measure_trust(
             predictor,
             known,
-            DecodeJob(store=images.dataset.store, options=decode_options(images.request)),
+            images.dataset.store,
+            DecodeJob(options=decode_options(images.request)),
             seed=seed,
             until=budget.robustness_until(),
             events=events,

@@ -161,7 +161,7 @@ def reframe(images: SplitImages, image_size: tuple[int, int], *, watch: Stopwatc
     pixels = images.cache.find(key, shape)
     if pixels is None:
         stream = read_images(
-            DecodeJob(store=images.dataset.store, framing=framing, options=options), [image.path for image in named]
+            images.dataset.store, [image.path for image in named], DecodeJob(framing=framing, options=options)
         )
         with watch.on("reading"), images.cache.building(shape) as building:
             for index, read in enumerate(stream):

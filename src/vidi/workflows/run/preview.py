@@ -32,7 +32,7 @@ def write_preview(request: TrainRequest, path: Path) -> Path:
     step = max(1, len(dataset.images) // ROWS)
     chosen = [image.path for image in dataset.images[::step]][:ROWS]
     stream = read_images(
-        DecodeJob(store=dataset.store, framing=framing, options=decode_options(request.data)), chosen, isolated=False
+        dataset.store, chosen, DecodeJob(framing=framing, options=decode_options(request.data)), isolated=False
     )
     images = [read.image for read in stream if read.image is not None]
     if not images:

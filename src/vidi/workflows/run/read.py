@@ -82,9 +82,7 @@ def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
 def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
     """Return the facts for choosing a recipe: counts, the usual size and a sample's traits."""
     sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
-    seen = read_images(
-        DecodeJob(store=dataset.store, framing=LOOKED_AT), [image.path for image in sample], isolated=False
-    )
+    seen = read_images(dataset.store, [image.path for image in sample], DecodeJob(framing=LOOKED_AT), isolated=False)
     read = [
         (one.image, min(image.labels, default=0))
         for one, image in zip(seen, sample, strict=True)

@@ -59,7 +59,7 @@ class FramedRows:
         if found is not None:
             return found
         stream = read_images(
-            DecodeJob(store=self.store, framing=framing, options=self.options), self.paths, workers=self.workers
+            self.store, self.paths, DecodeJob(framing=framing, options=self.options), workers=self.workers
         )
         with self.cache.building(shape) as building:
             for index, read in enumerate(stream):
@@ -94,7 +94,7 @@ class FramedRows:
         some = self.paths[:: max(1, len(self.paths) // sample)][:sample]
         framing = choose_framing(self.sizes, size, mode=self.mode)
         began = time.monotonic()
-        for _ in read_images(DecodeJob(store=self.store, framing=framing, options=self.options), some, isolated=False):
+        for _ in read_images(self.store, some, DecodeJob(framing=framing, options=self.options), isolated=False):
             pass
         return (time.monotonic() - began) * len(self.paths) / max(1, len(some))
 

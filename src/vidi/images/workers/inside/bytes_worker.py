@@ -1,11 +1,11 @@
-"""The inside of a worker of the crew: finds files' bytes in shared memory, and leaves images there."""
+"""The inside of a worker: finds files' bytes in shared memory, and leaves images there."""
 
 import contextlib
 import mmap
 from functools import lru_cache
 from typing import IO
 
-from vidi.images.reading import DecodeJob, OneFile, ReadFile
+from vidi.images.reading import DecodeJob, ReadFile
 from vidi.images.workers.inside.preparing import (
     failure,
     ignore_endings,
@@ -15,10 +15,10 @@ from vidi.images.workers.inside.preparing import (
     set_clock,
     take_over_streams,
 )
-from vidi.images.workers.wire import BYTE_COUNT, pack_answer, receive, send, unpack_work
+from vidi.images.workers.wire import pack_answer, receive, send, slot_bytes, unpack_request, unpack_work
 
 KEPT = 16 << 20  # bytes of freed memory: enough for photographs of a megapixel
-_MOST_WISHES = 64  # kept unpacked
+_MOST_JOBS = 64  # kept unpacked
 
 
 def main(shared: str) -> None:
@@ -36,30 +36,33 @@ def main(shared: str) -> None:
 
 def serve(source: IO[bytes], answers: IO[bytes], memory: IO[bytes]) -> None:
     """Answer about file after file, in a process that has its decoders, until the parent goes away."""
-    unpack_wish = lru_cache(_MOST_WISHES)(unpack_work)
+    unpack_job = lru_cache(_MOST_JOBS)(unpack_work)
     with contextlib.suppress(EOFError, BrokenPipeError):
-        options, lengths, read = unpack_work(receive(source))
+        limits, lengths, read = unpack_work(receive(source))
         room = memoryview(mmap.mmap(memory.fileno(), sum(lengths)))
         memory.close()
         given, left = room[: lengths[0]], room[lengths[0] :]
         offer_oneself()
-        limit_decoding(options.limits)
+        limit_decoding(limits)
         send(answers, b"ready")
         while True:
-            wanted = receive(source)
-            (byte_count,) = BYTE_COUNT.unpack_from(wanted)
-            framing, whole_for = unpack_wish(wanted[BYTE_COUNT.size :])
-            file = OneFile(bytes(given[:byte_count]))
-            job = DecodeJob(store=file, framing=framing, whole_for=whole_for, options=options)
-            send(answers, _answer(job, read, left))
-            del file, job  # what is idle holds no file
+            byte_counts, packed = unpack_request(receive(source))
+            job = unpack_job(packed)
+            start, step = 0, slot_bytes(job)
+            for slot, byte_count in enumerate(byte_counts):
+                data = bytes(given[start : start + byte_count])
+                answer = _answer(data, job, read, left[slot * step : (slot + 1) * step])
+                # Together: this spares the parent a wake-up for each.
+                send(answers, answer, at_once=slot == len(byte_counts) - 1)
+                start += byte_count
+                del data  # what is idle holds no file
 
 
-def _answer(job: DecodeJob, read: ReadFile, room: memoryview) -> bytes:
+def _answer(data: bytes, job: DecodeJob, read: ReadFile, room: memoryview) -> bytes:
     set_clock(job.options.limits.seconds)
     try:
-        return pack_answer(read("", job), room)
-    except Exception as error:  # a fault of the program: told, not printed
+        return pack_answer(read(data, job), room)
+    except Exception as error:  # of the program or the measure, whoever wrote it: told, not printed
         return failure(error)
     finally:
         set_clock(0)

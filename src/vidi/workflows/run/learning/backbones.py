@@ -357,9 +357,7 @@ def _sample(images: SplitImages, candidate: Candidate, rows: NDArray[np.int64]) 
     paths = [images.dataset.images[row].path for row in rows.tolist()]
     framed = np.zeros((len(rows), *framing.size, 3), np.uint8)
     stream = read_images(
-        DecodeJob(store=images.dataset.store, framing=framing, options=decode_options(images.request)),
-        paths,
-        isolated=False,
+        images.dataset.store, paths, DecodeJob(framing=framing, options=decode_options(images.request)), isolated=False
     )
     for index, read in enumerate(stream):
         if read.image is not None:

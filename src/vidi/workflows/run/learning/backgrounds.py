@@ -37,7 +37,7 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
     """
     found = find_backgrounds(request)
     stream = read_images(
-        DecodeJob(store=found.store, framing=LOOKED_AT, options=decode_options(request)), found.paths, workers=workers
+        found.store, found.paths, DecodeJob(framing=LOOKED_AT, options=decode_options(request)), workers=workers
     )
     bad = list(found.account.refused)
     for done, read in enumerate(stream, start=1):
@@ -62,7 +62,7 @@ def read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
     """The photographs, no larger than need be."""
     found = find_backgrounds(request)
     images = []
-    for read in read_images(DecodeJob(store=found.store, options=decode_options(request)), found.paths):
+    for read in read_images(found.store, found.paths, DecodeJob(options=decode_options(request))):
         if read.image is not None:
             size = (read.image.shape[0], read.image.shape[1])
             scale = min(1.0, LONGEST_SIDE / max(size))
