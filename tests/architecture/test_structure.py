@@ -12,6 +12,7 @@ from tools.measure_house import (
     SOURCE,
     folder_cycles,
     functions,
+    functions_over,
     imports,
     options,
     parsed,
@@ -33,6 +34,10 @@ def test_a_verb_has_no_more_options_than_fit_one_screen():
     assert sum(counts.values()) <= 215
     assert counts["train"] <= 38  # under headings
     assert {verb: count for verb, count in counts.items() if count > 24} == {"train": counts["train"]}
+
+
+def test_a_function_has_at_most_seven_parameters():
+    assert functions_over(7) == []
 
 
 def test_no_module_has_a_name_that_says_nothing():

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -14,11 +14,11 @@ from vidi.workflows.requests.model_file import InputsRequest, PredictRequest
 if TYPE_CHECKING:
     from vidi.data.inputs import FoundInputs
     from vidi.images.account import Account
-    from vidi.images.limits import DecodeOptions
     from vidi.prediction.prediction import Answer
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.events import Events
     from vidi.workflows.log import AnswerLogger
+    from vidi.workflows.predict import AnswersOf
     from vidi.workflows.requests.in_use import LogRequest
 
 
@@ -37,7 +37,6 @@ def predict(
     from vidi.cli.terminal import on_terminal, say_ending
     from vidi.data.inputs import find_paths
     from vidi.images.account import Account
-    from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.inputs import name_inputs, named_first
     from vidi.workflows.interaction.output import remark_on
@@ -53,20 +52,17 @@ def predict(
         events.say(remark)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=request.allow_outside)
     account = Account()
-    decoding = DecodeOptions(keep_truncated=request.keep_truncated)
     with (
         _logging(request.logging, predictor, model, events) as logger,
-        _elsewhere(request, predictor, found, decoding, events, is_logged=logger is not None) as answers_of,
+        _answering(request, predictor, found, events, is_logged=logger is not None) as answers_of,
     ):
         answers = predict_inputs(
             predictor,
             found,
             account,
-            options=decoding,
-            workers=request.workers,
+            answers_of=answers_of,
             sort_into=request.sort_into,
             log=logger,
-            answers_of=answers_of,
         )
         _write(answers, form, request, predictor, found, account, events)
         code = say_ending(account, events, named=form != "table" or request.output is not None)
@@ -114,18 +110,23 @@ def _logging(
     return logging_answers(request, predictor.model, path, os.environ, say=events.say)
 
 
-def _elsewhere(
+def _answering(
     request: PredictRequest,
     predictor: "Predictor",
     found: "Sequence[FoundInputs]",
-    decoding: "DecodeOptions",
     events: "Events",
     *,
     is_logged: bool,
-) -> "contextlib.AbstractContextManager[Callable[[FoundInputs], Iterator[Answer]] | None]":
-    """What answers on a cluster; None without `--ray`."""
+) -> "contextlib.AbstractContextManager[AnswersOf]":
+    """What answers about a group of the inputs: here, or on a cluster with `--ray`."""
+    from vidi.images.limits import DecodeOptions
+    from vidi.workflows.predict import answered_here
+
+    decoding = DecodeOptions(keep_truncated=request.keep_truncated)
     if request.ray is None:
-        return contextlib.nullcontext()
+        return contextlib.nullcontext(
+            answered_here(predictor, options=decoding, workers=request.workers, is_logged=is_logged)
+        )
     from vidi.distributed.predict import AnswerOptions, answers_on_ray
 
     options = AnswerOptions(decoding, embedding=is_logged, statistics=is_logged)

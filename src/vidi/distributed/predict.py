@@ -34,6 +34,7 @@ from vidi.machine import core_count
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import Answer, decide
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.predict import AnswersOf
 
 
 def encode_answers(answers: Iterable[Answer]) -> bytes:
@@ -108,7 +109,6 @@ def _of_text(text: str) -> NDArray[np.float32]:
 
 PATIENCE_SECONDS: Final = 900.0  # for one shard
 
-AnswersOf = Callable[[FoundInputs], Iterator[Answer]]
 Say = Callable[[str], None]
 
 

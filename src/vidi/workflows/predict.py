@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from vidi.workflows.log import AnswerLogger
 
 
+AnswersOf = Callable[[FoundInputs], Iterator[Answer]]
+
+
 def predict_inputs(
     predictor: Predictor,
     found: Sequence[FoundInputs],
     account: Account,
     *,
-    options: DecodeOptions = DEFAULT,
-    workers: int | None = None,
+    answers_of: AnswersOf | None = None,
     sort_into: Path | None = None,
     log: "AnswerLogger | None" = None,
-    answers_of: Callable[[FoundInputs], Iterator[Answer]] | None = None,
 ) -> Iterator[Answer]:
     """Classify all inputs: one answer per image or refused path, in their order.
 
@@ -39,11 +40,9 @@ def predict_inputs(
         predictor: the loaded model.
         found: what `vidi.data.inputs.find_paths` found.
         account: is filled while the answers are taken; complete when they are used up.
-        options: limits and rules of decoding.
-        workers: threads; one per core by default.
-        sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
-        log: takes the answers down.
         answers_of: gives the answers about a group, in its order; computed here by default.
+        sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
+        log: takes the answers down, with their embeddings and statistics.
 
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
@@ -62,13 +61,7 @@ def predict_inputs(
         account.set_aside.extend(group.account.set_aside)
         account.refused.extend(group.account.refused)
         yield from map(_refused, group.account.refused)
-        if answers_of is not None:
-            answers = answers_of(group)
-        else:
-            wants = log is not None
-            answers = predictor.predict_files(
-                group.paths, store=group.store, options=options, workers=workers, embedding=wants, statistics=wants
-            )
+        answers = (answers_of or answered_here(predictor, is_logged=log is not None))(group)
         for answer in answers if log is None else log.passing(answers, group.store):
             if answer.error is not None:
                 account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))
@@ -77,6 +70,15 @@ def predict_inputs(
                 if sort_into is not None:
                     copy_by_class(answer, group.store, sort_into)
             yield answer
+
+
+def answered_here(
+    predictor: Predictor, *, options: DecodeOptions = DEFAULT, workers: int | None = None, is_logged: bool
+) -> AnswersOf:
+    """What answers about a group in this process, with what a log holds of each image where there is one."""
+    return lambda group: predictor.predict_files(
+        group.paths, store=group.store, options=options, workers=workers, embedding=is_logged, statistics=is_logged
+    )
 
 
 def copy_by_class(answer: Answer, store: ImageStore, folder: Path) -> Path:
