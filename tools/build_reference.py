@@ -16,7 +16,7 @@ from vidi import errors
 from vidi.cli.app import VERBS, made_command
 from vidi.data.checked import CheckResult, Finding
 from vidi.detection.locate import Located
-from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.images.account import Account
 from vidi.images.limits import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions

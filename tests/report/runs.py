@@ -10,9 +10,9 @@ from tests.draw import draw, encoded
 from vidi.data.checking.shortcuts import WORDS
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
-from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.robustness import Curve, Robustness
 from vidi.evaluation.run_files import write_metrics, write_predictions
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import by_fields
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing

@@ -7,8 +7,8 @@ import pytest
 
 from tests.report.runs import DrawnStore, make_run
 from vidi.evaluation.document import Decisions, LabelFigures, Metrics, Origin
-from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.run_files import read_run, write_metrics
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
 from vidi.report.pages.run import write_report
 from vidi.report.words.sentences import next_steps

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
-from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, PointFigures, RiskCoverage, VerdictFigures
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
 from vidi.export.model_document import verdict_sentences
 from vidi.metrics.intervals import Interval

@@ -8,8 +8,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from vidi.evaluation.answers import EXTRA, TEST, Answers, join_names
-from vidi.evaluation.evaluate import evaluate_labels, evaluate_predictions
-from vidi.evaluation.evaluation import Estimate, Evaluation
+from vidi.evaluation.evaluate import Evaluation, evaluate_labels, evaluate_predictions
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
 from vidi.evaluation.guarantees.verdicts import (
     OperatingFigures,
@@ -20,6 +19,7 @@ from vidi.evaluation.guarantees.verdicts import (
     unknown_share,
 )
 from vidi.evaluation.robustness import NotMeasured, Robustness
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
     BESIDE,
     ROUND,

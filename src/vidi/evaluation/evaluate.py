@@ -1,29 +1,34 @@
 """From a model's answers and the truth to every figure that is reported, each with its interval and n."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.evaluation.evaluation import (
-    CalibrationFigures,
-    ClassFigures,
-    ConfusedPair,
-    Curves,
+from vidi.evaluation.scores import (
     Estimate,
-    Evaluation,
     MeanOfClasses,
-    Mistakes,
-    RankingFigures,
-    Units,
+    estimate_share,
+    interval_or_none,
+    number_groups_or_images,
+    score_images,
 )
-from vidi.evaluation.scores import estimate_share, number_groups_or_images, score_images
+from vidi.evaluation.sections import BESIDE, by_fields, from_plain, key, rounded
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers, mean_of_known
-from vidi.metrics.calibration import BINS, expected_calibration_error, perfect_model_band, reliability_bins
+from vidi.metrics.calibration import (
+    BINS,
+    PerfectBand,
+    ReliabilityBin,
+    expected_calibration_error,
+    perfect_model_band,
+    reliability_bins,
+)
 from vidi.metrics.classification import brier_losses, count_confusion, log_losses, ranks_of_truth
 from vidi.metrics.intervals import (
+    LEVEL,
     Interval,
     area_interval,
     bootstrap_intervals,
@@ -41,6 +46,148 @@ MOST_PAIRS = 50
 LEAST_IN_BIN = 10  # images of a reliability bin; of fewer the observed share says little
 MOST_CURVES = 20  # classes whose ROC and precision-recall curves are kept: those with the most images
 MOST_ANSWERS = 20_000  # about an image and a class, behind the calibration error: more would only cost time
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """Figures of one class."""
+
+    name: str = field(metadata=key("class"))
+    image_count: int = field(metadata=key("images"))  # of the class; 0: not tested, every figure is None
+    call_count: int = field(metadata=key("calls"))  # images that were predicted as this class
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    roc_area: Estimate  # of its probability against all other classes
+    average_precision: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFigures:
+    """Calibration of the probabilities."""
+
+    error: float | None
+    bins: tuple[ReliabilityBin, ...]
+    band: PerfectBand | None  # what a perfectly calibrated model would show by chance
+
+    @property
+    def points(self) -> list[tuple[ReliabilityBin, Interval | None]]:
+        """Each bin with what a perfectly calibrated model would show in it."""
+        band = [None] * len(self.bins) if self.band is None else self.band.accuracies
+        return list(zip(self.bins, band, strict=True))
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "error": rounded(self.error),
+            **_band_as_json(None if self.band is None else self.band.calibration_error),
+            "bins": [
+                {
+                    "confidence": rounded(one.confidence),
+                    "accuracy": rounded(one.accuracy),
+                    "n": one.image_count,
+                    **_band_as_json(perfect),
+                }
+                for one, perfect in self.points
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        overall, *perfect = (
+            interval_or_none(one["perfect_low"], one["perfect_high"]) for one in (entries, *entries["bins"])
+        )
+        known = tuple(one for one in perfect if one is not None)
+        return cls(
+            error=entries["error"],
+            bins=tuple(ReliabilityBin(one["confidence"], one["accuracy"], one["n"]) for one in entries["bins"]),
+            band=None if overall is None else PerfectBand(overall, known),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """Images of one class that were predicted as another."""
+
+    true: str
+    predicted: str
+    image_count: int = field(metadata=key("n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """One class's curves, thinned for drawing."""
+
+    name: str = field(metadata=key("class"))
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """How many independent units the figures rest on."""
+
+    group_count: int = field(metadata=key("groups"))  # the number of images if there are no groups
+    interval_method: str  # `wilson` for independent images, else `group-bootstrap`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingFigures:
+    """How well the probabilities rank images; means over the tested classes."""
+
+    roc_area: float | None = field(metadata=key("macro_roc_area"))
+    average_precision: float | None = field(metadata=key("macro_average_precision"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistakes:
+    """What is taken for what."""
+
+    confusion: Counts | None  # rows are true classes; None above 200 classes
+    confused_pairs: tuple[ConfusedPair, ...]  # most frequent first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """All figures that were measured on one set of test images."""
+
+    classes: tuple[str, ...]  # in the order of all tables
+    image_count: int = field(metadata=key("images"))  # number of test images
+    units: Units = field(metadata=BESIDE)
+    accuracy: Estimate  # share of images that are classified correctly
+    macro: MeanOfClasses = field(metadata=BESIDE)
+    hamming_loss: Estimate | None = None  # share of wrong image-class pairs; None for one label each
+    top_k: Mapping[int, Estimate]  # share of images whose class is among the k most probable
+    log_loss: Estimate  # mean of -log(probability of the true class)
+    brier_loss: Estimate  # mean squared distance of the probabilities from the truth, 0 to 2
+    ranking: RankingFigures = field(metadata=BESIDE)
+    most_common_share: float | None  # accuracy of always predicting the most common class
+    calibration: CalibrationFigures  # error of the probabilities, and its bins
+    per_class: tuple[ClassFigures, ...]  # in the order of `classes`
+    mistakes: Mistakes = field(metadata=BESIDE)
+    curves: tuple[Curves, ...]  # ROC and precision-recall of each class
+
+    def as_json(self) -> dict[str, object]:
+        """Return the figures as in metrics.json; missing data is null, never NaN."""
+        entries = by_fields(self, is_rounded=True)
+        del entries["classes"]
+        method = entries.pop("interval_method")
+        confusion = None if self.mistakes.confusion is None else self.mistakes.confusion.tolist()
+        return {
+            "images": self.image_count,
+            "groups": self.units.group_count,
+            "interval": {"level": LEVEL, "method": method},
+            **entries,
+            "confusion": confusion,
+        }
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote: every figure, to six decimals."""
+        classes = [one["class"] for one in entries["per_class"]]
+        return from_plain(cls, {**entries, "classes": classes, "interval_method": entries["interval"]["method"]})
 
 
 def evaluate_predictions(
@@ -370,3 +517,10 @@ def _class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Cur
     rates = thinned(roc.false_positive_rate, roc.true_positive_rate)
     shares = thinned(precision_recall.recall, precision_recall.precision)
     return Curves(name, tuple(rates[0]), tuple(rates[1]), tuple(shares[0]), tuple(shares[1]))
+
+
+def _band_as_json(perfect: Interval | None) -> dict[str, float | None]:
+    return {
+        "perfect_low": None if perfect is None else rounded(perfect.low),
+        "perfect_high": None if perfect is None else rounded(perfect.high),
+    }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import key
 from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame

@@ -1,20 +1,65 @@
 """The figures that come from counting images and averaging over them, each with its interval."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.evaluation.evaluation import Estimate, MeanOfClasses
+from vidi.evaluation.sections import key, rounded
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.classification import ClassCounts, class_scores, count_classes, f1_scores, precisions, recalls
 from vidi.metrics.intervals import Interval, bootstrap_intervals, f1_interval, mean_interval, wilson_interval
 
 ENOUGH_GROUPS = 30  # below, the percentile bootstrap is too crude and each figure takes its closed form
 MACRO = slice(1, 3)  # macro precision and macro F1 in the row of figures, after balanced accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Measured number with its interval and number of images."""
+
+    value: float | None  # None: no data
+    interval: Interval | None  # at the 95 % level
+    image_count: int
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval; None where there is none."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the interval; None where there is none."""
+        return None if self.interval is None else self.interval.high
+
+    def as_json(self) -> dict[str, float | int | None]:
+        """`value`, `low`, `high` and `n`; null where there is no data."""
+        return {
+            "value": rounded(self.value),
+            "low": rounded(self.low),
+            "high": rounded(self.high),
+            "n": self.image_count,
+        }
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(
+            value=entries["value"], interval=interval_or_none(entries["low"], entries["high"]), image_count=entries["n"]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanOfClasses:
+    """Figures that are means over the classes with test images."""
+
+    recall: Estimate = field(metadata=key("balanced_accuracy"))
+    precision: Estimate = field(metadata=key("macro_precision"))
+    f1: Estimate = field(metadata=key("macro_f1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,3 +274,8 @@ def _name(estimates: list[Estimate], *, shares: list[str], means: list[str], cla
         precisions=tuple(islice(rest, class_count)),
         f1s=tuple(islice(rest, class_count)),
     )
+
+
+def interval_or_none(low: float | None, high: float | None) -> Interval | None:
+    """An interval from its ends; None where one of them is."""
+    return None if low is None or high is None else Interval(low, high)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.data.readers.further_columns import is_number
 from vidi.evaluation.answers import Answers, Traits
-from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.scores import ENOUGH_GROUPS, effective_weights
+from vidi.evaluation.scores import ENOUGH_GROUPS, Estimate, effective_weights
 from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import bootstrap_intervals, wilson_interval

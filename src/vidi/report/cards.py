@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vidi.errors import DataError
-from vidi.evaluation.evaluation import Estimate, Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.run_files import RunFiles, read_run
+from vidi.evaluation.scores import Estimate
 from vidi.files import escape_path, write_whole
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import describe_refuted

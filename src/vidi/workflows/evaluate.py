@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vidi.evaluation.answers import Want, answer
 from vidi.evaluation.document import evaluate_parts
-from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path
 from vidi.images.account import Account

@@ -8,8 +8,8 @@ from typing import Any
 
 from vidi.errors import UsageError
 from vidi.evaluation.document import Metrics
-from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.run_files import METRICS
+from vidi.evaluation.scores import Estimate
 from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, read_json, writing_error
 from vidi.model_file.registered import models_folder
 from vidi.numbers import percent

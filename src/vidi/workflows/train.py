@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vidi.data.remote.addresses import is_remote
 from vidi.data.remote.copies import remove_copies
 from vidi.errors import VidiError
-from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.report.words.sentences import accuracy_line

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.scores import estimate_share
+from vidi.evaluation.scores import Estimate, estimate_share
 from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import coverage_band

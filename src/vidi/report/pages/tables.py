@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vidi.evaluation.evaluation import ClassFigures, Evaluation
+from vidi.evaluation.evaluate import ClassFigures, Evaluation
 from vidi.evaluation.run_files import AnsweredImage, RunFiles
 from vidi.files import unescape_path
 from vidi.model_file.read import ModelFile

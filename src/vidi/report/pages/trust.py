@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.evaluation.evaluation import Estimate, Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.robustness import Curve, NotMeasured, Robustness
 from vidi.evaluation.run_files import RunFiles
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.slices import Slice
 from vidi.figures.evaluation import Step, draw_robustness
 from vidi.images.framing import Framing, reduce_to_frame

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vidi.evaluation.evaluation import Curves, Evaluation
+from vidi.evaluation.evaluate import Curves, Evaluation
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
 from vidi.evaluation.sections import LearningFigures
 from vidi.figures.evaluation import (

@@ -8,11 +8,12 @@ from pathlib import Path
 from vidi import numbers
 from vidi.data.checking.findings import FEW_TO_MEASURE
 from vidi.evaluation.document import Metrics
-from vidi.evaluation.evaluation import Estimate, Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
 from vidi.evaluation.match import ClassMatch, listed
 from vidi.evaluation.run_files import read_metrics
+from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
     DataFacts,
     ExpectedGain,

@@ -10,7 +10,7 @@ from typing import Any
 from vidi.data.dataset import Dataset
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.document import LabelFigures, Origin, scored_metrics
-from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.run_files import write_metrics, write_predictions

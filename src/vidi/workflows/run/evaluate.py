@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.document import Metrics, Trust, evaluate_parts, scored_metrics, short_figures
-from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.images.account import Account
 from vidi.images.pool import DecodeJob
 from vidi.model_file.read import ModelFile, read_model_bytes

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError, UnknownNameError
-from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.run_files import METRICS, PREDICTIONS, RunFiles, read_run
 from vidi.figures.drawing import INK, draw_pixels
 from vidi.figures.evaluation import plot_reliability
