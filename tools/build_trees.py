@@ -1,4 +1,4 @@
-"""Write the trees of README.md and docs/architecture.md from the packages' docstrings: python tools/build_trees.py"""
+"""Write the tree of docs/architecture.md from the packages' docstrings: python tools/build_trees.py"""
 
 import ast
 import re
@@ -9,37 +9,24 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "vidi"
 BEGIN, END = "<!-- tree: written by tools/build_trees.py from the docstrings -->\n", "<!-- end of the tree -->"
-TESTS = "tests/          mirrors src/vidi; bench/ measures what the docs claim, beside the rivals in benchmarks/; docs/"
 
 
 def main() -> None:
-    """Write both."""
+    """Write it."""
     for path, text in pages().items():
         path.write_text(text, "utf-8")
 
 
 def pages() -> dict[Path, str]:
-    """Both files as they should be."""
-    readme, architecture = ROOT / "README.md", ROOT / "docs" / "architecture.md"
-    return {readme: _with(readme, tree()), architecture: _with(architecture, table())}
-
-
-def tree() -> str:
-    """The packages and modules from the top down, a line each, as README shows them."""
-    named = [(f"{path.name}{'/' if path.is_dir() else ''}", meaning(path)) for path in parts()]
-    width = max(len(name) for name, _ in named)
-    return "\n".join(["```", "src/vidi/", *(f"  {name:{width}}  {text}" for name, text in named), TESTS, "```"]) + "\n"
+    """The file as it should be."""
+    architecture = ROOT / "docs" / "architecture.md"
+    return {architecture: _with(architecture, table())}
 
 
 def table() -> str:
-    """The same with the rooms of each package, as a table of Markdown."""
-    rows = []
-    for path in parts():
-        rows.append((f"`{path.name}{'/' if path.is_dir() else ''}`", meaning(path)))
-        rooms = sorted(path.glob("*/__init__.py")) if path.is_dir() else []
-        rows += [(f"`{path.name}/{room.parent.name}/`", meaning(room.parent)) for room in rooms]
-    lines = ["| folder | what belongs there |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows)]
-    return "\n".join(lines) + "\n"
+    """The packages and modules from the top down, as a table of Markdown."""
+    rows = [f"| `{path.name}{'/' if path.is_dir() else ''}` | {meaning(path)} |" for path in parts()]
+    return "\n".join(["| folder | what belongs there |", "| --- | --- |", *rows]) + "\n"
 
 
 def parts() -> Iterator[Path]:
