@@ -9,8 +9,9 @@ from vidi.errors import ModelError
 from vidi.model_file.limits import Refuted, refuted_from_json
 from vidi.model_file.schema import metadata_from_text, metadata_to_text
 from vidi.model_file.write import set_metadata
+from vidi.prediction.prediction import model_as_json
+from vidi.prediction.words import warning_about
 from vidi.workflows.inspect import describe_model, inspect_model
-from vidi.workflows.interaction.output import model_as_json, warning_about
 
 REFUTED = Refuted(sure=True, candidates=True, classes=("class 1",))
 

@@ -63,11 +63,11 @@ def _explain_images(
     """A page for each image; the exit code."""
     from vidi.cli.terminal import counted, on_terminal, say_ending
     from vidi.prediction.predictor import Predictor
+    from vidi.prediction.words import warning_about
     from vidi.workflows.explain import explain_images
     from vidi.workflows.explaining.image import ExplanationParts
     from vidi.workflows.explaining.neighbours import neighbours_of
     from vidi.workflows.interaction.inputs import named_first
-    from vidi.workflows.interaction.output import warning_about
 
     events = on_terminal()
     predictor = Predictor.load(named_first(model, paths, verb="explain"))
@@ -131,8 +131,8 @@ def locate(
     """Find boxes around what a model recognises; it was trained on labels of whole images only."""
     from vidi.cli.terminal import counted, on_terminal, say_ending
     from vidi.prediction.predictor import Predictor
+    from vidi.prediction.words import warning_about
     from vidi.workflows.interaction.inputs import named_first
-    from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.locate import LocateOutputs, search_images
     from vidi.workflows.locating import hint_of_nothing
 

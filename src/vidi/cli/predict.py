@@ -38,8 +38,8 @@ def predict(
     from vidi.data.inputs import find_paths
     from vidi.images.account import Account
     from vidi.prediction.predictor import Predictor
+    from vidi.prediction.words import remark_on
     from vidi.workflows.interaction.inputs import name_inputs, named_first
-    from vidi.workflows.interaction.output import remark_on
     from vidi.workflows.interaction.run_folder import check_folder_apart
     from vidi.workflows.predict import predict_inputs
 

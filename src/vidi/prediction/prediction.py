@@ -10,10 +10,14 @@ from vidi.files import escape_path
 from vidi.images.reading import Measured
 from vidi.images.statistics import ImageStatistics
 from vidi.model_file.decisions import judge
-from vidi.model_file.limits import Verdict
+from vidi.model_file.limits import Verdict, refuted_to_json
 from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.read import ModelFile
+from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
+
+SCHEMA_VERSION = 1  # of the documents in which answers are written
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -90,6 +94,58 @@ class Answer:
         """Reason why the file could not be used; None if it was classified."""
         return self.outcome if isinstance(self.outcome, ImageError) else None
 
+    def written(self, *, top: int | None = None) -> "WrittenAnswer":
+        """The answer as `vidi predict --json` and the server write it.
+
+        Args:
+            top: number of most probable classes; all classes in the model's order by default.
+        """
+        found, error = self.prediction, self.error
+        probabilities: dict[str, float] | None = None
+        if found is not None:
+            pairs = zip(found.classes, found.probabilities.tolist(), strict=True) if top is None else found.top(top)
+            probabilities = {label: _rounded(value) for label, value in pairs}
+        return WrittenAnswer(
+            path=escape_path(self.path),
+            label=None if found is None else found.label,
+            probability=None if found is None else _rounded(found.probability),
+            verdict=None if found is None else found.verdict,
+            candidates=None if found is None else list(found.candidates),
+            decision=None if found is None or found.decision is None else list(found.decision),
+            novelty=None if found is None or found.novelty is None else _rounded(found.novelty),
+            probabilities=probabilities,
+            error=None if error is None else WrittenError(code=error.code, message=error.cause),
+            notes=list(self.notes),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenError:
+    """Why an image could not be used, as JSON has it."""
+
+    code: str  # of `vidi.images.limits.REASONS`
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenAnswer:
+    """An answer in plain values, as JSON has it; the server's schema is made from it. Numbers have seven digits."""
+
+    path: str  # safe on a terminal, and can be read back exactly (`vidi.files.unescape_path`)
+    label: str | None
+    probability: float | None
+    verdict: Verdict | None
+    candidates: list[str] | None
+    decision: list[str] | None
+    novelty: float | None
+    probabilities: dict[str, float] | None  # class → probability
+    error: WrittenError | None
+    notes: list[str]  # codes of `vidi.images.limits.NOTES`
+
+    def as_json(self) -> dict[str, Json]:
+        """Every member, in this order."""
+        return {**vars(self), "error": None if self.error is None else vars(self.error)}
+
 
 def decide(
     probabilities: NDArray[np.float32],
@@ -129,3 +185,19 @@ def decide(
         multi_label=metadata.multi_label,
         embedding=embedding,
     )
+
+
+def model_as_json(model: ModelFile) -> dict[str, Json]:
+    """Which model answered."""
+    return {
+        "id": model.model_id,
+        "version": model.metadata.run,
+        "weights_digest": model.metadata.weights_digest,
+        "unfinished": model.metadata.unfinished,
+        **({} if model.metadata.refuted is None else {"refuted": refuted_to_json(model.metadata.refuted)}),
+    }
+
+
+def _rounded(value: float) -> float:
+    """Seven significant digits: all that float32 holds."""
+    return float(f"{value:.7g}")

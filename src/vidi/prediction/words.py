@@ -7,7 +7,8 @@ they would be a second scale.
 from collections.abc import Sequence
 
 from vidi.metrics.selective import images_for_error
-from vidi.model_file.limits import ALL_CLASSES, Verdict, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, Verdict, VerdictLimits, describe_refuted
+from vidi.model_file.read import ModelFile
 from vidi.numbers import odds, short_percent
 
 STRANGE = "strange image, unlike the training images"
@@ -84,6 +85,28 @@ def why_never_sure(limits: VerdictLimits | None) -> str:
         f"no answer of this model is called sure: on {limits.image_count:,} calibration images, even the most "
         f"confident answers may be wrong{about} more often than {most}"
     )
+
+
+def warning_about(model: ModelFile) -> str | None:
+    """Return the warning for an unfinished model, or for one with refuted guarantees.
+
+    Returns:
+        None where nothing stands against it.
+    """
+    reason, refuted = model.metadata.unfinished, model.metadata.refuted
+    if refuted is not None:
+        return f"warning: its own test refutes {describe_refuted(refuted)}; do not rely on it (see its report)"
+    if reason is None:
+        return None
+    return f"warning: this model is unfinished ({reason}): its probabilities are not calibrated and it was not tested"
+
+
+def remark_on(model: ModelFile) -> str | None:
+    """Return the warning about a model, or a note that it never calls an answer sure; None where all is usual."""
+    if warning := warning_about(model):
+        return warning
+    never = why_never_sure(model.metadata.verdict)
+    return f"note: {never}" if never else None
 
 
 def _listed(names: Sequence[str]) -> str:

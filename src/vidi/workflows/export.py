@@ -21,9 +21,9 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
 from vidi.prediction.engines.by_openvino import open_openvino_graph
 from vidi.prediction.engines.registry import is_installed, replay_engine
+from vidi.prediction.words import warning_about
 from vidi.report.cards import exported_card
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.interaction.run_folder import safe_name
 from vidi.workflows.requests.model_file import PRECISIONS, ExportRequest, Form
 

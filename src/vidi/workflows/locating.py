@@ -22,11 +22,11 @@ from vidi.images.pool import DecodeJob, read_images
 from vidi.machine import give_memory_back
 from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
+from vidi.prediction.prediction import SCHEMA_VERSION, model_as_json
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.overlays import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.workflows.interaction.inputs import no_images
-from vidi.workflows.interaction.output import SCHEMA_VERSION, model_as_json
 from vidi.workflows.requests.model_file import LocateRequest
 
 if TYPE_CHECKING:

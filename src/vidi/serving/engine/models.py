@@ -22,9 +22,8 @@ from vidi.model_file.registered import follows_name
 from vidi.prediction.engines.registry import AUTO, USUAL, GraphEngine, OnnxRuntime, open_engine
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
+from vidi.prediction.words import warning_about
 from vidi.serving.problems import Problem
-from vidi.workflows.interaction.output import warning_about
-from vidi.workflows.requests.shared import USUAL_ENGINE
 
 PIECE_BYTES = 1 << 20  # that are held at once while a file is sent
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -138,7 +137,7 @@ class ServedModel:
     def lines(self) -> Iterator[str]:
         """What is said of the model when it is served."""
         engine, warning = self.predictor.engine.name, warning_about(self.model)
-        by = "" if engine == USUAL_ENGINE else f", by {engine}"
+        by = "" if engine == USUAL else f", by {engine}"
         place = escape_path(self.model.path)
         yield f"{self.name}: {len(self.metadata.classes)} classes, model {self.model_id} ({place}){by}"
         if follows_name(self.path):

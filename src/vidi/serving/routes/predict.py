@@ -20,7 +20,7 @@ from vidi.explanation import labels_shown, regions_as_json
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import Floats
 from vidi.model_file.values import Json
-from vidi.prediction.prediction import Answer, Prediction, decide
+from vidi.prediction.prediction import SCHEMA_VERSION, Answer, Prediction, decide, model_as_json
 from vidi.serving.bodies import json_response, misfit, read_body, read_json
 from vidi.serving.engine.engine import AnswerEngine, Classified, classify_files
 from vidi.serving.engine.models import ServedModel
@@ -28,7 +28,6 @@ from vidi.serving.engine.recording import Recorder
 from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import ANSWERED, REFUSED
 from vidi.serving.problems import Problem, UnusableImages
-from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
 from vidi.workflows.locating import Find, as_json, finder, search_image
 from vidi.workflows.requests.model_file import LocateRequest
 
@@ -348,7 +347,7 @@ def _outputs(served: ServedModel, asked: Asked) -> list[str]:
 def _row(image: SentImage, one: Classified, outcome: Prediction | ImageError, asked: Asked) -> Row:
     """One image's row of the document."""
     answer = Answer(path=image.name, outcome=outcome, notes=one.read.notes, digest=one.read.digest, size=one.read.size)
-    row: Row = {**answer_as_json(answer, top=asked.top)}
+    row: Row = {**answer.written(top=asked.top).as_json()}
     if asked.explain == "evidence":
         row["why"] = _why(outcome, one.rows, asked) if isinstance(outcome, Prediction) else None
     return row

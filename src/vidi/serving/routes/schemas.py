@@ -8,6 +8,7 @@ import msgspec
 from vidi.images.limits import NOTES, REASONS
 from vidi.log.writer import STATES
 from vidi.model_file.values import Json
+from vidi.prediction.prediction import WrittenAnswer
 from vidi.serving.engine.recording import SentAnswers
 from vidi.serving.problems import PROBLEMS
 from vidi.serving.routes.feedback import FEEDBACK_PER_HOUR, SentFeedback
@@ -136,29 +137,31 @@ def _served_model() -> Schema:
     )
 
 
-def _prediction() -> Schema:
+def _prediction() -> dict[str, Any]:
+    """The schema of an answer as it is written, and of what requests may ask for beside it."""
+    found = declared(WrittenAnswer)["WrittenAnswer"]
     error = record({"code": one_of([*REASONS]), "message": TEXT})
-    regions = mapping_of(list_of(list_of(NUMBER)))
+    members = found["properties"]
+    members["path"]["description"] = "The file name that the form gave, else `image-1`, `image-2` …"
+    members["verdict"]["description"] = "null: the model has no limits."
+    members["decision"]["description"] = "Of the operating point, where there is one."
+    members["probability"] = or_null(SHARE)
+    members["probabilities"] = or_null(mapping_of(SHARE))
+    members["error"] = {**or_null(error), "description": "Why the image cannot be used; null where it was."}
+    members["notes"] = list_of(one_of([*NOTES]))
+    regions = record({"regions": mapping_of(list_of(list_of(NUMBER)))})
     size = {**list_of(COUNT), "minItems": 2, "maxItems": 2, "description": "Height and width of the upright image."}
-    return record(
-        {
-            "path": {"type": "string", "description": "The file name that the form gave, else `image-1`, `image-2` …"},
-            "label": or_null(TEXT),
-            "probability": or_null(SHARE),
-            "verdict": {"enum": ["sure", "unsure", "unknown", None], "description": "null: the model has no limits."},
-            "candidates": or_null(list_of(TEXT)),
-            "decision": {**or_null(list_of(TEXT)), "description": "Of the operating point, where there is one."},
-            "novelty": or_null(NUMBER),
-            "probabilities": or_null(mapping_of(SHARE)),
-            "error": {**or_null(error), "description": "Why the image cannot be used; null where it was."},
-            "notes": list_of(one_of([*NOTES])),
+    return {
+        "description": "One image's answer.",
+        "type": "object",
+        "required": found["required"],
+        "properties": {
+            **members,
             "size": size,
             "boxes": {**list_of(reference("Box")), "description": "With `locate=true`."},
-            "why": {**or_null(record({"regions": regions})), "description": "With `explain=evidence`: class → rows."},
+            "why": {**or_null(regions), "description": "With `explain=evidence`: class → rows."},
         },
-        optional=["size", "boxes", "why"],
-        about="One image's answer.",
-    )
+    }
 
 
 def _box() -> Schema:

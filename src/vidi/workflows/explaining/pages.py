@@ -13,14 +13,14 @@ from vidi.images.account import Account
 from vidi.model_file.anatomy import dissect_network
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
-from vidi.prediction.prediction import Answer
+from vidi.prediction.prediction import Answer, model_as_json
 from vidi.report.explanation import Explanation
 from vidi.report.layers import Layer, describe_graph, describe_layers
 from vidi.report.pages.explain import write_explanation
 from vidi.report.pages.network import ShownNetwork, show_model, show_network, write_network_page
 from vidi.report.words.text import percent, rounded
 from vidi.workflows.explaining.image import Explained
-from vidi.workflows.interaction.output import answer_as_json, model_as_json, write_table
+from vidi.workflows.interaction.output import write_table
 from vidi.workflows.interaction.run_folder import page_names, require_own
 
 SCHEMA_VERSION = 1
@@ -93,7 +93,7 @@ def explanations_document(pages: Sequence[WrittenPage], model: ModelFile, accoun
 
 def _as_json(written: WrittenPage) -> dict[str, Json]:
     explanation = written.explained.explanation
-    document = answer_as_json(_as_answer(written.explained))
+    document = _as_answer(written.explained).written().as_json()
     document["page"] = None if written.page is None else escape_path(written.page)
     document["why"] = None if explanation is None else _why_as_json(explanation)
     return document

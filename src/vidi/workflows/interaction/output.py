@@ -12,14 +12,11 @@ from typing import TextIO
 from vidi.errors import ImageError
 from vidi.files import escape_in_list, escape_path, write_rows
 from vidi.images.account import Account
-from vidi.model_file.limits import VERDICTS, describe_refuted, refuted_to_json
+from vidi.model_file.limits import VERDICTS
 from vidi.model_file.read import ModelFile
-from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.prediction.prediction import Answer, Prediction
-from vidi.prediction.words import why_never_sure
+from vidi.prediction.prediction import SCHEMA_VERSION, Answer, Prediction, model_as_json
 
-SCHEMA_VERSION = 1
 WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
 
 
@@ -101,7 +98,7 @@ def write_json(
     stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "predictions": [')
     separator = "\n"
     for answer in answers:
-        stream.write(separator + json.dumps(answer_as_json(answer, top=top), allow_nan=False))
+        stream.write(separator + json.dumps(answer.written(top=top).as_json(), allow_nan=False))
         separator = ",\n"
     stream.write(f'\n], "account": {json.dumps(account.as_json())}}}\n')
 
@@ -111,7 +108,7 @@ def write_json_lines(
 ) -> None:
     """Write the objects of `write_json`, one per line, as they come; the account is the last line."""
     for answer in answers:
-        stream.write(json.dumps(answer_as_json(answer, top=top), allow_nan=False) + "\n")
+        stream.write(json.dumps(answer.written(top=top).as_json(), allow_nan=False) + "\n")
         stream.flush()
     last = {"schema": SCHEMA_VERSION, "model": model_as_json(model), "account": account.as_json()}
     stream.write(json.dumps(last) + "\n")
@@ -149,70 +146,6 @@ def _csv_rows(answers: Iterable[Answer], classes: Sequence[str], top: int | None
                 pairs = prediction.top(len(ranks))
                 values = [text for label, value in pairs for text in (escape_path(label), _short(value))]
         yield [*fixed, " ".join(answer.notes), *values]
-
-
-def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]:
-    """One answer: path, label, probability, verdict, candidates, decision, novelty, probabilities, error, notes."""
-    prediction = answer.prediction
-    error: Json = None
-    if answer.error is not None:
-        error = {"code": answer.error.code, "message": answer.error.cause}
-    probabilities: Json = None
-    if prediction is not None and top is None:
-        rows = zip(prediction.classes, prediction.probabilities, strict=True)
-        probabilities = {label: _rounded(float(value)) for label, value in rows}
-    elif prediction is not None and top is not None:
-        probabilities = {label: _rounded(value) for label, value in prediction.top(top)}
-    return {
-        "path": escape_path(answer.path),
-        "label": None if prediction is None else prediction.label,
-        "probability": None if prediction is None else _rounded(prediction.probability),
-        "verdict": None if prediction is None else prediction.verdict,
-        "candidates": None if prediction is None else list(prediction.candidates),
-        "decision": None if prediction is None or prediction.decision is None else list(prediction.decision),
-        "novelty": None if prediction is None or prediction.novelty is None else _rounded(prediction.novelty),
-        "probabilities": probabilities,
-        "error": error,
-        "notes": list(answer.notes),
-    }
-
-
-def model_as_json(model: ModelFile) -> dict[str, Json]:
-    """Which model answered."""
-    return {
-        "id": model.model_id,
-        "version": model.metadata.run,
-        "weights_digest": model.metadata.weights_digest,
-        "unfinished": model.metadata.unfinished,
-        **({} if model.metadata.refuted is None else {"refuted": refuted_to_json(model.metadata.refuted)}),
-    }
-
-
-def warning_about(model: ModelFile) -> str | None:
-    """Return the warning for an unfinished model, or for one with refuted guarantees.
-
-    Returns:
-        None where nothing stands against it.
-    """
-    reason, refuted = model.metadata.unfinished, model.metadata.refuted
-    if refuted is not None:
-        return f"warning: its own test refutes {describe_refuted(refuted)}; do not rely on it (see its report)"
-    if reason is None:
-        return None
-    return f"warning: this model is unfinished ({reason}): its probabilities are not calibrated and it was not tested"
-
-
-def remark_on(model: ModelFile) -> str | None:
-    """Return the warning about a model, or a note that it never calls an answer sure; None where all is usual."""
-    if warning := warning_about(model):
-        return warning
-    never = why_never_sure(model.metadata.verdict)
-    return f"note: {never}" if never else None
-
-
-def _rounded(value: float) -> float:
-    """Seven significant digits: all that float32 holds."""
-    return float(f"{value:.7g}")
 
 
 def _short(value: float) -> str:
