@@ -8,10 +8,11 @@ from pathlib import Path
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.document import Metrics, Origin
 from vidi.evaluation.run_files import write_metrics, write_predictions
-from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts, from_plain
+from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
+from vidi.model_file.values import from_plain
 from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
 from vidi.training.train import TrainedNetwork

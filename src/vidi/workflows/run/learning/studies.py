@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
 from vidi.evaluation.run_files import LABEL_ERRORS
-from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures, as_plain, from_plain
+from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures
 from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.model_file.values import as_plain, from_plain
 from vidi.networks.catalog import PACKAGES
 from vidi.networks.pretrained.packaged import is_installed
 from vidi.report.words.sentences import more_images
