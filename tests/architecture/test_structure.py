@@ -84,6 +84,10 @@ def test_no_folders_import_each_other():
     assert folder_cycles(imports()) == []
 
 
+def test_a_module_imports_at_most_twenty_others():
+    assert {name: len(others) for name, others in imports().items() if len(others) > 20} == {}
+
+
 def test_libraries_are_used_by_their_public_names():
     assert private_names() == []
 

@@ -10,7 +10,8 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.networks.side_by_side import Ensemble
 from vidi.training.combination import Choice, choose_combination
 from vidi.training.data import TrainingData
-from vidi.training.train import TrainedNetwork, train_network
+from vidi.training.train import train_network
+from vidi.training.trained import TrainedNetwork
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
 

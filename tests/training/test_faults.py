@@ -16,7 +16,8 @@ from vidi.errors import GateError, ResourceError
 from vidi.training.loop import loop
 from vidi.training.loop.checkpoint import read_checkpoint
 from vidi.training.notes import MemoryShort, SteppedBack
-from vidi.training.train import TrainedNetwork, train_network
+from vidi.training.train import train_network
+from vidi.training.trained import TrainedNetwork
 
 ROOT = Path(__file__).parents[2]
 CHILD = """

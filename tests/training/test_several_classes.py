@@ -21,7 +21,8 @@ from vidi.training.heads.one_vs_rest import KIND, fit_one_vs_rest
 from vidi.training.heads.transfer import fit_again
 from vidi.training.loop.objective import FIXED, InputNormalisation, answer, count_right, summed_loss, which_right
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork, train_network
+from vidi.training.train import train_network
+from vidi.training.trained import TrainedNetwork
 from vidi.training.tuning.comparison import ComparisonImages, which_are_right
 from vidi.training.tuning.trial import search_value
 

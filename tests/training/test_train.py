@@ -15,7 +15,8 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.training.data import TrainingData
 from vidi.training.loop.objective import score
 from vidi.training.loop.progress import Listener, Progress
-from vidi.training.train import TrainedNetwork, fit_to_epochs, read_trained, train_network
+from vidi.training.train import fit_to_epochs, read_trained, train_network
+from vidi.training.trained import TrainedNetwork
 
 
 def digest_of(trained: TrainedNetwork) -> str:

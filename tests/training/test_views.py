@@ -10,7 +10,7 @@ from vidi.networks.options import NetworkOptions
 from vidi.training.data import TrainingData
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.recipe import Recipe
-from vidi.training.train import choose_views
+from vidi.training.trained import choose_views
 
 AS_IT_IS = InputNormalisation((0.0,) * 3, (255.0,) * 3)
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from vidi.workflows.run.learning.affordable import affordable
-from vidi.workflows.run.learning.backbones import Candidate
+from vidi.workflows.run.learning.candidates import Candidate, affordable
 
 CANDIDATES = tuple(Candidate(name, size) for size in ((320, 224), (256, 192)) for name in ("lite0", "lite2"))
 

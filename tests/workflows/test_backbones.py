@@ -6,13 +6,8 @@ import pytest
 from vidi.training.traits import DataTraits
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.learning.backbones import (
-    MOST_FOR_PAIRS,
-    Candidate,
-    backbone_recipe,
-    candidates_for,
-    last_unless_beaten,
-)
+from vidi.workflows.run.learning.backbones import last_unless_beaten
+from vidi.workflows.run.learning.candidates import MOST_FOR_PAIRS, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.run.plan import find_candidates
 
 SMALL, LARGE = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))

@@ -15,12 +15,12 @@ from tests.workflows.heard import Heard
 
 from vidi.errors import DataError, MissingPackageError, UsageError
 from vidi.model_file.read import read_model
-from vidi.workflows import train as story
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Diagnostics, TrainRequest
+from vidi.workflows.run import stages
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.learning import head
 from vidi.workflows.run.learning.label_errors import choose_dropped
@@ -102,7 +102,7 @@ def before_publishing() -> Iterator[None]:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(story, "publish_unfinished", stop)
+        patch.setattr(stages, "publish_unfinished", stop)
         with pytest.raises(KeyboardInterrupt):
             yield
 
@@ -220,7 +220,7 @@ def test_ctrl_c_before_there_is_a_model_offers_to_resume_and_the_same_command_do
 
     heard, folder = Heard(), tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(story, "learn_head", stop)
+        patch.setattr(stages, "learn_by_features", stop)
         with pytest.raises(KeyboardInterrupt):
             run_on(flipped, folder, events=heard.events)
 

@@ -13,14 +13,15 @@ from vidi.metrics.truth import OneClass
 from vidi.model_file.read import read_model
 from vidi.training.defaults import recipe_for
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork
+from vidi.training.trained import TrainedNetwork
 from vidi.training.traits import DataTraits
-from vidi.workflows import train as story
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.run import stages
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.learning import backbones, ladder
-from vidi.workflows.run.learning.ladder import plan_ladder, why_too_short
+from vidi.workflows.run.learning import backbones, candidates, climb, ladder
+from vidi.workflows.run.learning.climb import why_too_short
+from vidi.workflows.run.learning.ladder import plan_ladder
 from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -94,7 +95,7 @@ def request(data: Path, output: Path, **changes: object) -> TrainRequest:
 
 
 def made_better(monkeypatch: pytest.MonkeyPatch, is_better: bool) -> None:
-    monkeypatch.setattr(ladder, "_compare", lambda *_, rung: (is_better, f"{rung}: as a test says"))
+    monkeypatch.setattr(climb, "_compare", lambda *_, rung: (is_better, f"{rung}: as a test says"))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, t
     made_better(monkeypatch, is_better)
     # The largest network stays, as it does by chance on so few images.
     monkeypatch.setattr(backbones, "last_unless_beaten", lambda losses: [*losses][-1])
-    monkeypatch.setattr(backbones, "LEAST_FOR_BLOCKS", 10)
+    monkeypatch.setattr(candidates, "LEAST_FOR_BLOCKS", 10)
     heard, asked = Heard(), request(data, tmp_path / "run", learning_rate=1e-6)
 
     run = train(replace(asked, pretrained="auto"), events=heard.events)
@@ -229,7 +230,7 @@ def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
     unsure = np.where(answers[:, None] == np.arange(2), 0.6, 0.4)
 
     truth = OneClass(labels=labels, class_count=2)
-    losses = [ladder._judged(probabilities, truth)[0] for probabilities in (sure, unsure)]
+    losses = [climb._judged(probabilities, truth)[0] for probabilities in (sure, unsure)]
 
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # they differ in temperature alone
 
@@ -238,9 +239,9 @@ def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
 def test_fine_tuning_leaves_first_layers_and_depthwise_weights_as_they_are(data: Path, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, True)
     kept: list[TrainedNetwork] = []
-    publish = story.publish_unfinished
+    publish = stages.publish_unfinished
     monkeypatch.setattr(
-        story, "publish_unfinished", lambda folder, one: (kept.append(one.trained), publish(folder, one))[1]
+        stages, "publish_unfinished", lambda folder, one: (kept.append(one.trained), publish(folder, one))[1]
     )
 
     train(request(data, tmp_path / "run", learning_rate=0.01, averaging=0.0))

@@ -18,7 +18,8 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest, TuneRequest
-from vidi.workflows.tune import Tuned, resume_tuning, tune
+from vidi.workflows.tune import resume_tuning, tune
+from vidi.workflows.tuning.search import Tuned
 from vidi.workflows.tuning.trials import TrialLostError
 
 __all__ = ["one_thread"]  # every test here

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 from vidi.cli import options
 from vidi.options import Option
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vidi.workflows.interaction.events import Events
     from vidi.workflows.log import AnswerLogger
     from vidi.workflows.predict import AnswersOf
-    from vidi.workflows.requests.in_use import LogRequest
 
 
 def predict(
@@ -53,7 +52,7 @@ def predict(
     found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=request.allow_outside)
     account = Account()
     with (
-        _logging(request.logging, predictor, model, events) as logger,
+        _logging(request, predictor, model, events) as logger,
         _answering(request, predictor, found, events, is_logged=logger is not None) as answers_of,
     ):
         answers = predict_inputs(
@@ -81,33 +80,32 @@ def _write(
     """Write the answers as they come, until all are there or Ctrl-C ends it."""
     from vidi.cli.screen import draws, painter
     from vidi.cli.terminal import counted
-    from vidi.files import MARK
-    from vidi.workflows.interaction.output import WRITERS, Shown
+    from vidi.workflows.interaction.output import WRITERS, Shown, output_stream
     from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
 
     total = sum(len(group.paths) + len(group.account.refused) for group in found)
     # Where the rows themselves show on the terminal, they are the progress.
     shows = request.output is None and draws(sys.stdout)
     names = [path for group in found for path in group.paths]
-    with stop_on_signal() as should_stop, writing_to(request.output) as stream:
+    is_marked = form == "csv" and not "".join((*names, *predictor.classes)).isascii()
+    with stop_on_signal() as should_stop, output_stream(request.output, is_marked=is_marked) as stream:
         answers = until_stopped(answers, should_stop, paths=names, account=account)
         passing = answers if shows else counted(answers, "answering", total, events)
-        if form == "csv" and request.output is not None and not "".join((*names, *predictor.classes)).isascii():
-            stream.write(MARK)
         WRITERS[form](
             passing, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream))
         )
 
 
 def _logging(
-    request: "LogRequest", predictor: "Predictor", path: Path, events: "Events"
+    request: PredictRequest, predictor: "Predictor", path: Path, events: "Events"
 ) -> contextlib.AbstractContextManager["AnswerLogger | None"]:
     """What logs the answers; None without `--log`, which needs no database."""
-    if request.log is None and not request.keep_images:
+    logging = request.logging
+    if logging.log is None and not logging.keep_images:
         return contextlib.nullcontext()
     from vidi.workflows.log import logging_answers
 
-    return logging_answers(request, predictor.model, path, os.environ, say=events.say)
+    return logging_answers(logging, predictor.model, path, os.environ, say=events.say)
 
 
 def _answering(
@@ -146,15 +144,3 @@ def _form(*, json: bool, jsonl: bool, csv: bool) -> str:
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "Use only one of them.")
     return chosen[0] if chosen else "table"
-
-
-@contextlib.contextmanager
-def writing_to(output: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears whole when all is written."""
-    from vidi.files import written_whole
-
-    if output is None:
-        yield sys.stdout
-        return
-    with written_whole(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        yield stream

@@ -15,7 +15,7 @@ from vidi.workflows.requests.train import TuneRequest
 if TYPE_CHECKING:
     from vidi.errors import UsageError
     from vidi.workflows.interaction.events import Events
-    from vidi.workflows.tune import Tuned
+    from vidi.workflows.tuning.search import Tuned
     from vidi.workflows.tuning.trials import TrialCluster
 
 BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")

@@ -1,80 +1,30 @@
 """From arrays and a recipe to a trained network, with checkpoints on the way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import softmax
 
 from vidi.errors import ModelError, UsageError
 from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
-from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.truth import OneClass
-from vidi.networks.build import blank_network
-from vidi.networks.layers import Classifier, look_through_grey
-from vidi.networks.side_by_side import Network
-from vidi.training.combination import Combination
-from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine.engine import engine_of, limit_threads, moved_here, precision_of, with_engine
+from vidi.training.data import TrainingData, identity_difference
+from vidi.training.engine.engine import engine_of, limit_threads, moved_here, with_engine
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.faults import Keeper
 from vidi.training.loop.loop import train
-from vidi.training.loop.objective import InputNormalisation, answer, forget_weights, normalisation_for
-from vidi.training.loop.progress import NOBODY, EpochRow, Listener
+from vidi.training.loop.objective import InputNormalisation, normalisation_for
+from vidi.training.loop.progress import NOBODY, Listener
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, fill_in, new_state, restore_state, training_context
-from vidi.training.notes import NewLayers, Note, OlderCheckpoint
+from vidi.training.notes import NewLayers, OlderCheckpoint
 from vidi.training.recipe import MEASURED, Recipe
+from vidi.training.trained import TrainedNetwork, trained_network
 from vidi.training.width import answers_after, fit_width
 
 OF_ONE_CLASS = {"loss": "cross-entropy", "class_weights": "none"}  # values for images that may show several
 FEW_EPOCHS = {"augmentation.shift": 5, "augmentation.erase": 16}  # below, such copies cost more than they help
-LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
-GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutOfFoldAnswers:
-    """Answers by networks of one recipe, each about images that were kept from it."""
-
-    rows: NDArray[np.int64]  # of the images
-    probabilities: NDArray[np.float32]  # (rows, classes)
-    features: NDArray[np.float32] | None = None  # (rows, features); None where each network has its own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedNetwork:
-    """The best network of a run, and how it came about."""
-
-    network: Network  # with the best epoch's weights, in evaluation mode
-    recipe: Recipe  # as it was carried out: measured values in place of "auto"
-    normalisation: InputNormalisation
-    history: tuple[EpochRow, ...]
-    best_epoch: int  # from 1; 0 when the run was stopped before its first epoch ended
-    finished: bool  # the plan was done or patience ended it
-    stopped_by: str  # plan, patience, deadline or user
-    notes: tuple[Note, ...]  # what was out of the ordinary
-    weights_license: str | None = None  # of the weights that it began from
-    held_out: OutOfFoldAnswers | None = None  # answers about images that it was trained on, by networks that were not
-    combination: Combination | None = None  # where several trainings became one network
-
-    @property
-    def single(self) -> Classifier:
-        """The one network that a training ends in."""
-        if not isinstance(self.network, Classifier):
-            raise TypeError("several networks side by side are not one")
-        return self.network
-
-    def own_head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Weights (classes, features) and biases of a head that was learned, from scratch, with all before it."""
-        if not isinstance(self.network, Classifier) or self.recipe.pretrained:
-            return None
-        weight, bias = self.network.head.weight, self.network.head.bias
-        return weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
 
 
 def train_network(
@@ -138,7 +88,7 @@ def train_network(
         if not state.best:
             state.keep_best()
         keeper.save(state)
-    return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
+    return trained_network(state, arrays, recipe=recipe, normalisation=normalisation)
 
 
 def _refuse_of_one_class(arrays: TrainingData, recipe: Recipe) -> None:
@@ -162,7 +112,7 @@ def read_trained(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> Train
     state, recipe, normalisation = _resumed(folder, arrays, recipe=recipe)
     if not state.best:
         state.keep_best()
-    return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
+    return trained_network(state, arrays, recipe=recipe, normalisation=normalisation)
 
 
 def _begun(
@@ -248,72 +198,3 @@ def _recipe_difference(saved: Recipe, given: Recipe) -> str:
         if before[name] != now[name]:
             return f"{name} has changed: it was {before[name]}, now it is {now[name]}"
     return ""
-
-
-def _trained(
-    state: State, arrays: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
-) -> TrainedNetwork:
-    network = blank_network(
-        recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
-    )
-    network.load_state_dict(state.best)
-    if recipe.class_weights != "none":
-        weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
-        forget_weights(network, weights)
-    if is_grey(arrays.images, arrays.train_rows):
-        look_through_grey(network)
-    recipe = choose_views(network, arrays, recipe=recipe, normalisation=normalisation)
-    return TrainedNetwork(
-        network=network.eval().requires_grad_(False),
-        recipe=recipe,
-        normalisation=normalisation,
-        history=tuple(state.history),
-        best_epoch=state.counters.best_epoch,
-        finished=state.stopped_by in ("plan", "patience"),
-        stopped_by=state.stopped_by,
-        notes=tuple(state.notes),
-    )
-
-
-def choose_views(
-    network: Classifier, data: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
-) -> Recipe:
-    """Let a trained network look both ways where its recipe says so, or leaves it open and the validation images do.
-
-    Left open, networks from scratch are tried that were trained on mirrored copies; on public weights, which take
-    their time, only the user's word counts.
-
-    Args:
-        network: its `both_ways` is set.
-        data: its validation images decide, each answer at the temperature that suits it best.
-        recipe: `views` says one, both or auto.
-        normalisation: what the network wants to see.
-
-    Returns:
-        The recipe with the choice in place of auto.
-    """
-    network.both_ways = recipe.views == "both"
-    if recipe.views != "auto":
-        return recipe
-    rows = data.validation_rows
-    if not isinstance(data.truth, OneClass):
-        return recipe.changed({"views": "one"}, source="default: the image alone, where it may show several classes")
-    if recipe.augmentation.flip == "none" or recipe.pretrained or len(rows) < LEAST_IMAGES:
-        return recipe.changed({"views": "one"}, source="default: the image alone")
-    precision = precision_of(recipe) if recipe.device == "cpu" else "float32"  # the network lies on the processor here
-    straight, mirrored = (
-        answer(network, images, rows, normalisation=normalisation, precision=precision)
-        for images in (data.images, data.images[:, :, ::-1])
-    )
-    # The head is linear: the logits of the mean embedding are the mean of both logits.
-    mean = softmax((_logs(straight) + _logs(mirrored)) / 2, axis=1)
-    alone, both = (
-        data.truth.at(rows).calibrated_log_losses(answers).mean() for answers in (straight.astype(float), mean)
-    )
-    network.both_ways = both < GAIN * alone
-    shown = f"log loss {alone:.3f} of {len(rows):,} validation images, {both:.3f} with their mirrors"
-    return recipe.changed({"views": "both" if network.both_ways else "one"}, source=f"{MEASURED} {shown}")
-
-
-def _logs(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))

@@ -1,1 +1,1 @@
-"""The verbs, a file each; `train.py` is read → check → split → train → to ONNX → calibrate → evaluate → report."""
+"""The verbs, a file each; `workflows/run/stages.py` is check → split → learn → to ONNX → calibrate → test → report."""

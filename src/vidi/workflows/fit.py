@@ -12,22 +12,20 @@ from vidi.images.account import Entry
 from vidi.images.given import Given
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
-from vidi.training.data import TrainingData
-from vidi.training.heads.on_features import train_on_features
+from vidi.training.heads.transfer import train_on_features
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork
+from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.budget import Budget
+from vidi.workflows.run.budget import Budget, Session
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.given import as_truth, find_given, prepare_given
-from vidi.workflows.run.learning.backbones import AUTO, candidates_for
 from vidi.workflows.run.learning.learn import Learned, learn, training_data
-from vidi.workflows.run.plan import choose_recipe, find_ladder
+from vidi.workflows.run.plan import recipe_of_first_rung
+from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.publish import finished_bytes, publish_unfinished
 from vidi.workflows.run.read import Found
-from vidi.workflows.run.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +91,7 @@ def fit_images(
     )
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:  # the folder goes, the model stays in memory
         session = Session(folder=Path(place), budget=budget, events=events)
-        data = training_data(split)
-        learned = Learned(images=split, data=data, trained=_train(session, data, recipe))
+        learned = _train(session, split, recipe)
         predictor = publish_unfinished(session.folder, learned)
         calibrated = None
         if len(split.split.rows("calibration")):
@@ -115,24 +112,18 @@ def _choose_recipe(found: Found, request: FitRequest, *, events: Events) -> Reci
         pretrained=request.pretrained,
         changes=request.changes,
     )
-    candidates = []
-    if find_ladder(asked, found.traits).rungs[0] == "head":
-        size = request.changes.get("image_size")
-        usual, size = found.traits.usual_size, size if isinstance(size, tuple) else None
-        possible = candidates_for(request.pretrained or AUTO, usual_size=usual, image_size=size)
-        # Of `auto`, the network that wins most often.
-        candidates = [[one for one in possible if one.size == possible[0].size][-1]]
-    return choose_recipe(asked, found.traits, candidates, events=events)
+    return recipe_of_first_rung(asked, found.traits, events=events)
 
 
-def _train(session: Session, data: TrainingData, recipe: Recipe) -> TrainedNetwork:
+def _train(session: Session, images: SplitImages, recipe: Recipe) -> Learned:
     """A network from scratch, or a head on the features of the pretrained one that the recipe names."""
+    data = training_data(images)
     if not recipe.pretrained:
-        return learn(session, data, recipe)
-    return train_on_features(
+        return Learned(images=images, data=data, trained=learn(session, data, recipe))
+    trained = train_on_features(
         data,
         recipe,
-        groups=data.groups,
         in_haste=not session.budget.allows("every head", len(data.train_rows)),
         on_progress=session.events.features,
     )
+    return Learned(images=images, data=data, trained=trained)

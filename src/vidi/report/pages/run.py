@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.run_files import RunFiles, read_run
-from vidi.evaluation.sections import AccountFacts, DataFacts
+from vidi.evaluation.sections import AccountFacts, DataFacts, from_plain
 from vidi.evaluation.two_parts import MOST_LOUD
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile
-from vidi.model_file.values import from_plain
 from vidi.numbers import percent
 from vidi.prediction.words import explain_verdict, why_never_sure
 from vidi.report.layers import describe_layers

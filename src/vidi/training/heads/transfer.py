@@ -1,5 +1,6 @@
 """Transfer learning's first rung: a network that was trained on other images, and a new linear head."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,18 +8,21 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from vidi.groups import deal_folds
 from vidi.metrics.truth import SeveralClasses, Truth
 from vidi.networks.layers import Classifier, look_through_grey
 from vidi.networks.options import NetworkOptions
+from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights, set_head, with_weights
 from vidi.numbers import percent
 from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes
+from vidi.training.heads.features import TRIAL_IMAGES, choose_feature_engine, embed_images
 from vidi.training.heads.linear import QUICK, ChosenHead, HeadTrial, LinearHead, choose_head, fit_one_head
 from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest, fit_one_vs_rest
 from vidi.training.loop.objective import normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.training.trained import OutOfFoldAnswers, TrainedNetwork
 
 TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
 
@@ -196,3 +200,37 @@ def with_head(
             rows=rows[chosen.held_out], probabilities=chosen.probabilities, features=features[chosen.held_out]
         ),
     )
+
+
+def train_on_features(
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    in_haste: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> TrainedNetwork:
+    """The recipe's pretrained network with the head that does best in cross-validation on the images to learn from.
+
+    Args:
+        data: framed images, labels, groups, and the train and validation parts; both are used for training.
+        recipe: with pretrained weights, and their network, image size and normalisation.
+        in_haste: try fewer heads.
+        on_progress: called with the images whose features are computed, and with all.
+
+    Raises:
+        UsageError: the network does not take images of that size.
+    """
+    weights = read_pretrained(recipe.pretrained)
+    network = frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options)
+    normalisation = normalisation_for(recipe, data)
+    rows = np.sort(np.concatenate([data.train_rows, data.validation_rows]))
+    if not recipe.features:
+        some = np.ascontiguousarray(data.images[rows[:TRIAL_IMAGES]])
+        engine, reason = choose_feature_engine(network, some, normalisation, image_count=len(rows))
+        recipe = recipe.changed({"features": engine}, source=f"{MEASURED} {reason}")
+    features = embed_images(
+        network, data.images, rows, normalisation=normalisation, engine=recipe.features, on_progress=on_progress
+    )
+    fold_of = deal_folds(data.groups_of(rows), labels=data.truth.strata[rows], seed=recipe.seed)
+    chosen, recipe = learn_head(features, rows, data, recipe, fold_of=fold_of, in_haste=in_haste)
+    return with_head(network, chosen, features, rows, data=data, recipe=recipe, license=weights.license)

@@ -18,7 +18,7 @@ from vidi.training.engine.engine import precision_of
 from vidi.training.loop.objective import forward, which_right
 from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork
+from vidi.training.trained import TrainedNetwork
 from vidi.training.tuning.trial import train_once
 
 TOGETHER = 128  # images pushed through at once

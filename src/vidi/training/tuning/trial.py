@@ -13,7 +13,8 @@ from vidi.training.engine.engine import precision_of
 from vidi.training.loop.objective import score
 from vidi.training.loop.progress import Listener, Progress
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork, train_network
+from vidi.training.train import train_network
+from vidi.training.trained import TrainedNetwork
 
 MARKS = 10  # times at which a trial's validation is told, so that a hopeless one can be ended
 NEVER_SECONDS = 86_400.0  # between two checkpoints: a trial that is cut off is not gone on with

@@ -4,13 +4,16 @@ Paths are text that is safe on a terminal and can be read back exactly (`vidi.fi
 """
 
 import json
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from vidi.errors import ImageError
-from vidi.files import escape_in_list, escape_path, write_rows
+from vidi.files import MARK, escape_in_list, escape_path, write_rows, written_whole
 from vidi.images.account import Account
 from vidi.model_file.limits import VERDICTS
 from vidi.model_file.read import ModelFile
@@ -184,3 +187,15 @@ def _as_csv(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
 
 
 WRITERS: Mapping[str, Writer] = {"table": _as_table, "json": _as_json, "jsonl": _as_json_lines, "csv": _as_csv}
+
+
+@contextmanager
+def output_stream(output: Path | None, *, is_marked: bool = False) -> Iterator[TextIO]:
+    """Standard output, or a file that appears whole when all is written; marked, a spreadsheet knows it as UTF-8."""
+    if output is None:
+        yield sys.stdout
+        return
+    with written_whole(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        if is_marked:
+            stream.write(MARK)
+        yield stream

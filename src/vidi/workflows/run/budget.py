@@ -1,14 +1,16 @@
-"""The time budget of a run: one table of stages, what fits, and where the time went."""
+"""The time budget of a run: one table of stages, what fits, where the time went; and what its trainings share."""
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from vidi import machine
 from vidi.groups import FOLDS
 from vidi.machine import Deadline
+from vidi.workflows.interaction.events import SILENCE, Events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,3 +225,20 @@ def seconds_for_member(left: float, *, members: int, count: int, fold_work: floa
     """
     combining = count * (1 / TABLE["member"].share - 1)
     return max(TABLE["member"].seconds, max(left - after_training(), left / 2) / (members + fold_work + combining))
+
+
+def never() -> bool:
+    """Nobody asks for an end."""
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Where trainings write, how long they may take, who may stop them and who hears of them; another may resume."""
+
+    folder: Path  # the run's own
+    budget: Budget = field(default_factory=Budget)  # for everything
+    should_stop: Callable[[], bool] = never  # asked between steps
+    fold_work: float = 0.0  # what the trainings for calibration will cost, in trainings of the network
+    finish: bool = False  # train no more: only calibrate, test and report
+    events: Events = SILENCE

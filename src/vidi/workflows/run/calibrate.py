@@ -13,9 +13,10 @@ from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis
 from vidi.prediction.predictor import Predictor, answer_pixels, run_pixels
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
-from vidi.training.train import OutOfFoldAnswers
+from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.interaction.progress import calibrated_on
 from vidi.workflows.requests.shared import Guarantees
+from vidi.workflows.run.budget import Session
 from vidi.workflows.run.known import (
     Calibrated,
     Distances,
@@ -25,11 +26,10 @@ from vidi.workflows.run.known import (
     cross_fitted,
     find_strangers,
     known_to,
+    reference_for,
 )
 from vidi.workflows.run.learning.learn import Learned, needs_folds
 from vidi.workflows.run.out_of_fold import answer_out_of_fold
-from vidi.workflows.run.reference import reference_for
-from vidi.workflows.run.session import Session
 
 
 def calibrate_model(

@@ -11,7 +11,7 @@ from vidi.evaluation.uses import digest_of_images
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.values import Json
-from vidi.training.train import TrainedNetwork
+from vidi.training.trained import TrainedNetwork
 from vidi.workflows.evaluating.learnt import CHOSEN_ON
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.run.prepare import SplitImages

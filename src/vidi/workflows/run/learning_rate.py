@@ -18,9 +18,10 @@ from vidi.workflows.interaction.progress import TRYING_RATES, falling_rate, no_f
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.learning.learn import training_data
-from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder
+from vidi.workflows.run.plan import find_candidates, find_ladder
 from vidi.workflows.run.prepare import check_images, open_cache, split_images
 from vidi.workflows.run.read import find_images
+from vidi.workflows.run.recipes import choose_recipe
 
 
 @dataclass(frozen=True, slots=True)

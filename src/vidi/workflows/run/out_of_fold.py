@@ -14,12 +14,11 @@ from vidi.prediction.predictor import Predictor, run_pixels
 from vidi.training.loop.progress import Listener
 from vidi.training.train import train_network
 from vidi.workflows.interaction.progress import trainings_for_calibration
+from vidi.workflows.run.budget import Session
 from vidi.workflows.run.describe import describe_data, describe_model
-from vidi.workflows.run.known import Distances, Strangers, embed_known
+from vidi.workflows.run.known import Distances, Strangers, embed_known, not_learnt_before
 from vidi.workflows.run.learning.label_errors import study_labels
 from vidi.workflows.run.learning.learn import Learned
-from vidi.workflows.run.reference import not_learnt_before
-from vidi.workflows.run.session import Session
 
 
 def answer_out_of_fold(

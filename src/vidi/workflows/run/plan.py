@@ -1,32 +1,33 @@
 """The plan of a run before its first image is decoded: data, recipe, steps and time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
-from vidi.networks.build import design_network
-from vidi.training.defaults import as_asked, recipe_for
-from vidi.training.engine.engine import choose_device
-from vidi.training.loop.state import require_optimizer
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
-from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating import class_of_nothing
 from vidi.workflows.requests.train import TrainRequest, refuse_for_labels
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.learning.affordable import affordable
-from vidi.workflows.run.learning.backbones import AUTO, MOST_FOR_PAIRS, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.run.learning.backgrounds import check_backgrounds
+from vidi.workflows.run.learning.candidates import (
+    AUTO,
+    MOST_FOR_PAIRS,
+    NONE,
+    Candidate,
+    affordable,
+    candidates_for,
+)
 from vidi.workflows.run.learning.ensemble import require_ensemble
 from vidi.workflows.run.learning.ladder import Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
-from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
-from vidi.workflows.run.start import read_start
+from vidi.workflows.run.recipes import choose_recipe, require_trainable
+from vidi.workflows.run.start import Start, read_start
 
 OF_WINDOWS_USUAL = "lite0-grid"  # its head sees where things are
 LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vidi splits, in images of the train part
@@ -42,6 +43,7 @@ class RunPlan:
     budget: Budget  # for everything, counted from the first look
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
+    start: Start | None = None  # weights of an earlier run to begin from
     refused_backgrounds: int = 0  # photographs of `--background` that cannot be used
 
 
@@ -73,8 +75,15 @@ def read_and_plan(
         budget=budget,
         ladder=ladder,
         candidates=candidates,
+        start=_start(request),
         refused_backgrounds=refused,
     )
+
+
+def _start(request: TrainRequest) -> Start | None:
+    if request.weights is None:
+        return None
+    return read_start(Path(request.weights), trainings=request.ensemble or 1)
 
 
 def learnt_and_chosen(found: Found) -> int:
@@ -92,12 +101,8 @@ def require_possible(job: RunPlan, *, has_features: bool = False) -> None:
     Raises:
         UsageError, ModelError: the network cannot be built or trained here, or the target does not fit.
     """
-    recipe, request, classes = job.recipe, job.request, job.found.dataset.classes
-    network = design_network(
-        recipe.network, image_size=recipe.image_size, class_count=len(classes), options=recipe.options
-    )
-    require_optimizer(network, recipe)
-    choose_device(recipe.device)
+    request, classes = job.request, job.found.dataset.classes
+    require_trainable(job.recipe, class_count=len(classes))
     if has_features:
         require_features(job)
     if request.guarantees.target is not None:
@@ -171,42 +176,6 @@ def _for_windows(request: TrainRequest) -> TrainRequest:
     return replace(request, pretrained=request.pretrained or OF_WINDOWS_USUAL, changes=changes)
 
 
-def choose_recipe(
-    request: TrainRequest, traits: DataTraits, candidates: Sequence[Candidate] = (), *, events: Events = SILENCE
-) -> Recipe:
-    """Choose the recipe for this data and the weights to start from; the user's values override every rule."""
-    if candidates:
-        return backbone_recipe(candidates[0], traits, changes=request.changes, events=events)
-    if request.recipe is not None:
-        return _recipe_from_file(request, Path(request.recipe), class_count=traits.class_count)
-    if request.weights is None:
-        return recipe_for(traits, network=request.network or "compact", changes=request.changes)
-    start = read_start(Path(request.weights))
-    return recipe_for(traits, network=request.network or start.network, changes={**start.changes, **request.changes})
-
-
-def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) -> Recipe:
-    """The user's file in place of the rules; what the user set stands above it too."""
-    recipe = read_recipe_file(path)
-    if recipe.pretrained:
-        freeze = " --freeze" if recipe.freeze else ""
-        raise UsageError(
-            f"{escape_path(path)} is from a run that started with the weights {recipe.pretrained}",
-            f"Name them: --pretrained {recipe.pretrained} "
-            f"--imgsz {recipe.image_size[0]}x{recipe.image_size[1]}{freeze}",
-        )
-    if request.network not in (None, recipe.network):
-        raise UsageError(
-            f"--network {request.network} contradicts {path}, which is for {recipe.network}", "Use only one of them."
-        )
-    if request.weights is not None:
-        start = read_start(Path(request.weights))
-        recipe = shaped_by(recipe, start.changes, network=start.network)
-    recipe = as_asked(recipe, request.changes)
-    require_fitting(recipe, path, class_count=class_count)
-    return recipe
-
-
 def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
     """List what the request allows, from a head on pretrained features to a network from scratch.
 
@@ -238,6 +207,17 @@ def _refuse_two_places(request: TrainRequest) -> None:
                 f"{flag} {value} and --pretrained {request.pretrained} both choose the network",
                 "Use only one of them.",
             )
+
+
+def recipe_of_first_rung(request: TrainRequest, traits: DataTraits, *, events: Events) -> Recipe:
+    """Choose the recipe of the first rung; of a head, with the network of `auto` that wins most often."""
+    candidates: tuple[Candidate, ...] = ()
+    if find_ladder(request, traits).rungs[0] == "head":
+        asked = request.changes.get("image_size")
+        size = asked if isinstance(asked, tuple) else None
+        possible = candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size)
+        candidates = ([one for one in possible if one.size == possible[0].size][-1],)
+    return choose_recipe(request, traits, candidates, events=events)
 
 
 def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidate, ...]:

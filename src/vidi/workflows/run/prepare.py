@@ -10,6 +10,8 @@ from vidi.data.cache import PixelCache, cache_folder, pixels_key
 from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
+from vidi.data.remote.addresses import is_remote
+from vidi.data.remote.copies import remove_copies
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import ResourceError
@@ -170,3 +172,10 @@ def reframe(images: SplitImages, image_size: tuple[int, int], *, watch: Stopwatc
                 events.reading(index + 1, len(named))
             pixels = building.keep(key)
     return replace(images, framing=framing, pixels=pixels, cache_key=key)
+
+
+def forget_images(images: SplitImages) -> None:
+    """Delete what this run has kept of the user's images outside its folder: pixels, features, fetched copies."""
+    images.cache.remove_used()
+    if is_remote(images.request.source):
+        remove_copies(images.request.source)

@@ -12,8 +12,8 @@ from vidi.images.pool import DecodeJob, read_images
 from vidi.training.augment import preview
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.read import find_images
+from vidi.workflows.run.recipes import choose_recipe
 
 ROWS = 8  # images shown
 COPIES = 7  # of each, beside the image as it is

@@ -14,7 +14,7 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.objective import forward
-from vidi.training.train import TrainedNetwork
+from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.describe import describe_model, files_learnt_from
 from vidi.workflows.run.known import Calibrated

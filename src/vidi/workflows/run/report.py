@@ -8,14 +8,13 @@ from pathlib import Path
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.document import Metrics, Origin
 from vidi.evaluation.run_files import write_metrics, write_predictions
-from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts
+from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts, from_plain
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
-from vidi.model_file.values import from_plain
 from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
-from vidi.training.train import TrainedNetwork
+from vidi.training.trained import TrainedNetwork
 from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
 from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
@@ -26,7 +25,6 @@ from vidi.workflows.run.evaluate import Tested
 from vidi.workflows.run.known import Calibrated
 from vidi.workflows.run.learning.label_errors import read_study
 from vidi.workflows.run.learning.learn import Learned
-from vidi.workflows.run.prepare import SplitImages
 
 
 def report_run(
@@ -55,13 +53,13 @@ def report_run(
         folder,
         known.rows,
         known.embeddings,
-        partial(_training_image, images),
+        partial(_training_image, learned),
         framing=images.framing,
         weights_digest=weights,
         with_images=with_images,
     )
     metrics = replace(
-        _with_origin(tested.metrics, images, learned.trained, model, run=folder.name),
+        _with_origin(tested.metrics, learned, model, run=folder.name),
         account=AccountFacts.of(tested.account),
         test_uses=record_use(
             folder, images=digest_of_images(tested.answers.digests), model_id=model.model_id, date=datetime.now(UTC)
@@ -77,8 +75,9 @@ def report_run(
     write_metrics(folder, replace(metrics, seconds=watch.rounded()))  # with the report's own
 
 
-def _training_image(images: SplitImages, row: int) -> TrainingImage:
+def _training_image(learned: Learned, row: int) -> TrainingImage:
     """An image of the data as the index of similar images keeps it."""
+    images = learned.images
     image, record = images.dataset.images[row], images.check.records[row]
     return TrainingImage(
         path=image.path,
@@ -96,11 +95,9 @@ def with_studies(metrics: Metrics, folder: Path) -> Metrics:
     return replace(metrics, labels=labels)
 
 
-def _with_origin(
-    metrics: Metrics, images: SplitImages, trained: TrainedNetwork, model: ModelFile, *, run: str
-) -> Metrics:
+def _with_origin(metrics: Metrics, learned: Learned, model: ModelFile, *, run: str) -> Metrics:
     """The metrics, and where they come from: data, split, training and calibration."""
-    step = model.metadata.calibration
+    step, images = model.metadata.calibration, learned.images
     origin = Origin(
         model=name_model(model, run=run),
         data=from_plain(DataFacts, {"source": escape_path(images.dataset.source), **describe_data(images)}),
@@ -108,7 +105,7 @@ def _with_origin(
             leaks=tuple(describe_leak(leak.crossing) for leak in images.split.leaks),
             untested_classes=tuple(images.split.untested_classes),
         ),
-        training=describe_training(trained),
+        training=describe_training(learned.trained),
     )
     return replace(metrics, origin=origin, calibration=None if step is None else dict(step.figures))
 

@@ -13,7 +13,7 @@ from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import Refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.predictor import Predictor, run_until
-from vidi.training.train import OutOfFoldAnswers
+from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.run.learning.learn import Learned
 from vidi.workflows.run.prepare import SplitImages
 

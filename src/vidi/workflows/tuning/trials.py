@@ -21,7 +21,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
 from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.training.tuning.trial import Outcome, TrialResult, run_trial
-from vidi.workflows.run.session import Session
+from vidi.workflows.run.budget import Session
 from vidi.workflows.tuning.framed_rows import FramedRows
 
 if TYPE_CHECKING:

@@ -7,87 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.cache import features_key
-from vidi.files import digest_of
 from vidi.groups import deal_learnable_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import DecodeJob, read_images
-from vidi.networks.catalog import OF_WINDOWS, PACKAGES, PAIRS
+from vidi.networks.catalog import PAIRS
 from vidi.networks.layers import Classifier
-from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
-from vidi.networks.pretrained.packaged import is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
-from vidi.training.defaults import as_asked, backbone_sizes, recipe_for, window_sizes
-from vidi.training.heads.features import Embedder, WantedFeatures, choose_feature_engine, embed_images
+from vidi.training.heads.features import choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.traits import DataTraits
-from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import CHANCE, chosen_network, compared_networks, pair_left_out, usual_stays
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.budget import Budget
+from vidi.workflows.run.learning.candidates import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 from vidi.workflows.run.learning.learn import training_data
 from vidi.workflows.run.prepare import SplitImages
-from vidi.workflows.run.session import Session
 
-AUTO = "auto"  # of the weights that lie in packages, those that win
-NONE = "none"  # no weights from elsewhere
-IMAGES_FOR_SIZE = 320  # on which the sizes are compared
-IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
-ENGINE_IMAGES = 16  # on which the engines are timed
-LEAST_FOR_BLOCKS = 500  # images from which the last blocks' maps lower the log loss on every set; of fewer on most
-MOST_FOR_PAIRS = 1_500  # images; of more, the features of two networks take too long beside what they gain
 ANSWERED_LATER = ("calibration", "test", "extra")  # parts whose images the chosen network sees after training
 FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
 SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
 CLEARLY = 0.98  # times the log loss of the candidate before: what lies nearer may be chance, and costs more time
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Backbone to try."""
-
-    name: str  # as `read_pretrained` knows it
-    size: tuple[int, int]  # (height, width), pixels
-
-
-def candidates_for(
-    source: str, *, usual_size: tuple[int, int], image_size: tuple[int, int] | None, pairs: bool = False
-) -> tuple[Candidate, ...]:
-    """List the backbones that `--pretrained SOURCE` allows, the usual one first.
-
-    Args:
-        source: `auto`, or what `read_pretrained` knows.
-        usual_size: (height, width) of the images.
-        image_size: what the user asked for; None leaves it open.
-        pairs: whether two networks side by side are among them.
-    """
-    known = (*PACKAGES, *PAIRS) if pairs else PACKAGES
-    names = [name for name in known if is_installed(name)] if source == AUTO else [source]
-    usual = window_sizes if source in OF_WINDOWS else backbone_sizes
-    sizes = usual(usual_size) if image_size is None else (image_size,)
-    return tuple(Candidate(name, size) for size in sizes for name in names or list(PACKAGES))
-
-
-def backbone_recipe(
-    candidate: Candidate, traits: DataTraits, *, changes: Mapping[str, object], events: Events = SILENCE
-) -> Recipe:
-    """Return the recipe for a candidate; the user's `changes` override every rule.
-
-    Its weights are fetched here where they lie on the hub and are not kept yet.
-    """
-    weights = read_pretrained(candidate.name, on_progress=events.fetching)
-    recipe = recipe_for(traits, network=weights.network)
-    source = f"the weights of {candidate.name}"
-    recipe = recipe.changed(
-        {"pretrained": candidate.name, "image_size": candidate.size}, source="default: --pretrained"
-    )
-    if weights.network in BLOCK_NETWORKS and traits.image_count >= LEAST_FOR_BLOCKS:
-        reason = f"data: {traits.image_count:,} images"
-        recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source=reason)
-    return as_asked(recipe.changed({"normalisation": weights.normalisation}, source=source), changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,34 +305,3 @@ def _sample(images: SplitImages, candidate: Candidate, rows: NDArray[np.int64]) 
         if read.image is not None:
             framed[index] = read.image
     return framed
-
-
-def features_of(
-    images: SplitImages, chosen: ChosenBackbone, rows: NDArray[np.int64], *, session: Session, embed: Embedder
-) -> NDArray[np.float32]:
-    """The features (rows, features) of these images: from the cache, seen on the way, or computed now."""
-    data, recipe = training_data(images), chosen.recipe
-    network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size, options=recipe.options)
-    some = digest_of(rows.tobytes() + next(iter(network.state_dict().values())).numpy().tobytes())
-    key = features_key(f"{images.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
-    shape = (len(rows), network.head.in_features)
-    found = images.cache.find(key, shape, np.float32)
-    if found is not None:
-        return np.array(found)
-    is_new = np.array([row not in chosen.seen for row in rows.tolist()], bool)
-    with session.budget.watch.on(stage_of(chosen.weights.name)), images.cache.building(shape, np.float32) as building:
-        for index in np.flatnonzero(~is_new).tolist():
-            building.pixels[index] = chosen.seen[int(rows[index])]
-        wanted = WantedFeatures(
-            network=network,
-            normalisation=normalisation_for(recipe, data),
-            engine=recipe.features,
-            images=images.pixels,
-            rows=rows[is_new],
-            store=images.dataset.store,
-            paths=[image.path for image in images.dataset.images],
-            framing=images.framing,
-            decoding=decode_options(images.request),
-        )
-        building.pixels[is_new] = embed(wanted, session.events.features)
-        return np.array(building.keep(key))

@@ -1,7 +1,6 @@
 """The step of a run for `--ensemble K`: each member in its own folder, then one network."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,18 +13,16 @@ from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Listener, write_results
 from vidi.training.notes import CutEnsemble, NoEnsemble
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork, read_trained, train_network
-from vidi.workflows.interaction.events import Events
+from vidi.training.train import read_trained, train_network
+from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.progress import (
-    MEMBERS_DELETED,
     describe_decision,
     describe_gain,
     only_some_ended,
     training_of_several,
 )
-from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.run.learning.learn import CHECKPOINT, learn
-from vidi.workflows.run.session import Session
+from vidi.workflows.interaction.run_folder import CHECKPOINT, RECIPE
+from vidi.workflows.run.budget import Session
 from vidi.workflows.run.start import Start
 
 MOST_MEMBERS = 20
@@ -74,15 +71,6 @@ class _Task:
     data: TrainingData
 
 
-def learn_once_or_more(
-    session: Session, data: TrainingData, recipe: Recipe, count: int | None, *, start: Start | None = None
-) -> TrainedNetwork:
-    """Train once, or as often as the user asked; arguments as for `learn_ensemble`."""
-    if count is None:
-        return learn(session, data, recipe)
-    return learn_ensemble(session, data, recipe, count, start=start)
-
-
 def learn_ensemble(
     session: Session, data: TrainingData, recipe: Recipe, count: int, *, start: Start | None = None
 ) -> TrainedNetwork:
@@ -119,15 +107,6 @@ def learn_ensemble(
     write_results(folder, trained.history)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return replace(trained, stopped_by="user") if stopped else trained
-
-
-def forget_members(folder: Path, events: Events) -> None:
-    """Delete the members' folders of a finished run."""
-    places = sorted(folder.glob("member-*"))
-    for place in places:
-        shutil.rmtree(place, ignore_errors=True)
-    if places:
-        events.say(MEMBERS_DELETED)
 
 
 def _tasks(folder: Path, data: TrainingData, recipe: Recipe, count: int, *, start: Start | None) -> list[_Task]:

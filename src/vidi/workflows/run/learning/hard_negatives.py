@@ -23,7 +23,7 @@ from vidi.training.data import class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
 from vidi.training.heads.transfer import Head
-from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
+from vidi.training.trained import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.progress import background_result, background_round
 from vidi.workflows.locating import class_of_nothing

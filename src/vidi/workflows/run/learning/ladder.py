@@ -1,42 +1,17 @@
-"""The ladder of a run: a head on pretrained features, then fine-tuning or training from scratch; the best is kept."""
+"""The ladder of a run, planned: a head on pretrained features, then fine-tuning or training from scratch."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vidi.files import write_whole
-from vidi.metrics.truth import Truth
-from vidi.networks.build import design_network
 from vidi.networks.catalog import PACKAGES
 from vidi.networks.pretrained.packaged import is_installed
-from vidi.training.data import TrainingData
-from vidi.training.defaults import recipe_for
-from vidi.training.engine.engine import choose_precision
-from vidi.training.engine.rates import seconds_per_image
-from vidi.training.loop.objective import answer
-from vidi.training.loop.schedule import Plan
-from vidi.training.loop.state import new_state
-from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction import progress as words
-from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.run.budget import TABLE
-from vidi.workflows.run.learning.ensemble import has_begun, learn_once_or_more, noting_no_ensemble
-from vidi.workflows.run.learning.learn import Learned, training_data
-from vidi.workflows.run.prepare import reframe
-from vidi.workflows.run.session import Session
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
 FEW_IMAGES = 300  # fewer than that teach a network little that its features do not know
-LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
-STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
-BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
-VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
 NEUTRAL = frozenset(  # what says nothing about how the weights are learned
     {"seed", "image_size", "class_weights", "device", "precision", "features", "head", "head_strength", "freeze"}
 )
@@ -116,144 +91,3 @@ def _rungs(
 def _minutes(traits: DataTraits) -> float:
     """Some minutes for one training, more for more images."""
     return max(2.0, min(20.0, 2 + traits.image_count / 1_000))
-
-
-def climb(
-    session: Session, head: Learned, *, rung: Rung, changes: Mapping[str, object], ensemble: int | None = None
-) -> Learned:
-    """Try the rung above the head, and return the better of the two.
-
-    Args:
-        session: of the run; where it is to be finished, nothing is trained that has not begun.
-        head: of `learn_by_features`.
-        rung: `fine-tune` or `scratch`.
-        changes: what the user set of the recipe.
-        ensemble: trainings on the rung above, where the user asked for several.
-    """
-    events, begin = session.events, head.begin if rung == "fine-tune" else None
-    traits = head.images.found.traits
-    recipe = recipe_for(traits, changes=_fitting(changes)) if begin is None else _fine_tuning(begin.recipe)
-    images = reframe(head.images, recipe.image_size, watch=session.budget.watch, events=events)
-    data = training_data(images, left_out=head.data.left_out)
-    if begin is not None:
-        data = replace(data, initial=begin.tensors)
-    reason = _why_not(session, data, recipe, head.trained, trainings=ensemble or 1)
-    if reason:
-        events.say(words.rung_skipped(rung, reason))
-        return replace(head, trained=noting_no_ensemble(head.trained, ensemble))
-    if begin is not None and recipe.pretrained != head.trained.recipe.pretrained:
-        events.say(words.part_fine_tuned(recipe.pretrained, head.trained.recipe.pretrained))
-    network = learn_once_or_more(session, data, recipe, ensemble)
-    is_better, sentence = _compare(data, network, head.trained, rung=rung)
-    events.say(sentence)
-    if is_better:
-        license = head.trained.weights_license if rung == "fine-tune" else None
-        return Learned(images=images, data=data, trained=replace(network, weights_license=license))
-    write_whole(session.folder / RECIPE, head.trained.recipe.as_toml())
-    # It is finished, but where the user stopped the rung above, the run is not.
-    kept = noting_no_ensemble(head.trained, ensemble)
-    return replace(head, trained=replace(kept, stopped_by="user" if network.stopped_by == "user" else kept.stopped_by))
-
-
-def _fine_tuning(recipe: Recipe) -> Recipe:
-    """The head's recipe without what makes it one of a head, and with what fine-tuning leaves as it is."""
-    layers = design_network(recipe.network, image_size=recipe.image_size, class_count=2, options=recipe.options).layers
-    usual: dict[str, object] = {
-        "class_weights": "none",  # the head alone gains by them
-        "frozen_layers": len(layers) // STILL_PART,
-        "frozen_depthwise": True,
-    }
-    changes = {name: value for name, value in usual.items() if recipe.sources.get(name) != "you"}
-    changes |= {"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}
-    return recipe.changed(changes, source="default: the usual for fine-tuning")
-
-
-def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
-    """What the user set that means something to a network from scratch; the size was meant for the features."""
-    return {name: value for name, value in changes.items() if name in ("seed", "class_weights", "precision")}
-
-
-def _why_not(session: Session, data: TrainingData, recipe: Recipe, head: TrainedNetwork, *, trainings: int) -> str:
-    """The reason to leave the rung out, in words; empty where there is none."""
-    if has_begun(session.folder):
-        return ""
-    if session.finish:
-        return words.FINISHING
-    if not len(_compared(data, head)[0]):
-        return words.NO_VALIDATION
-    return _no_time(session, data, recipe, trainings=trainings)
-
-
-def _no_time(session: Session, data: TrainingData, recipe: Recipe, *, trainings: int) -> str:
-    """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
-    until = session.budget.training_until(fold_work=session.fold_work)
-    if until is None:
-        return ""
-
-    def measure() -> float:
-        network = new_state(recipe, class_count=2, plan=Plan(1)).network
-        precision = choose_precision()[0]
-        return seconds_per_image(network, recipe.image_size, batch=recipe.batch, precision=precision)
-
-    count = len(data.train_rows) + len(data.left_out)
-    return why_too_short(lambda: until.seconds_left() / trainings, image_count=count, measure=measure)
-
-
-def why_too_short(seconds_left: Callable[[], float], *, image_count: int, measure: Callable[[], float]) -> str:
-    """Why the time is too short for a training, in words; empty where it is long enough.
-
-    Args:
-        seconds_left: for this training, at the moment of asking.
-        image_count: images to learn from.
-        measure: gives seconds for each image of a training step.
-
-    >>> why_too_short(lambda: 60.0, image_count=100, measure=lambda: 1.0)
-    'an epoch takes about 110 s here and 60 s are left'
-    """
-    left = seconds_left()
-    if left < TABLE["training"].seconds:  # the measuring alone would take as long
-        return words.seconds_left(left)
-    seconds = VALIDATION_SHARE * image_count * measure()
-    left = seconds_left()
-    if left >= LEAST_EPOCHS * seconds:
-        return ""
-    return words.epoch_too_long(seconds, left)
-
-
-def _compared(data: TrainingData, head: TrainedNetwork) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Validation images that the head was judged on without having seen them, and its answers about them."""
-    if head.held_out is None:
-        return np.zeros(0, np.int64), np.zeros((0, data.class_count))
-    rows = np.intersect1d(data.validation_rows, head.held_out.rows)
-    order = np.searchsorted(head.held_out.rows, rows)
-    return rows, head.held_out.probabilities[order].astype(np.float64)
-
-
-def _compare(data: TrainingData, network: TrainedNetwork, head: TrainedNetwork, *, rung: Rung) -> tuple[bool, str]:
-    """Whether the network is better than the head on validation images that neither was trained on, and how much."""
-    rows, given = _compared(data, head)
-    truth = data.truth.at(rows)
-    theirs, head_right = _judged(given, truth)
-    answers = answer(
-        network.network,
-        data.images,
-        rows,
-        normalisation=network.normalisation,
-        outputs=truth.outputs,
-    )
-    ours, right = _judged(answers.astype(np.float64), truth)
-    is_better = ours < BETTER * theirs
-    return is_better, words.rung_compared(
-        rung,
-        loss=ours,
-        accuracy=right,
-        head_loss=theirs,
-        head_accuracy=head_right,
-        images=len(rows),
-        kept=is_better,
-    )
-
-
-def _judged(probabilities: NDArray[np.float64], truth: Truth) -> tuple[float, float]:
-    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards."""
-    return float(truth.calibrated_log_losses(probabilities).mean()), float(truth.correct(probabilities).mean())

@@ -1,6 +1,7 @@
 """The training step of a run: what is stored before it, and whether it starts or continues."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +17,18 @@ from vidi.report.words.text import account_lines
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Listener
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.training.train import read_trained, train_network
+from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import images_line, network_line, pretrained_line, split_line
-from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
+from vidi.workflows.interaction.progress import MEMBERS_DELETED, images_line, network_line, pretrained_line, split_line
+from vidi.workflows.interaction.run_folder import CHECK, CHECKPOINT, RECIPE, SPLITS
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
-from vidi.workflows.run.budget import Budget
+from vidi.workflows.run.budget import Budget, Session
 from vidi.workflows.run.describe import class_counts
+from vidi.workflows.run.learning.ensemble import learn_ensemble
 from vidi.workflows.run.prepare import SplitImages
-from vidi.workflows.run.session import Session
 from vidi.workflows.run.start import Start
 
-CHECKPOINT = "checkpoint.safetensors"
 ANSWERED_AFTER = ("validation", "calibration", "test", "extra")  # when training has ended
 # Training images that the novelty score is made from: so many pixels, but neither fewer nor more images than that.
 PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
@@ -83,8 +84,25 @@ class Learned:
     begin: Beginning | None = None  # how a head goes on to fine-tuning
 
 
-def learn(session: Session, data: TrainingData, recipe: Recipe) -> TrainedNetwork:
-    """Train, continue from the folder's checkpoint or, to finish, use the checkpoint."""
+def learn(
+    session: Session,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    ensemble: int | None = None,
+    start: Start | None = None,
+) -> TrainedNetwork:
+    """Train, continue from the folder's checkpoint or, to finish, use the checkpoint.
+
+    Args:
+        session: of the run.
+        data: what is learned from.
+        recipe: how.
+        ensemble: number of trainings; None for one.
+        start: weights of an earlier run to begin from, each member from its own.
+    """
+    if ensemble is not None:
+        return learn_ensemble(session, data, recipe, ensemble, start=start)
     folder = session.folder
     if session.finish and (folder / CHECKPOINT).exists():
         return read_trained(folder, data, recipe=recipe)
@@ -100,6 +118,15 @@ def learn(session: Session, data: TrainingData, recipe: Recipe) -> TrainedNetwor
     )
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return trained
+
+
+def forget_members(folder: Path, events: Events) -> None:
+    """Delete the members' folders of a finished run."""
+    places = sorted(folder.glob("member-*"))
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+    if places:
+        events.say(MEMBERS_DELETED)
 
 
 def training_data(

@@ -1,53 +1,31 @@
 """Studies on the features of the images: label errors and the gain from more images."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
 from vidi.evaluation.run_files import LABEL_ERRORS
-from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures
-from vidi.groups import deal_learnable_folds, number_groups
-from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
+from vidi.groups import deal_learnable_folds
 from vidi.metrics.truth import OneClass, SeveralClasses
-from vidi.model_file.values import as_plain, from_plain
 from vidi.networks.catalog import PACKAGES
 from vidi.networks.pretrained.packaged import is_installed
-from vidi.report.words.sentences import more_images
 from vidi.training.heads.features import Embedder
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
-from vidi.training.heads.subsamples import answer_out_of_fold, errors_by_size, reduce_features
+from vidi.training.heads.subsamples import answer_out_of_fold, reduce_features
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.progress import TOO_FEW_TO_STUDY, computing_for_studies
 from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.learning.backbones import (
-    backbone_recipe,
-    candidates_for,
-    choose_backbone,
-    features_of,
-    groups_of,
-    learnt_rows,
-)
-from vidi.workflows.run.learning.label_errors import keep_study, read_study, study_labels, tell_suspects
+from vidi.workflows.run.budget import Session
+from vidi.workflows.run.learning.backbones import choose_backbone, groups_of, learnt_rows
+from vidi.workflows.run.learning.candidates import backbone_recipe, candidates_for
+from vidi.workflows.run.learning.features import Features, features_of
+from vidi.workflows.run.learning.label_errors import read_study, study_labels, tell_suspects
+from vidi.workflows.run.learning.learning_curve import CURVE, study_learning
 from vidi.workflows.run.prepare import SplitImages, reframe
-from vidi.workflows.run.session import Session
 
-CURVE = "learning_curve"  # its place in study.json and metrics.json
 USUAL_STRENGTH = 100.0  # of a multinomial head, where none was tried
 WEIGHTS = "lite0"  # whose features are looked at where the network itself begins from nothing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """Features of the images that may be used for training."""
-
-    values: NDArray[np.float32]  # (rows, features)
-    weights: str  # the network that they are of
-    rows: NDArray[np.int64]  # which images they are of
-    fold_of: NDArray[np.int64]  # the fold in which each was held out; -1 = in none
 
 
 def study_features(
@@ -80,7 +58,7 @@ def study_features(
     with session.budget.watch.on("studies"):
         truth = images.truth.at(features.rows)
         if with_curve and CURVE not in read_study(session.folder) and isinstance(truth, OneClass):
-            _study_learning(session, images, features, truth, strength=_strength(chosen))
+            study_learning(session, images, features, truth, strength=_strength(chosen))
         return _study_labels(session, images, features, chosen, diagnostics=diagnostics)
 
 
@@ -139,51 +117,6 @@ def study_beforehand(
     chosen = try_heads(values, truth, fold_of=fold_of)
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
     return study_features(session, images, features, chosen, diagnostics=diagnostics)
-
-
-def _study_learning(
-    session: Session, images: SplitImages, features: Features, truth: OneClass, *, strength: float
-) -> None:
-    """Measure how errors fall with the number of images, and say what twice as many would bring."""
-    labels, classes = truth.labels, images.dataset.classes
-    groups = number_groups(groups_of(images, features.rows))
-    measured = errors_by_size(
-        reduce_features(features.values),
-        labels,
-        groups=groups,
-        fold_of=features.fold_of,
-        class_count=len(classes),
-        strength=strength,
-        seed=0,
-    )
-    if measured is None:
-        return
-    curve = draw_learning_curve(
-        measured.counts,
-        measured.wrong,
-        labels[measured.held_out],
-        groups=groups[measured.held_out],
-        class_count=len(classes),
-        images=len(labels),
-    )
-    found = _figures(curve, classes, features_of=features.weights, held_out=len(measured.held_out))
-    keep_study(session.folder, {CURVE: as_plain(found)})
-    session.events.say(more_images(found))
-
-
-def _figures(curve: LearningCurve, classes: Sequence[str], *, features_of: str, held_out: int) -> LearningFigures:
-    gains = zip(classes, curve.per_class, strict=True)
-    return LearningFigures(
-        features_of=features_of,
-        held_out=held_out,
-        images=curve.images,
-        counts=curve.counts,
-        errors=curve.errors,
-        law=from_plain(Law, asdict(curve.law)),
-        gain=from_plain(ExpectedGain, asdict(curve.gain)),
-        per_class=tuple(from_plain(GainOfClass, {"class": name, **asdict(one)}) for name, one in gains if one),
-        reach=curve.reach,
-    )
 
 
 def _hold_out_all(
