@@ -137,7 +137,10 @@ def document_of(predictor: Predictor, samples: Sequence[Sample], found: Found) -
     }
     document: dict[str, Any] = {
         "images": len(samples),
-        "model": {"network": predictor.metadata.network, "image_size": list(predictor.metadata.framing.size)},
+        "model": {
+            "network": predictor.metadata.provenance.network,
+            "image_size": list(predictor.metadata.framing.size),
+        },
         "verdicts": counted(found.python),
         "processor": describe(),
         "versions": versions(found.chromium),

@@ -87,7 +87,7 @@ def measure(request: DataRequest, *, images: int) -> dict[str, Any]:
             outcomes.append(ask(predictor, lost, read.image, place_of, np.random.default_rng([3, number])))
     return {
         "images": len(outcomes),
-        "network": predictor.metadata.network,
+        "network": predictor.metadata.provenance.network,
         "image_size": list(predictor.metadata.framing.size),
         **{kind: summed_up([outcome[kind] for outcome in outcomes]) for kind in KINDS},
         "processor": describe(),

@@ -30,7 +30,7 @@ from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.photographs import photograph
 from bench.processor import describe
 from vidi.images.framing import Framing
-from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.metadata import ModelMetadata, Provenance
 from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
@@ -95,10 +95,12 @@ def main() -> None:
 def models(folder: Path) -> dict[str, Path]:
     """The two networks as model files, with random weights."""
     ten = tuple(f"class {index}" for index in range(10))
-    compact = ModelMetadata(classes=ten, framing=Framing(size=COMPACT_SIZE, mode="stretch"), run="compact")
+    compact = ModelMetadata(
+        classes=ten, framing=Framing(size=COMPACT_SIZE, mode="stretch"), provenance=Provenance(run="compact")
+    )
     graph = to_onnx(build_network("compact", image_size=COMPACT_SIZE, class_count=10), COMPACT_SIZE)
     many = tuple(f"class {index}" for index in range(CLASSES))
-    lite = ModelMetadata(classes=many, framing=Framing(size=SIZE, mode="stretch"), run="lite0")
+    lite = ModelMetadata(classes=many, framing=Framing(size=SIZE, mode="stretch"), provenance=Provenance(run="lite0"))
     return {
         "compact": write_model(folder / "compact.onnx", graph, compact).path,
         "lite0": write_model(folder / "lite0.onnx", lite_graph(), lite).path,

@@ -71,7 +71,7 @@ def measure(data: Path, *, minutes: float, images: int) -> dict[str, Any]:
         folder = Path(place) / "run"
         run = train(TrainRequest(data=request, minutes=minutes, output=folder))
         probabilities, targets, calibration_count = answer(folder, request)
-        network = Predictor.load(folder).metadata.recipe or {}
+        network = Predictor.load(folder).metadata.provenance.recipe or {}
     assert run.test is not None
     outcomes = [
         deal(probabilities, targets, calibration_count, np.random.default_rng([7, number])) for number in range(REPEATS)

@@ -425,8 +425,8 @@ def test_a_head_is_learnt_on_the_features_of_pretrained_weights(tmp_path: Path):
     fitted = ImageClassifier(pretrained="lite0", image_size=32).fit(images[:30], labels[:30])
 
     assert fitted.score(images[30:], labels[30:]) >= 0.8
-    assert fitted.predictor_.metadata.recipe["pretrained"] == "lite0"
-    assert fitted.predictor_.metadata.weights_license == "Apache-2.0"
+    assert fitted.predictor_.metadata.provenance.recipe["pretrained"] == "lite0"
+    assert fitted.predictor_.metadata.provenance.weights_license == "Apache-2.0"
     assert fitted.history_ == ()
 
 
@@ -436,7 +436,7 @@ def test_what_is_left_open_is_chosen_as_the_command_line_does(tmp_path: Path):
     chosen = {}
 
     for name, options in {"open": {}, "epochs": {"epochs": 1}, "network": {"network": "compact", "epochs": 1}}.items():
-        recipe = ImageClassifier(image_size=32, **options).fit(images, labels).predictor_.metadata.recipe
+        recipe = ImageClassifier(image_size=32, **options).fit(images, labels).predictor_.metadata.provenance.recipe
         chosen[name] = (bool(recipe["pretrained"]), recipe["network"])
 
     assert chosen["open"][0]

@@ -21,6 +21,7 @@ from tests.docs.pages import ROOT, Command, commands, first_missing
 from tests.docs.workshop import put
 from tests.model_file.tiny import tiny_metadata, tiny_network
 from tests.processes import PATIENCE, free_port
+from vidi.model_file.metadata import Provenance
 from vidi.model_file.write import write_model
 from vidi.serving.routes.docs_page import FILES
 
@@ -38,7 +39,11 @@ def set_up(folder: Path) -> None:
         path = folder / "runs" / run / "model.onnx"
         path.parent.mkdir(parents=True)
         metadata = tiny_metadata()
-        write_model(path, tiny_network(), type(metadata)(classes=classes, framing=metadata.framing, run=run))
+        write_model(
+            path,
+            tiny_network(),
+            type(metadata)(classes=classes, framing=metadata.framing, provenance=Provenance(run=run)),
+        )
     put(folder / "new" / "garden-1.jpg", "flower", 201)
     (folder / "new" / "broken.jpg").write_bytes(b"<html>404 not found</html>")
 

@@ -2,12 +2,11 @@
 
 import base64
 import hashlib
-from dataclasses import replace
 
 import pytest
 
 from tests.counts import count
-from tests.model_file.tiny import tiny_metadata
+from tests.model_file.tiny import tiny_metadata, with_provenance
 from vidi.errors import ModelError
 from vidi.model_file.learnt_from import MOST_BYTES, DigestFilter, filters_from_json, filters_to_json, with_files
 from vidi.model_file.schema import metadata_from_text, metadata_to_text
@@ -61,10 +60,10 @@ def test_what_is_no_digest_is_not_in_it(text):
 
 def test_the_key_is_optional_in_the_metadata():
     plain = tiny_metadata()
-    known = replace(plain, learnt_from=(DigestFilter.of(digests(0, 9)),))
+    known = with_provenance(plain, learnt_from=(DigestFilter.of(digests(0, 9)),))
 
     assert '"learnt_from"' not in metadata_to_text(plain)
-    assert metadata_from_text(metadata_to_text(plain)).learnt_from is None
+    assert metadata_from_text(metadata_to_text(plain)).provenance.learnt_from is None
     assert metadata_from_text(metadata_to_text(known)) == known
 
 

@@ -39,7 +39,7 @@ def test_the_first_schemas_file_keeps_its_digests():
 def test_the_first_schemas_file_lacks_what_came_later():
     metadata = read_model(FILES[0]).metadata
 
-    assert (metadata.drift_reference, metadata.derived_from) == (None, None)
+    assert (metadata.drift_reference, metadata.provenance.derived_from) == (None, None)
     assert metadata.golden_tolerance == GoldenTolerance()
     assert {(one.novelty, one.verdict, one.candidates) for one in metadata.golden} == {(None, None, None)}
 
@@ -50,7 +50,7 @@ def test_optional_keys_stay_readable():
 
     assert metadata.drift_reference.classes == (10, 0, 20)
     assert metadata.drift_reference.images.embeddings.placed().shape == (7, 2)
-    assert metadata.derived_from == "ab" * 32
+    assert metadata.provenance.derived_from == "ab" * 32
     assert metadata.golden_tolerance.probability == 2e-4
     assert all(None not in (one.novelty, one.verdict, one.candidates) for one in metadata.golden)
     assert self_test(model).passed

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from tests.draw import draw
-from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_network
+from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_network, with_provenance
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
@@ -66,11 +66,10 @@ def test_the_same_network_and_metadata_give_the_same_bytes():
 
 def test_metadata_comes_back_as_it_was_given(tmp_path: Path):
     metadata = replace(
-        tiny_metadata(),
-        classes=("Köln", "a, b", "\udcff"),  # the last: a folder's name that is no UTF-8
+        with_provenance(tiny_metadata(), recipe={"epochs": 3, "sources": {"epochs": "default"}}),
+        classes=("Köln", "a, b", "\udcff"),
         calibration=Calibration(scale=(0.7,), image_count=12, figures={"before": 0.1, "after": None}),
         test={"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}},
-        recipe={"epochs": 3, "sources": {"epochs": "default"}},
     )
 
     model = write_model(tmp_path / "model.onnx", tiny_network(), metadata)
@@ -83,13 +82,17 @@ def test_metadata_comes_back_as_it_was_given(tmp_path: Path):
 def test_what_a_file_was_made_of_comes_back_and_is_a_digest(tmp_path: Path):
     parent = tiny_model(tmp_path / "parent.onnx", seed=1).metadata.weights_digest
 
-    model = write_model(tmp_path / "model.onnx", tiny_network(), replace(tiny_metadata(), derived_from=parent))
+    model = write_model(
+        tmp_path / "model.onnx",
+        tiny_network(),
+        with_provenance(tiny_metadata(), derived_from=parent),
+    )
 
-    assert model.metadata.derived_from == parent
+    assert model.metadata.provenance.derived_from == parent
     assert model.metadata.known_digests == {parent, model.weights_digest()}
     assert "derived_from" not in metadata_to_json(tiny_metadata())  # so that files of no other keep their bytes
     with pytest.raises(ModelError, match="the model is derived from 'abc'"):
-        replace(tiny_metadata(), derived_from="abc")
+        with_provenance(tiny_metadata(), derived_from="abc")
 
 
 def test_viewers_find_their_keys(tmp_path: Path):

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidi.images.framing import Framing
-from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.metadata import Calibration, ModelMetadata, Provenance
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata, write_model
 
@@ -49,11 +50,13 @@ def tiny_metadata(*, classes: int = 3, framing: Framing | None = None) -> ModelM
     return ModelMetadata(
         classes=tuple(f"class {index}" for index in range(classes)),
         framing=framing or Framing(size=(16, 16)),
-        network="tiny",
-        run="tiny-run",
-        date="2026-11-21T12:00:00Z",
-        description="Random weights.",
-        license="Apache-2.0",
+        provenance=Provenance(
+            network="tiny",
+            run="tiny-run",
+            date="2026-11-21T12:00:00Z",
+            description="Random weights.",
+            license="Apache-2.0",
+        ),
     )
 
 
@@ -66,3 +69,8 @@ def tiny_model(path: Path, *, classes: int = 3, framing: Framing | None = None, 
 def recalibrate(path: Path, calibration: Calibration | None) -> ModelFile:
     """Give a model file another calibration; None: the bare logits."""
     return set_metadata(path, replace(read_model(path).metadata, calibration=calibration))
+
+
+def with_provenance(metadata: ModelMetadata, **changes: Any) -> ModelMetadata:
+    """The metadata of a model that comes from elsewhere."""
+    return replace(metadata, provenance=replace(metadata.provenance, **changes))

@@ -19,7 +19,7 @@ from vidi.images.framing import Framing
 from vidi.images.spoiling import SPOILINGS
 from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.metadata import Calibration, ModelMetadata, Provenance
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.write import model_bytes
 from vidi.networks.build import build_network
@@ -214,10 +214,7 @@ def _model(classes: tuple[str, ...], unfinished: str | None) -> bytes:
     metadata = ModelMetadata(
         classes=classes,
         framing=Framing(size=(16, 16)),
-        network="compact",
-        run="shapes",
-        date="2026-11-21T12:00:00+00:00",
-        license="CC0-1.0",
+        provenance=Provenance(network="compact", run="shapes", date="2026-11-21T12:00:00+00:00", license="CC0-1.0"),
         calibration=None if unfinished else Calibration(image_count=20, figures={"sentence": "temperature 1.1"}),
         unfinished=unfinished,
     )

@@ -2,13 +2,12 @@
 
 import json
 import os
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from tests.draw import class_folders
-from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
+from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network, with_provenance
 
 import vidi as package
 from vidi.errors import DataError, MissingPackageError, ModelError, UnknownNameError, UsageError
@@ -40,7 +39,7 @@ def request_for(*models: Path, **options: object) -> BenchmarkRequest:
 def lighter_of(parent: package.Predictor, folder: Path, *, derived_from: str = "") -> Path:
     """What `vidi export --to int8` leaves: a model of other weights that names its parent."""
     folder.mkdir(parents=True)
-    metadata = replace(tiny_metadata(), derived_from=derived_from or parent.metadata.weights_digest)
+    metadata = with_provenance(tiny_metadata(), derived_from=derived_from or parent.metadata.weights_digest)
     write_model(folder / "model.onnx", tiny_network(seed=7), metadata)
     (folder / "export.json").write_text("{}")
     return folder / "model.onnx"

@@ -3,12 +3,12 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.draw import draw, encoded
+from tests.model_file.tiny import with_provenance
 from tests.report.pages import Page
 from tests.workflows.heard import Heard
 
@@ -20,7 +20,7 @@ from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
 from vidi.images.framing import Framing
 from vidi.model_file.learnt_from import DigestFilter
-from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.metadata import ModelMetadata, Provenance
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.build import build_network
@@ -45,7 +45,11 @@ def make_model(folder: Path, *, favours: str, classes: tuple[str, ...] = ("dark"
         last = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
         last.weight.zero_()
         last.bias.copy_(torch.tensor([2.0 if name == favours else 0.0 for name in classes]))
-    metadata = ModelMetadata(classes=classes, framing=Framing(size=(16, 16)), network="compact", run=folder.name)
+    metadata = ModelMetadata(
+        classes=classes,
+        framing=Framing(size=(16, 16)),
+        provenance=Provenance(network="compact", run=folder.name),
+    )
     write_model(folder / "model.onnx", to_onnx(network, (16, 16)), metadata)
     return folder
 
@@ -165,7 +169,10 @@ def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_p
     copies = tmp_path / "a.onnx", tmp_path / "b.onnx"
     for model, copy in zip(models, copies, strict=True):
         shutil.copyfile(model / "model.onnx", copy)
-        set_metadata(copy, replace(read_model(copy).metadata, learnt_from=(known,)))
+        set_metadata(
+            copy,
+            with_provenance(read_model(copy).metadata, learnt_from=(known,)),
+        )
 
     found = compared(copies, data, events=heard.events)
 

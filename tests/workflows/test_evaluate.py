@@ -4,11 +4,11 @@ import csv
 import json
 import re
 import shutil
-from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
 from tests.draw import class_folders, draw, encoded
+from tests.model_file.tiny import with_provenance
 from tests.report.pages import Page
 from tests.report.runs import KINDS, add_model
 from tests.workflows.heard import Heard
@@ -181,7 +181,10 @@ def test_the_test_part_of_an_older_file_is_known_to_be_unseen(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
     tested = digest_of_images(digest_of_file(path) for path in data.rglob("*.png"))
     path = model / "model.onnx"
-    set_metadata(path, replace(read_model(path).metadata, data={"test_digest": tested}))
+    set_metadata(
+        path,
+        with_provenance(read_model(path).metadata, data={"test_digest": tested}),
+    )
 
     assert metrics_of(scored(model, data))["learnt_from"]["unseen"] is True
 
@@ -191,7 +194,10 @@ def copy_that_knows(model, tmp_path, files):
     copy = tmp_path / "copy.onnx"
     shutil.copyfile(model / "model.onnx", copy)
     known = DigestFilter.of(digest_of_file(path) for path in files)
-    set_metadata(copy, replace(read_model(copy).metadata, learnt_from=(known,)))
+    set_metadata(
+        copy,
+        with_provenance(read_model(copy).metadata, learnt_from=(known,)),
+    )
     return copy
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.cases import few_fast
 from tests.draw import draw, encoded
-from tests.model_file.tiny import tiny_model
+from tests.model_file.tiny import tiny_model, with_provenance
 from tests.report.pages import Page
 from tests.workflows.heard import Heard
 
@@ -320,7 +320,10 @@ def test_a_file_made_of_another_keeps_its_neighbours(tmp_path: Path):
 
     with pytest.raises(DataError, match="belongs to another model"):
         read_neighbours(child)
-    derived = set_metadata(child.path, replace(child.metadata, derived_from=parent.metadata.weights_digest))
+    derived = set_metadata(
+        child.path,
+        with_provenance(child.metadata, derived_from=parent.metadata.weights_digest),
+    )
 
     assert len(read_neighbours(derived).images) == 3
 

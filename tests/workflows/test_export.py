@@ -14,7 +14,7 @@ from bench.agreeing.answers import from_numbers, require_agreement
 from bench.agreeing.drawn import model_answers, trial_images
 from tests.command import vidi
 from tests.model_file.test_golden import judged, limits, written
-from tests.model_file.tiny import tiny_metadata
+from tests.model_file.tiny import tiny_metadata, with_provenance
 
 from vidi.errors import GateError, UsageError
 from vidi.export.to_folder import RUNNER
@@ -104,7 +104,10 @@ def test_the_card_has_front_matter_that_hubs_read_and_says_what_is_guaranteed(tm
     test = {"images": 90, "accuracy": {"value": 0.9, "low": 0.82, "high": 0.95}, "macro_f1": {"value": 0.88}}
     hostile = ("a|b", "<img src=x>", "c: d")
     metadata = replace(
-        tiny_metadata(), classes=hostile, test=test, license="Apache-2.0", verdict=limits(sure=0.9, candidate=0.1)
+        with_provenance(tiny_metadata(), license="Apache-2.0"),
+        classes=hostile,
+        test=test,
+        verdict=limits(sure=0.9, candidate=0.1),
     )
     model = written(tmp_path / "model.onnx", metadata)
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from tests.draw import class_folders
 from tests.export.test_precisions import wide_network
-from tests.model_file.tiny import tiny_metadata
+from tests.model_file.tiny import tiny_metadata, with_provenance
 
 from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import GateError, ModelError, UsageError
@@ -47,11 +47,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
     folder = tmp_path_factory.mktemp("model")
-    metadata = replace(tiny_metadata(framing=Framing(size=(16, 16), mode="stretch")), run="wide")
+    metadata = with_provenance(tiny_metadata(framing=Framing(size=(16, 16), mode="stretch")), run="wide")
     bare = write_model(folder / "bare.onnx", wide_network(), metadata)
     calibrate(CalibrateRequest(model=bare.path, data=DataRequest(source=str(data)), output=folder / "model.onnx"))
     made = read_model(folder / "model.onnx")
-    return set_metadata(made.path, replace(made.metadata, learnt_from=None))  # so that the images may test it
+    return set_metadata(made.path, with_provenance(made.metadata, learnt_from=None))  # so that the images may test it
 
 
 def request(model: ModelFile, data: Path | None, output: Path, **more: object) -> ExportRequest:
@@ -64,7 +64,7 @@ def test_a_lighter_file_is_calibrated_again_names_its_parent_and_answers(model: 
     done = export(request(model, data, tmp_path / "int8", max_drop=100.0))
 
     made = read_model(tmp_path / "int8" / "model.onnx")
-    assert made.metadata.derived_from == model.metadata.weights_digest
+    assert made.metadata.provenance.derived_from == model.metadata.weights_digest
     assert made.metadata.verdict is not None
     assert made.metadata.verdict.image_count == 90  # half of the images; the other half tests
     assert made.metadata.test is not None

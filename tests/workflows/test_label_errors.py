@@ -293,7 +293,7 @@ def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(s
     assert out
     assert any("computing features with lite0" in sentence for sentence in heard.sentences)
     assert f"{len(out)} left out of training" in " ".join(heard.sentences)
-    assert read_model(folder).metadata.network == "compact"
+    assert read_model(folder).metadata.provenance.network == "compact"
 
 
 @pytest.mark.integration

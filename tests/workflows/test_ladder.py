@@ -120,8 +120,8 @@ def test_the_better_of_head_and_fine_tuned_network_is_kept(
     assert run.finished
     assert recipe.freeze is not is_better
     assert (recipe.head == "trained") is is_better
-    assert metadata.recipe["freeze"] is not is_better
-    assert metadata.weights_license == "Apache-2.0"
+    assert metadata.provenance.recipe["freeze"] is not is_better
+    assert metadata.provenance.weights_license == "Apache-2.0"
 
 
 @pytest.mark.integration

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.command import vidi as vidi_command
 from tests.draw import class_folders, draw, encoded
-from tests.model_file.tiny import tiny_model
+from tests.model_file.tiny import tiny_model, with_provenance
 
 from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
@@ -109,7 +109,7 @@ def test_of_the_images_it_was_trained_on_only_the_calibration_part_is_used(
 def test_the_drift_reference_is_of_the_new_answers_and_images(model: ModelFile, data: Path, tmp_path: Path):
     learnt = sorted(data.glob("class 0/*.png"))[:10]
     stated = DigestFilter.of(digest_of(path.read_bytes()) for path in learnt)
-    model = set_metadata(model.path, replace(model.metadata, learnt_from=(stated,)))
+    model = set_metadata(model.path, with_provenance(model.metadata, learnt_from=(stated,)))
 
     done = calibrate(request(model, data, tmp_path / "new.onnx"))
 
@@ -130,7 +130,7 @@ def test_the_drift_reference_is_of_the_new_answers_and_images(model: ModelFile, 
 def test_a_file_that_tells_nothing_of_single_images_gets_no_embeddings(model: ModelFile, data: Path, tmp_path: Path):
     done = calibrate(request(model, data, tmp_path / "new.onnx"))
 
-    assert model.metadata.learnt_from is None
+    assert model.metadata.provenance.learnt_from is None
     assert done.model.metadata.drift_reference.images.image_count == 90
     assert done.model.metadata.drift_reference.images.embeddings is None
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image
 from tests.command import vidi
 from tests.docs.workshop import put
 from tests.draw import PARTS, class_folders
+from tests.model_file.tiny import with_provenance
 
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError, UsageError
@@ -106,7 +107,10 @@ def test_feedback_counts_as_two_and_every_document_says_so(loop: Loop):
     learned = sum(loop.done.document["feedback_images"].get(part, 0) for part in ("train", "validation", "calibration"))
 
     assert loop.done.document["data"]["feedback_weight"] == 2
-    assert (model.metadata.data["feedback_learned"], model.metadata.data["feedback_weight"]) == (learned, 2)
+    assert (model.metadata.provenance.data["feedback_learned"], model.metadata.provenance.data["feedback_weight"]) == (
+        learned,
+        2,
+    )
     said = f"t has learned from {learned} images that were labelled in use, each with a sample weight of 2"
     assert said in (loop.done.folder / "report.html").read_text()
     assert said in (loop.done.folder / "model_card.md").read_text()
@@ -123,7 +127,7 @@ def test_a_champion_is_not_compared_on_feedback_that_it_was_trained_on(loop: Loo
     knows = DigestFilter.of(held_back[::2])
     taught = tmp_path / "taught.onnx"
     write_whole(taught, model.data)
-    set_metadata(taught, replace(model.metadata, learnt_from=(knows,)))
+    set_metadata(taught, with_provenance(model.metadata, learnt_from=(knows,)))
     promote(PromoteRequest(model=taught, name="plants"), root=tmp_path / "models")
 
     done = retrain(RetrainRequest(run=run, candidate=candidate, name="plants"), root=tmp_path / "models")
@@ -193,15 +197,18 @@ def test_a_list_of_training_files_costs_no_test_image_of_a_champion_with_the_sam
     model = read_model(run)
     wrong = DigestFilter.of(row.digest for row in read_assignments(run / "splits.csv"))
     write_whole(tmp_path / "alone.onnx", model.data)
-    alone = set_metadata(tmp_path / "alone.onnx", replace(model.metadata, learnt_from=(wrong,)))
+    alone = set_metadata(
+        tmp_path / "alone.onnx",
+        with_provenance(model.metadata, learnt_from=(wrong,)),
+    )
     promote(PromoteRequest(model=alone.path, name="plants"), root=tmp_path / "models")
     asked = RetrainRequest(run=run, candidate=loop.done.folder, name="plants")
 
     done = retrain(asked, root=tmp_path / "models")
 
     assert done.document["missing_test_images"] == 0
-    data = {**alone.metadata.data, "test_digest": "of other images"}
-    foreign = set_metadata(alone.path, replace(alone.metadata, data=data))
+    data = {**alone.metadata.provenance.data, "test_digest": "of other images"}
+    foreign = set_metadata(alone.path, with_provenance(alone.metadata, data=data))
     promote(PromoteRequest(model=foreign.path, name="plants"), root=tmp_path / "models")
     with pytest.raises(DataError, match="only 0 of the"):
         retrain(asked, root=tmp_path / "models")
@@ -229,7 +236,7 @@ def test_two_networks_side_by_side_are_fitted_again_as_a_pair(tmp_path: Path):
 
     second = train(request_again(plan_retraining(again, root=tmp_path / "models"), again))
 
-    found = [read_model(run.folder).metadata.recipe for run in (first, second)]
+    found = [read_model(run.folder).metadata.provenance.recipe for run in (first, second)]
     assert [one["pretrained"] for one in found] == ["lite0+lite2"] * 2
     assert [one["freeze"] for one in found] == [True, True]
 

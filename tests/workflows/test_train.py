@@ -54,7 +54,7 @@ def test_a_folder_of_images_becomes_a_tested_model_file(run: Run):
     model = read_model(run.folder)
     assert model.metadata.unfinished is None
     assert model.metadata.test["accuracy"]["value"] == run.test.accuracy.value
-    (learnt,) = model.metadata.learnt_from
+    (learnt,) = model.metadata.provenance.learnt_from
     rows = read_assignments(run.folder / "splits.csv")
     assert {row.part for row in rows if learnt.asker()(row.digest)} == {"train", "validation"}
     assert learnt.image_count == sum(row.part != "test" for row in rows)
@@ -159,7 +159,7 @@ def test_without_images_no_picture_and_no_cache_is_left(dealt: Path, tmp_path: P
 
     assert "<img" not in (run.folder / "report.html").read_text()
     assert list((tmp_path / "cache").glob("*.pixels")) == []
-    assert read_model(run.folder).metadata.learnt_from is None
+    assert read_model(run.folder).metadata.provenance.learnt_from is None
     assert sorted(path.name for path in (run.folder / "neighbours").iterdir()) == ["embeddings.npy", "index.json"]
 
 
@@ -187,7 +187,7 @@ def test_a_new_run_begins_from_the_weights_of_another(run: Run, data: Path, tmp_
         )
     )
 
-    assert read_model(again.folder).metadata.recipe["options"] == {"width": 0.25}
+    assert read_model(again.folder).metadata.provenance.recipe["options"] == {"width": 0.25}
     assert again.test.accuracy.value >= run.test.accuracy.value - 0.1
     shape = read_start(run.folder).changes
     assert (shape["options.width"], shape["options.grey"]) == (0.25, None)  # None: whatever the new images suggest

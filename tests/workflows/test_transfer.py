@@ -82,8 +82,8 @@ def test_a_head_on_frozen_features_becomes_a_tested_model_file(whole: Whole):
     assert run.finished
     assert run.test.accuracy.value > 0.9
     metadata = read_model(run.folder).metadata
-    assert metadata.weights_license == "Apache-2.0"
-    assert metadata.recipe["pretrained"] == "lite0"
+    assert metadata.provenance.weights_license == "Apache-2.0"
+    assert metadata.provenance.recipe["pretrained"] == "lite0"
     assert metadata.calibration.image_count == 48  # out of folds: train and validation
     recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
     assert recipe.freeze

@@ -103,7 +103,7 @@ def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json:
     from vidi.workflows.explaining.pages import describe_model_network
 
     file = read_model(model)
-    name = file.metadata.run or file.metadata.network or "network"
+    name = file.metadata.provenance.run or file.metadata.provenance.network or "network"
     _tell(describe_model_network(file, with_images=with_images), name, output=output, as_json=as_json)
 
 

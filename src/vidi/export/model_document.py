@@ -74,4 +74,4 @@ def models_document(
 
 def version_of(model: ModelFile) -> str:
     """The run's name; `1` where the file states none."""
-    return model.metadata.run or "1"
+    return model.metadata.provenance.run or "1"

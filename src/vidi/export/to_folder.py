@@ -48,7 +48,7 @@ def configuration(model: ModelFile) -> dict[str, Json]:
     kind = "multi_label_classification" if metadata.multi_label else "single_label_classification"
     return {
         "model_type": "vidi",
-        "architectures": [metadata.network or "unnamed"],
+        "architectures": [metadata.provenance.network or "unnamed"],
         "problem_type": kind,
         "num_labels": len(metadata.classes),
         "id2label": {str(index): name for index, name in enumerate(metadata.classes)},

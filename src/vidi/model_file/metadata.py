@@ -69,13 +69,9 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelMetadata:
-    """Everything a model file knows beside its weights. `None` means: not known, or not yet measured."""
+class Provenance:
+    """Where a model comes from."""
 
-    classes: tuple[str, ...]
-    framing: Framing
-    multi_label: bool = False  # an image may show several classes, or none: sigmoid in place of softmax
-    normalisation: Normalisation = field(default_factory=Normalisation)
     network: str = ""  # the architecture's name
     run: str = ""  # the run's name: the model's version
     date: str = ""  # ISO 8601, UTC
@@ -83,18 +79,36 @@ class ModelMetadata:
     description: str = ""
     license: str = ""  # SPDX name or a sentence
     weights_license: str | None = None  # license of the starting weights; None where training began from nothing
+    data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
+    recipe: Mapping[str, Json] | None = None
+    library_versions: Mapping[str, Json] | None = None
+    learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
+    derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
+
+    def __post_init__(self) -> None:
+        if self.derived_from is not None and not is_digest(self.derived_from):
+            raise ModelError(
+                f"the model is derived from {self.derived_from[:80]!r}",
+                "Name the `weights_digest` of the other file: 64 hex digits.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelMetadata:
+    """Everything a model file knows beside its weights. `None` means: not known, or not yet measured."""
+
+    classes: tuple[str, ...]
+    framing: Framing
+    multi_label: bool = False  # an image may show several classes, or none: sigmoid in place of softmax
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    provenance: Provenance = field(default_factory=Provenance)
     unfinished: str | None = None  # why it is not a finished model: the run was cut before calibration and test
     calibration: Calibration | None = None
     test: Mapping[str, Json] | None = None  # test figures with their intervals
     verdict: VerdictLimits | None = None  # limits for sure, unsure, unknown, and for candidates
     operating_points: OperatingPoints | None = None  # thresholds or costs that decide for a class
-    data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
-    recipe: Mapping[str, Json] | None = None
-    library_versions: Mapping[str, Json] | None = None
     drift_reference: "DriftReference | None" = None  # what later traffic is compared with
     refuted: Refuted | None = None  # guarantees that its own test refutes; None: none, or not tested
-    learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
-    derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
     golden_tolerance: GoldenTolerance = field(default_factory=GoldenTolerance)  # of other hosts' answers
@@ -107,7 +121,7 @@ class ModelMetadata:
     @property
     def known_digests(self) -> frozenset[str]:
         """Of the weights whose embeddings are this file's own: its weights, and those that they were made of."""
-        return frozenset(digest for digest in (self.weights_digest, self.derived_from) if digest)
+        return frozenset(digest for digest in (self.weights_digest, self.provenance.derived_from) if digest)
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
@@ -126,11 +140,6 @@ class ModelMetadata:
             raise ModelError(
                 f"the drift reference is about {len(self.drift_reference.classes)} classes",
                 f"Make it for the model's {len(self.classes)}: `vidi calibrate MODEL DATA -o NEW`.",
-            )
-        if self.derived_from is not None and not is_digest(self.derived_from):
-            raise ModelError(
-                f"the model is derived from {self.derived_from[:80]!r}",
-                "Name the `weights_digest` of the other file: 64 hex digits.",
             )
         if self.unfinished is not None and (self.calibration or self.test or self.verdict or self.operating_points):
             raise ModelError(

@@ -14,7 +14,7 @@ from vidi.model_file.golden_vector import (
 )
 from vidi.model_file.learnt_from import filters_from_json, filters_to_json
 from vidi.model_file.limits import limits_from_json, limits_to_json, refuted_from_json, refuted_to_json
-from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation
+from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation, Provenance
 from vidi.model_file.operating_points import points_from_json, points_to_json
 from vidi.model_file.values import (
     Json,
@@ -48,11 +48,11 @@ def viewer_keys(metadata: ModelMetadata) -> dict[str, str]:
         "names": str(dict(enumerate(metadata.classes))),
         "imgsz": str(list(metadata.framing.size)),
         "task": _task(metadata),
-        "author": metadata.author,
-        "date": metadata.date,
-        "version": metadata.run,
-        "license": metadata.license,
-        "description": metadata.description,
+        "author": metadata.provenance.author,
+        "date": metadata.provenance.date,
+        "version": metadata.provenance.run,
+        "license": metadata.provenance.license,
+        "description": metadata.provenance.description,
     }
     # A folder's name may hold bytes that are no UTF-8; protobuf texts may not.
     return {key: text.encode("utf-8", "backslashreplace").decode() for key, text in texts.items()}
@@ -103,25 +103,29 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "calibration": None if metadata.calibration is None else _calibration_to_json(metadata.calibration),
         "golden": [vector_to_json(vector) for vector in metadata.golden],
         "golden_tolerance": tolerance_to_json(metadata.golden_tolerance),
-        "network": metadata.network,
-        "run": metadata.run,
-        "date": metadata.date,
-        "author": metadata.author,
-        "description": metadata.description,
-        "license": metadata.license,
-        "weights_license": metadata.weights_license,
+        "network": metadata.provenance.network,
+        "run": metadata.provenance.run,
+        "date": metadata.provenance.date,
+        "author": metadata.provenance.author,
+        "description": metadata.provenance.description,
+        "license": metadata.provenance.license,
+        "weights_license": metadata.provenance.weights_license,
         "weights_digest": metadata.weights_digest,
         "unfinished": metadata.unfinished,
         "test": metadata.test,
         "verdict": None if metadata.verdict is None else limits_to_json(metadata.verdict),
         "operating_points": None if metadata.operating_points is None else points_to_json(metadata.operating_points),
-        "data": metadata.data,
-        "recipe": metadata.recipe,
-        "library_versions": metadata.library_versions,
+        "data": metadata.provenance.data,
+        "recipe": metadata.provenance.recipe,
+        "library_versions": metadata.provenance.library_versions,
         "drift_reference": _reference_to_json(metadata.drift_reference),
         **({} if metadata.refuted is None else {"refuted": refuted_to_json(metadata.refuted)}),
-        **({} if metadata.learnt_from is None else {"learnt_from": filters_to_json(metadata.learnt_from)}),
-        **({} if metadata.derived_from is None else {"derived_from": metadata.derived_from}),
+        **(
+            {}
+            if metadata.provenance.learnt_from is None
+            else {"learnt_from": filters_to_json(metadata.provenance.learnt_from)}
+        ),
+        **({} if metadata.provenance.derived_from is None else {"derived_from": metadata.provenance.derived_from}),
     }
 
 
@@ -144,25 +148,27 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         golden_tolerance=tolerance_from_json(object_entry(document, "golden_tolerance"))
         if "golden_tolerance" in document
         else GoldenTolerance(),
-        network=text_entry(document, "network"),
-        run=text_entry(document, "run"),
-        date=text_entry(document, "date"),
-        author=text_entry(document, "author"),
-        description=text_entry(document, "description"),
-        license=text_entry(document, "license"),
-        weights_license=text_or_none(document, "weights_license"),
+        provenance=Provenance(
+            network=text_entry(document, "network"),
+            run=text_entry(document, "run"),
+            date=text_entry(document, "date"),
+            author=text_entry(document, "author"),
+            description=text_entry(document, "description"),
+            license=text_entry(document, "license"),
+            weights_license=text_or_none(document, "weights_license"),
+            data=object_or_none(document, "data"),
+            recipe=object_or_none(document, "recipe"),
+            library_versions=object_or_none(document, "library_versions"),
+            learnt_from=filters_from_json(list_entry(document, "learnt_from")) if "learnt_from" in document else None,
+            derived_from=text_entry(document, "derived_from") if "derived_from" in document else None,
+        ),
         weights_digest=text_entry(document, "weights_digest"),
         unfinished=text_or_none(document, "unfinished"),
         test=object_or_none(document, "test"),
         verdict=limits_from_json(object_or_none(document, "verdict")),
         operating_points=points_from_json(object_or_none(document, "operating_points")),
-        data=object_or_none(document, "data"),
-        recipe=object_or_none(document, "recipe"),
-        library_versions=object_or_none(document, "library_versions"),
         drift_reference=_reference_from_json(object_or_none(document, "drift_reference")),
         refuted=refuted_from_json(object_entry(document, "refuted")) if "refuted" in document else None,
-        learnt_from=filters_from_json(list_entry(document, "learnt_from")) if "learnt_from" in document else None,
-        derived_from=text_entry(document, "derived_from") if "derived_from" in document else None,
     )
 
 

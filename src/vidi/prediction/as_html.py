@@ -17,6 +17,7 @@ def model_as_html(model: ModelFile) -> str:
     """A small table: what the model tells apart, how good it was on its test part, where it came from."""
     metadata = model.metadata
     height, width = metadata.framing.size
+    origin = metadata.provenance
     classes = ", ".join(escape_path(name) for name in metadata.classes[:MOST_CLASSES_SHOWN])
     more = len(metadata.classes) - MOST_CLASSES_SHOWN
     rows = {
@@ -24,8 +25,8 @@ def model_as_html(model: ModelFile) -> str:
         "test": metadata.unfinished or _test(metadata.test, what=_right(metadata)),
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "probabilities": _calibration(model),
-        "network": f"{metadata.network or 'unnamed'}, sees {height} × {width} pixels (height × width)",
-        "model": f"{model.model_id}, {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or 'some day'}",
+        "network": f"{origin.network or 'unnamed'}, sees {height} × {width} pixels (height × width)",
+        "model": f"{model.model_id}, {escape_path(origin.run) or 'unnamed'}, written {origin.date or 'some day'}",
     }
     return table_as_html("Image classifier", rows)
 

@@ -191,7 +191,7 @@ def model_as_json(model: ModelFile) -> dict[str, Json]:
     """Which model answered."""
     return {
         "id": model.model_id,
-        "version": model.metadata.run,
+        "version": model.metadata.provenance.run,
         "weights_digest": model.metadata.weights_digest,
         "unfinished": model.metadata.unfinished,
         **({} if model.metadata.refuted is None else {"refuted": refuted_to_json(model.metadata.refuted)}),

@@ -56,15 +56,15 @@ def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
     """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
     metadata, test = model.metadata, files.metrics.parts.test
     yield "---"
-    if metadata.license:
-        yield f"license: {_quoted(metadata.license)}"
+    if metadata.provenance.license:
+        yield f"license: {_quoted(metadata.provenance.license)}"
     yield "library_name: vidi"
     yield "pipeline_tag: image-classification"
     yield "tags: [image-classification, onnx, vidi]"
     yield "metrics: [accuracy, f1]"
     if test is not None and test.image_count:
         yield "model-index:"
-        yield f"- name: {_quoted(metadata.run or files.folder.resolve().name)}"
+        yield f"- name: {_quoted(metadata.provenance.run or files.folder.resolve().name)}"
         yield "  results:"
         yield "  - task: {type: image-classification}"
         yield f"    dataset: {{name: {_quoted(_data_name(files))}, type: image-folder, split: test}}"
@@ -82,7 +82,7 @@ def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
 
 def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
     metadata, test = model.metadata, files.metrics.parts.test
-    yield f"# {plain(metadata.run or files.folder.resolve().name)}"
+    yield f"# {plain(metadata.provenance.run or files.folder.resolve().name)}"
     yield f"\n{plain(first_line(files.metrics))}"
     for sentence in (*other_tested(files.metrics, model.model_id), *reservations(files.metrics)):
         yield f"\n**{plain(sentence)}**"
@@ -140,18 +140,20 @@ def _class_table(test: Evaluation) -> Iterator[str]:
 def _training(files: RunFiles, model: ModelFile) -> Iterator[str]:
     metadata = model.metadata
     yield "\n## How it was made"
-    if metadata.network:
+    if metadata.provenance.network:
         count = member_count(tensor.name for tensor in model.contents.tensors)
-        yield f"- network: {plain(metadata.network)}" + (f", {count} networks side by side" if count > 1 else "")
+        yield f"- network: {plain(metadata.provenance.network)}" + (
+            f", {count} networks side by side" if count > 1 else ""
+        )
     yield f"- data: {plain(_data_name(files))}"
     if used := sentences.learned_in_use(files.metrics.origin.data):
         yield f"- feedback: {plain(used[0].lower() + used[1:].rstrip('.'))}"
-    if metadata.weights_license:
-        yield f"- license of the starting weights: {plain(metadata.weights_license)}"
+    if metadata.provenance.weights_license:
+        yield f"- license of the starting weights: {plain(metadata.provenance.weights_license)}"
     if metadata.calibration is not None:
         yield f"- calibration: {plain(describe_step(metadata.calibration))}"
     yield f"- model id {model.model_id}, digest of the weights `{metadata.weights_digest}`"
-    yield f"- made by vidi, {metadata.date[:10]}; more in recipe.toml and splits.csv"
+    yield f"- made by vidi, {metadata.provenance.date[:10]}; more in recipe.toml and splits.csv"
 
 
 def plain(text: object) -> str:
@@ -196,8 +198,8 @@ def exported_card(model: ModelFile, *, name: str, runner: str) -> str:
 def _hub_front_matter(metadata: ModelMetadata, name: str) -> Iterator[str]:
     """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
     yield "---"
-    if metadata.license:
-        yield f"license: {json.dumps(metadata.license)}"
+    if metadata.provenance.license:
+        yield f"license: {json.dumps(metadata.provenance.license)}"
     yield "library_name: onnx"
     yield "pipeline_tag: image-classification"
     yield "tags: [image-classification, onnx, vidi]"
@@ -223,8 +225,8 @@ def _stated_figures(metadata: ModelMetadata) -> Iterator[tuple[str, str, Mapping
 def _exported_body(model: ModelFile, name: str, runner: str) -> Iterator[str]:
     metadata = model.metadata
     yield f"# {plain(name)}\n"
-    if metadata.description:
-        yield f"{plain(metadata.description)}\n"
+    if metadata.provenance.description:
+        yield f"{plain(metadata.provenance.description)}\n"
     yield from _warnings(metadata)
     names = ", ".join(map(plain, metadata.classes[:MOST_CLASSES]))
     more = " …" if len(metadata.classes) > MOST_CLASSES else ""
@@ -239,9 +241,9 @@ def _exported_body(model: ModelFile, name: str, runner: str) -> Iterator[str]:
     )
     yield "## Which file this is"
     yield f"- model id {model.model_id}, digest `{model.digest}`"
-    yield f"- network: {plain(metadata.network or 'unnamed')}"
-    if metadata.weights_license:
-        yield f"- license of the starting weights: {plain(metadata.weights_license)}"
+    yield f"- network: {plain(metadata.provenance.network or 'unnamed')}"
+    if metadata.provenance.weights_license:
+        yield f"- license of the starting weights: {plain(metadata.provenance.weights_license)}"
 
 
 def _warnings(metadata: ModelMetadata) -> Iterator[str]:

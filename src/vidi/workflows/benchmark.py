@@ -176,7 +176,7 @@ def lighter_files(model: ModelFile) -> list[ModelFile]:
             one = read_model(place / MODEL_FILE)
         except ModelError:
             continue
-        if one.metadata.derived_from == model.metadata.weights_digest:
+        if one.metadata.provenance.derived_from == model.metadata.weights_digest:
             found.append(one)
     return found
 
@@ -491,7 +491,7 @@ class Benchmark:
                     "id": model.model_id,
                     "bytes": len(model.data),
                     "precision": PRECISIONS[model.bits],
-                    "network": model.metadata.network,
+                    "network": model.metadata.provenance.network,
                     "image_size": list(model.metadata.framing.size),
                 }
                 for name, model in self.models.items()

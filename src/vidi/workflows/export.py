@@ -136,7 +136,7 @@ def export(request: ExportRequest, *, events: Events = SILENCE) -> Exported:
     require_sound(request)
     require_free(request.output, overwrite=request.overwrite)
     model = read_model(request.model)
-    name = safe_name(model.metadata.run or model.path.stem)
+    name = safe_name(model.metadata.provenance.run or model.path.stem)
     with _appearing(request.output) as staged:
         lighter = _lighter(request, model, staged, events) if request.to in PRECISIONS else None
         model = model if lighter is None else lighter.model

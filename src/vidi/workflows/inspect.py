@@ -76,17 +76,17 @@ def _value(name: str, shape: tuple[int | str, ...]) -> Json:
 
 def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
     """Describe a model file in lines for a terminal."""
-    metadata = model.metadata
+    metadata, origin = model.metadata, model.metadata.provenance
     height, width = metadata.framing.size
     classes = [escape_path(name) for name in metadata.classes[:MOST_CLASSES_SHOWN]]
     more = len(metadata.classes) - len(classes)
     lines = {
         "file": f"{escape_path(model.path)}, {len(model.data):,} bytes, digest checked",
-        "model": f"{model.model_id}, version {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or '?'}",
+        "model": f"{model.model_id}, version {escape_path(origin.run) or 'unnamed'}, written {origin.date or '?'}",
         "status": f"unfinished: {metadata.unfinished}" if metadata.unfinished else "finished",
         "classes": f"{len(metadata.classes)}: {', '.join(classes)}{f' and {more:,} more' if more else ''}"
         f"{'; an image may show several, or none' if metadata.multi_label else ''}",
-        "network": f"{metadata.network or 'unnamed'}{_side_by_side(document)}, {document['parameters']:,} parameters",
+        "network": f"{origin.network or 'unnamed'}{_side_by_side(document)}, {document['parameters']:,} parameters",
         "input": f"images of any size, framed to {height} x {width} (height x width) by {_framing(model)}",
         "outputs": ", ".join(f"{output.name} {_shape(output.shape)}" for output in model.contents.outputs),
         "calibration": _calibration(model),
@@ -96,12 +96,12 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         else NEXT_LINE.join(describe_points(metadata.operating_points)),
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
-        "trained on": _learnt_from(metadata.learnt_from),
+        "trained on": _learnt_from(origin.learnt_from),
         "drift": _drift(metadata.drift_reference),
-        "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from scratch'}"
-        f"{_derived_from(metadata.derived_from)}",
-        "license": metadata.license or "not stated",
-        "description": escape_path(metadata.description),
+        "weights": f"{metadata.weights_digest[:12]}, {origin.weights_license or 'trained from scratch'}"
+        f"{_derived_from(origin.derived_from)}",
+        "license": origin.license or "not stated",
+        "description": escape_path(origin.description),
     }
     return "".join(f"{name:<{COLUMN}}{text}\n" for name, text in lines.items() if text)
 

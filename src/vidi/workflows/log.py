@@ -100,7 +100,7 @@ def logging_answers(
         ResourceError: at the end, where some answers could not be logged.
     """
     with open_log(request, environment) as log:
-        rows = AnswerRows.of(model, name=name_of(path), version=model.metadata.run or "1")
+        rows = AnswerRows.of(model, name=name_of(path), version=model.metadata.provenance.run or "1")
         with LogWriter(log, retention=retention_of(request), waits_for_room=True, tell=say) as writer:
             yield AnswerLogger(writer, rows)
     found = writer.state()

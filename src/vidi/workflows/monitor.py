@@ -370,7 +370,7 @@ def monitor_document(
         "model": {
             "path": escape_path(model.path),
             "id": model.model_id,
-            "version": metadata.run,
+            "version": metadata.provenance.run,
             "classes": list(metadata.classes),
         },
         "log": log,

@@ -101,7 +101,7 @@ def _document(
         "champion": {
             "path": escape_path(plan.champion.path),
             "id": plan.champion.model_id,
-            "run": plan.champion.metadata.run,
+            "run": plan.champion.metadata.provenance.run,
             "name": plan.name,
             "version": plan.version,
         },

@@ -236,7 +236,7 @@ def _data_values(data: DataFacts | None) -> dict[str, object]:
 
 def _name_of(files: RunFiles) -> str:
     """What the page is called: the run's name as the model states it, else the folder's."""
-    stated = "" if files.model is None else files.model.metadata.run
+    stated = "" if files.model is None else files.model.metadata.provenance.run
     return stated or files.folder.resolve().name
 
 

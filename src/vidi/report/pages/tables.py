@@ -170,17 +170,20 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
         height, width = metadata.framing.size
         rows += [
             ("Model id", model.model_id),
-            ("Version", metadata.run),
-            ("Made on", metadata.date),
-            ("Author", metadata.author),
-            ("License", metadata.license),
-            ("License of the starting weights", metadata.weights_license or ""),
+            ("Version", metadata.provenance.run),
+            ("Made on", metadata.provenance.date),
+            ("Author", metadata.provenance.author),
+            ("License", metadata.provenance.license),
+            ("License of the starting weights", metadata.provenance.weights_license or ""),
             ("File", f"model.onnx, {len(model.data) / 1e6:.1f} MB"),
             ("Digest of the file", model.digest),
             ("Digest of the weights", metadata.weights_digest),
             ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {_framing(model)}"),
         ]
-        rows += [(f"Made with {name}", str(value)) for name, value in sorted((metadata.library_versions or {}).items())]
+        rows += [
+            (f"Made with {name}", str(value))
+            for name, value in sorted((metadata.provenance.library_versions or {}).items())
+        ]
     uses = metrics.test_uses
     if uses is not None:
         times = (

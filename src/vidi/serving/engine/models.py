@@ -127,7 +127,7 @@ class ServedModel:
     @property
     def version(self) -> str:
         """The run's name; `1` where the file states none."""
-        return self.metadata.run or "1"
+        return self.metadata.provenance.run or "1"
 
     @property
     def outputs(self) -> tuple[str, ...]:

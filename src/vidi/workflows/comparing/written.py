@@ -150,7 +150,7 @@ def name_compared(path: Path, model: ModelFile, *, uses: int, knows: bool) -> di
     return {
         "path": escape_path(path),
         "id": model.model_id,
-        "run": model.metadata.run,
+        "run": model.metadata.provenance.run,
         "classes": len(model.metadata.classes),
         "knows_what_it_learnt": knows,
         "test_uses": uses,

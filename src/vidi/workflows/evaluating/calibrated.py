@@ -71,8 +71,9 @@ def calibrate_file(
         target=guarantees.target,
         positive=positive,
     )
-    learnt = with_files(bare.metadata.learnt_from, answers.digests)
-    metadata = replace(done.stated_in(bare.metadata), learnt_from=learnt)
+    learnt = with_files(bare.metadata.provenance.learnt_from, answers.digests)
+    provenance = replace(bare.metadata.provenance, learnt_from=learnt)
+    metadata = replace(done.stated_in(bare.metadata), provenance=provenance)
     reference = make_reference(
         done.fitted.probabilities,
         metadata,
@@ -114,7 +115,7 @@ def _without_promises(metadata: ModelMetadata) -> ModelMetadata:
 def _tells_of_images(metadata: ModelMetadata) -> bool:
     """Whether the file tells of single images: it lists those that it was trained on, or holds embeddings."""
     images = None if metadata.drift_reference is None else metadata.drift_reference.images
-    return metadata.learnt_from is not None or (images is not None and images.embeddings is not None)
+    return metadata.provenance.learnt_from is not None or (images is not None and images.embeddings is not None)
 
 
 def _look(answers: Answers, groups: Counts) -> UnseenImages:

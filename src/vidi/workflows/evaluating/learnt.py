@@ -55,13 +55,13 @@ def find_learnt(predictor: Predictor) -> LearntFrom:
         ModelError: the file's own list is.
     """
     splits = predictor.model.path.parent / SPLITS
-    stated = predictor.metadata.learnt_from
+    stated = predictor.metadata.provenance.learnt_from
     rows = read_assignments(splits) if splits.exists() else []
     return LearntFrom(
         assigned=frozenset(row.digest for row in rows if row.part in CHOSEN_ON),
         filters=tuple(one.asker() for one in stated or ()),
         is_stated=splits.exists() or stated is not None,
-        test_digest=str((predictor.metadata.data or {}).get("test_digest", "")),
+        test_digest=str((predictor.metadata.provenance.data or {}).get("test_digest", "")),
     )
 
 

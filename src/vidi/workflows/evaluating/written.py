@@ -108,7 +108,7 @@ def write_evaluation(
     metrics = replace(
         alone,
         origin=Origin(
-            model=ModelName(id=predictor.model.model_id, run=model.run, weights_digest=model.weights_digest),
+            model=ModelName(id=predictor.model.model_id, run=model.provenance.run, weights_digest=model.weights_digest),
             data=DataFacts(name=dataset.name, source=escape_path(dataset.source), reader=dataset.reader),
             absent_classes=tuple(scored.match.absent),
             foreign_classes=tuple(scored.match.foreign),

@@ -38,7 +38,7 @@ def write_calibrated(
     """
     metadata = replace(
         parent.metadata,
-        derived_from=parent.metadata.weights_digest,
+        provenance=replace(parent.metadata.provenance, derived_from=parent.metadata.weights_digest),
         test=None,
         refuted=None,
         golden_tolerance=TOLERANCE if form == "int8" else parent.metadata.golden_tolerance,

@@ -102,7 +102,7 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     # What was learned from feedback before stays; of an image that is labelled again the last label counts.
     feedback = tuple(dict.fromkeys((*before.data.feedback, *filter(None, [request.feedback]))))
     data = replace(before.data, split_file=str(plan.run), feedback=feedback)
-    recipe: Any = read_model(plan.run).metadata.recipe or {}
+    recipe: Any = read_model(plan.run).metadata.provenance.recipe or {}
     start = _same_head(before, recipe) if recipe.get("freeze") else _from_weights(before, plan.run)
     return replace(
         start,

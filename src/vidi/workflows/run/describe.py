@@ -9,7 +9,7 @@ import numpy as np
 
 from vidi.evaluation.uses import digest_of_images
 from vidi.model_file.learnt_from import DigestFilter
-from vidi.model_file.metadata import ModelMetadata, Normalisation
+from vidi.model_file.metadata import ModelMetadata, Normalisation, Provenance
 from vidi.model_file.values import Json
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.evaluating.learnt import CHOSEN_ON
@@ -45,16 +45,18 @@ def describe_model(
         normalisation=Normalisation(
             mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
         ),
-        network=trained.recipe.network,
-        run=run,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        description=images.truth.outputs.describe(images.dataset.classes),
+        provenance=Provenance(
+            network=trained.recipe.network,
+            run=run,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            description=images.truth.outputs.describe(images.dataset.classes),
+            weights_license=trained.weights_license,
+            data=describe_data(images),
+            recipe=recipe,
+            library_versions={name: version(name) for name in LIBRARIES},
+        ),
         unfinished=unfinished,
         test=test,
-        weights_license=trained.weights_license,
-        data=describe_data(images),
-        recipe=recipe,
-        library_versions={name: version(name) for name in LIBRARIES},
     )
 
 

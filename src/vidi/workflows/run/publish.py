@@ -60,7 +60,8 @@ def finished_bytes(
     images, trained = learned.images, learned.trained
     metadata, score = describe_model(images, trained, run=run), None
     if states_files:
-        metadata = replace(metadata, learnt_from=files_learnt_from(images, learned.start))
+        provenance = replace(metadata.provenance, learnt_from=files_learnt_from(images, learned.start))
+        metadata = replace(metadata, provenance=provenance)
     if calibrated is None:
         metadata = replace(metadata, operating_points=points_without_images(images.truth, metadata.classes))
     else:

@@ -113,7 +113,7 @@ def _with_origin(metrics: Metrics, learned: Learned, model: ModelFile, *, run: s
 def name_model(model: ModelFile, *, run: str) -> ModelName:
     """Which model the figures are of, for metrics.json."""
     metadata = model.metadata
-    return ModelName(id=model.model_id, date=metadata.date, run=run, weights_digest=metadata.weights_digest)
+    return ModelName(id=model.model_id, date=metadata.provenance.date, run=run, weights_digest=metadata.weights_digest)
 
 
 def describe_training(trained: TrainedNetwork) -> TrainingFacts:

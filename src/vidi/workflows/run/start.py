@@ -54,7 +54,7 @@ def read_start(path: Path, *, trainings: int = 1) -> Start:
             f"{escape_path(path)} holds weights of {model.bits} bits, which are not trained further",
             "Start from the file that it was exported from.",
         )
-    recipe: Any = model.metadata.recipe
+    recipe: Any = model.metadata.provenance.recipe
     if not recipe or "network" not in recipe:
         raise ModelError(f"{escape_path(path)} does not name its recipe", "Use a model that `vidi train` wrote.")
     set_there = recipe.get("options") or {}  # what is not set there is as usual, whatever these images would suggest
@@ -67,8 +67,8 @@ def read_start(path: Path, *, trainings: int = 1) -> Start:
         members=members,
         network=str(recipe["network"]),
         changes={**options, **size},
-        data_digest=str((model.metadata.data or {}).get("digest", "")),
-        learnt_from=model.metadata.learnt_from,
+        data_digest=str((model.metadata.provenance.data or {}).get("digest", "")),
+        learnt_from=model.metadata.provenance.learnt_from,
         trained_on=frozenset(row.digest for row in assigned if row.part == "train"),
         note=starts_of_several(len(members), path, trainings=trainings),
     )
