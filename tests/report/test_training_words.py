@@ -13,10 +13,10 @@ from vidi.training.notes import (
     Note,
     OlderCheckpoint,
     SteppedBack,
+    describe_note,
     note_as_json,
     note_from_json,
 )
-from vidi.workflows.interaction.progress import describe_note
 
 NOTES: list[tuple[Note, str]] = [
     (

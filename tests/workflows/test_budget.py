@@ -12,9 +12,9 @@ from vidi.images.reading import DecodeJob
 from vidi.machine import Deadline
 from vidi.report.pages.run import time_rows
 from vidi.workflows.evaluating.trust import measure_trust
-from vidi.workflows.interaction.progress import OPTIONAL
 from vidi.workflows.run.budget import (
     MUST_FOLLOW,
+    OPTIONAL,
     SECONDS_FOR_FOLDS,
     TABLE,
     Budget,

@@ -16,12 +16,11 @@ from tests.workflows.heard import Heard
 from vidi.errors import DataError, MissingPackageError, UsageError
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Diagnostics, TrainRequest
 from vidi.workflows.run import stages
-from vidi.workflows.run.budget import Budget
+from vidi.workflows.run.budget import Budget, skipping
 from vidi.workflows.run.learning import head
 from vidi.workflows.run.learning.label_errors import choose_dropped
 from vidi.workflows.train import Run, resume, train

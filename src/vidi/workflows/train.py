@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import VidiError
-from vidi.files import FolderLock, remove_leftovers
+from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import interrupted_at_once, writing_to
 from vidi.workflows.interaction.run_folder import (
     RECIPE,
     REQUEST,
@@ -77,7 +76,7 @@ def train(
     )
     with FolderLock(folder), ExitStack() as stack:
         write_request(folder, request.as_dict())
-        events.say(writing_to(folder))
+        events.say(f"writing to {escape_path(folder)}")
         if tracker is not None:
             with watch.on("tracking"):
                 events = _listen(stack, tracker, job, folder, events)
@@ -130,7 +129,7 @@ def _offering_to_resume(folder: Path, events: Events) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        events.say(interrupted_at_once(folder))
+        events.say(f"interrupted; continue: vidi train --resume {escape_path(folder)}")
         raise
 
 

@@ -13,7 +13,6 @@ from vidi.networks.build import design_network
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import writing_to
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
 from vidi.workflows.requests.train import TuneRequest, request_from
@@ -72,7 +71,7 @@ def tune(
     with FolderLock(folder):
         files = TuneFiles(folder=folder, document=_begun(request))
         files.write()
-        events.say(writing_to(folder))
+        events.say(f"writing to {escape_path(folder)}")
         session = Session(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events)
         job = SearchPlan(
             request=request,

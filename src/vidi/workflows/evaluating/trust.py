@@ -13,7 +13,6 @@ from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import MEASURING_ROBUSTNESS, ROBUSTNESS_SKIPPED
 
 
 def measure_trust(
@@ -47,8 +46,8 @@ def measure_trust(
             job,
             seed=seed,
             until=until,
-            on_progress=partial(events.count, MEASURING_ROBUSTNESS),
+            on_progress=partial(events.count, "measuring accuracy on degraded images"),
         )
     if found == NotMeasured("time"):
-        events.say(ROBUSTNESS_SKIPPED)
+        events.say("robustness: skipped for lack of time; `vidi evaluate MODEL DATA --robustness` measures it")
     return Trust(slices=evaluate_slices(known, seed=seed), robustness=found)

@@ -17,9 +17,9 @@ from vidi.groups import number_groups
 from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
+from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import counter_examples_tested
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import SplitImages
 
@@ -96,7 +96,11 @@ def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[
     share = unknown_share(tested, limits)
     if share.value is None or share.interval is None:
         return ()
-    return (counter_examples_tested(share.value, share.interval, share.image_count),)
+    low, high = percent(share.interval.low), percent(share.interval.high)
+    return (
+        f"counter-examples: {percent(share.value)} of {share.image_count:,} in the test are called unknown "
+        f"(95 % interval {low} to {high})",
+    )
 
 
 def _kind(path: str) -> str:

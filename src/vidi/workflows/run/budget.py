@@ -12,6 +12,12 @@ from vidi.groups import FOLDS
 from vidi.machine import Deadline
 from vidi.workflows.interaction.events import SILENCE, Events
 
+OPTIONAL: Mapping[str, str] = {  # what a short budget leaves out, as the user reads it
+    "every head": "most kinds of head",
+    "learning curve": "the estimate of what more images would gain",
+    "comparing backbones": "the comparison of pretrained networks",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetStage:
@@ -242,3 +248,16 @@ class Session:
     fold_work: float = 0.0  # what the trainings for calibration will cost, in trainings of the network
     finish: bool = False  # train no more: only calibrate, test and report
     events: Events = SILENCE
+
+
+def skipping(stage: str) -> str:
+    """That an optional stage is left out for lack of time.
+
+    Args:
+        stage: a key of `OPTIONAL`.
+
+    >>> skipping("every head")
+    'Short on time: skipping most kinds of head. Raise --minutes to include them.'
+    """
+    them = "them" if stage == "every head" else "it"
+    return f"Short on time: skipping {OPTIONAL[stage]}. Raise --minutes to include {them}."

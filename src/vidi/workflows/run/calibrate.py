@@ -14,7 +14,6 @@ from vidi.model_file.limits import Basis
 from vidi.prediction.predictor import Predictor, answer_pixels, run_pixels
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.training.trained import OutOfFoldAnswers
-from vidi.workflows.interaction.progress import calibrated_on
 from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.known import (
@@ -79,7 +78,7 @@ def calibrate_model(
         done, answers, learned, predictor, rows=rows, embeddings=held_out.embeddings, score=known.score
     )
     how, *further = describe_calibration(done)
-    for sentence in (calibrated_on(len(rows), how), *further, *lacking_reference(reference)):
+    for sentence in (f"calibration on {len(rows):,} images: {how}", *further, *lacking_reference(reference)):
         events.say(sentence)
     kept = OutOfFoldAnswers(rows=rows, probabilities=held_out.probabilities)
     return Calibrated(done=done, known=known, reference=reference, held_out=kept)

@@ -20,9 +20,9 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.combination import Combination
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import compared_with, describe_cost, describe_decision, describe_gain
 from vidi.workflows.run.answers import answer_test_images
 from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.learning.ensemble import compared_with, describe_decision, describe_gain
 from vidi.workflows.run.learning.learn import Learned
 from vidi.workflows.run.prepare import SplitImages
 
@@ -82,7 +82,8 @@ def measure_gain(
     time_single, time_ensemble = milliseconds_per_image((single, ensemble), pixels)
     if gain is not None:
         events.say(describe_gain(gain, number=combination.single_number, part="test"))
-    events.say(describe_cost(ensemble=time_ensemble, single=time_single))
+    single_time = f"a single network {time_single:.2g} ms"
+    events.say(f"cost: {time_ensemble:.2g} ms per image on this computer, {single_time}")
     cost = {"ensemble": round(time_ensemble, 4), "single": round(time_single, 4)}
     test = None if gain is None else gain.gain_as_json()
     return from_plain(EnsembleFigures, {**document, "test": test, "milliseconds": cost})

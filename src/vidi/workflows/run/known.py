@@ -18,7 +18,6 @@ from vidi.monitoring.reference import LEAST, UnseenImages, make_reference, thin_
 from vidi.prediction.predictor import Predictor, embed_images
 from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import counter_examples_used
 from vidi.workflows.run.answers import deal_counter_examples, frame_counter_examples
 from vidi.workflows.run.learning.learn import Learned, images_for_novelty, needs_folds
 from vidi.workflows.run.prepare import SplitImages
@@ -120,7 +119,8 @@ def find_strangers(images: SplitImages, *, events: Events) -> Strangers:
     pixels, kinds = frame_counter_examples(images, dealt.to_learn)
     if images.dataset.counter_examples:
         unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
-        events.say(counter_examples_used(len(pixels), len(dealt.to_test), unusable))
+        rest = f"; {unusable:,} skipped (unreadable or copies)" if unusable else ""
+        events.say(f"counter-examples: {len(pixels):,} to train on, {len(dealt.to_test):,} to test on{rest}")
     return Strangers(pixels=pixels, kinds=kinds)
 
 

@@ -14,7 +14,6 @@ from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import begin_with
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import TRYING_RATES, falling_rate, no_falling_rate
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.learning.learn import training_data
@@ -36,8 +35,10 @@ class FoundRate:
     def sentence(self) -> str:
         """Return the result in words."""
         if self.rates.suggested is None:
-            return no_falling_rate(self.network)
-        return falling_rate(self.network, self.rates.suggested, self.usual)
+            return f"the loss of {self.network} fell at no learning rate in this short test"
+        rate = self.rates.suggested
+        fastest = f"falls fastest at a learning rate of {rate:g} (usual here: {self.usual:g})"
+        return f"the loss of {self.network} {fastest}; try: --lr {rate:g}"
 
 
 def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILENCE) -> FoundRate:
@@ -77,6 +78,7 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
         begin_with(network, weights)  # the head for these classes stays as it was drawn
         data = replace(data, initial=lambda _: network.state_dict())
     with stop_on_signal() as should_stop:
-        rates = find_rate(data, recipe, on_step=partial(events.count, TRYING_RATES), should_stop=should_stop)
+        on_step = partial(events.count, "trying learning rates, step")
+        rates = find_rate(data, recipe, on_step=on_step, should_stop=should_stop)
     side_by_side([draw_rate_range(rates.rates, rates.losses, suggested=rates.suggested)]).save(path)
     return FoundRate(rates=rates, network=recipe.network, usual=recipe.learning_rate)

@@ -13,7 +13,6 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor, run_pixels
 from vidi.training.loop.progress import Listener
 from vidi.training.train import train_network
-from vidi.workflows.interaction.progress import trainings_for_calibration
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.describe import describe_data, describe_model
 from vidi.workflows.run.known import Distances, Strangers, embed_known, not_learnt_before
@@ -36,7 +35,9 @@ def answer_out_of_fold(
     fold_of = deal_learnable_folds(data.groups_of(rows), labels=data.strata[rows], folds=folds_wanted, seed=seed)
     folds = np.unique(fold_of[fold_of >= 0]).tolist()
     if folds:
-        session.events.say(trainings_for_calibration(len(folds), len(rows)))
+        session.events.say(
+            f"calibration: {len(folds)} more trainings, each with a part of the {len(rows):,} images held out"
+        )
     probabilities, distances = np.zeros((len(rows), data.class_count), np.float32), np.zeros((2, len(rows)))
     for number, fold in enumerate(folds):
         held_out = fold_of == fold

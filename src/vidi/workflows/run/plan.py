@@ -9,11 +9,10 @@ from vidi.machine import Deadline
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import skipping
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating import class_of_nothing
 from vidi.workflows.requests.train import TrainRequest, refuse_for_labels
-from vidi.workflows.run.budget import TABLE, Budget
+from vidi.workflows.run.budget import TABLE, Budget, skipping
 from vidi.workflows.run.learning.backgrounds import check_backgrounds
 from vidi.workflows.run.learning.candidates import (
     AUTO,

@@ -15,7 +15,6 @@ from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob, read_images
 from vidi.training.traits import DataTraits, mirrored_share
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import reading_line
 from vidi.workflows.interaction.request import read_requested
 from vidi.workflows.requests.data import DataRequest
 
@@ -57,7 +56,8 @@ def find_while_importing(module: str, request: DataRequest, *, events: Events = 
         ImportError: of the module.
     """
     dataset = read_requested(request, events=events)
-    events.say(reading_line(escape_path(dataset.source), len(dataset.images), len(dataset.classes)))
+    source, images, classes = escape_path(dataset.source), len(dataset.images), len(dataset.classes)
+    events.say(f"reading {source}: {images:,} images of {classes:,} classes")
     with importing(module):
         return _look_at(request, dataset)
 

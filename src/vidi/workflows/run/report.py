@@ -14,9 +14,9 @@ from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
 from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
+from vidi.training.notes import describe_note
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
-from vidi.workflows.interaction.progress import describe_note
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.budget import Stopwatch

@@ -9,7 +9,7 @@ from vidi.evaluation.evaluate import Evaluation
 from vidi.files import escape_path, write_whole
 from vidi.report.words.sentences import accuracy_line
 from vidi.training.heads.features import Embedder
-from vidi.workflows.interaction.progress import describe_note
+from vidi.training.notes import describe_note
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.run.budget import Session

@@ -16,7 +16,6 @@ from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.options import NetworkOptions
-from vidi.workflows.interaction.progress import starts_of_several
 from vidi.workflows.interaction.run_folder import SPLITS
 
 
@@ -70,9 +69,20 @@ def read_start(path: Path, *, trainings: int = 1) -> Start:
         data_digest=str((model.metadata.provenance.data or {}).get("digest", "")),
         learnt_from=model.metadata.provenance.learnt_from,
         trained_on=frozenset(row.digest for row in assigned if row.part == "train"),
-        note=starts_of_several(len(members), path, trainings=trainings),
+        note=_which_members(len(members), path, trainings=trainings),
     )
 
 
 def _plain(value: Any) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _which_members(count: int, path: Path, *, trainings: int) -> str:
+    """From which of several networks in a file a run starts; empty where there is one."""
+    if count == 1:
+        return ""
+    if trainings == 1:
+        return f"starts from the best of the {count} networks in {escape_path(path)}"
+    which = f"the best {trainings} of the {count} networks" if trainings < count else f"the {count} networks"
+    again = ", in turn" if trainings > count else ""
+    return f"the {trainings} trainings start from {which} in {escape_path(path)}{again}"

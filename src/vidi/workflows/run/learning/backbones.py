@@ -14,12 +14,12 @@ from vidi.networks.catalog import PAIRS
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.numbers import percent
 from vidi.training.heads.features import choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import CHANCE, chosen_network, compared_networks, pair_left_out, usual_stays
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.learning.candidates import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
@@ -117,7 +117,8 @@ class _Trials:
         losses = {one: float(self._losses(one, rows).mean()) for one in candidates if self._has_time_for(one)}
         self._say(losses, len(rows))
         chosen = earliest_unless_beaten(losses)
-        self.sentences += why_not_least(chosen, losses, usual_stays(1 - CLEARLY))
+        near = f"the difference is below {percent(1 - CLEARLY)}, so the usual or smaller one stays"
+        self.sentences += why_not_least(chosen, losses, near)
         return chosen
 
     @property
@@ -136,7 +137,8 @@ class _Trials:
         self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
         chosen = last_unless_beaten(losses)
         means = {candidate: float(each.mean()) for candidate, each in losses.items()}
-        self.sentences += why_not_least(chosen, means, CHANCE)
+        chance = "the difference may be chance, so the larger network stays"
+        self.sentences += why_not_least(chosen, means, chance)
         return chosen
 
     def better_part(self, chosen: Candidate) -> Candidate:
@@ -177,12 +179,16 @@ class _Trials:
         if budget.fits("features", seconds):
             return True
         left = budget.deadline.seconds_left()
-        self.events.say(pair_left_out(candidate.name, images=images, seconds=seconds, seconds_left=left))
+        self.events.say(
+            f"Short on time: {candidate.name} is not tried; {images:,} more images would take it about "
+            f"{seconds:.0f} s, and {max(left, 0):.0f} s are left."
+        )
         return False
 
     def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
         if len(losses) > 1:
-            self.sentences.append(compared_networks(list(losses.items()), image_count))
+            shown = ", ".join(f"{one} {loss:.3f}" for one, loss in losses.items())
+            self.sentences.append(f"compared on {image_count:,} images (log loss, lower is better): {shown}")
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
@@ -250,7 +256,7 @@ def why_not_least(chosen: Candidate, losses: Mapping[Candidate, float], reason: 
     """
     if losses[chosen] <= min(losses.values()):
         return []
-    return [chosen_network(chosen, reason)]
+    return [f"chosen: {chosen}; {reason}"]
 
 
 def earliest_unless_beaten(losses: Mapping[Candidate, float]) -> Candidate:

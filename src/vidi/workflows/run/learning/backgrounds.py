@@ -11,7 +11,6 @@ from vidi.images.account import Entry
 from vidi.images.framing import Framing, resize
 from vidi.images.pool import DecodeJob, read_images
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import backgrounds_skipped
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.requests.data import DataRequest
 
@@ -54,7 +53,8 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
             "More photographs give fewer false boxes.",
         )
     if bad:
-        events.say(backgrounds_skipped(folder, good + len(bad), _named(bad), len(bad)))
+        skipped = f"{len(bad):,} of {good + len(bad):,} photographs skipped: {_named(bad)}"
+        events.say(f"--background {folder}: {skipped}")
     return len(bad)
 
 

@@ -17,7 +17,6 @@ from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.progress import only_some_affordable, seen_smaller
 from vidi.workflows.run.budget import COMFORTABLE, SOON_DONE, TABLE
 
 AUTO = "auto"  # of the weights that lie in packages, those that win
@@ -39,6 +38,9 @@ class Candidate:
 
     name: str  # as `read_pretrained` knows it
     size: tuple[int, int]  # (height, width), pixels
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.size[0]}x{self.size[1]}"
 
 
 def candidates_for(
@@ -132,8 +134,9 @@ def affordable(
         fitting = fitting[:1]
     if len(fitting) == len(candidates):
         return tuple(candidates), ""
-    return tuple(fitting), only_some_affordable(
-        fitting, usual=first, images=image_count, seconds=cost(first), seconds_left=seconds_left
+    return tuple(fitting), (
+        f"Short on time: {image_count:,} images take about {cost(first):.0f} s with {first}, and "
+        f"{max(seconds_left, 0):.0f} s are left. Trying only {', '.join(map(str, fitting))}."
     )
 
 
@@ -148,7 +151,8 @@ def _by_table(candidates: Sequence[Candidate], *, image_count: int, room: float)
     smaller = first if seconds <= room else _shrunk(first, min(seconds / room, MOST_SHRUNK))
     if smaller == first:
         return tuple(candidates), ""
-    return (smaller,), seen_smaller(smaller, usual=first)
+    usual = f"{first.size[0]}x{first.size[1]}"
+    return (smaller,), f"Short on time on this busy computer: trying only {smaller}, not {usual}."
 
 
 def _area(candidate: Candidate) -> int:

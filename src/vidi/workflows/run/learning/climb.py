@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.files import write_whole
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
+from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_precision
@@ -18,7 +19,6 @@ from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import new_state
 from vidi.training.recipe import Recipe
 from vidi.training.trained import TrainedNetwork
-from vidi.workflows.interaction import progress as words
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE, Session
 from vidi.workflows.run.learning.ensemble import has_begun, noting_no_ensemble
@@ -61,10 +61,11 @@ def climb(
         data = replace(data, initial=begin.tensors)
     reason = _why_not(session, data, recipe, head.trained, trainings=ensemble or 1)
     if reason:
-        events.say(words.rung_skipped(rung, reason))
+        events.say(f"{rung}: skipped because {reason}")
         return replace(head, trained=noting_no_ensemble(head.trained, ensemble))
     if begin is not None and recipe.pretrained != head.trained.recipe.pretrained:
-        events.say(words.part_fine_tuned(recipe.pretrained, head.trained.recipe.pretrained))
+        pair = head.trained.recipe.pretrained
+        events.say(f"fine-tune: {recipe.pretrained}, the better one of {pair}; both together would take too long")
     network = learn(session, data, recipe, ensemble=ensemble)
     is_better, sentence = _compare(data, network, head.trained, rung=rung)
     events.say(sentence)
@@ -100,9 +101,9 @@ def _why_not(session: Session, data: TrainingData, recipe: Recipe, head: Trained
     if has_begun(session.folder):
         return ""
     if session.finish:
-        return words.FINISHING
+        return "the run is being finished as it is"
     if not len(_compared(data, head)[0]):
-        return words.NO_VALIDATION
+        return "there is no validation image to compare by"
     return _no_time(session, data, recipe, trainings=trainings)
 
 
@@ -134,12 +135,12 @@ def why_too_short(seconds_left: Callable[[], float], *, image_count: int, measur
     """
     left = seconds_left()
     if left < TABLE["training"].seconds:  # the measuring alone would take as long
-        return words.seconds_left(left)
+        return f"only {max(left, 0):.0f} s are left"
     seconds = VALIDATION_SHARE * image_count * measure()
     left = seconds_left()
     if left >= LEAST_EPOCHS * seconds:
         return ""
-    return words.epoch_too_long(seconds, left)
+    return f"an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left"
 
 
 def _compared(data: TrainingData, head: TrainedNetwork) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -165,14 +166,10 @@ def _compare(data: TrainingData, network: TrainedNetwork, head: TrainedNetwork, 
     )
     ours, right = _judged(answers.astype(np.float64), truth)
     is_better = ours < BETTER * theirs
-    return is_better, words.rung_compared(
-        rung,
-        loss=ours,
-        accuracy=right,
-        head_loss=theirs,
-        head_accuracy=head_right,
-        images=len(rows),
-        kept=is_better,
+    verdict = "kept" if is_better else "not better, so the head is kept"
+    return is_better, (
+        f"{rung}: accuracy {percent(right, digits=1)}, log loss {ours:.3f} on {len(rows):,} validation images; "
+        f"the head {percent(head_right, digits=1)}, {theirs:.3f}: {verdict}"
     )
 
 

@@ -8,19 +8,23 @@ from pathlib import Path
 from vidi.errors import UsageError
 from vidi.files import read_json, write_whole
 from vidi.groups import number_groups
-from vidi.training.combination import Choice, Combination, EnsembleMember, average_all, choose_combination
+from vidi.metrics.paired import PairedComparison
+from vidi.numbers import percent
+from vidi.training.combination import (
+    Choice,
+    Combination,
+    CombinationTrial,
+    Decision,
+    EnsembleMember,
+    average_all,
+    choose_combination,
+)
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Listener, write_results
 from vidi.training.notes import CutEnsemble, NoEnsemble
 from vidi.training.recipe import Recipe
 from vidi.training.train import read_trained, train_network
 from vidi.training.trained import TrainedNetwork
-from vidi.workflows.interaction.progress import (
-    describe_decision,
-    describe_gain,
-    only_some_ended,
-    training_of_several,
-)
 from vidi.workflows.interaction.run_folder import CHECKPOINT, RECIPE
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.start import Start
@@ -91,7 +95,7 @@ def learn_ensemble(
             continue
         if session.should_stop() or (session.finish and (ended or has_begun(folder))):
             break
-        events.say(training_of_several(task.number, count, seed=task.recipe.seed))
+        events.say(f"training {task.number} of {count}: seed {task.recipe.seed}")
         one = _train_member(session, task, ended, count=count)
         if one.stopped_by == "user":
             break
@@ -101,7 +105,7 @@ def learn_ensemble(
         cut = read_trained(tasks[0].place, tasks[0].data, recipe=tasks[0].recipe)
         return replace(cut, stopped_by="user", notes=(*cut.notes, CutEnsemble(count, ended=False)))
     if len(ended) < count:
-        events.say(only_some_ended(len(ended), count))
+        events.say(f"{len(ended)} of {count} trainings finished: the model holds only these")
     stopped = session.should_stop() and not session.finish
     trained = _combined(session, data, count, tasks=tasks, ended=ended, in_haste=stopped)
     write_results(folder, trained.history)
@@ -213,4 +217,43 @@ def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequenc
         single_number=choice.best + 1,
         gain=choice.gain,
         decision=choice.decision,
+    )
+
+
+def describe_decision(decision: Decision) -> str:
+    """How the trainings were combined, and why so."""
+    kept, other = decision.kept, decision.other
+    averaged = f"averaged the {decision.averaged} of {decision.count} networks"
+    if kept is not None and other is not None:
+        return f"kept {_trial(kept)} accuracy on {decision.image_count:,} validation images; {_trial(other)}"
+    if decision.by == "interrupted":
+        return f"{averaged}: interrupted before they were compared with single trainings"
+    return f"{averaged}: there is no validation image to compare them with single trainings on"
+
+
+def _trial(one: CombinationTrial) -> str:
+    return f"{one.name} {percent(one.accuracy, digits=1)}"
+
+
+def compared_with(number: int) -> str:
+    """What the ensemble is compared with.
+
+    Args:
+        number: of the best single training.
+    """
+    return f"the best single training (number {number})"
+
+
+def describe_gain(gain: PairedComparison, *, number: int, part: str) -> str:
+    """What the ensemble gains in accuracy, in percentage points.
+
+    Args:
+        gain: of the ensemble over the single one.
+        number: as `compared_with` takes it.
+        part: which images.
+    """
+    low, high = 100 * gain.interval.low, 100 * gain.interval.high
+    return (
+        f"gain over {compared_with(number)}: {100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}) "
+        f"on {gain.image_count:,} {part} images"
     )

@@ -25,7 +25,6 @@ from vidi.training.heads.linear import LinearHead, fit_one_head
 from vidi.training.heads.transfer import Head
 from vidi.training.trained import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import background_result, background_round
 from vidi.workflows.locating import class_of_nothing
 
 MOST_ROUNDS = 6
@@ -95,13 +94,18 @@ def learn_background(
         predictor = _as_predictor(folder, metadata, candidate)
         fired = _firing(predictor, searched, wanted)
         rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
-        events.say(background_round(len(rounds) - 1, rounds[-1].false_alarms))
+        number, found = len(rounds) - 1, rounds[-1].false_alarms
+        events.say(f"backgrounds, round {number}: {found:.2f} false boxes per photograph")
         is_better = rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1])
         best, in_vain = (candidate, 0) if is_better else (best, in_vain + 1)
     write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
     kept = min(reversed(rounds), key=lambda one: one.false_alarms)
-    false_boxes = (rounds[0].false_alarms, kept.false_alarms)
-    events.say(background_result(*false_boxes, held_out=len(aside), windows=kept.windows, photographs=len(searched)))
+    before, after = rounds[0].false_alarms, kept.false_alarms
+    where = f"{len(aside):,} held-out photographs" if aside else "the same photographs"
+    events.say(
+        f"backgrounds: {before:.2f} false boxes per photograph before, {after:.2f} after, on {where}; "
+        f"trained on {kept.windows:,} windows of {len(searched):,} photographs"
+    )
     return best
 
 

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.groups import FOLDS, deal_learnable_folds
+from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.heads.features import Embedder
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.transfer import Head, frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.progress import class_weights_line, head_line, skipping
 from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.budget import Session
+from vidi.workflows.run.budget import Session, skipping
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learning.backbones import ChosenBackbone, choose_backbone, groups_of, learnt_rows
 from vidi.workflows.run.learning.backgrounds import read_backgrounds
@@ -116,9 +116,12 @@ def _choose_head(
         data = training_data(images, left_out=left_out)
         chosen, recipe = choose(data=data)
     if recipe.class_weights != "none":
-        events.say(class_weights_line(recipe.class_weights, recipe.sources["class_weights"]))
+        events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
     held_out = len(chosen.held_out)
-    events.say(head_line(chosen.best.kind, features.weights, accuracy=chosen.best.accuracy, held_out=held_out))
+    judged = f"accuracy {percent(chosen.best.accuracy, digits=1)} on {held_out:,} held-out images"
+    if not held_out:
+        judged = "not compared with others: too few classes have two training images"
+    events.say(f"head: {chosen.best.kind} on features of {features.weights}, {judged}")
     return data, chosen, recipe
 
 

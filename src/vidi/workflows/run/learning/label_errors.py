@@ -16,8 +16,8 @@ from vidi.evaluation.sections import LabelErrors, from_plain
 from vidi.files import escape_path, read_json, write_whole
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.numbers import percent
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import suspects_line
 from vidi.workflows.interaction.run_folder import STUDY
 from vidi.workflows.run.prepare import SplitImages
 
@@ -72,8 +72,17 @@ def tell_suspects(folder: Path, images: SplitImages, *, events: Events) -> NDArr
     """Say what label_errors.csv holds, and return the images that it says are left out."""
     counts = read_study(folder).get("label_errors")
     if counts is not None:
-        events.say(suspects_line(from_plain(LabelErrors, counts)))
+        events.say(_suspects_line(from_plain(LabelErrors, counts)))
     return _read_left_out(folder, images)
+
+
+def _suspects_line(found: LabelErrors) -> str:
+    """How many labels may be wrong, and what follows; or that none can be doubted."""
+    if found.accuracy is not None:
+        share = percent(found.accuracy)
+        return f"labels: not checked, for only {share} of {found.images:,} held-out images are classified correctly"
+    done = f"{found.left_out:,} left out of training" if found.left_out else "listed in label_errors.csv"
+    return f"labels: {found.listed:,} of {found.images:,} may be wrong" + (f"; {done}" if found.listed else "")
 
 
 def find_suspects(

@@ -7,7 +7,6 @@ from typing import Literal
 from vidi.networks.catalog import PACKAGES
 from vidi.networks.pretrained.packaged import is_installed
 from vidi.training.traits import DataTraits
-from vidi.workflows.interaction import progress as words
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
@@ -30,7 +29,12 @@ class Ladder:
     @property
     def sentence(self) -> str:
         """The plan in words."""
-        return words.plan_line(self.reason, self.minutes)
+        limit = "" if self.minutes is None else f"; at most {_in_words(self.minutes)} in all"
+        return f"plan: {self.reason}{limit}"
+
+
+def _in_words(minutes: float) -> str:
+    return "1 minute" if minutes == 1 else f"{minutes:.2g} minutes"
 
 
 def plan_ladder(
@@ -70,22 +74,27 @@ def _rungs(
     beside = sorted(set(changes) - NEUTRAL)
     scratch: str | None = None
     if changes.get("freeze") and not is_set and pretrained != "none":
-        return ("head",), words.HEAD_ONLY
+        return ("head",), "train only a head on pretrained features"
     if pretrained == "none" or is_set:
         scratch = ""
     elif pretrained is None and beside:
-        scratch = words.scratch_by_options(beside)
+        are = "is" if len(beside) == 1 else "are"
+        otherwise = "use --pretrained auto to start from pretrained features"
+        scratch = f"train from scratch because {', '.join(beside)} {are} set; {otherwise}"
     elif pretrained is None and not has_weights:
-        scratch = words.NOT_INSTALLED
+        scratch = 'train from scratch: no pretrained weights are installed (pip install "vidi[train]")'
     elif pretrained is None and is_small and traits.image_count >= MANY_SMALL:
-        scratch = words.scratch_of_many_small(traits.image_count, side)
+        many = f"{traits.image_count:,} images of {side:.0f} pixels a side"
+        scratch = f"train from scratch: {many} teach more than pretrained features"
     if scratch is not None:
         return ("scratch",), scratch
     if pretrained is None and traits.image_count < FEW_IMAGES:
-        return ("head",), words.head_of_few(traits.image_count)
+        few = f"about {traits.image_count:,} training images are too few for more"
+        return ("head",), f"train a head on pretrained features; {few}"
+    first = "train a head on pretrained features"
     if not is_small or pretrained is not None:
-        return ("head", "fine-tune"), words.HEAD_THEN_FINE_TUNE
-    return ("head", "scratch"), words.HEAD_THEN_SCRATCH
+        return ("head", "fine-tune"), f"{first}, then fine-tune; keep the better"
+    return ("head", "scratch"), f"{first}, then a network from scratch; keep the better"
 
 
 def _minutes(traits: DataTraits) -> float:

