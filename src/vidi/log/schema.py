@@ -1,7 +1,13 @@
-"""The tables of a prediction log, and their version."""
+"""The tables of a prediction log and their version; what is recorded, as their rows."""
 
-from typing import Final
+import base64
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -13,16 +19,21 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    RowMapping,
     String,
     Table,
     Text,
+    TextClause,
     UniqueConstraint,
     inspect,
     text,
 )
+from sqlalchemy import Row as RowLike
+from sqlalchemy.dialects import postgresql
 
-from vidi.images.statistics import QUALITIES
-from vidi.log.records import NewerLogError, NoLogError
+from vidi.files import escape_path
+from vidi.images.statistics import QUALITIES, ImageStatistics
+from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, NewerLogError, NoLogError
 
 VERSION: Final = 1
 TABLES: Final = MetaData()
@@ -147,3 +158,188 @@ def stored_version(connection: Connection) -> int | None:
         return None
     value = connection.execute(text(f"SELECT value FROM {META.name} WHERE name = 'schema'")).scalar_one_or_none()  # noqa: S608
     return None if value is None else int(value)
+
+
+FLOAT: Final = np.dtype("<f4")
+
+Row = dict[str, Any]  # column → value, as a database's driver takes it
+
+
+class ModelRow:
+    """A model's number in the log, and where its classes stand."""
+
+    def __init__(self, number: int, model: LoggedModel) -> None:
+        self.number, self.model = number, model
+        self.places = {name: index for index, name in enumerate(model.classes)}
+
+
+def model_row(model: LoggedModel) -> Row:
+    """A model as a row."""
+    return {
+        "model_id": model.model_id,
+        "name": escape_path(model.name),
+        "version": escape_path(model.version),
+        "classes": json.dumps(model.classes),
+        "multi_label": model.multi_label,
+    }
+
+
+def model_of(row: RowLike[Any]) -> LoggedModel:
+    """The model that a row holds."""
+    return LoggedModel(
+        model_id=row.model_id,
+        name=row.name,
+        version=row.version,
+        classes=tuple(json.loads(row.classes)),
+        multi_label=bool(row.multi_label),
+    )
+
+
+def row_of(one: LoggedPrediction, model: ModelRow) -> Row:
+    """A prediction as a row."""
+    found = one.statistics
+    return {
+        "key": one.key,
+        "at": one.at,
+        "source": one.source,
+        "model": model.number,
+        "digest": one.digest,
+        "error": one.error,
+        "probabilities": _pack(one.probabilities),
+        "label": None if one.label is None else model.places[one.label],
+        "verdict": one.verdict,
+        "candidates": _indexes(one.candidates, model),
+        "decision": None if one.decision is None else _indexes(one.decision, model),
+        "novelty": one.novelty,
+        "embedding": _pack(one.embedding),
+        "brightness": None if found is None else found.brightness,
+        "contrast": None if found is None else found.contrast,
+        "saturation": None if found is None else found.saturation,
+        "sharpness": None if found is None else found.sharpness,
+        "side": None if found is None else found.side,
+        "aspect": None if found is None else found.aspect,
+    }
+
+
+def prediction_of(row: RowMapping, model: LoggedModel) -> LoggedPrediction:
+    """The prediction that a row holds."""
+    is_measured = row["brightness"] is not None
+    return LoggedPrediction(
+        key=row["key"],
+        at=row["at"],
+        source=row["source"],
+        model=model,
+        digest=row["digest"],
+        error=row["error"],
+        probabilities=_unpack(row["probabilities"]),
+        label=None if row["label"] is None else model.classes[row["label"]],
+        verdict=row["verdict"],
+        candidates=_names(row["candidates"], model) or (),
+        decision=_names(row["decision"], model),
+        novelty=row["novelty"],
+        embedding=_unpack(row["embedding"]),
+        statistics=ImageStatistics(**{name: row[name] for name in QUALITIES}) if is_measured else None,
+    )
+
+
+def feedback_row(one: Feedback) -> Row:
+    """A piece of feedback as a row."""
+    return {
+        "key": one.key,
+        "at": one.at,
+        "digest": one.digest,
+        "kind": one.kind,
+        "labels": json.dumps(one.labels),
+        "source": one.source,
+        "via": one.via,
+        "model_id": one.model_id,
+    }
+
+
+def feedback_of(row: RowMapping) -> Feedback:
+    """The piece of feedback that a row holds."""
+    return Feedback(
+        key=row["key"],
+        at=row["at"],
+        digest=row["digest"],
+        kind=row["kind"],
+        labels=tuple(json.loads(row["labels"])),
+        source=row["source"],
+        via=row["via"],
+        model_id=row["model_id"],
+    )
+
+
+def _pack(values: NDArray[np.float32] | None) -> bytes | None:
+    return None if values is None else values.astype(FLOAT, copy=False).tobytes()
+
+
+def _unpack(data: bytes | None) -> NDArray[np.float32] | None:
+    return None if data is None else np.frombuffer(data, FLOAT).astype(np.float32)
+
+
+def _indexes(names: Sequence[str], model: ModelRow) -> str:
+    return f"[{','.join(str(model.places[name]) for name in names)}]"
+
+
+def _names(text: str | None, model: LoggedModel) -> tuple[str, ...] | None:
+    return None if text is None else tuple(model.classes[index] for index in json.loads(text))
+
+
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Write rows in their order, but for those that are there already.
+
+    A PostgreSQL server gets them in one statement: asked once for each, it takes five times as long.
+
+    Args:
+        connection: to a log.
+        table: all of whose columns but its number the rows have.
+        rows: as `vidi.log.schema` makes them.
+    """
+    names = tuple(rows[0])
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_plain_statement(table, names), [tuple(row.values()) for row in rows])
+        return
+    document = json.dumps([{name: _as_json(row[name]) for name in names} for row in rows], allow_nan=False)
+    connection.execute(_statement(table, names), {"rows": document})
+
+
+def _as_json(value: object) -> object:
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+
+
+@cache
+def _plain_statement(table: Table, names: Sequence[str]) -> str:
+    quoted = ", ".join(_quoted(table.c[name]) for name in names)
+    places = ", ".join("?" for _ in names)
+    return f"INSERT INTO {table.name} ({quoted}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
+
+
+@cache
+def _statement(table: Table, names: Sequence[str]) -> TextClause:
+    columns = [table.c[name] for name in names]
+    quoted = [_quoted(column) for column in columns]
+    given = [
+        f"decode({name}, 'base64')" if _is_bytes(column) else name for name, column in zip(quoted, columns, strict=True)
+    ]
+    types = [f"{name} {_type(column)}" for name, column in zip(quoted, columns, strict=True)]
+    return text(
+        f"INSERT INTO {table.name} ({', '.join(quoted)}) SELECT {', '.join(given)} "  # noqa: S608 - names of our own
+        f"FROM ROWS FROM (json_to_recordset(CAST(:rows AS json)) AS ({', '.join(types)})) "
+        "WITH ORDINALITY ORDER BY ordinality ON CONFLICT DO NOTHING"
+    )
+
+
+def _is_bytes(column: "Column[object]") -> bool:
+    return isinstance(column.type, LargeBinary)
+
+
+def _type(column: "Column[object]") -> str:
+    return "text" if _is_bytes(column) else str(column.type.compile(_DIALECT))
+
+
+def _quoted(column: "Column[object]") -> str:
+    return _DIALECT.identifier_preparer.quote(column.name)
