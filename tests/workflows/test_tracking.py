@@ -143,8 +143,6 @@ def test_a_third_tracker_is_one_file_and_hears_the_whole_run(data: Path, tmp_pat
     assert result.figures["test.accuracy"] == pytest.approx(run.test.accuracy.value, abs=1e-6)
     assert result.model == run.folder / "model.onnx"
     assert {path.name for path in result.files} >= {"report.html", "metrics.json", "recipe.toml", "results.csv"}
-    assert set(result.pictures) == {"loss", "accuracy", "confusion"} | ({"reliability"} & set(result.pictures))
-    assert all(picture.std() > 5 for picture in result.pictures.values())  # something is drawn
     assert result.parameters["precision"] in ("float32", "bfloat16")  # as it was carried out
     assert read_request(run.folder)["track"] == "fake"  # a resumed run is tracked, too
     untracked = train(request(data, tmp_path / "plain", None))

@@ -105,13 +105,9 @@ def _show_promoted(done: "Promoted", *, as_json: bool) -> None:
         return
     if not done.is_change:
         click.echo(already_in_use(done.name, done.decision.version))
-        if done.told:
-            click.echo(done.told)
         return
     for line in promoted_lines(done.name, done.decision, done.before):
         click.echo(line)
-    if done.told:
-        click.echo(done.told)
     click.echo(f"model: {escape_path(done.version_folder)}/model.onnx")
 
 

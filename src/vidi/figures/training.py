@@ -1,6 +1,6 @@
 """Figures of a training and of a search: learning curves, more images, the range test, trials."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidi.figures.drawing import BAND, FIRST, INK, SECOND, SOFT, draw_svg, legend_above
@@ -32,27 +32,6 @@ def draw_learning_curve(
         best_epoch: the epoch whose weights were kept; marked.
         name: unique on the page.
     """
-    draw = plot_learning(epochs, training, validation, measure=measure, best_epoch=best_epoch)
-    last = next((value for value in reversed(validation) if value is not None), None)
-    said = "" if last is None else percent(last, digits=1) if measure == "accuracy" else f"{last:.3f}"
-    end = f" It ends at {said}." if said else ""
-    return draw_svg(
-        draw,
-        name=name,
-        title=f"{measure} by epoch",
-        description=f"{measure} on training and validation images over {len(epochs)} epochs.{end}",
-    )
-
-
-def plot_learning(
-    epochs: Sequence[int],
-    training: Sequence[float | None],
-    validation: Sequence[float | None],
-    *,
-    measure: str,
-    best_epoch: int | None = None,
-) -> Callable[["Axes"], None]:
-    """What `draw_learning_curve` puts on its axes, with the same arguments."""
     is_share = measure == "accuracy"
 
     def draw(axes: "Axes") -> None:
@@ -79,7 +58,15 @@ def plot_learning(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         legend_above(axes)
 
-    return draw
+    last = next((value for value in reversed(validation) if value is not None), None)
+    said = "" if last is None else percent(last, digits=1) if measure == "accuracy" else f"{last:.3f}"
+    end = f" It ends at {said}." if said else ""
+    return draw_svg(
+        draw,
+        name=name,
+        title=f"{measure} by epoch",
+        description=f"{measure} on training and validation images over {len(epochs)} epochs.{end}",
+    )
 
 
 def draw_more_images(

@@ -17,7 +17,6 @@ from vidi.numbers import percent
 from vidi.registry import HeldName, Reasons, RegistryDecision, find_name, require_name
 from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
-from vidi.workflows.tracking.to_mlflow import crown
 from vidi.workflows.tracking.tracker import TRACKED
 
 COPIED = (METRICS, REPORT, TRACKED)  # of a run, beside its model
@@ -33,7 +32,6 @@ class Promoted:
     decision: RegistryDecision
     before: RegistryDecision | None  # the decision that held until then
     is_change: bool = True  # False: this model was in use already
-    told: str = ""  # what the registry of the run's tracker was told; empty where there is none
 
     @property
     def version_folder(self) -> Path:
@@ -53,7 +51,6 @@ class Promoted:
             "why": self.decision.why,
             "who": self.decision.who,
             "at": self.decision.at,
-            "tracker": self.told or None,
         }
 
 
@@ -93,7 +90,6 @@ def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, 
         decision=decision,
         before=_in_use(before),
         is_change=is_change,
-        told=crown(request.name, folder / decision.version / MODEL),  # again, if the tracker was away before
     )
 
 
@@ -112,8 +108,7 @@ def roll_back(request: RollbackRequest, *, root: Path | None = None) -> Promoted
     with HeldName(registered.folder) as held:
         before = held.decisions
         decision = held.roll_back(request.to, Reasons(who=user_name(), at=_now(), why=request.why))
-    told = crown(request.name, registered.folder / decision.version / MODEL)
-    return Promoted(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before), told=told)
+    return Promoted(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before))
 
 
 def decided_now(why: str, model: ModelFile, *, gate: Mapping[str, Json] | None = None) -> Reasons:

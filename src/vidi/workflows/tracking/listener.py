@@ -4,25 +4,18 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidi.errors import MissingPackageError, UnknownNameError
 from vidi.evaluation.evaluate import Evaluation
-from vidi.evaluation.run_files import METRICS, PREDICTIONS, RunFiles, read_run
-from vidi.figures.drawing import INK, draw_pixels
-from vidi.figures.evaluation import plot_reliability
-from vidi.figures.training import plot_learning
-from vidi.report.pictures.drawings import LEAST_EPOCHS, best_epoch, reliability_bins
+from vidi.evaluation.run_files import METRICS, PREDICTIONS, read_run
 from vidi.report.words.sentences import first_line
-from vidi.training.loop.progress import RESULTS, read_results
+from vidi.training.loop.progress import RESULTS
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import (
     EpochEnded,
@@ -37,8 +30,6 @@ from vidi.workflows.tracking import to_mlflow, to_tensorboard
 from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, Tracker, TrackerKind, write_noted
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from vidi.training.loop.progress import EpochRow
 
 SECONDS_AT_END = 120.0  # for what a tracker has not yet taken when everything else is done
@@ -68,9 +59,6 @@ TRACKERS: Mapping[str, TrackerKind] = {
     ),
 }
 FILES = (REPORT, MODEL_CARD, METRICS, PREDICTIONS, RESULTS, RECIPE, SPLITS, CHECK)
-MOST_NAMED = 20  # classes whose names and counts can be read in a confusion matrix
-INCH_EACH, LEAST_INCHES, MOST_INCHES = 0.35, 3.0, 9.0
-DARK = 0.6  # share of a row from which its count is written in white
 
 
 @contextmanager
@@ -236,7 +224,6 @@ def read_result(folder: Path) -> TrackedResult:
     return TrackedResult(
         parameters=parameters_of(recipe),
         figures={} if run.metrics.parts.test is None else figures_of(run.metrics.parts.test),
-        pictures=draw_pictures(run),
         files=tuple(folder / name for name in FILES if (folder / name).is_file()),
         model=folder / MODEL,
         sentence=first_line(run.metrics),
@@ -279,67 +266,3 @@ def figures_of(test: Evaluation) -> dict[str, float]:
         "test.calibration_error": test.calibration.error,
     }
     return {name: value for name, value in named.items() if value is not None}
-
-
-def draw_pictures(run: RunFiles) -> dict[str, NDArray[np.uint8]]:
-    """Learning curves, reliability diagram and confusion matrix, as far as the run has them.
-
-    Args:
-        run: its folder, read.
-
-    Returns:
-        name → (height, width, 3) uint8, RGB. None shows an image of the user's.
-    """
-    pictures = {}
-    history = read_results(run.folder)
-    if len(history) >= LEAST_EPOCHS:
-        epochs, best = [row.epoch for row in history], best_epoch(history)
-        losses = [row.train_loss for row in history], [row.validation_loss for row in history]
-        shares = [row.train_accuracy for row in history], [row.validation_accuracy for row in history]
-        for measure, (training, validation) in (("loss", losses), ("accuracy", shares)):
-            pictures[measure] = draw_pixels(
-                plot_learning(epochs, training, validation, measure=measure, best_epoch=best)
-            )
-    test = run.metrics.parts.test
-    if test is not None and (bins := reliability_bins(test)):
-        pictures["reliability"] = draw_pixels(plot_reliability(bins))
-    if test is not None and test.mistakes.confusion is not None:
-        pictures["confusion"] = draw_confusion(test)
-    return pictures
-
-
-def draw_confusion(test: Evaluation) -> NDArray[np.uint8]:
-    """Counts of true (rows) and predicted classes (columns), shaded by their share of the row."""
-    counts = np.asarray(test.mistakes.confusion)
-    side = min(MOST_INCHES, max(LEAST_INCHES, 1.5 + INCH_EACH * len(test.classes)))
-    return draw_pixels(lambda axes: _fill(axes, counts, readable_names(test.classes)), size=(side, side))
-
-
-def _fill(axes: "Axes", counts: NDArray[np.int64], names: Sequence[str]) -> None:
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.grid(visible=False)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(names) > MOST_NAMED:
-        return
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
-    for row, column in np.argwhere(counts).tolist():
-        colour = "white" if shares[row, column] >= DARK else INK
-        axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=colour)
-
-
-def readable_names(classes: Sequence[str]) -> list[str]:
-    """Names that matplotlib's own font can write; of others the number of the class.
-
-    >>> readable_names(["cat", "cliché", "\u732b"])
-    ['cat', 'cliché', 'class 3']
-    """
-    from matplotlib.font_manager import findfont, get_font
-
-    known = get_font(findfont("DejaVu Sans")).get_charmap()
-    return [
-        name if all(ord(sign) in known for sign in name) else f"class {number}"
-        for number, name in enumerate(classes, start=1)
-    ]

@@ -8,19 +8,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from vidi.errors import ResourceError
-from vidi.files import digest_of_file, escape_path, folder_name
+from vidi.files import escape_path
 from vidi.images.encode import encode_png
 from vidi.model_file.golden import draw_golden_image
 from vidi.prediction import pyfunc as opening
 from vidi.prediction.pyfunc import IMAGE
-from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, read_noted
+from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -29,11 +26,9 @@ ADDRESS, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"  # variabl
 USUAL_EXPERIMENT = "vidi"
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # beside the run folder, without an address
 MODEL = "model"  # the folder of a run's artifacts in which its model lies
-DIGEST, RUN_DIGEST = "vidi.sha256", "vidi.model_sha256"  # of the model file
 SECONDS_TO_REACH = 5.0
 STATES: Mapping[Ending, str] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 EXAMPLE_SIZE = (32, 32)  # (height, width) of the drawn image that serves as an example
-CHAMPION = "champion"
 
 
 def check_address() -> None:
@@ -158,7 +153,7 @@ class MlflowRun:
         self._client.log_batch(self._run_id, metrics=metrics)
 
     def result(self, result: TrackedResult) -> None:
-        """Parameters, test figures, pictures, the run's files, and the model as a pyfunc."""
+        """Parameters, test figures, the run's files with its report, and the model as a pyfunc."""
         client, run_id = self._client, self._run_id
         self.parameters(result.parameters)
         self.epoch(0, result.figures)
@@ -166,24 +161,13 @@ class MlflowRun:
         for path in result.files:
             client.log_artifact(run_id, str(path))
         with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-            for name, picture in result.pictures.items():
-                path = Path(place) / f"{folder_name(name)}.png"
-                Image.fromarray(picture).save(path)
-                client.log_artifact(run_id, str(path), "figures")
-        log_model(client, run_id, result.model, artifact=MODEL)
-        client.set_tag(run_id, RUN_DIGEST, digest_of_file(result.model))
+            folder = Path(place) / MODEL
+            save_pyfunc(result.model, folder)
+            client.log_artifacts(run_id, str(folder), MODEL)
 
     def close(self, ending: Ending) -> None:
         """Say how it ended."""
         self._client.set_terminated(self._run_id, STATES[ending])
-
-
-def log_model(client: "MlflowClient", run_id: str, model: Path, *, artifact: str) -> None:
-    """Keep a model file as a pyfunc among a run's artifacts."""
-    with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-        folder = Path(place) / MODEL
-        save_pyfunc(model, folder)
-        client.log_artifacts(run_id, str(folder), artifact)
 
 
 def save_pyfunc(model: Path, folder: Path) -> None:
@@ -218,61 +202,3 @@ def save_pyfunc(model: Path, folder: Path) -> None:
         input_example=DataFrame({IMAGE: [encode_png(draw_golden_image(EXAMPLE_SIZE))]}),
         pip_requirements=[f"vidi=={version('vidi')}", "pandas"],
     )
-
-
-def crown(name: str, model: Path) -> str:
-    """Register a model that is in use, and give it the alias `champion`; a decision that stands is never undone here.
-
-    Args:
-        name: under which it is in use.
-        model: the file of the version in use, with its run's tracked.json beside it.
-
-    Returns:
-        What was done, or why not; nothing where the run was not tracked by MLflow.
-    """
-    noted = read_noted(model.parent, "mlflow")
-    if not noted:
-        return ""
-    if find_spec("mlflow") is None:
-        return champion_not_set('mlflow is not installed; install it: pip install "vidi[mlflow]"')
-    given = os.environ.get(ADDRESS, "")
-    address = given if without_password(given) == noted["address"] else noted["address"]
-    try:
-        require_answer(address)
-        client = quiet_client(address)
-        version = _version(client, name, model, run_id=noted["run"])
-        client.set_registered_model_alias(name, CHAMPION, version)
-    except Exception as error:  # a database, a server and MLflow itself may fail in any way
-        return champion_not_set(without_password(str(error).strip().splitlines()[0])[:300])
-    return champion_set(name, version)
-
-
-def _version(client: "MlflowClient", name: str, model: Path, *, run_id: str) -> str:
-    """The version of MLflow's registry that holds this very file; made where there is none."""
-    digest = digest_of_file(model)
-    if not client.search_registered_models(filter_string=f"name = '{name}'"):
-        client.create_registered_model(name)
-    for one in client.search_model_versions(f"name = '{name}'"):
-        if one.tags.get(DIGEST) == digest:
-            return str(one.version)
-    run = client.get_run(run_id)
-    artifact = MODEL
-    if run.data.tags.get(RUN_DIGEST) != digest:  # calibrated again since, or the run's training had no end
-        artifact = f"{MODEL}-{digest[:12]}"
-        log_model(client, run_id, model, artifact=artifact)
-    source = f"{run.info.artifact_uri}/{artifact}"
-    return str(client.create_model_version(name, source, run_id, tags={DIGEST: digest}).version)
-
-
-def champion_set(name: str, version: str) -> str:
-    """That the tracker's registry follows vidi's.
-
-    >>> champion_set("cats", "3")
-    'MLflow: the champion of cats is version 3'
-    """
-    return f"MLflow: the champion of {name} is version {version}"
-
-
-def champion_not_set(why: str) -> str:
-    """That the tracker's registry does not know of a decision."""
-    return f"warning: MLflow could not be updated: {why}"

@@ -52,11 +52,9 @@ class TensorBoardRun:
         self._last = number
 
     def result(self, result: TrackedResult) -> None:
-        """Figures, pictures and the result in words; model and report lie beside the events."""
+        """Figures and the result in words; model and report lie beside the events."""
         for name, value in result.figures.items():
             self._writer.add_scalar(name.replace(".", "/"), value, self._last)
-        for name, picture in result.pictures.items():
-            self._writer.add_image(name, picture, self._last, dataformats="HWC")
         self._writer.add_text("recipe", _table(result.parameters), self._last)
         self._writer.add_text("result", result.sentence, self._last)
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidi.files import read_json, write_whole
 
 Ending = Literal["finished", "interrupted", "failed"]
@@ -30,7 +27,6 @@ class TrackedResult:
 
     parameters: Mapping[str, str]  # the recipe as it was carried out
     figures: Mapping[str, float]  # on the test images
-    pictures: Mapping[str, NDArray[np.uint8]]  # name → (height, width, 3), RGB
     files: tuple[Path, ...]  # report, figures and settings of the run folder
     model: Path  # the model file
     sentence: str  # the result in words
