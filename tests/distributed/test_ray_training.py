@@ -147,7 +147,6 @@ def test_what_ray_prints_does_not_mix_with_what_a_command_writes(cluster: Any, c
     [
         ((), "--ray computes the features of pretrained networks, and this run needs none"),
         (("--preview", "sheet.png"), "--ray beside --preview"),
-        (("--find-lr", "rates.svg"), "--ray beside --find-lr"),
     ],
 )
 def test_what_a_cluster_has_no_part_in_is_refused(photos: Path, words: tuple[str, ...], said: str):

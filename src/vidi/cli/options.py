@@ -26,7 +26,7 @@ HELP_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Result": ("output", "overwrite", "images", "track"),
         "Computer": ("device", "workers", "ray"),
         "Interrupted run": ("resume", "finish"),
-        "Instead of training": ("preview", "find_rate"),
+        "Instead of training": ("preview",),
     },
     "tune": {
         "Data": ("classes", "positive", "names", "multi_label", "allow_outside", "split_file", "allow_leaks"),

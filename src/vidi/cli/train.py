@@ -1,6 +1,5 @@
 """`vidi train`: from images to a tested model file."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,10 +36,6 @@ def train(
             metavar="ADDRESS",
         ),
     ] = None,
-    find_rate: Annotated[
-        Path | None,
-        Option("Draw the loss at rising learning rates instead of training.", flags=("--find-lr",), metavar="SVG"),
-    ] = None,
 ) -> None:
     """Train a classifier: check, split, train, calibrate, test, and write model.onnx and report.html.
 
@@ -63,17 +58,12 @@ def train(
         return conclude(story.resume(resume, finish=finish, events=events, embed=_embedder(ray, events)), events)
     if request is None or finish:
         raise _nothing_to_do(finish)
-    if ray is not None:
-        _refuse_ray_beside({"--preview": preview, "--find-lr": find_rate})
     if preview is not None:
+        if ray is not None:
+            raise _ray_beside_preview()
         from vidi.workflows.run.preview import write_preview
 
         return events.say(f"written: {write_preview(request, preview)}")
-    if find_rate is not None:
-        from vidi.workflows.run.learning_rate import write_rate_range
-
-        click.echo(write_rate_range(request, find_rate, events=events).sentence)
-        return events.say(f"written: {find_rate}")
     found = find_while_importing("vidi.workflows.train", request.data, events=events)
     from vidi.workflows import train as story
 
@@ -81,12 +71,10 @@ def train(
     return conclude(story.train(request, events=events, begun=begun, found=found, embed=embed), events)
 
 
-def _refuse_ray_beside(drawn: Mapping[str, object]) -> None:
-    """What is drawn in place of a training is drawn on this computer."""
+def _ray_beside_preview() -> "UsageError":
     from vidi.errors import UsageError
 
-    for flag in (name for name, value in drawn.items() if value is not None):
-        raise UsageError(f"--ray beside {flag}", f"Leave out --ray: {flag} needs no cluster.")
+    return UsageError("--ray beside --preview", "Leave out --ray: --preview needs no cluster.")
 
 
 def _embedder(ray: str | None, events: "Events") -> "Embedder | None":
