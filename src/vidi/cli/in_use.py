@@ -98,13 +98,13 @@ def rollback(request: RollbackRequest, *, as_json: options.AsJson = False) -> No
 
 def _show_promoted(done: "Promoted", *, as_json: bool) -> None:
     from vidi.files import escape_path
-    from vidi.workflows.promote import already_in_use, promoted_lines
+    from vidi.workflows.promote import promoted_lines
 
     if as_json:
         click.echo(json.dumps(done.as_json()))
         return
     if not done.is_change:
-        click.echo(already_in_use(done.name, done.decision.version))
+        click.echo(f"{done.name} is this model already, as version {done.decision.version}; nothing was changed")
         return
     for line in promoted_lines(done.name, done.decision, done.before):
         click.echo(line)

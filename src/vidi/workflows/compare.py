@@ -122,7 +122,9 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     if left:
         remarks.append(skipped_classes(left))
     return remarks + [
-        training_unknown(name) for name, model in zip(names, models, strict=True) if not model.knows_what_it_learnt
+        f"{name} is not in its run folder: vidi cannot tell which images it was trained on"
+        for name, model in zip(names, models, strict=True)
+        if not model.knows_what_it_learnt
     ]
 
 
@@ -213,8 +215,3 @@ def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:
     if len(names) == 1:
         follows = "its answers about it are ignored" if several else "predicting it counts as wrong here"
     return f"only {model} knows {listed(names)}: {follows}"
-
-
-def training_unknown(model: str) -> str:
-    """That a compared model stands alone."""
-    return f"{model} is not in its run folder: vidi cannot tell which images it was trained on"

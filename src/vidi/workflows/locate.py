@@ -201,14 +201,9 @@ def write_found(
             for one in kept
         ]
         write_boxes_page(output / PAGE, images, looked, model)
-        events.say(page_at(escape_path(output / PAGE)))
+        events.say(f"page: {escape_path(output / PAGE)}")
 
 
 def written(path: str) -> str:
     """Which file was written; escaped."""
     return f"written: {path}"
-
-
-def page_at(path: str) -> str:
-    """Where the page is; escaped."""
-    return f"page: {path}"

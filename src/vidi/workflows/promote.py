@@ -161,7 +161,8 @@ def _stage(held: HeldName, model: ModelFile, name: str, reasons: Reasons) -> Pat
         shutil.copytree(run / NEIGHBOURS, staged / NEIGHBOURS)
     if (run / MODEL_CARD).is_file():
         card = (run / MODEL_CARD).read_text("utf-8")
-        write_whole(staged / MODEL_CARD, card + card_section(name, held.next_version, reasons.who, reasons.at))
+        decided = f"version {held.next_version}, on {reasons.at[:10]} by {escape_path(reasons.who)}"
+        write_whole(staged / MODEL_CARD, f"{card}\n## Registered\nRegistered as `{name}`, {decided}.\n")
     return staged
 
 
@@ -201,13 +202,3 @@ def promoted_lines(name: str, decision: RegistryDecision, before: RegistryDecisi
 
 def _about(decision: RegistryDecision) -> str:
     return f"model {decision.model}, {test_line(decision.figures)}"
-
-
-def already_in_use(name: str, version: str) -> str:
-    """That there was nothing to do."""
-    return f"{name} is this model already, as version {version}; nothing was changed"
-
-
-def card_section(name: str, version: str, who: str, at: str) -> str:
-    """What a model card says of the registry, in Markdown."""
-    return f"\n## Registered\nRegistered as `{name}`, version {version}, on {at[:10]} by {escape_path(who)}.\n"

@@ -154,7 +154,7 @@ def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages 
     try:
         return read_neighbours(model)
     except DataError as error:
-        events.say(no_neighbours(error.cause))
+        events.say(f"nearest training images are not shown: {error.cause}")
         return None
 
 
@@ -200,8 +200,3 @@ def _read_thumbnails(known: KnownImages, rows: list[int]) -> dict[int, Thumbnail
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise _damaged(known.thumbnails, f"{type(error).__name__}: {error}") from error
     return found
-
-
-def no_neighbours(cause: str) -> str:
-    """Why an explanation shows no training images."""
-    return f"nearest training images are not shown: {cause}"

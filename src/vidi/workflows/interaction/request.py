@@ -121,7 +121,7 @@ def open_store(data: DataRequest, events: Events) -> ImageStore | None:
     try:
         return read_source(data).store
     except VidiError as error:
-        events.say(no_pictures(error.cause))
+        events.say(f"the page shows no images: {error.cause}")
         return None
 
 
@@ -143,8 +143,3 @@ def split_file_of(request: DataRequest) -> Path | None:
     if not path.is_file():
         raise UsageError(f"--split {request.split_file}: no such file", "Create one: `vidi split DATA -o FILE`")
     return path
-
-
-def no_pictures(cause: str) -> str:
-    """Why a page shows no images."""
-    return f"the page shows no images: {cause}"

@@ -82,7 +82,7 @@ def tracked(
         return
     tracker = kind.open(run)
     write_noted(run.folder, name, tracker.noted)
-    events.say(tracked_at(kind.title, tracker.place))
+    events.say(f"{kind.title}: {tracker.place}")
     listener = TrackingListener(tracker, title=kind.title, say=events.say)
 
     def tell(event: Event) -> None:
@@ -131,7 +131,9 @@ class TrackingListener:
         self._thread.join(seconds)
         self._tell_failure()
         if self._thread.is_alive() and time.monotonic() >= until:
-            self._say(tracking_late(self._title, seconds))
+            self._say(
+                f"warning: {self._title} has not taken everything within {seconds:.0f} s. The run folder holds it all"
+            )
 
     def _work(self) -> None:
         while (job := self._waiting.get()) is not None:
@@ -145,7 +147,10 @@ class TrackingListener:
     def _tell_failure(self) -> None:
         if self._failure and not self._failure_is_told:
             self._failure_is_told = True
-            self._say(tracking_failed(self._title, self._failure))
+            self._say(
+                f"warning: {self._title} takes no more: {self._failure}. Training goes on; what {self._title} misses "
+                "is in the run folder, all the same"
+            )
 
 
 def epoch_figures(row: "EpochRow", member: int) -> dict[str, float]:
@@ -186,28 +191,6 @@ def find_tracker(name: str | None, trackers: Mapping[str, TrackerKind] = TRACKER
         )
     kind.check()
     return kind
-
-
-def tracked_at(title: str, place: str) -> str:
-    """Where a run can be seen.
-
-    >>> tracked_at("TensorBoard", "runs/photos/tensorboard")
-    'TensorBoard: runs/photos/tensorboard'
-    """
-    return f"{title}: {place}"
-
-
-def tracking_failed(title: str, why: str) -> str:
-    """That a tracker has failed, and what that costs."""
-    return (
-        f"warning: {title} takes no more: {why}. Training goes on; what {title} misses is in the run folder, "
-        "all the same"
-    )
-
-
-def tracking_late(title: str, seconds: float) -> str:
-    """That a tracker was not waited for any longer."""
-    return f"warning: {title} has not taken everything within {seconds:.0f} s. The run folder holds it all"
 
 
 def read_result(folder: Path) -> TrackedResult:

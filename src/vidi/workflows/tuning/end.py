@@ -1,6 +1,6 @@
 """The end of a search: is the best recipe really better, on images that no trial was scored on?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,20 +67,21 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
     answers = []
     for name, recipe in (("default", search.recipe), ("best", turned)):
         try:
-            answered = _answer(search, recipe, held_out, doing=again(name))
+            answered = _answer(search, recipe, held_out, doing=f"the {name} recipe again")
         except VidiError as error:
-            detail = failed_again(name, error.cause)
+            detail = f"The {name} recipe failed when it was trained again: {error.cause}."
             return SearchFinding(is_better=False, sentence=KEEP, detail=detail)
         if answered is None:
             return None
         answers.append(answered)
     finding = _finding(answers[0].is_right, answers[1].is_right, groups, trial=best.number)
-    seconds = trained_for(search.settings.trial_seconds, [answered.epochs for answered in answers])
-    return replace(finding, detail=f"{finding.detail} {seconds}")
+    epochs = " and ".join(f"{answered.epochs:,}" for answered in answers)
+    trained = f"Each was trained for at most {search.settings.trial_seconds:g} s, enough for {epochs} epochs."
+    return replace(finding, detail=f"{finding.detail} {trained}")
 
 
 def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
-    search.session.events.say(training_again(doing))
+    search.session.events.say(f"training {doing}, with a new seed")
     size = recipe.image_size
     return answer_held_out(
         search.images.arrays(size, search.session.events.reading),
@@ -105,65 +106,18 @@ def _finding(
     figures = comparison_as_json(compared)
     is_better = compared.verdict == "better"
     points, low, high = (100 * value for value in (compared.difference, compared.interval.low, compared.interval.high))
-    detail = compared_on(
-        compared.image_count,
-        default=compared.first_accuracy,
-        best=compared.second_accuracy,
-        trial=trial,
-        only_best=compared.only_second,
-        only_default=compared.only_first,
+    old, new = (percent(one, digits=1) for one in (compared.first_accuracy, compared.second_accuracy))
+    detail = (
+        f"Accuracy on {compared.image_count:,} images that no trial used: {old} with the default, {new} with trial "
+        f"{trial}. Only the new recipe classified {compared.only_second:,} of them correctly, only the default "
+        f"{compared.only_first:,}."
     )
     if is_better:
-        sentence = better_by(points, low, high)
+        sentence = f"better by {points:.1f} points (95 % interval {low:.1f} to {high:.1f})"
         return SearchFinding(is_better=True, sentence=sentence, detail=detail, comparison=figures)
-    detail += f" {difference_line(points, low, high)}"
+    signed = [f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0") for value in (points, low, high)]
+    detail += f" The difference is {signed[0]} points (95 % interval {signed[1]} to {signed[2]})."
     if compared.difference > 0 and figures["images_needed"]:
         needed = float(f"{figures['images_needed']:.2g}")
-        detail += f" {images_for_gain(needed)}"
+        detail += f" About {needed:,.0f} images would show a gain of that size."
     return SearchFinding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)
-
-
-def again(name: str) -> str:
-    """Which recipe is trained for the final comparison."""
-    return f"the {name} recipe again"
-
-
-def training_again(doing: str) -> str:
-    """That a training for the final comparison begins."""
-    return f"training {doing}, with a new seed"
-
-
-def trained_for(seconds: float, epochs: Sequence[int]) -> str:
-    """How long the two recipes were trained for the final comparison."""
-    counts = " and ".join(f"{count:,}" for count in epochs)
-    return f"Each was trained for at most {seconds:g} s, enough for {counts} epochs."
-
-
-def failed_again(name: str, cause: str) -> str:
-    """That a recipe failed in the final comparison."""
-    return f"The {name} recipe failed when it was trained again: {cause}."
-
-
-def better_by(points: float, low: float, high: float) -> str:
-    """The gain, in percentage points."""
-    return f"better by {points:.1f} points (95 % interval {low:.1f} to {high:.1f})"
-
-
-def compared_on(images: int, *, default: float, best: float, trial: int, only_best: int, only_default: int) -> str:
-    """What both recipes reached on images that no trial used."""
-    shares = f"{percent(default, digits=1)} with the default, {percent(best, digits=1)} with trial {trial}"
-    return (
-        f"Accuracy on {images:,} images that no trial used: {shares}. "
-        f"Only the new recipe classified {only_best:,} of them correctly, only the default {only_default:,}."
-    )
-
-
-def difference_line(points: float, low: float, high: float) -> str:
-    """A difference that is not shown to be one, in percentage points."""
-    signed = [f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0") for value in (points, low, high)]
-    return f"The difference is {signed[0]} points (95 % interval {signed[1]} to {signed[2]})."
-
-
-def images_for_gain(needed: float) -> str:
-    """How many images would show the gain."""
-    return f"About {needed:,.0f} images would show a gain of that size."

@@ -142,7 +142,10 @@ def _remark(seconds: float, epoch: float | None) -> list[str]:
     if epoch is None or seconds >= EPOCHS_NEEDED * epoch:
         return []
     minutes = (EPOCHS_WANTED * epoch * (TRIALS_AIMED + 2) + TABLE["search page"].seconds) / 60
-    return [short_trainings(seconds, seconds / epoch, minutes=minutes, wanted=EPOCHS_WANTED)]
+    return [
+        f"trainings are short: {seconds:g} s, about {seconds / epoch:.2g} epochs of the default recipe. The result "
+        f"holds only for such trainings; --minutes {minutes:.0f} gives each {EPOCHS_WANTED:g} epochs"
+    ]
 
 
 def _fitting(dials: tuple[Dial, ...], images: TrialImages) -> tuple[Dial, ...]:
@@ -161,7 +164,7 @@ def _affordable(
     if seconds <= TABLE["other sizes"].share * until.seconds_left():
         return dials, []
     kept = tuple(dial for dial in dials if dial is not size)
-    return kept, [sizes_not_searched(seconds)]
+    return kept, [f"not searching image sizes: decoding the images at each size would take {seconds:.0f} s"]
 
 
 def _digest(images: TrialImages) -> str:
@@ -176,16 +179,3 @@ def _digest(images: TrialImages) -> str:
 def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     height, width = (int(side) for side in np.median(np.array(sizes), axis=0))
     return height, width
-
-
-def short_trainings(seconds: float, epochs: float, *, minutes: float, wanted: float) -> str:
-    """That each training is short, and how much time would change that."""
-    return (
-        f"trainings are short: {seconds:g} s, about {epochs:.2g} epochs of the default recipe. The result holds only "
-        f"for such trainings; --minutes {minutes:.0f} gives each {wanted:g} epochs"
-    )
-
-
-def sizes_not_searched(seconds: float) -> str:
-    """That decoding takes too long to search for the image size."""
-    return f"not searching image sizes: decoding the images at each size would take {seconds:.0f} s"

@@ -1,6 +1,6 @@
 """A search from its first decoded image on: split → trials → the best and the default again → result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,7 +194,11 @@ def _about(job: SearchPlan, split: SplitImages, rows: SearchRows, planned: Plann
 
 
 def _plan_sentence(settings: StudySettings, rows: SearchRows) -> str:
-    return search_line([dial.name for dial in settings.dials], settings.trial_seconds, len(rows.held_out))
+    names = ", ".join(dial.name for dial in settings.dials)
+    return (
+        f"searching {names}; at most {settings.trial_seconds:g} s per training; "
+        f"{len(rows.held_out):,} images held out for the final comparison"
+    )
 
 
 def _keep(job: SearchPlan, rows: list[TrialRow]) -> None:
@@ -227,12 +231,4 @@ def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *,
         is_better=is_better,
         document=job.files.document,
         refused=refused,
-    )
-
-
-def search_line(names: Sequence[str], seconds: float, held_out: int) -> str:
-    """What is searched, how long each training may take, and on how many images the result is tested."""
-    return (
-        f"searching {', '.join(names)}; at most {seconds:g} s per training; "
-        f"{held_out:,} images held out for the final comparison"
     )

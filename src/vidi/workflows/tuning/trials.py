@@ -180,7 +180,7 @@ def _note(search: Search, number: int, result: TrialResult, *, after_each: Calla
     """
     with search.turn:
         if result.lost:
-            search.session.events.say(lost_trial(number, result.lost))
+            search.session.events.say(f"trial {number} is lost ({result.lost}); its values are tried again")
         search.session.events.say(trial_sentence(search, number))
     rows = studies.trial_rows(search.study)
     after_each(rows)
@@ -280,33 +280,10 @@ def trial_sentence(search: Search, number: int) -> str:
     rows = studies.trial_rows(search.study)
     row, best = next(row for row in rows if row.number == number), best_row(rows)
     what = {
-        "done": validation_accuracy(row.accuracy or 0),
+        "done": f"accuracy {percent(row.accuracy or 0, digits=1)} on the validation images",
         "ended early": BEHIND,
         "interrupted": "interrupted",
     }.get(row.state, f"failed: {row.cause}")
-    is_default = studies.is_default(row.values, search.settings.dials)
-    standing = None if best is None else (best.number, best.accuracy or 0)
-    return trial_line(number, what, is_default=is_default, best=standing)
-
-
-def trial_line(number: int, result: str, *, is_default: bool, best: tuple[int, float] | None) -> str:
-    """What a trial reached.
-
-    Args:
-        number: of the trial.
-        result: in words.
-        is_default: whether it is the default recipe.
-        best: number and accuracy of the best trial so far.
-    """
-    standing = "" if best is None else f"; best so far {percent(best[1], digits=1)} (trial {best[0]})"
-    return f"trial {number}{' (the default recipe)' if is_default else ''}: {result}{standing}"
-
-
-def lost_trial(number: int, why: str) -> str:
-    """That a trial got lost on the way, and is tried again."""
-    return f"trial {number} is lost ({why}); its values are tried again"
-
-
-def validation_accuracy(accuracy: float) -> str:
-    """The accuracy of a trial."""
-    return f"accuracy {percent(accuracy, digits=1)} on the validation images"
+    default = " (the default recipe)" if studies.is_default(row.values, search.settings.dials) else ""
+    standing = "" if best is None else f"; best so far {percent(best.accuracy or 0, digits=1)} (trial {best.number})"
+    return f"trial {number}{default}: {what}{standing}"
