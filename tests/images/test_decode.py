@@ -157,8 +157,8 @@ def test_no_other_decoder_of_pillow_is_ever_loaded():
     assert result.stdout.decode().split() == ["PIL.JpegImagePlugin", "PIL.PngImagePlugin"]
 
 
-def test_the_docs_list_every_code():
-    page = (Path(__file__).parents[2] / "docs" / "images.md").read_text(encoding="utf-8")
+def test_the_reference_lists_every_code():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "codes.md").read_text(encoding="utf-8")
     for code, sentence in (*REASONS.items(), *NOTES.items()):
         assert f"| `{code}` | {sentence} |" in page
 
