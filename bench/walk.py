@@ -31,7 +31,6 @@ import numpy as np  # noqa: E402
 from bench.counting.sets import SmallSet, read_cifar  # noqa: E402
 from bench.counting.train import train_and_score, usual_recipe  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
-from vidi.networks.catalog import NETWORKS  # noqa: E402
 from vidi.networks.compact import compact  # noqa: E402
 from vidi.networks.layers import Classifier, GlobalMean  # noqa: E402
 from vidi.networks.whitening import Whitening  # noqa: E402
@@ -55,7 +54,7 @@ def learned_whitening_bias() -> AbstractContextManager[object]:
         next(one for one in network.modules() if isinstance(one, Whitening)).bias.requires_grad_(True)
         return network
 
-    return patch.dict(NETWORKS, compact=built)
+    return patch("vidi.networks.compact.compact", built)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,7 @@ def test_it_answers_without_a_network_once_it_has_been_opened(url: str, images: 
         assert (page.inner_text("#label"), page.inner_text("#probability")) == before
 
 
+@pytest.mark.integration
 def test_the_camera_is_answered_live_and_a_frame_can_be_kept(url: str):
     with opened(url, *CAMERA) as page:
         page.check("#evidence")

@@ -139,7 +139,7 @@ def test_image_that_changed_since_is_not_shown(tmp_path):
     assert not page_of(folder, store=DrawnStore()).all("img")
 
 
-@pytest.mark.slow  # 300 pictures are drawn and encoded
+@pytest.mark.integration  # 300 pictures are drawn and encoded
 def test_at_most_300_pictures_and_10_megabytes(tmp_path):
     folder = add_model(make_run(tmp_path, images=900, classes=tuple(f"kind {number}" for number in range(16))))
 

@@ -100,7 +100,7 @@ def test_there_is_one_weight_for_each_image():
         replace(drawn_data(), weights=np.ones(3))
 
 
-@pytest.mark.slow  # trains three times, for seconds
+@pytest.mark.integration  # trains three times, for seconds
 def test_a_network_believes_the_labels_that_count_more_and_other_weights_are_other_data(tmp_path: Path):
     data, random = drawn_data(), np.random.default_rng(0)
     # Each train image once more under another label: which of the two is believed, the weights decide.

@@ -8,7 +8,7 @@ from tests.command import vidi
 from tests.model_file.tiny import tiny_model
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_the_command_starts_each_model_in_a_new_process(tmp_path: Path):
     tiny_model(tmp_path / "a.onnx")
     words = ("benchmark", "a.onnx", "--seconds", "1", "--engine", "onnxruntime")

@@ -132,7 +132,7 @@ def test_half_of_other_images_test_and_no_image_does_both(model: ModelFile, data
     assert len(found.of("test").images) == 90
 
 
-@pytest.mark.slow  # as above
+@pytest.mark.integration  # as above
 def test_a_file_that_loses_more_than_is_allowed_is_not_written(
     model: ModelFile, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -235,7 +235,7 @@ def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # they differ in temperature alone
 
 
-@pytest.mark.slow("trains, although only for seconds")
+@pytest.mark.integration
 def test_fine_tuning_leaves_first_layers_and_depthwise_weights_as_they_are(data: Path, tmp_path: Path, monkeypatch):
     made_better(monkeypatch, True)
     kept: list[TrainedNetwork] = []

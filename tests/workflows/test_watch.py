@@ -387,7 +387,7 @@ def test_frames_of_one_time_count_once(folder: Path):
     assert session.summary.frames == 10
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_stream_that_drops_is_watched_on(folder: Path):
     light, dark = (encode_jpeg(picture(level), quality=95) for level in (LIGHT, DARK))
     ended, pause = threading.Event(), threading.Event()

@@ -96,7 +96,7 @@ def test_another_host_s_page_cannot_ask(tmp_path: Path):
     assert status in (400, 403, 421)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_browser_shows_the_frame_the_events_and_what_happened(tmp_path: Path):
     with shown(tmp_path) as (address, _), bare_chromium() as page:
         page.set_viewport_size({"width": 320, "height": 700})
