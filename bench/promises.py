@@ -36,10 +36,11 @@ from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.metrics.calibration import expected_calibration_error  # noqa: E402
-from vidi.metrics.conformal import coverage_band, find_candidates  # noqa: E402
+from vidi.metrics.conformal import coverage_band  # noqa: E402
 from vidi.metrics.intervals import bootstrap_intervals  # noqa: E402
 from vidi.metrics.selective import RANKINGS  # noqa: E402
 from vidi.metrics.truth import OneClass  # noqa: E402
+from vidi.model_file.decisions import find_all_candidates  # noqa: E402
 from vidi.model_file.write import set_metadata  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
@@ -164,7 +165,8 @@ def deal(answered: Answered, random: np.random.Generator) -> Mapping[str, float]
     limits = find_limits(fitted.probabilities, answers, promise=Promise())
     rest, truth = fitted.step.apply(answered.probabilities[~chosen]), labels[~chosen]
     limit = 0.0 if limits.candidate is None else limits.candidate
-    candidates = find_candidates(rest, limit)
+    called = np.eye(rest.shape[1], dtype=bool)[rest.argmax(axis=1)]
+    candidates = find_all_candidates(rest, limit, called)
     covered = candidates[np.arange(len(truth)), truth]
     is_sure = RANKINGS[limits.ranking](rest) >= (np.inf if limits.sure is None else limits.sure)
     wrong, sure = int((rest.argmax(axis=1) != truth)[is_sure].sum()), int(is_sure.sum())

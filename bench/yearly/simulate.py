@@ -169,7 +169,7 @@ def confirmed(
     capped = cap_sources(settled, others=base, weight=weight)
     taken = {one.digest: one.answer[1][0] for one in capped if one.state == "confirmed" and one.answer is not None}
     newest = newest_reviewed(capped, most=NEWEST)
-    # As `vidi.data.splitting.growth` places them.
+    # As `vidi.data.splitting.split` places them.
     parts = {
         digest: part for digest, part in kept.parts.items() if digest in taken and (part != EXTRA or digest in newest)
     }

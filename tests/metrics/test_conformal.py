@@ -10,9 +10,9 @@ from tests.metrics.answers import honest_answers
 from vidi.metrics.conformal import (
     candidate_limit,
     coverage_band,
-    find_candidates,
     images_for_coverage,
 )
+from vidi.model_file.decisions import find_all_candidates
 
 
 def test_nineteen_images_are_enough_for_ninety_five_percent():
@@ -21,6 +21,12 @@ def test_nineteen_images_are_enough_for_ninety_five_percent():
     assert images_for_coverage(0.95) == 19
     assert candidate_limit(probabilities, labels) == np.take_along_axis(probabilities, labels[:, None], 1).min()
     assert candidate_limit(probabilities[:18], labels[:18]) is None
+
+
+def find_candidates(probabilities: np.ndarray, limit: float) -> np.ndarray:
+    """The classes at or above the limit, and always the most probable one."""
+    called = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+    return find_all_candidates(probabilities, limit, called)
 
 
 def test_the_limit_is_the_rank_that_the_theorem_names():

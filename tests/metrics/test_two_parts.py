@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
+from vidi.evaluation.two_parts import lower_by_chance, tell_apart
 from vidi.metrics.conformal import coverage_band, coverage_by_chance
 from vidi.metrics.intervals import failures_by_chance
-from vidi.metrics.two_parts import lower_by_chance, tell_apart
 
 
 def chance_of(is_correct, is_second, *, strata=None, groups=None):

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from tests.draw import draw
-from vidi.figures.network import Slab, draw_network
 from vidi.images.framing import Framing
 from vidi.model_file.anatomy import dissect_network
 from vidi.model_file.metadata import ModelMetadata
@@ -20,7 +19,15 @@ from vidi.networks.options import NetworkOptions
 from vidi.networks.side_by_side import Ensemble
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.layers import describe_graph, describe_layers
-from vidi.report.pages.network import draw_filters, draw_maps, fold_layers, show_layers, show_network
+from vidi.report.pages.network import (
+    Slab,
+    draw_filters,
+    draw_maps,
+    draw_network,
+    fold_layers,
+    show_layers,
+    show_network,
+)
 
 SIZE = (32, 64)
 NARROW = NetworkOptions(width=0.25)

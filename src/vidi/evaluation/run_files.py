@@ -15,6 +15,7 @@ import numpy as np
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, join_names
 from vidi.evaluation.document import Metrics
+from vidi.evaluation.sections import AccountFacts, from_plain
 from vidi.files import (
     escape_in_list,
     escape_path,
@@ -105,6 +106,12 @@ class RunFiles:
     check: Mapping[str, Any]
     model: ModelFile | None
     suspects: tuple[SuspectLabel, ...]  # the least believable label first
+
+    @property
+    def account(self) -> AccountFacts | None:
+        """What became of every file: as the check says, else as the evaluation does."""
+        checked = self.check.get("account")
+        return from_plain(AccountFacts, checked) if checked else self.metrics.account
 
 
 def read_run(folder: Path) -> RunFiles:

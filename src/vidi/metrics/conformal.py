@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
 from vidi.metrics.intervals import LEVEL, Interval
@@ -72,22 +71,6 @@ def images_for_coverage(coverage: float) -> int:
     19
     """
     return math.ceil(round(1 / (1 - coverage), 9)) - 1
-
-
-def find_candidates(probabilities: Floats, limit: float) -> NDArray[np.bool_]:
-    """(batch, classes) bool: which classes are candidates; the most probable one always is.
-
-    Args:
-        probabilities: (batch, classes) float.
-        limit: of `candidate_limit`.
-
-    >>> find_candidates(np.array([[0.5, 0.4, 0.1], [0.3, 0.35, 0.35]]), 0.38).astype(int)
-    array([[1, 1, 0],
-           [0, 1, 0]])
-    """
-    candidates: NDArray[np.bool_] = probabilities >= limit
-    candidates[np.arange(len(candidates)), probabilities.argmax(axis=1)] = True
-    return candidates
 
 
 def coverage_band(

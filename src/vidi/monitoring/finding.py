@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 DriftKind = Literal["embeddings", "novelty", "confidence", "verdicts", "classes", "qualities"]
 DriftState = Literal["too few", "quiet", "alarm"]
 
-KINDS: tuple[DriftKind, ...] = ("embeddings", "novelty", "confidence", "verdicts", "classes", "qualities")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aspect:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.run_files import RunFiles, read_run
-from vidi.evaluation.sections import AccountFacts, DataFacts, from_plain
+from vidi.evaluation.sections import DataFacts
 from vidi.evaluation.two_parts import MOST_LOUD
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
@@ -134,7 +134,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "ensemble": metrics.ensemble,
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": metrics.is_evaluation,
-        "account": _account_of(files),
+        "account": files.account,
         **_first_values(files),
         "sentences": sentences.about_test(test),
         "gallery": gallery,
@@ -163,12 +163,6 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "path_text": escape_path,
         "describe_image": describe_image,
     }
-
-
-def _account_of(files: RunFiles) -> AccountFacts | None:
-    """What became of every file: as the check says, else as the evaluation does."""
-    checked = files.check.get("account")
-    return from_plain(AccountFacts, checked) if checked else files.metrics.account
 
 
 def _first_values(files: RunFiles) -> dict[str, object]:
