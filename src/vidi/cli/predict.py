@@ -13,6 +13,7 @@ from vidi.workflows.requests.model_file import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
     from vidi.data.inputs import FoundInputs
+    from vidi.errors import UsageError
     from vidi.images.account import Account
     from vidi.prediction.prediction import Answer
     from vidi.prediction.predictor import Predictor
@@ -38,7 +39,7 @@ def predict(
     from vidi.images.account import Account
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.words import remark_on
-    from vidi.workflows.interaction.inputs import name_inputs, named_first
+    from vidi.workflows.interaction.inputs import named_first, read_list
     from vidi.workflows.interaction.run_folder import check_folder_apart
     from vidi.workflows.predict import predict_inputs
 
@@ -49,7 +50,10 @@ def predict(
     predictor = Predictor.load(named_first(model, inputs.inputs, verb="predict"), engine=request.engine, say=events.say)
     if remark := remark_on(predictor.model):
         events.say(remark)
-    found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=request.allow_outside)
+    named = [*inputs.inputs, *(() if request.files_from is None else read_list(request.files_from))]
+    if not named:
+        raise UsageError("no image was named", "Name files or folders after the model, or a list: --files-from FILE.")
+    found = find_paths(named, allow_outside=request.allow_outside)
     account = Account()
     with (
         _logging(request, predictor, model, events) as logger,

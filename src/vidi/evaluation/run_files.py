@@ -125,7 +125,7 @@ def read_run(folder: Path) -> RunFiles:
     return RunFiles(
         folder=folder,
         metrics=read_metrics(folder),
-        answers=read_predictions(folder),
+        answers=read_csv_rows(folder / PREDICTIONS, _answer, remedy=AGAIN),
         recipe=_read_recipe(folder / "recipe.toml"),
         check=_read_json(folder / "check.json"),
         model=read_model(model) if model.is_file() else None,
@@ -192,15 +192,6 @@ def write_suspects(folder: Path, suspects: Sequence[SuspectLabel]) -> None:
         for rank, one in enumerate(suspects, start=1)
     )
     write_csv_whole(folder / LABEL_ERRORS, [SUSPECT_COLUMNS, *rows])
-
-
-def read_predictions(folder: Path) -> tuple[AnsweredImage, ...]:
-    """Read predictions.csv; empty without one.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    return read_csv_rows(folder / PREDICTIONS, _answer, remedy=AGAIN)
 
 
 def _answer(row: Mapping[str, str]) -> AnsweredImage:

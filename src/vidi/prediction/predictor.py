@@ -271,11 +271,6 @@ def run_until(
             yield given
 
 
-def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Predict probabilities (rows, classes) for framed images."""
-    return run_pixels(predictor, pixels, rows, ("probabilities",))["probabilities"]
-
-
 def embed_images(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The embeddings (rows, features) of framed images; without features where there are no images."""
     if not len(rows):

@@ -99,7 +99,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "trained on": _learnt_from(origin.learnt_from),
         "drift": _drift(metadata.drift_reference),
         "weights": f"{metadata.weights_digest[:12]}, {origin.weights_license or 'trained from scratch'}"
-        f"{_derived_from(origin.derived_from)}",
+        + ("" if origin.derived_from is None else f", made of the weights {origin.derived_from[:12]}"),
         "license": origin.license or "not stated",
         "description": escape_path(origin.description),
     }
@@ -128,10 +128,6 @@ def _learnt_from(filters: tuple[DigestFilter, ...] | None) -> str:
 def _drift(reference: DriftReference | None) -> str:
     size = 0 if reference is None else len(canonical_json(reference_to_json(reference)))
     return describe_reference(reference, byte_count=size)
-
-
-def _derived_from(parent: str | None) -> str:
-    return "" if parent is None else f", made of the weights {parent[:12]}"
 
 
 def _shape(shape: tuple[int | str, ...]) -> str:

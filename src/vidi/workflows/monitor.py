@@ -4,7 +4,6 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,7 +120,9 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
 
             write_monitor_page(request.output, document, image_of=log.image if request.images else None)
     if request.prometheus is not None:
-        write_gauges(request.prometheus, document)
+        registry = CollectorRegistry()
+        registry.register(MonitorGauges([document]))
+        write_whole(request.prometheus, generate_latest(registry))  # a file that ends in .prom, as its collector wants
     return Monitored(document=document, drift=drift)
 
 
@@ -552,21 +553,6 @@ class MonitorGauges(Collector):
                     family.add_metric(labels, float(value))
             if family.samples:
                 yield family
-
-
-def write_gauges(path: Path, document: Found) -> None:
-    """Write the gauges as the textfile collector of the node exporter reads them, whole or not at all.
-
-    Args:
-        path: the collector takes files that end in `.prom`.
-        document: of `vidi monitor --json`.
-
-    Raises:
-        ResourceError: the file cannot be written.
-    """
-    registry = CollectorRegistry()
-    registry.register(MonitorGauges([document]))
-    write_whole(path, generate_latest(registry))
 
 
 def values_of(document: Found) -> dict[str, float | None]:

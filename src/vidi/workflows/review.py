@@ -293,7 +293,7 @@ def _model_id(request: ReviewRequest) -> str | None:
 
 def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str], events: Events) -> ExportedLabels:
     """The images of a log whose label is confirmed, and which are kept."""
-    from vidi.workflows.reviewing.from_log import confirmed_labels, open_log, shows_several
+    from vidi.workflows.reviewing.from_log import confirmed_labels, open_log
     from vidi.workflows.reviewing.items import write_settled
 
     with open_log(request, environment) as log:
@@ -302,7 +302,9 @@ def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, 
             others=_images_learned(request, events),
             weight=FEEDBACK_WEIGHT,
         )
-        return write_settled(log, settled, target, multi_label=shows_several(log, model_id=_model_id(request)))
+        wanted = _model_id(request)
+        models = [one for one in log.models() if wanted in (None, one.model_id)]
+        return write_settled(log, settled, target, multi_label=bool(models) and models[-1].multi_label)
 
 
 def _images_learned(request: ReviewRequest, events: Events) -> int:

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidi.machine import Deadline
-from vidi.metrics.arrays import Counts
-from vidi.metrics.paired import PairedComparison, compare_paired, images_needed
+from vidi.metrics.paired import PairedComparison, images_needed
 from vidi.metrics.truth import Truth
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import precision_of
@@ -75,13 +74,6 @@ def which_are_right(trained: TrainedNetwork, held_out: ComparisonImages) -> NDAr
             logits = forward(trained.network, inputs, precision=precision_of(trained.recipe))
             right[piece] = which_right(logits, torch.from_numpy(truth[piece])).numpy()
     return right
-
-
-def compare_recipes(
-    default_is_right: NDArray[np.bool_], best_is_right: NDArray[np.bool_], *, groups: Counts
-) -> PairedComparison | None:
-    """The best recipe against the default one, image by image."""
-    return compare_paired(default_is_right, best_is_right, groups=groups)
 
 
 def comparison_as_json(comparison: PairedComparison) -> dict[str, Any]:

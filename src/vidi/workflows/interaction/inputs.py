@@ -53,22 +53,6 @@ def named_first(model: Path, others: Sequence[str], *, verb: str) -> Path:
     return model
 
 
-def name_inputs(inputs: Sequence[str], files_from: str | None) -> list[str]:
-    """Return the inputs from the command line or from a list.
-
-    Args:
-        inputs: files, folders, patterns, archives.
-        files_from: of `read_list`.
-
-    Raises:
-        UsageError: nothing was named, or the list cannot be read.
-    """
-    named = [*inputs, *(() if files_from is None else read_list(files_from))]
-    if not named:
-        raise UsageError("no image was named", "Name files or folders after the model, or a list: --files-from FILE.")
-    return named
-
-
 def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
     """Read a list of paths, one per line or separated by NUL characters as from `find -print0`.
 

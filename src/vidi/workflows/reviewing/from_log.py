@@ -214,20 +214,6 @@ def open_log(request: ReviewRequest, environment: Mapping[str, str]) -> Predicti
     return PredictionLog.open(address, create=False)
 
 
-def shows_several(log: PredictionLog, *, model_id: str | None = None) -> bool:
-    """Whether images of the model may show several classes, or none.
-
-    Args:
-        log: open.
-        model_id: of the model; None: the one that answered first among the newest.
-
-    Raises:
-        LogUnavailableError: the log is lost.
-    """
-    models = [one for one in log.models() if model_id in (None, one.model_id)]
-    return bool(models) and models[-1].multi_label
-
-
 def confirmed_labels(log: PredictionLog, *, model_id: str | None = None) -> tuple[Settled, ...]:
     """Settle all feedback of a log, with what the model says of the same images.
 

@@ -11,7 +11,7 @@ from vidi.groups import deal_folds, number_groups
 from vidi.metrics.novelty import balancing_offset
 from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis
-from vidi.prediction.predictor import Predictor, answer_pixels, run_pixels
+from vidi.prediction.predictor import Predictor, run_pixels
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.requests.shared import Guarantees
@@ -92,7 +92,8 @@ def _other_answers(learned: Learned, predictor: Predictor) -> tuple[NDArray[np.f
     rows = images.split.rows("validation")
     if not len(rows):
         return np.empty((0, len(predictor.classes)), np.float32), images.truth.at(rows)
-    return answer_pixels(predictor, images.pixels, rows), images.truth.at(rows)
+    answered = run_pixels(predictor, images.pixels, rows, ("probabilities",))
+    return answered["probabilities"], images.truth.at(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import VidiError
 from vidi.machine import Deadline
+from vidi.metrics.paired import compare_paired
 from vidi.numbers import percent
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
@@ -16,7 +17,6 @@ from vidi.training.tuning.comparison import (
     ComparisonImages,
     HeldOutAnswers,
     answer_held_out,
-    compare_recipes,
     comparison_as_json,
 )
 from vidi.workflows.tuning.framed_rows import FramedRows
@@ -100,7 +100,7 @@ def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str)
 def _finding(
     default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArray[np.int64], *, trial: int
 ) -> SearchFinding:
-    compared = compare_recipes(default, best, groups=groups)
+    compared = compare_paired(default, best, groups=groups)
     if compared is None:
         return SearchFinding(is_better=False, sentence=KEEP, detail=NOTHING_TO_COMPARE_ON)
     figures = comparison_as_json(compared)
