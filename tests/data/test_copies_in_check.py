@@ -95,6 +95,7 @@ def test_no_found_pair_straddles_parts(outcome):
     assert set(parts_of.values()) == {1}
 
 
+@pytest.mark.integration
 def test_adding_a_fifth_moves_no_old_image(outcome, tmp_path):
     dataset, check, _ = outcome
     first = split_dataset(dataset, check)

@@ -146,7 +146,9 @@ def test_windows_are_looked_at_a_few_at_a_time(made):
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(kind, marks=pytest.mark.slow("its dense layers alone are 120 MB") if kind == "vgg16" else ())
+        pytest.param(
+            kind, marks=pytest.mark.integration("its dense layers alone are 120 MB") if kind == "vgg16" else ()
+        )
         for kind in KINDS
     ],
 )

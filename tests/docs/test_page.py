@@ -15,6 +15,7 @@ from vidi.prediction.predictor import Predictor
 pytestmark = pytest.mark.slow  # starts a browser
 
 
+@pytest.mark.integration
 def test_the_page_around_an_embedded_one_shows_its_answer(tmp_path: Path):
     model = tiny_model(tmp_path / "tiny.onnx")
     image = tmp_path / "disc.png"

@@ -18,7 +18,7 @@ from vidi.log.store import PredictionLog
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.slow  # starts a browser
+pytestmark = pytest.mark.integration  # a browser, and a server with a log; test_page.py shows the page without them
 
 SECONDS = 20
 
@@ -81,7 +81,6 @@ def test_right_and_wrong_are_noted_and_nothing_else_leaves_the_page(logging_page
     assert (rows, kept) == ([], [])  # no consent: no answer
 
 
-@pytest.mark.integration
 def test_answers_are_logged_with_consent_and_images_only_when_ticked(logging_page: tuple["Page", Path], image: Path):
     page, log = logging_page
     assert not page.is_visible("#image-switch")
@@ -108,7 +107,6 @@ def test_answers_are_logged_with_consent_and_images_only_when_ticked(logging_pag
     assert page.get_attribute("body", "data-logged") == "2"
 
 
-@pytest.mark.integration
 def test_a_page_without_a_log_behind_it_asks_for_nothing(tmp_path: Path, image: Path):
     model = tiny_model(tmp_path / "tiny.onnx")
     with served(f"tiny={model.path}") as (_, url), bare_chromium() as page:
@@ -122,8 +120,7 @@ def test_a_page_without_a_log_behind_it_asks_for_nothing(tmp_path: Path, image: 
 
 @pytest.mark.parametrize(
     ("width", "scheme"),
-    # The same questions as on a phone; test_page.py looks at both widths and schemes.
-    [(320, "dark"), pytest.param(1280, "light", marks=pytest.mark.integration)],
+    [(320, "dark"), (1280, "light")],
 )
 def test_the_questions_break_no_rule_of_accessibility_and_fit_a_phone(
     logging_page: tuple["Page", Path], image: Path, width: int, scheme: str

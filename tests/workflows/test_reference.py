@@ -75,7 +75,7 @@ def distances(reference: DriftReference, answers: list[Answer]) -> np.ndarray:
     return np.linalg.norm(embeddings.placed()[:, None] - places[None], axis=2).min(axis=1) / np.ptp(places)
 
 
-@pytest.mark.parametrize("part", ["calibration", "validation"])
+@pytest.mark.parametrize("part", ["calibration", pytest.param("validation", marks=pytest.mark.integration)])
 def test_no_image_of_the_reference_was_learnt_from(data: Path, whole: Path, tmp_path: Path, part: str):
     given = PARTS if part == "calibration" else tuple(name for name in PARTS if name != "calibration")
     parts = by_parts(data, given)
@@ -118,6 +118,7 @@ def test_without_a_calibration_part_the_answers_are_out_of_fold(data: Path, tmp_
     assert [said for said in heard.sentences if said.startswith("the drift reference holds answers alone")]
 
 
+@pytest.mark.integration
 def test_without_images_no_embedding_goes_into_the_file(data: Path, tmp_path: Path):
     parts = by_parts(data, PARTS)
 
