@@ -12,7 +12,8 @@ from tests.report.two_parts import refuted, two_parts
 from vidi.evaluation.answers import Answers, SeveralCalled
 from vidi.evaluation.document import Metrics, Origin, Trust, evaluate_parts, scored_metrics
 from vidi.evaluation.robustness import NotMeasured
-from vidi.evaluation.sections import ModelName, TrainingFacts, as_plain, from_plain
+from vidi.evaluation.sections import ModelName, TrainingFacts
+from vidi.model_file.values import as_plain, from_plain
 
 NAMES = ("ant", "bee", "cat", "dog", "_unknown")
 

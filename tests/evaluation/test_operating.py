@@ -12,7 +12,8 @@ from vidi.evaluation.guarantees.operating import OperatingTarget, find_points, r
 from vidi.evaluation.guarantees.verdicts import evaluate_points
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints, points_from_json, points_to_json
+from vidi.model_file.operating_points import OperatingPoints
+from vidi.model_file.values import as_plain, read_part
 from vidi.prediction.prediction import decide
 from vidi.report.words.guarantees import describe_points
 
@@ -102,7 +103,7 @@ def test_what_cannot_be_promised_is_said_with_the_number_of_images_it_takes():
 
 def test_points_come_back_from_json_as_they_were():
     for points in (points_from(precision=0.8), points_from(costs=COSTS), points_from(positive="ant", recall=0.9)):
-        assert points_from_json(points_to_json(points)) == points
+        assert read_part(OperatingPoints, as_plain(points)) == points
 
 
 @pytest.mark.parametrize(

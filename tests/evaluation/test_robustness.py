@@ -8,12 +8,12 @@ from tests.model_file.tiny import tiny_model
 from vidi.evaluation import robustness as subject
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
-from vidi.evaluation.sections import by_fields
 from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob
 from vidi.images.spoiling import SPOILINGS
 from vidi.machine import Deadline
+from vidi.model_file.values import by_fields
 from vidi.prediction.predictor import Predictor
 
 KINDS = ("disc", "stripes", "noise", "square")

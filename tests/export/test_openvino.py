@@ -18,9 +18,10 @@ from vidi.export.to_folder import write_openvino
 from vidi.files import digest_of_file
 from vidi.images.framing import Framing
 from vidi.model_file.golden import decode_golden
-from vidi.model_file.golden_vector import vector_from_json
+from vidi.model_file.golden_vector import GoldenVector
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_from_json
+from vidi.model_file.values import read_part
 from vidi.prediction.engines.by_openvino import open_openvino_graph
 from vidi.workflows import export as story
 from vidi.workflows.export import export
@@ -51,7 +52,7 @@ def test_the_files_answer_framed_images_as_the_model_file_does(tmp_path: Path, m
     engine = open_openvino_graph(folder / "model.xml", model.metadata.framing)
     assert len(golden["vectors"]) == len(model.metadata.golden)
     for document in golden["vectors"]:
-        vector = vector_from_json(document)
+        vector = read_part(GoldenVector, document)
         assert vector.size == (16, 24)
         row = engine.compiled({"images": decode_golden(vector)[None]})["probabilities"][0]  # nothing of vidi's between
         assert np.abs(row - np.array(vector.probabilities)).max() <= golden["tolerance"]["probability"]

@@ -12,7 +12,8 @@ from bench.agreeing.drawn import model_answers, trial_images
 from tests.export.node import NODE
 from tests.model_file.test_golden import judged
 from vidi.model_file.golden import encode_image
-from vidi.model_file.golden_vector import vector_from_json
+from vidi.model_file.golden_vector import GoldenVector
+from vidi.model_file.values import read_part
 from vidi.workflows.export import export
 from vidi.workflows.requests.model_file import ExportRequest
 
@@ -43,7 +44,7 @@ def test_onnxruntime_node_replays_the_golden_vectors_of_the_folder(modules: Path
     said, golden = json.loads((tmp_path / "answers.json").read_text()), json.loads((folder / "golden.json").read_text())
     assert len(said) == len(golden["vectors"]) + len(images)
     for answer, document in zip(said, golden["vectors"], strict=False):
-        vector = vector_from_json(document)
+        vector = read_part(GoldenVector, document)
         apart = np.abs(np.array(answer["probabilities"]) - np.array(vector.probabilities)).max()
         assert apart <= golden["tolerance"]["probability"]
         if vector.novelty is not None:

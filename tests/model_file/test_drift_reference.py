@@ -19,12 +19,10 @@ from vidi.model_file.drift_reference import (
     StrangestImages,
     SummedPlaces,
     SummedScores,
-    reference_from_json,
-    reference_to_json,
 )
 from vidi.model_file.read import read_model
 from vidi.model_file.schema import metadata_from_json, metadata_to_json
-from vidi.model_file.values import canonical_json, parse_json
+from vidi.model_file.values import as_plain, canonical_json, parse_json, read_part
 from vidi.model_file.write import write_model
 
 SUMMED = ("images", "embeddings", "summed")
@@ -80,18 +78,18 @@ def test_it_comes_back_from_the_file(tmp_path: Path):
 def test_it_may_lack_images_or_embeddings(images: ReferenceImages | None):
     lacking = replace(reference(), images=images)
 
-    assert reference_from_json(parse_json(canonical_json(reference_to_json(lacking)))) == lacking
+    assert read_part(DriftReference, parse_json(canonical_json(as_plain(lacking)))) == lacking
 
 
 def test_an_older_file_has_neither_novelty_nor_sums():
-    document: Any = parse_json(canonical_json(reference_to_json(reference())))
+    document: Any = parse_json(canonical_json(as_plain(reference())))
     del document["novelty"], document["images"]["embeddings"]["summed"]
 
-    older = reference_from_json(document)
+    older = read_part(DriftReference, document)
 
     assert older.novelty is None
     assert older.images.embeddings == replace(reference().images.embeddings, summed=None)
-    assert parse_json(canonical_json(reference_to_json(older))) == document
+    assert parse_json(canonical_json(as_plain(older))) == document
 
 
 def test_sums_may_say_nothing_of_the_strangest():
@@ -99,7 +97,7 @@ def test_sums_may_say_nothing_of_the_strangest():
     embeddings = replace(images.embeddings, summed=replace(summed(), strangest=None))
     silent = replace(reference(), images=replace(images, embeddings=embeddings))
 
-    assert reference_from_json(parse_json(canonical_json(reference_to_json(silent)))) == silent
+    assert read_part(DriftReference, parse_json(canonical_json(as_plain(silent)))) == silent
 
 
 def test_a_file_of_an_older_vidi_has_none():
@@ -175,7 +173,7 @@ def _set(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("images", "embeddings", "axes", "columns", value=-4), "2 rows of -4 numbers"),
         (_set("images", "embeddings", "axes", "bits", value=7), "numbers of 7 bits"),
         (
-            _set("images", "embeddings", "mean", value=reference_to_json(reference())["images"]["embeddings"]["axes"]),
+            _set("images", "embeddings", "mean", value=as_plain(reference())["images"]["embeddings"]["axes"]),
             "do not fit",
         ),
         (_set("novelty", value={"edges": [0, 1], "counts": [1, 2]}), "2 edges and 2 counts"),
@@ -189,8 +187,8 @@ def _set(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_what_is_no_reference_is_refused(change: Callable[[dict[str, Any]], None], said: str):
-    document: Any = parse_json(canonical_json(reference_to_json(reference())))
+    document: Any = parse_json(canonical_json(as_plain(reference())))
     change(document)
 
     with pytest.raises(ModelError, match=said):
-        reference_from_json(document)
+        read_part(DriftReference, document)

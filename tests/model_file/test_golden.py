@@ -12,12 +12,13 @@ from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_n
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.golden import SIZES, Replay, draw_golden_image, replay_golden
-from vidi.model_file.golden_vector import GoldenTolerance, vector_from_json, vector_to_json
+from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import ModelFile
 from vidi.model_file.schema import metadata_from_json, metadata_to_json
+from vidi.model_file.values import as_plain, read_part
 from vidi.model_file.write import write_model
 from vidi.prediction.prediction import decide
 
@@ -172,17 +173,17 @@ def test_files_of_an_older_vidi_are_compared_by_what_they_hold(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"verdict": "certain"}, "golden verdict should be sure, unsure, unknown"),
+        ({"verdict": "certain"}, "verdict should be sure, unsure or unknown"),
         ({"candidates": [0, 3]}, "golden candidates should be indexes of classes"),
-        ({"candidates": [True]}, "golden candidates should be indexes of classes"),
+        ({"candidates": [True]}, "candidates should be a list of whole numbers"),
         ({"novelty": "much"}, "novelty should be a finite number"),
     ],
 )
 def test_damaged_vectors_are_named(tmp_path: Path, changes: dict[str, object], said: str):
-    plain = vector_to_json(tiny_model(tmp_path / "model.onnx").metadata.golden[0])
+    plain = as_plain(tiny_model(tmp_path / "model.onnx").metadata.golden[0])
 
     with pytest.raises(ModelError, match=said):
-        vector_from_json(plain | changes)
+        read_part(GoldenVector, plain | changes)
 
 
 def test_a_file_without_novelty_does_not_fit_vectors_with_it(tmp_path: Path):

@@ -6,8 +6,9 @@ import pytest
 
 from tests.model_file.tiny import tiny_metadata, tiny_model
 from vidi.errors import ModelError
-from vidi.model_file.limits import Refuted, refuted_from_json
+from vidi.model_file.limits import Refuted
 from vidi.model_file.schema import metadata_from_text, metadata_to_text
+from vidi.model_file.values import read_part
 from vidi.model_file.write import set_metadata
 from vidi.prediction.prediction import model_as_json
 from vidi.prediction.words import warning_about
@@ -26,7 +27,7 @@ def test_the_mark_is_optional_in_the_metadata():
 @pytest.mark.parametrize("entry", [{}, {"sure": 1, "candidates": False, "classes": []}, {"sure": True, "classes": []}])
 def test_a_damaged_mark_is_refused(entry):
     with pytest.raises(ModelError):
-        refuted_from_json(entry)
+        read_part(Refuted, entry)
 
 
 def test_before_its_answers_and_in_its_description_a_model_says_what_is_refuted(tmp_path):

@@ -14,9 +14,10 @@ from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints, points_from_json, points_to_json
+from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
 from vidi.model_file.schema import metadata_to_json
+from vidi.model_file.values import as_plain, read_part
 from vidi.model_file.write import model_bytes, set_metadata, write_model
 
 
@@ -252,16 +253,18 @@ def test_operating_points_are_read_back_as_they_were_written(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"measure": "mood"}, "measure is 'mood'"),
+        ({"measure": "mood"}, "measure should be recall, precision, false-alarms, costs or f1, not 'mood'"),
         ({"basis": "guessed"}, "basis should be"),
         ({"share": 1.5}, "target for 1.5"),
         ({"costs": [[0, 1], [1, 0]]}, "share 0.9 and costs"),
-        ({"thresholds": [{"class": "class 1"}]}, "has no promised"),
+        ({"thresholds": [{"class": "class 1"}]}, "has no threshold"),
+        ({"thresholds": [as_plain(POINTS.points[0]) | {"promised": 1}]}, "promised should be true or false"),
+        ({"share": 10**400}, "share should be a finite number"),
     ],
 )
 def test_operating_points_that_make_no_sense_are_refused(change, wrong):
     with pytest.raises(ModelError, match=wrong):
-        points_from_json({**points_to_json(POINTS), **change})
+        read_part(OperatingPoints, {**as_plain(POINTS), **change})
 
 
 @pytest.mark.parametrize("change", [{"positive": "class 2"}, {"points": POINTS.points * 2}])

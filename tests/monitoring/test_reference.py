@@ -7,11 +7,11 @@ import pytest
 
 from tests.model_file.tiny import tiny_metadata
 from vidi.images.statistics import QUALITIES, ImageStatistics
-from vidi.model_file.drift_reference import Histogram, reference_to_json
+from vidi.model_file.drift_reference import Histogram
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
-from vidi.model_file.values import canonical_json
+from vidi.model_file.values import as_plain, canonical_json
 from vidi.monitoring.reference import (
     MOST_PLACED,
     UnseenImages,
@@ -178,7 +178,7 @@ def test_the_largest_reference_is_far_below_four_megabytes(features: int, compon
 
     embeddings = reference.images.embeddings
     assert (embeddings.image_count, embeddings.component_count) == (500, components)
-    assert len(canonical_json(reference_to_json(reference))) < most_bytes
+    assert len(canonical_json(as_plain(reference))) < most_bytes
 
 
 def test_very_many_images_are_thinned_out_evenly():

@@ -13,7 +13,6 @@ from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
 from vidi.evaluation.robustness import Curve, Robustness
 from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.evaluation.scores import Estimate
-from vidi.evaluation.sections import by_fields
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
 from vidi.images.spoiling import SPOILINGS
@@ -21,6 +20,7 @@ from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata, Provenance
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
+from vidi.model_file.values import by_fields
 from vidi.model_file.write import model_bytes
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx

@@ -10,9 +10,9 @@ from tests.report.pages import Page
 from tests.report.runs import KINDS, DrawnStore, add_model, make_run, robustness, shortcuts, slices
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.robustness import Curve, NotMeasured, Robustness
-from vidi.evaluation.sections import from_plain
 from vidi.evaluation.slices import Slice
 from vidi.images.framing import Framing
+from vidi.model_file.values import from_plain
 from vidi.report.pages.run import write_report
 from vidi.report.pages.trust import (
     PANELS,

@@ -20,7 +20,7 @@ def calibrate(
     from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
     from vidi.model_file.limits import limits_to_json
-    from vidi.model_file.operating_points import points_to_json
+    from vidi.model_file.values import as_plain
     from vidi.workflows.calibrate import calibrate as story
 
     done = story(request, events=on_terminal())
@@ -30,7 +30,7 @@ def calibrate(
             "model": done.model.model_id,
             "images": done.image_count,
             "verdict": None if limits is None else limits_to_json(limits),
-            "operating_points": None if points is None else points_to_json(points),
+            "operating_points": as_plain(points),
         }
         click.echo(json.dumps(document))
         return

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers, join_names
-from vidi.evaluation.sections import rounded
 from vidi.files import escape_path, write_csv_whole
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same_length
 from vidi.metrics.intervals import Interval, bootstrap_intervals, group_mean_interval, mean_interval, shown_together
 from vidi.metrics.multi_label import probability_of_all
 from vidi.metrics.paired import PairedComparison, Verdict, compare_paired, images_needed, sign_test, units_needed
 from vidi.metrics.truth import OneClass
+from vidi.model_file.values import rounded
 
 # Of 100 comparisons of equals at most five name a winner anywhere: four overall, one among all classes together. Where
 # a winner was shown overall, its four pass on to the classes.

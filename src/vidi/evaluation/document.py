@@ -21,8 +21,6 @@ from vidi.evaluation.guarantees.verdicts import (
 from vidi.evaluation.robustness import NotMeasured, Robustness
 from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
-    BESIDE,
-    ROUND,
     AccountFacts,
     DataFacts,
     DoubtedLabel,
@@ -34,9 +32,6 @@ from vidi.evaluation.sections import (
     PartsFigures,
     SplitFacts,
     TrainingFacts,
-    by_fields,
-    entry_names,
-    from_plain,
 )
 from vidi.evaluation.slices import Slice
 from vidi.files import escape_path
@@ -46,6 +41,7 @@ from vidi.metrics.ranking import area_under_roc
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.values import BESIDE, ROUND, by_fields, entry_names, from_plain
 
 Figures = TypeVar("Figures")
 

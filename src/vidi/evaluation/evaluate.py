@@ -16,7 +16,6 @@ from vidi.evaluation.scores import (
     number_groups_or_images,
     score_images,
 )
-from vidi.evaluation.sections import BESIDE, by_fields, from_plain, key, rounded
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers, mean_of_known
 from vidi.metrics.calibration import (
     BINS,
@@ -39,6 +38,7 @@ from vidi.metrics.intervals import (
 from vidi.metrics.multi_label import binary_log_losses, check_targets
 from vidi.metrics.operating import Mask
 from vidi.metrics.ranking import area_under_roc, average_precision, precision_recall_curve, roc_curve, thinned
+from vidi.model_file.values import BESIDE, by_fields, from_plain, key, rounded
 
 LOSSES = {"log_loss": log_losses, "brier_loss": brier_losses}  # of each image; their means are estimated
 MOST_CLASSES_IN_MATRIX = 200  # above, only the most frequent pairs of the confusion matrix are kept

@@ -9,10 +9,9 @@ import numpy as np
 
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.guarantees.refuted import HeldGuarantee, choose_refuted
-from vidi.evaluation.sections import rounded
 from vidi.metrics.intervals import shown_together
 from vidi.metrics.paired import PairedComparison, compare_paired, worse_by_chance
-from vidi.model_file.values import Json
+from vidi.model_file.values import Json, rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

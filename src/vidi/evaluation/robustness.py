@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.scores import Estimate
-from vidi.evaluation.sections import key
 from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
 from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
@@ -20,6 +19,7 @@ from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline, core_count
 from vidi.model_file.decisions import say
+from vidi.model_file.values import key
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import batch_size
 

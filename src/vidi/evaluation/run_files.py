@@ -15,7 +15,7 @@ import numpy as np
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, join_names
 from vidi.evaluation.document import Metrics
-from vidi.evaluation.sections import AccountFacts, from_plain
+from vidi.evaluation.sections import AccountFacts
 from vidi.files import (
     escape_in_list,
     escape_path,
@@ -28,6 +28,7 @@ from vidi.files import (
 from vidi.metrics.truth import OneClass, Truth
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.values import from_plain
 from vidi.prediction.prediction import Prediction, decide
 
 METRICS, PREDICTIONS, LABEL_ERRORS = "metrics.json", "predictions.csv", "label_errors.csv"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.evaluation.sections import key, rounded
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.classification import ClassCounts, class_scores, count_classes, f1_scores, precisions, recalls
 from vidi.metrics.intervals import Interval, bootstrap_intervals, f1_interval, mean_interval, wilson_interval
+from vidi.model_file.values import key, rounded
 
 ENOUGH_GROUPS = 30  # below, the percentile bootstrap is too crude and each figure takes its closed form
 MACRO = slice(1, 3)  # macro precision and macro F1 in the row of figures, after balanced accuracy

@@ -10,11 +10,11 @@ from vidi.export.model_document import MODEL_FILE, version_of
 from vidi.files import digest_of_file
 from vidi.images.framing import frame_image
 from vidi.model_file.golden import decode_golden, encode_image
-from vidi.model_file.golden_vector import GoldenVector, tolerance_to_json, vector_to_json
+from vidi.model_file.golden_vector import GoldenVector
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.schema import metadata_to_json
-from vidi.model_file.values import Json
+from vidi.model_file.values import Json, as_plain
 from vidi.prediction.engines.by_openvino import import_openvino, take_framed
 
 CARD_NAME: Final = "README.md"
@@ -80,8 +80,8 @@ def golden_document(metadata: ModelMetadata) -> dict[str, Json]:
     """What `golden.json` says: drawn images as base64 of RGB rows, and the model's answers about them."""
     return {
         "classes": list(metadata.classes),
-        "tolerance": tolerance_to_json(metadata.golden_tolerance),
-        "vectors": [vector_to_json(vector) for vector in metadata.golden],
+        "tolerance": as_plain(metadata.golden_tolerance),
+        "vectors": as_plain(metadata.golden),
     }
 
 

@@ -3,27 +3,16 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.metrics.arrays import Floats
-from vidi.model_file.limits import BASES, VERDICTS, Basis, Verdict
-from vidi.model_file.values import (
-    Json,
-    entry,
-    integer_entry,
-    list_entry,
-    number_entry,
-    numbers_entry,
-    object_entry,
-    object_or_none,
-    text_entry,
-    wrong_value,
-)
+from vidi.model_file.limits import Basis, Verdict
+from vidi.model_file.values import BESIDE, NEED, Json, key, read_part
 
 TYPES = {8: "<i1", 16: "<i2"}
 
@@ -62,38 +51,36 @@ class QuantisedRows:
         values: NDArray[np.float32] = (coded * np.array(self.steps)[:, None]).astype(np.float32)
         return values
 
+    def as_json(self) -> dict[str, Json]:
+        """Plain values, for the file."""
+        data = base64.b64encode(self.coded).decode("ascii")
+        return {"columns": self.columns, "bits": self.bits, "steps": list(self.steps), "data": data}
 
-def rows_to_json(rows: QuantisedRows) -> dict[str, Json]:
-    """Plain values, for the file."""
-    return {
-        "columns": rows.columns,
-        "bits": rows.bits,
-        "steps": list(rows.steps),
-        "data": base64.b64encode(rows.coded).decode("ascii"),
-    }
+    @classmethod
+    def from_json(cls, document: Json) -> Self:
+        """What `as_json` wrote, checked.
+
+        Raises:
+            ModelError: a value is missing or of the wrong kind, or there are not as many bytes as are stated.
+        """
+        plain = read_part(_PlainRows, document)
+        try:
+            coded = base64.b64decode(plain.data, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ModelError("the data of a matrix is not base64", "Use a file that vidi wrote.") from error
+        return cls(columns=plain.columns, bits=plain.bits, steps=plain.steps, coded=coded)
 
 
-def rows_from_json(document: Mapping[str, Json]) -> QuantisedRows:
-    """What `rows_to_json` wrote, checked.
-
-    Raises:
-        ModelError: a value is missing or of the wrong kind, or there are not as many bytes as are stated.
-    """
-    try:
-        coded = base64.b64decode(text_entry(document, "data"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ModelError("the data of a matrix is not base64", "Use a file that vidi wrote.") from error
-    return QuantisedRows(
-        columns=integer_entry(document, "columns"),
-        bits=integer_entry(document, "bits"),
-        steps=numbers_entry(document, "steps"),
-        coded=coded,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlainRows:
+    columns: int
+    bits: int
+    steps: tuple[float, ...]
+    data: str  # base64
 
 
 ReferencePart = Literal["calibration", "validation"]
 
-PARTS: tuple[ReferencePart, ...] = ("calibration", "validation")
 MOST_BINS = 50
 VALUES_IN_BIN = 4  # at least, on average
 # Shares of the values below the edges of a histogram whose upper end matters.
@@ -161,7 +148,7 @@ class Projection:
 class SummedScores:
     """Scores of many images, summed up: they say nothing of any single image."""
 
-    image_count: int
+    image_count: int = field(metadata=key("images"))
     means: tuple[float, ...]  # (scores,)
     squares: tuple[float, ...]  # (scores,) means of their squares
     weights: tuple[float, ...]  # variances of the scores' principal components, where each score's variance is 1
@@ -176,7 +163,7 @@ class StrangestImages:
     """Scores of the strangest fifth of the images."""
 
     limit: float  # their novelty is higher
-    scores: SummedScores
+    scores: SummedScores = field(metadata=BESIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +174,8 @@ class SummedPlaces:
     spread: tuple[float, ...]  # (components,) … and 1 of the scores
     shift: SummedScores  # (components,) the clipped scores
     width: SummedScores  # (components,) how far these lie from 0
-    strangest: StrangestImages | None = None  # with `shift` of these alone; None: not known, or too few
+    # With `shift` of these alone; None: not known, or too few.
+    strangest: StrangestImages | None = field(default=None, metadata=NEED)
 
     def __post_init__(self) -> None:
         parts = [self.shift, self.width, *([] if self.strangest is None else [self.strangest.scores])]
@@ -238,8 +226,8 @@ class ReferenceImages:
     """Images that the network did not learn from, as the model file sees them."""
 
     part: ReferencePart
-    image_count: int
-    group_count: int  # images of one group are not independent
+    image_count: int = field(metadata=key("images"))
+    group_count: int = field(metadata=key("groups"))  # images of one group are not independent
     qualities: Mapping[str, Histogram]  # by the names of `vidi.images.statistics.QUALITIES`
     embeddings: ReferenceEmbeddings | None  # None where the file is to tell nothing of single images
 
@@ -249,154 +237,15 @@ class DriftReference:
     """Answers about images that the network did not learn from, in figures, and such images."""
 
     basis: Basis  # answers by the shipped network, or by networks of the same recipe
-    answer_count: int
-    group_count: int  # answers about images of one group are not independent
+    answer_count: int = field(metadata=key("answers"))
+    group_count: int = field(metadata=key("groups"))  # answers about images of one group are not independent
     classes: tuple[int, ...]  # answers that name each class, in the model's order
     verdicts: Mapping[Verdict, int]  # answers of each verdict
     confidence: Histogram  # of the most probable class's probability
-    images: ReferenceImages | None = None  # None: too few that the network did not learn from
+    # None: too few that the network did not learn from.
+    images: ReferenceImages | None = field(default=None, metadata=NEED)
     novelty: Histogram | None = None  # of the answers; None where the model cannot tell, or an older vidi wrote it
 
     def __post_init__(self) -> None:
         if min(self.answer_count, self.group_count, *self.classes, *self.verdicts.values()) < 0:
             raise ModelError("the drift reference holds a count below zero", "Use a file that vidi wrote.")
-
-
-def reference_to_json(reference: DriftReference) -> dict[str, Json]:
-    """The reference as plain values, for the file and for `vidi inspect --json`."""
-    document: dict[str, Json] = {
-        "basis": reference.basis,
-        "answers": reference.answer_count,
-        "groups": reference.group_count,
-        "classes": list(reference.classes),
-        "verdicts": {name: reference.verdicts[name] for name in VERDICTS},
-        "confidence": _histogram_to_json(reference.confidence),
-        "images": None if reference.images is None else _images_to_json(reference.images),
-    }
-    return document if reference.novelty is None else document | {"novelty": _histogram_to_json(reference.novelty)}
-
-
-def reference_from_json(document: Mapping[str, Json]) -> DriftReference:
-    """What `reference_to_json` wrote, checked.
-
-    Raises:
-        ModelError: a value is missing or of the wrong kind, or they do not fit one another.
-    """
-    basis, verdicts = text_entry(document, "basis"), object_entry(document, "verdicts")
-    known = [one for one in BASES if one == basis]
-    if not known:
-        raise wrong_value("drift reference's basis", " or ".join(BASES), basis)
-    return DriftReference(
-        basis=known[0],
-        answer_count=integer_entry(document, "answers"),
-        group_count=integer_entry(document, "groups"),
-        classes=_counts(document, "classes"),
-        verdicts={name: integer_entry(verdicts, name) for name in VERDICTS},
-        confidence=_histogram_from_json(object_entry(document, "confidence")),
-        images=_images_from_json(object_or_none(document, "images")),
-        novelty=_histogram_from_json(object_entry(document, "novelty")) if "novelty" in document else None,
-    )
-
-
-def _images_to_json(images: ReferenceImages) -> dict[str, Json]:
-    return {
-        "part": images.part,
-        "images": images.image_count,
-        "groups": images.group_count,
-        "qualities": {name: _histogram_to_json(one) for name, one in images.qualities.items()},
-        "embeddings": None if images.embeddings is None else _embeddings_to_json(images.embeddings),
-    }
-
-
-def _images_from_json(document: Mapping[str, Json] | None) -> ReferenceImages | None:
-    if document is None:
-        return None
-    part, qualities = text_entry(document, "part"), object_entry(document, "qualities")
-    known = [one for one in PARTS if one == part]
-    if not known:
-        raise wrong_value("drift reference's part", " or ".join(PARTS), part)
-    embeddings = None if entry(document, "embeddings") is None else object_entry(document, "embeddings")
-    return ReferenceImages(
-        part=known[0],
-        image_count=integer_entry(document, "images"),
-        group_count=integer_entry(document, "groups"),
-        qualities={name: _histogram_from_json(object_entry(qualities, name)) for name in qualities},
-        embeddings=None if embeddings is None else _embeddings_from_json(embeddings),
-    )
-
-
-def _embeddings_to_json(embeddings: ReferenceEmbeddings) -> dict[str, Json]:
-    document: dict[str, Json] = {
-        "mean": rows_to_json(embeddings.mean),
-        "axes": rows_to_json(embeddings.axes),
-        "places": rows_to_json(embeddings.places),
-    }
-    return document if embeddings.summed is None else document | {"summed": _summed_to_json(embeddings.summed)}
-
-
-def _embeddings_from_json(document: Mapping[str, Json]) -> ReferenceEmbeddings:
-    return ReferenceEmbeddings(
-        mean=rows_from_json(object_entry(document, "mean")),
-        axes=rows_from_json(object_entry(document, "axes")),
-        places=rows_from_json(object_entry(document, "places")),
-        summed=_summed_from_json(object_entry(document, "summed")) if "summed" in document else None,
-    )
-
-
-def _summed_to_json(summed: SummedPlaces) -> dict[str, Json]:
-    return {
-        "middle": list(summed.middle),
-        "spread": list(summed.spread),
-        "shift": _scores_to_json(summed.shift),
-        "width": _scores_to_json(summed.width),
-        "strangest": None
-        if summed.strangest is None
-        else {"limit": summed.strangest.limit, **_scores_to_json(summed.strangest.scores)},
-    }
-
-
-def _summed_from_json(document: Mapping[str, Json]) -> SummedPlaces:
-    strangest = object_or_none(document, "strangest")
-    return SummedPlaces(
-        middle=numbers_entry(document, "middle"),
-        spread=numbers_entry(document, "spread"),
-        shift=_scores_from_json(object_entry(document, "shift")),
-        width=_scores_from_json(object_entry(document, "width")),
-        strangest=None
-        if strangest is None
-        else StrangestImages(limit=number_entry(strangest, "limit"), scores=_scores_from_json(strangest)),
-    )
-
-
-def _scores_to_json(scores: SummedScores) -> dict[str, Json]:
-    return {
-        "images": scores.image_count,
-        "means": list(scores.means),
-        "squares": list(scores.squares),
-        "weights": list(scores.weights),
-    }
-
-
-def _scores_from_json(document: Mapping[str, Json]) -> SummedScores:
-    return SummedScores(
-        image_count=integer_entry(document, "images"),
-        means=numbers_entry(document, "means"),
-        squares=numbers_entry(document, "squares"),
-        weights=numbers_entry(document, "weights"),
-    )
-
-
-def _histogram_to_json(histogram: Histogram) -> dict[str, Json]:
-    return {"edges": list(histogram.edges), "counts": list(histogram.counts)}
-
-
-def _histogram_from_json(document: Mapping[str, Json]) -> Histogram:
-    return Histogram(edges=numbers_entry(document, "edges"), counts=_counts(document, "counts"))
-
-
-def _counts(document: Mapping[str, Json], name: str) -> tuple[int, ...]:
-    values = list_entry(document, name)
-    counts = tuple(value for value in values if isinstance(value, int) and not isinstance(value, bool))
-    if len(counts) != len(values):
-        raise wrong_value(name, "a list of whole numbers", values)
-    return counts

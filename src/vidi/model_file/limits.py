@@ -9,14 +9,11 @@ from vidi.files import escape_path
 from vidi.metrics.selective import RANKINGS, Ranking
 from vidi.model_file.values import (
     Json,
-    entry,
     integer_entry,
     number_entry,
     number_or_none,
     object_entry,
     text_entry,
-    texts_entry,
-    wrong_value,
 )
 
 Basis = Literal["calibration", "out-of-fold"]
@@ -117,24 +114,6 @@ class Refuted:
     classes: tuple[str, ...]  # the decisions for these classes
 
 
-def refuted_to_json(refuted: Refuted) -> dict[str, Json]:
-    """Plain values, for the file."""
-    return {"sure": refuted.sure, "candidates": refuted.candidates, "classes": list(refuted.classes)}
-
-
-def refuted_from_json(document: Mapping[str, Json]) -> Refuted:
-    """What `refuted_to_json` wrote, checked.
-
-    Raises:
-        ModelError: a value is missing or of the wrong kind.
-    """
-    return Refuted(
-        sure=_flag(document, "sure"),
-        candidates=_flag(document, "candidates"),
-        classes=texts_entry(document, "classes"),
-    )
-
-
 def describe_refuted(refuted: Refuted) -> str:
     """The guarantees in words.
 
@@ -145,10 +124,3 @@ def describe_refuted(refuted: Refuted) -> str:
     general = [f"what {' and '.join(named)} guarantee{'s' if named == ['“sure”'] else ''}"] if named else []
     classes = ", ".join(map(escape_path, refuted.classes))
     return " and ".join([*general, *([f"what is guaranteed for {classes}"] if classes else [])])
-
-
-def _flag(document: Mapping[str, Json], name: str) -> bool:
-    value = entry(document, name)
-    if not isinstance(value, bool):
-        raise wrong_value(name, "true or false", value)
-    return value

@@ -5,19 +5,15 @@ from typing import TYPE_CHECKING, Literal
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
-from vidi.model_file.golden_vector import (
-    GoldenTolerance,
-    tolerance_from_json,
-    tolerance_to_json,
-    vector_from_json,
-    vector_to_json,
-)
+from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.learnt_from import filters_from_json, filters_to_json
-from vidi.model_file.limits import limits_from_json, limits_to_json, refuted_from_json, refuted_to_json
+from vidi.model_file.limits import Refuted, limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation, Provenance
-from vidi.model_file.operating_points import points_from_json, points_to_json
+from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import (
     Json,
+    Kind,
+    as_plain,
     canonical_json,
     entry,
     integer_entry,
@@ -26,6 +22,7 @@ from vidi.model_file.values import (
     object_entry,
     object_or_none,
     parse_json,
+    read_part,
     size_entry,
     text_entry,
     text_or_none,
@@ -101,8 +98,8 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
             "standard_deviation": [float(value) for value in metadata.normalisation.standard_deviation],
         },
         "calibration": None if metadata.calibration is None else _calibration_to_json(metadata.calibration),
-        "golden": [vector_to_json(vector) for vector in metadata.golden],
-        "golden_tolerance": tolerance_to_json(metadata.golden_tolerance),
+        "golden": as_plain(metadata.golden),
+        "golden_tolerance": as_plain(metadata.golden_tolerance),
         "network": metadata.provenance.network,
         "run": metadata.provenance.run,
         "date": metadata.provenance.date,
@@ -114,12 +111,12 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "unfinished": metadata.unfinished,
         "test": metadata.test,
         "verdict": None if metadata.verdict is None else limits_to_json(metadata.verdict),
-        "operating_points": None if metadata.operating_points is None else points_to_json(metadata.operating_points),
+        "operating_points": as_plain(metadata.operating_points),
         "data": metadata.provenance.data,
         "recipe": metadata.provenance.recipe,
         "library_versions": metadata.provenance.library_versions,
-        "drift_reference": _reference_to_json(metadata.drift_reference),
-        **({} if metadata.refuted is None else {"refuted": refuted_to_json(metadata.refuted)}),
+        "drift_reference": as_plain(metadata.drift_reference),
+        **({} if metadata.refuted is None else {"refuted": as_plain(metadata.refuted)}),
         **(
             {}
             if metadata.provenance.learnt_from is None
@@ -144,8 +141,8 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
             mean=_three(normalisation, "mean"), standard_deviation=_three(normalisation, "standard_deviation")
         ),
         calibration=_calibration_from_json(object_or_none(document, "calibration")),
-        golden=tuple(vector_from_json(value) for value in list_entry(document, "golden")),
-        golden_tolerance=tolerance_from_json(object_entry(document, "golden_tolerance"))
+        golden=tuple(read_part(GoldenVector, value) for value in list_entry(document, "golden")),
+        golden_tolerance=read_part(GoldenTolerance, document["golden_tolerance"])
         if "golden_tolerance" in document
         else GoldenTolerance(),
         provenance=Provenance(
@@ -166,14 +163,19 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         unfinished=text_or_none(document, "unfinished"),
         test=object_or_none(document, "test"),
         verdict=limits_from_json(object_or_none(document, "verdict")),
-        operating_points=points_from_json(object_or_none(document, "operating_points")),
+        operating_points=_part_or_none(OperatingPoints, document, "operating_points"),
         drift_reference=_reference_from_json(object_or_none(document, "drift_reference")),
-        refuted=refuted_from_json(object_entry(document, "refuted")) if "refuted" in document else None,
+        refuted=read_part(Refuted, document["refuted"]) if "refuted" in document else None,
     )
 
 
 def _task(metadata: ModelMetadata) -> str:
     return metadata.outputs.task
+
+
+def _part_or_none(kind: type[Kind], document: Mapping[str, Json], name: str) -> Kind | None:
+    value = entry(document, name)
+    return None if value is None else read_part(kind, value)
 
 
 def _of_several(task: str) -> bool:
@@ -222,20 +224,12 @@ def _calibration_from_json(document: Mapping[str, Json] | None) -> Calibration |
     )
 
 
-def _reference_to_json(reference: "DriftReference | None") -> Json:
-    if reference is None:
-        return None
-    from vidi.model_file.drift_reference import reference_to_json
-
-    return reference_to_json(reference)
-
-
 def _reference_from_json(document: Mapping[str, Json] | None) -> "DriftReference | None":
     if document is None:
         return None
-    from vidi.model_file.drift_reference import reference_from_json
+    from vidi.model_file.drift_reference import DriftReference
 
-    return reference_from_json(document)
+    return read_part(DriftReference, document)
 
 
 def _three(document: Mapping[str, Json], name: str) -> tuple[float, float, float]:

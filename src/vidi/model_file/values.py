@@ -1,15 +1,220 @@
-"""Plain JSON values, and reading them with the wrong ones named."""
+"""Plain JSON values: frozen dataclasses written as such and read back, and the wrong ones named."""
 
 import json
 import math
-from collections.abc import Mapping
-from typing import TypeAlias
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from types import MappingProxyType, NoneType, UnionType
+from typing import (
+    Any,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
+
+import numpy as np
 
 from vidi.errors import ModelError
 
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
+Kind = TypeVar("Kind")
 
-_REMEDY = "Use a file that vidi wrote, or write it again from its run."
+DIGITS = 6  # decimals in JSON: finer than any interval, and the file stays readable
+KEY, ROUNDED, INLINE, NEEDED = "key", "rounded", "inline", "needed"
+ROUND = MappingProxyType({ROUNDED: True})  # of a field: its numbers are written with six decimals
+BESIDE = MappingProxyType({INLINE: True})  # of a field that groups others: their entries stand beside the others'
+NEED = MappingProxyType({NEEDED: True})  # of a field that has a default: its entry is always there, also as null
+# What a field of each type holds, what stands for it, and both in words; a bool stands for no number.
+_SCALARS: Mapping[Any, tuple[Any, str, str]] = {
+    str: (str, "a text", "texts"),
+    bool: (bool, "true or false", "truth values"),
+    int: ((int, np.integer), "a whole number", "whole numbers"),
+    float: ((int, float), "a finite number", "finite numbers"),
+}
+_REMEDY = "Use a file that vidi wrote, or write it again from its run; install a newer vidi if one wrote it."
+
+
+@runtime_checkable
+class Written(Protocol):
+    """What knows its own form in JSON."""
+
+    def as_json(self) -> Any: ...
+
+
+def key(name: str, *, is_rounded: bool = False, is_needed: bool = False) -> Mapping[str, Any]:
+    """What a field's metadata says where its entry has another name than the field.
+
+    Args:
+        name: of the entry.
+        is_rounded: numbers are written with six decimals.
+        is_needed: the field has a default, and yet the entry is always there, also as null.
+    """
+    return {KEY: name, ROUNDED: is_rounded, NEEDED: is_needed}
+
+
+def rounded(value: float | None) -> float | None:
+    """A number as JSON takes it.
+
+    >>> rounded(2 / 3)
+    0.666667
+    """
+    return None if value is None else round(float(value), DIGITS)
+
+
+def as_plain(value: Any, *, is_rounded: bool = False) -> Any:
+    """A value as JSON takes it: by its own `as_json`, else by its fields.
+
+    A field that is None by default is left out where it is None and not needed; every other None is null.
+
+    Args:
+        value: a dataclass, or what stands in one.
+        is_rounded: numbers are written with six decimals.
+    """
+    match value:
+        case Written():
+            return value.as_json()
+        case Mapping():
+            return {str(name): as_plain(one, is_rounded=is_rounded) for name, one in value.items()}
+        case list() | tuple():
+            return [as_plain(one, is_rounded=is_rounded) for one in value]
+        case float() if is_rounded:
+            return rounded(value)
+    return by_fields(value, is_rounded=is_rounded) if is_dataclass(value) else value
+
+
+def by_fields(value: Any, *, is_rounded: bool = False) -> dict[str, Any]:
+    """A dataclass as a mapping from its entries' names to plain values."""
+    entries: dict[str, Any] = {}
+    for one in fields(value):
+        held = getattr(value, one.name)
+        if one.metadata.get(INLINE):
+            entries |= by_fields(held, is_rounded=is_rounded)
+        elif held is not None or one.default is not None or one.metadata.get(NEEDED):
+            entries[_name_of(one)] = as_plain(held, is_rounded=is_rounded or one.metadata.get(ROUNDED, False))
+    return entries
+
+
+def entry_names(kind: Hashable) -> list[str]:
+    """The names of all entries that a dataclass may have, in order."""
+    hints, names = _hints(kind), list[str]()
+    for one in fields(kind):  # type: ignore[arg-type]  # a dataclass, as its callers know
+        names += entry_names(hints[one.name]) if one.metadata.get(INLINE) else [_name_of(one)]
+    return names
+
+
+def from_plain(kind: type[Kind], value: Any) -> Kind:
+    """The dataclass that `as_plain` wrote; entries that it does not know are passed over.
+
+    Raises:
+        KeyError: an entry is missing.
+        TypeError, ValueError: an entry is of the wrong kind; the message says which, and what it should be.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{kind.__name__} should be an object, not {_shown(value)}")
+    hints = _hints(cast(Hashable, kind))
+    entries: dict[str, Any] = {}
+    for one in fields(kind):  # type: ignore[arg-type]  # a dataclass, as its callers know
+        name = _name_of(one)
+        if one.metadata.get(INLINE):
+            entries[one.name] = from_plain(hints[one.name], value)
+        elif name in value:
+            entries[one.name] = _read(hints[one.name], value[name], name)
+        elif one.metadata.get(NEEDED) or (one.default is MISSING and one.default_factory is MISSING):
+            raise KeyError(name)
+    return kind(**entries)
+
+
+def read_part(kind: type[Kind], value: Json) -> Kind:
+    """A part of a model file's metadata that `as_plain` wrote, checked.
+
+    Raises:
+        ModelError: an entry is missing, of the wrong kind, or at odds with the others.
+    """
+    try:
+        return from_plain(kind, value)
+    except KeyError as error:
+        raise ModelError(f"the metadata has no {error.args[0]}", _REMEDY) from error
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"the metadata's {error}", _REMEDY) from error
+
+
+def _name_of(one: "Field[Any]") -> str:
+    return str(one.metadata.get(KEY, one.name))
+
+
+def _shown(value: Any) -> str:
+    return repr(str(value)[:60])
+
+
+@cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _read(hint: Any, value: Any, name: str) -> Any:
+    """A plain value as a field of this type holds it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        if value is None:
+            return None
+        return _read(_choose([one for one in inner if one is not NoneType], value), value, name)
+    if origin is Literal:
+        if value not in inner:
+            raise ValueError(f"{name} should be {', '.join(inner[:-1])} or {inner[-1]}, not {_shown(value)}")
+        return value
+    if origin is not None:
+        return _read_many(origin, inner, value, name)
+    if is_dataclass(hint):
+        own = getattr(hint, "from_json", None)
+        return from_plain(cast(type, hint), value) if own is None else own(value)
+    if hint is not Any and not _holds(hint, value):
+        raise TypeError(f"{name} should be {_SCALARS[hint][1]}, not {_shown(value)}")
+    return value
+
+
+def _holds(hint: Any, value: Any) -> bool:
+    """Whether a plain value is a text, a truth value or a finite number of this type."""
+    fits = isinstance(value, _SCALARS[hint][0]) and isinstance(value, bool) == (hint is bool)
+    return fits and (hint is not float or abs(value) <= sys.float_info.max)
+
+
+def _read_many(origin: Any, inner: tuple[Any, ...], value: Any, name: str) -> Any:
+    """A list as a tuple or an array, an object as a mapping; where its keys are known, with all of them."""
+    if origin is np.ndarray:
+        return np.array(value, np.int64)
+    if origin is not tuple:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{name} should be an object, not {_shown(value)}")
+        names = get_args(inner[0]) if get_origin(inner[0]) is Literal else value
+        return {one if names is not value else inner[0](one): _read(inner[1], value[one], one) for one in names}
+    kinds: Sequence[Any] = inner
+    if isinstance(value, list | tuple) and inner[-1] is Ellipsis:
+        kinds = [inner[0]] * len(value)
+    fits = isinstance(value, list | tuple) and len(kinds) == len(value)
+    is_plain = all(one in _SCALARS for one in inner if one is not Ellipsis)
+    if not fits or (is_plain and not all(map(_holds, kinds, value))):
+        wanted = f"a list of {_SCALARS[inner[0]][2]}" if is_plain else "a list"
+        raise TypeError(f"{name} should be {wanted}, not {_shown(value)}")
+    return tuple(value) if is_plain else tuple(_read(one, held, name) for one, held in zip(kinds, value, strict=True))
+
+
+def _choose(kinds: list[Any], value: Any) -> Any:
+    """Of several kinds of dataclass the first whose entries are all there."""
+    if len(kinds) == 1:
+        return kinds[0]
+    for kind in kinds:
+        if all(_name_of(one) in value for one in fields(kind) if one.default is MISSING):
+            return kind
+    raise ValueError(f"{str(value)[:60]} is none of {', '.join(kind.__name__ for kind in kinds)}")
 
 
 def canonical_json(value: Json) -> str:

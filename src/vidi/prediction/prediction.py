@@ -10,10 +10,10 @@ from vidi.files import escape_path
 from vidi.images.reading import Measured
 from vidi.images.statistics import ImageStatistics
 from vidi.model_file.decisions import judge
-from vidi.model_file.limits import Verdict, refuted_to_json
+from vidi.model_file.limits import Verdict
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
-from vidi.model_file.values import Json
+from vidi.model_file.values import Json, as_plain
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
 
@@ -194,7 +194,7 @@ def model_as_json(model: ModelFile) -> dict[str, Json]:
         "version": model.metadata.provenance.run,
         "weights_digest": model.metadata.weights_digest,
         "unfinished": model.metadata.unfinished,
-        **({} if model.metadata.refuted is None else {"refuted": refuted_to_json(model.metadata.refuted)}),
+        **({} if model.metadata.refuted is None else {"refuted": as_plain(model.metadata.refuted)}),
     }
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
 from vidi.model_file.digests import member_count
-from vidi.model_file.drift_reference import DriftReference, reference_to_json
+from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.golden import Replay, replay_golden
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import describe_refuted
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_json
-from vidi.model_file.values import Json, canonical_json
+from vidi.model_file.values import Json, as_plain, canonical_json
 from vidi.numbers import percent
 from vidi.prediction.session import open_session
 from vidi.report.words.guarantees import describe_limits, describe_points, describe_reference
@@ -126,7 +126,7 @@ def _learnt_from(filters: tuple[DigestFilter, ...] | None) -> str:
 
 
 def _drift(reference: DriftReference | None) -> str:
-    size = 0 if reference is None else len(canonical_json(reference_to_json(reference)))
+    size = 0 if reference is None else len(canonical_json(as_plain(reference)))
     return describe_reference(reference, byte_count=size)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
-from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_by_chance
 from vidi.metrics.intervals import failures_by_chance, shown_together
@@ -18,6 +17,7 @@ from vidi.model_file.decisions import call_classes
 from vidi.model_file.limits import Refuted, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
+from vidi.model_file.values import ROUND, key
 
 Kind = Literal["sure", "candidates", "recall", "precision", "false-alarms", "costs", "f1"]  # what is guaranteed
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.scores import Estimate, estimate_share
-from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import coverage_band
 from vidi.metrics.intervals import Interval, bootstrap_intervals
@@ -17,6 +16,7 @@ from vidi.metrics.selective import risk_coverage_curve
 from vidi.model_file.decisions import call_classes, confidence, find_all_candidates
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
+from vidi.model_file.values import ROUND, key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

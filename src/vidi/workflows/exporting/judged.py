@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from vidi.errors import GateError, ModelError
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.refuted import refuted_on
-from vidi.evaluation.sections import rounded
 from vidi.files import escape_path
 from vidi.metrics.paired import PairedComparison, compare_paired, worse_by_chance
 from vidi.model_file.decisions import judge
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
-from vidi.model_file.values import Json
+from vidi.model_file.values import Json, rounded
 from vidi.numbers import percent
 from vidi.prediction.engines.fastest import take_turns
 from vidi.prediction.session import open_graph, open_session, run_session

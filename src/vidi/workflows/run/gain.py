@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.scores import number_groups_or_images
-from vidi.evaluation.sections import EnsembleFigures, from_plain
+from vidi.evaluation.sections import EnsembleFigures
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.model_file.metadata import Calibration
+from vidi.model_file.values import from_plain
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor

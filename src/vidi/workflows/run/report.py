@@ -8,17 +8,17 @@ from pathlib import Path
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.document import Metrics, Origin
 from vidi.evaluation.run_files import write_metrics, write_predictions
-from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts, from_plain
+from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
+from vidi.model_file.values import from_plain
 from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
 from vidi.training.notes import describe_note
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.evaluate import Tested
@@ -68,7 +68,7 @@ def report_run(
     metrics = with_studies(metrics, folder)
     write_predictions(folder, tested.answers, model.metadata)
     write_metrics(folder, replace(metrics, seconds=watch.rounded()))
-    write_whole(folder / MODEL, model.data)  # from here on the run is finished
+    write_whole(model.path, model.data)  # from here on the run is finished
     write_model_card(folder)
     options = decode_options(images.request)
     write_report(folder, store=images.dataset.store, options=options, with_images=with_images)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
 from vidi.evaluation.run_files import LABEL_ERRORS, SuspectLabel, read_suspects, write_suspects
-from vidi.evaluation.sections import LabelErrors, from_plain
+from vidi.evaluation.sections import LabelErrors
 from vidi.files import escape_path, read_json, write_whole
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.model_file.values import from_plain
 from vidi.numbers import percent
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import STUDY

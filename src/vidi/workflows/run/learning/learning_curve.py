@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures, as_plain, from_plain
+from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures
 from vidi.groups import number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass
+from vidi.model_file.values import as_plain, from_plain
 from vidi.report.words.sentences import more_images
 from vidi.training.heads.subsamples import errors_by_size, reduce_features
 from vidi.workflows.run.budget import Session
