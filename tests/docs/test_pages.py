@@ -154,15 +154,32 @@ def test_every_verb_is_explained_by_a_page():
     assert [verb for verb in VERBS if f"`vidi {verb}`" not in index] == []
 
 
-def test_every_link_between_pages_leads_somewhere():
-    links = [
-        (page, link.split("#")[0])
-        for page in PAGES
-        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
-        if not link.startswith(("http", "#"))
-    ]
+def anchor_of(heading: str) -> str:
+    """The part of an address by which GitHub names a heading.
 
-    assert [f"{named(page)}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+    >>> anchor_of("## What `check` finds: 1 or 2")
+    'what-check-finds-1-or-2'
+    """
+    words = re.sub(r"\]\([^)]*\)|[`*\[\]]", "", heading.lstrip("# ").lower())
+    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+
+
+def anchors_of(page: Path) -> list[str]:
+    """The headings of a page, which addresses may name."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    return [anchor_of(heading) for heading in re.findall(r"^#+ .*$", text, re.MULTILINE)]
+
+
+def test_every_link_between_pages_leads_somewhere():
+    dead = []
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+            file, _, anchor = link.partition("#")
+            target = page.parent / file if file else page
+            if not link.startswith("http") and not (target.exists() and (not anchor or anchor in anchors_of(target))):
+                dead.append(f"{named(page)}: {link}")
+
+    assert dead == []
 
 
 def test_the_runner_notices_what_was_not_printed():
