@@ -93,7 +93,7 @@ def main() -> int:
         wrong += not row["as_it_should_be"]
         whole.append(row)
         print(f"{name}, {row['images']:,} images, {row['seconds']} s: {row['said'] or 'nothing is said'}", flush=True)
-    document = {"computer": describe(), "planted": planted, "as_they_are": whole}
+    document = {"processor": describe(), "planted": planted, "as_they_are": whole}
     results.mkdir(parents=True, exist_ok=True)
     write_whole(results / "planted.json", json.dumps(document, indent=1) + "\n")
     return min(wrong, 1)
