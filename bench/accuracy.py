@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.processor import today
 from vidi.machine import wait_without_spinning
 
 wait_without_spinning()  # before torch is imported, as `vidi train` does
@@ -219,6 +220,7 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
             for name in ("network", "image_size", "freeze", "head", "views", "precision", "features")
         },
         "width": recipe.options.width,
+        "date": today(),
         "processor": processor(),
         "versions": {name: version(name) for name in ("vidi", "torch", "numpy", "onnxruntime")},
         "python": platform.python_version(),

@@ -46,7 +46,7 @@ from bench.agreeing.model import train_model  # noqa: E402
 from bench.agreeing.page import PageAnswers, ask_page, opened  # noqa: E402
 from bench.agreeing.samples import Sample, make_samples, read_real  # noqa: E402
 from bench.page import CHROMIUM, vidi_server  # noqa: E402
-from bench.processor import describe, kind  # noqa: E402
+from bench.processor import kind, measured_here  # noqa: E402
 from vidi.export.to_web import has_runtime  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
@@ -142,7 +142,7 @@ def document_of(predictor: Predictor, samples: Sequence[Sample], found: Found) -
             "image_size": list(predictor.metadata.framing.size),
         },
         "verdicts": counted(found.python),
-        "processor": describe(),
+        **measured_here(),
         "versions": versions(found.chromium),
         "hosts": {
             host: {kind: cell(found.python, answers, names, differing[host]) for kind, names in kinds.items()}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.accuracy import THREE
-from bench.processor import describe, kind
+from bench.processor import describe, kind, measured_here
 from bench.time_to_accuracy import kept
 from bench.timed import run_timed
 
@@ -88,7 +88,7 @@ def measure(asked: Asked, archive: Path, folder: Path) -> dict[str, Any]:
     seconds, _ = run_timed(words, cache=Path(f"{output}-cache"))
     metrics = output / "metrics.json"
     stages = json.loads(metrics.read_text())["seconds"] if metrics.exists() else {}
-    return {"seconds": round(seconds, 2), "stages": stages, "processor": describe()}
+    return {"seconds": round(seconds, 2), "stages": stages, **measured_here()}
 
 
 def photographs(archive: Path, folder: Path, count: int) -> Path:

@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 from bench.choosing.features import image_sets  # noqa: E402
 from bench.choosing.picture import write_picture  # noqa: E402
 from bench.choosing.rounds import STRATEGIES, curve  # noqa: E402
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 
 SEEDS = 5
@@ -100,7 +100,7 @@ def measure(name: str, images: Any, part: str) -> dict[str, Any]:
         "labels_for_what_random_reaches": {strategy: round(count, 1) for strategy, count in needed.items()},
         "met": met,
         "seconds": round(time.monotonic() - began, 1),
-        "processor": describe(),
+        **measured_here(),
         "versions": {package: version(package) for package in ("vidi", "cleanlab", "scikit-learn", "numpy")},
     }
 

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.photographs import SIZE, photograph
-from bench.processor import describe
+from bench.processor import measured_here
 from vidi.images.framing import Framing
 from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.images.workers.crew import DecodeCrew
@@ -41,7 +41,7 @@ def main() -> None:
     began = time.perf_counter()
     with crew:
         document: dict[str, object] = {
-            "processor": describe(),
+            **measured_here(),
             "images": count,
             "mean_bytes": round(statistics.mean(map(len, files))),
             "workers": workers,

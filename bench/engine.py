@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.photographs import write_photographs
-from bench.processor import describe, kind
+from bench.processor import kind, measured_here
 from vidi.files import write_whole
 
 RIVALS = Path(__file__).parents[1] / "benchmarks"
@@ -77,7 +77,7 @@ def measure_round(steps: int) -> dict[str, Any]:
         (folder / "test").symlink_to(folder / "train")  # the rivals look at it, and do not score on it
         own = run(sys.executable, "-m", "bench.engine", str(folder), str(steps))
         document: dict[str, Any] = {
-            "processor": describe(),
+            **measured_here(),
             "vidi": own,
         }
         for rival, (script, *variant) in COMMANDS.items():

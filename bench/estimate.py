@@ -30,7 +30,7 @@ from PIL import Image  # noqa: E402
 from bench.accuracy import CLOTHING_PARTS  # noqa: E402
 from bench.estimating.answered import UNCHANGED, Answered, Answering  # noqa: E402
 from bench.estimating.scenario import MOST_IMAGES, traffics, ways, with_new_class  # noqa: E402
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from bench.unknown import from_archive, write_images  # noqa: E402
 from vidi.data.inputs import GivenFilesStore  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
@@ -104,7 +104,7 @@ def measure(name: str, chosen: Set, request: DataRequest, run: Path, place: Path
     files = [str(path) for path in write_images(chosen.strange(data), place / "strange")]
     unknown = np.full(len(files), -1, np.int64)
     strange = answering.ask(GivenFilesStore(), files, unknown, {}, seed=0)[UNCHANGED]
-    return {"set": name, **judge(answered, strange, answering.predictor.metadata), "processor": describe()}
+    return {"set": name, **judge(answered, strange, answering.predictor.metadata), **measured_here()}
 
 
 def judge(answered: Mapping[str, Answered], strange: Answered, metadata: ModelMetadata) -> dict[str, Any]:

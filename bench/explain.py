@@ -29,7 +29,7 @@ from numpy.typing import NDArray  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.explanation import Map, Predict, deletion_curve, enlarge, evidence_for, occlude, occlusion_map, random_map  # noqa: E402  # noqa: E402  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
@@ -90,7 +90,7 @@ def measure(request: DataRequest, *, images: int) -> dict[str, Any]:
         "network": predictor.metadata.provenance.network,
         "image_size": list(predictor.metadata.framing.size),
         **{kind: summed_up([outcome[kind] for outcome in outcomes]) for kind in KINDS},
-        "processor": describe(),
+        **measured_here(),
     }
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bench.engine import RIVALS, RIVALS_PYTHON, run
-from bench.processor import describe, kind
+from bench.processor import describe, kind, measured_here
 from bench.time_to_accuracy import kept
 from bench.timed import run_timed
 
@@ -101,7 +101,7 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
         "n": found["n"],
         "seconds": round(seconds, 2),
         "stages": metrics["seconds"],
-        "processor": describe(),
+        **measured_here(),
     }
 
 

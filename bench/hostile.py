@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 
 from bench.choosing.attacks import ATTACKS, HOSTILE, Outcome, Stage, flipped, honest, retrain, set_stage  # noqa: E402
 from bench.choosing.features import ImageSet, image_sets  # noqa: E402
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.labelling import Opinion  # noqa: E402
 
@@ -82,7 +82,7 @@ def measure(name: str, images: ImageSet) -> dict[str, Any]:
         "rows": rows,
         "met": all(row["met"] for row in rows),
         "seconds": round(time.monotonic() - began, 1),
-        "processor": describe(),
+        **measured_here(),
         "versions": {package: version(package) for package in ("vidi", "scikit-learn", "numpy")},
     }
 

@@ -27,6 +27,7 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from bench.accuracy import CLOTHING_PARTS, processor  # noqa: E402
+from bench.processor import today  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest  # noqa: E402
@@ -93,6 +94,7 @@ def measure(name: str, *, data: Path, limit: int, seed: int) -> dict[str, object
         "precision": share(both, len(listed)),
         "recall": share(both, len(planted)),
         "seconds": seconds,
+        "date": today(),
         "processor": processor(),
         "versions": {package: version(package) for package in ("vidi", "cleanlab", "scikit-learn", "torch")},
     }

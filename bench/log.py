@@ -23,7 +23,7 @@ import onnx
 
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.photographs import write_photographs
-from bench.processor import describe
+from bench.processor import measured_here
 from bench.serve import rounded, versions
 from bench.serving.contestants import free_port, stop
 from vidi.images.framing import Framing
@@ -151,7 +151,7 @@ def main() -> None:
     document = {
         "rounds": given.rounds,
         "seconds": given.seconds,
-        "processor": describe(),
+        **measured_here(),
         "versions": versions(PACKAGES),
         "models": found,
         "gate": {model: one["share"] <= MOST_SHARE for model, one in found.items()},

@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from bench.promises import Answered, answer, persons  # noqa: E402
 from vidi.evaluation.guarantees.operating import OperatingTarget, find_points  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
@@ -88,7 +88,7 @@ def measure(name: str, *, data: Path, minutes: float) -> dict[str, Any]:
         "accuracy": float((answered.probabilities.argmax(axis=1) == answered.labels).mean()),
         "targets": targets,
         "minutes": minutes,
-        "processor": describe(),
+        **measured_here(),
     }
 
 

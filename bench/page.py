@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from bench.file_host import static_host
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.photographs import photograph
-from bench.processor import describe
+from bench.processor import measured_here
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata, Provenance
 from vidi.model_file.write import write_model
@@ -82,7 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as driver:
         flags = ["--no-sandbox", "--disable-gpu"]
         chromium = driver.chromium.launch(executable_path=browser, args=flags)
-        document: dict[str, Any] = {"processor": describe(), "chromium": chromium.version, "rounds": rounds}
+        document: dict[str, Any] = {**measured_here(), "chromium": chromium.version, "rounds": rounds}
         for name, model in models(Path(place)).items():
             ask = functools.partial(asked, chromium, photographs=photographs)
             document[name] = measured(model, Path(place) / f"{name}-page", rounds, seconds, ask)

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from bench.engine import RIVALS, RIVALS_PYTHON, run
-from bench.processor import describe, kind
+from bench.processor import describe, kind, measured_here
 from bench.time_to_accuracy import kept
 from bench.timed import run_timed
 
@@ -216,7 +216,7 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
         "stages": metrics["seconds"],
         "told": told,
         "versions": {package: version(package) for package in ("vidi", "torch", "scikit-learn", "numpy")},
-        "processor": describe(),
+        **measured_here(),
     }
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 
 from bench.lite_network import CLASSES, SIZE, lite_graph
-from bench.processor import describe, kind
+from bench.processor import describe, kind, today
 from vidi.export.precisions import to_fp16, to_int8
 from vidi.images.framing import Framing
 from vidi.machine import processor_name
@@ -56,7 +56,7 @@ def main() -> int:
     instructions = "VNNI" if "vnni" in processor_name() else "AVX2"
     bars = judge(rates[HEADS[0]], instructions)
     print("; ".join(f"{bar}: {'met' if met else 'NOT met'}" for bar, met in bars.items()))
-    document = {"processor": machine, "images_per_cpu_second": rates}
+    document = {"date": today(), "processor": machine, "images_per_cpu_second": rates}
     folder = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "precisions"))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / file_name).write_text(json.dumps(document, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 import platform
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vidi.machine import core_count
@@ -27,6 +28,16 @@ def describe() -> str:
     name = re.search(r"^model name\s*:\s*(.+)$", _text(), re.MULTILINE)
     flags = " ".join(flag for flag in FLAGS if f" {flag} " in _text())
     return f"{name[1] if name else platform.machine()}, family {_family() or '?'}, {core_count()} cores, {flags}"
+
+
+def measured_here() -> dict[str, str]:
+    """When and on what processor something is measured; every result file holds both."""
+    return {"date": today(), "processor": describe()}
+
+
+def today() -> str:
+    """The date, as result files have it."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def kind() -> str:

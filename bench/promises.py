@@ -29,7 +29,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, find_limits  # noqa: E402
 from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
@@ -112,7 +112,7 @@ def measure(name: str, *, data: Path, minutes: float) -> dict[str, Any]:
         "sure_broken": sum(bool(outcome["sure_broken"]) for outcome in outcomes),
         "without_sure": sum(bool(outcome["sure"] == 0) for outcome in outcomes),
         "minutes": minutes,
-        "processor": describe(),
+        **measured_here(),
     }
 
 

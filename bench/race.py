@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import RIVALS
-from bench.processor import describe, kind
+from bench.processor import describe, kind, measured_here
 from vidi.files import write_whole
 
 SEEDS = 1
@@ -69,7 +69,7 @@ def race(data: Path, cores: Sequence[int], *, seed: int) -> dict[str, Any]:
     rival = json.loads(shown.splitlines()[-1])
     return {
         "seed": seed,
-        "processor": describe(),
+        **measured_here(),
         "precision": precision,
         "vidi": {"seconds": seconds, "accuracy": figures["value"], "n": figures["n"]},
         "recipe": rival | {"seconds": rival_seconds, "accuracy": rival["flip"]["accuracy"]},

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.photographs import SIZE, write_photographs
-from bench.processor import describe
+from bench.processor import measured_here
 from vidi.files import digest_of_file
 
 IMAGES = int(os.environ.get("IMAGES", "20000"))
@@ -44,7 +44,7 @@ def main() -> int:
     ratios = [one[0] / max(other[0] - start[0], 1e-9) for one, other in zip(plain, spread, strict=True)]
     ratio = statistics.median(ratios)
     document = {
-        "processor": describe(),
+        **measured_here(),
         "versions": {name: version(name) for name in ("ray", "onnxruntime", "numpy", "pillow")},
         "images": IMAGES,
         "image_size": SIZE,

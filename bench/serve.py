@@ -24,7 +24,7 @@ from onnx import helper
 
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.photographs import write_photographs
-from bench.processor import describe
+from bench.processor import measured_here
 from bench.serving.contestants import (
     LIGHTER,
     OTHERS,
@@ -132,7 +132,7 @@ def measure(bench: Bench, rounds: int, growth_requests: int) -> dict[str, Any]:
         "rounds": rounds,
         "seconds": bench.seconds,
         "mean_bytes": bench.mean_bytes,
-        "processor": describe(),
+        **measured_here(),
         "has_vnni": "vnni" in processor_name(),
         "versions": versions(PACKAGES),
         "python": platform.python_version(),

@@ -27,7 +27,7 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers  # noqa: E402
 from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
@@ -93,7 +93,7 @@ def measure(data: Path, *, minutes: float, images: int) -> dict[str, Any]:
         "coverage_broken": sum(bool(outcome["coverage_broken"]) for outcome in outcomes),
         "sure_broken": sum(bool(outcome["sure_broken"]) for outcome in outcomes),
         "without_sure": sum(outcome["sure"] == 0 for outcome in outcomes),
-        "processor": describe(),
+        **measured_here(),
     }
 
 

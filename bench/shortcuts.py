@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.processor import describe
+from bench.processor import measured_here
 from vidi.data.checked import CheckResult, ImageRecord
 from vidi.data.checking.shortcuts import find_shortcuts, list_shortcuts
 from vidi.data.copies.fingerprint import fingerprint_image, unpack_fingerprints
@@ -93,7 +93,7 @@ def main() -> int:
         wrong += not row["as_it_should_be"]
         whole.append(row)
         print(f"{name}, {row['images']:,} images, {row['seconds']} s: {row['said'] or 'nothing is said'}", flush=True)
-    document = {"processor": describe(), "planted": planted, "as_they_are": whole}
+    document = {**measured_here(), "planted": planted, "as_they_are": whole}
     results.mkdir(parents=True, exist_ok=True)
     write_whole(results / "planted.json", json.dumps(document, indent=1) + "\n")
     return min(wrong, 1)

@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.accuracy import CLOTHING_PARTS, THREE, pooled
 from bench.engine import RIVALS, RIVALS_PYTHON, run
-from bench.processor import describe, kind
+from bench.processor import describe, kind, measured_here
 from vidi.files import write_whole
 
 BUDGETS = (5, 8, 12, 20, 33, 50)  # seconds
@@ -148,7 +148,7 @@ def measure(way: str, budget: int, seed: int, data: Path, folder: Path) -> dict[
         "seconds": (output / "model.onnx").stat().st_mtime - began,
         "seconds_with_report": time.time() - began,
         "accuracy": pooled(metrics),
-        "processor": describe(),
+        **measured_here(),
     }
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from bench.processor import describe
+from bench.processor import measured_here
 from vidi.data.read import read_dataset
 from vidi.workflows.interaction.events import EpochEnded, Event, Events, StepDone
 from vidi.workflows.tracking import listener
@@ -50,7 +50,7 @@ def main() -> int:
         images = write_images(Path(place) / "images")
         rounds = [{way: measure(images, way) for way in WAYS} for _ in range(ROUNDS)]
     found = {
-        "processor": describe(),
+        **measured_here(),
         "load_at_the_end": round(os.getloadavg()[0], 1),
         "versions": {name: version(name) for name in PACKAGES},
         "rounds": ROUNDS,

@@ -29,7 +29,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
-from bench.processor import describe, kind  # noqa: E402
+from bench.processor import kind, measured_here  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.training.defaults import recipe_for  # noqa: E402
 from vidi.training.engine.engine import Engine  # noqa: E402
@@ -70,7 +70,7 @@ def main() -> int:
     found = {USUAL: run(USUAL, {})}
     for name, limits in LESSER.items():
         found[name] = run(name, limits)
-    document = {"processor": describe(), "torch": torch.__version__, "steps": STEPS, "found": found}
+    document = {**measured_here(), "torch": torch.__version__, "steps": STEPS, "found": found}
     folder = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "training_step"))
     write_whole(folder / f"{kind()}.json", json.dumps(document, indent=1) + "\n")
     return 0 if report(document) else 1

@@ -29,7 +29,7 @@ from PIL import Image  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
 from bench.accuracy import CLOTHING_PARTS  # noqa: E402
-from bench.processor import describe  # noqa: E402
+from bench.processor import measured_here  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import area_interval, wilson_interval  # noqa: E402
 from vidi.metrics.ranking import area_under_roc  # noqa: E402
@@ -120,7 +120,7 @@ def measure(model: Model, *, data: Path, minutes: float) -> dict[str, Any]:
         },
         "limit": limit,
         "minutes": minutes,
-        "processor": describe(),
+        **measured_here(),
     }
 
 

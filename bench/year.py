@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from bench.processor import describe, kind  # noqa: E402
+from bench.processor import kind, measured_here  # noqa: E402
 from bench.yearly.images import CLASSES, Images, as_in_month, draw_traffic, read_cifar  # noqa: E402
 from bench.yearly.picture import draw_year  # noqa: E402
 from bench.yearly.scenario import LEAST_LOSS, NOT_BEHIND, SCENARIO, Scenario  # noqa: E402
@@ -55,10 +55,10 @@ def main() -> int:
     if weight := os.environ.get("DEVELOPMENT"):
         few = replace(SCENARIO, seeds=3)
         years = live_years(folder, few, tested=False, weight=float(weight))
-        show({**describe_years(years, few), "processor": describe()})
+        show({**describe_years(years, few), **measured_here()})
         return 0
     years = live_years(folder, SCENARIO)
-    found = {**describe_years(years, SCENARIO), "seconds": round(time.monotonic() - began), "processor": describe()}
+    found = {**describe_years(years, SCENARIO), "seconds": round(time.monotonic() - began), **measured_here()}
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "year"))
     write_whole(results / f"{kind()}.json", json.dumps(found, indent=1) + "\n")
     if picture := os.environ.get("PICTURE"):
