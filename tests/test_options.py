@@ -27,8 +27,8 @@ from vidi.networks.catalog import NETWORKS
 from vidi.options import Argument, Declared, Option, Part, declared, made
 from vidi.workflows.requests import train as of_training
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.in_use import LogRequest
 from vidi.workflows.requests.model_file import LocateRequest
+from vidi.workflows.requests.predict import LogRequest
 from vidi.workflows.requests.train import TrainRequest
 
 SOURCE = Path(vidi.__file__).parent

@@ -43,13 +43,12 @@ from vidi.workflows.requests.model_file import (
     ExplainedPages,
     ExplainRequest,
     ExportRequest,
-    InputsRequest,
     LocatedFiles,
     LocateRequest,
     NetworkRequest,
-    PredictRequest,
     StoredRequest,
 )
+from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 from vidi.workflows.requests.train import TrainRequest, TuneRequest
 from vidi.workflows.train import Run
 

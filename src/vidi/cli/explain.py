@@ -13,11 +13,11 @@ from vidi.options import Argument
 from vidi.workflows.requests.model_file import (
     ExplainedPages,
     ExplainRequest,
-    InputsRequest,
     LocatedFiles,
     LocateRequest,
     NetworkRequest,
 )
+from vidi.workflows.requests.predict import InputsRequest
 
 if TYPE_CHECKING:
     from vidi.report.pages.network import ShownNetwork

@@ -10,7 +10,6 @@ from vidi.cli import options
 from vidi.errors import INTERRUPTED
 from vidi.workflows.requests.in_use import (
     LogContentsRequest,
-    LogRequest,
     MonitorRequest,
     PromoteRequest,
     RetrainRequest,
@@ -18,6 +17,7 @@ from vidi.workflows.requests.in_use import (
     RollbackRequest,
     ServeRequest,
 )
+from vidi.workflows.requests.predict import LogRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.promote import Promoted

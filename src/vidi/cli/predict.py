@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vidi.cli import options
 from vidi.options import Option
-from vidi.workflows.requests.model_file import InputsRequest, PredictRequest
+from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
     from vidi.data.inputs import FoundInputs

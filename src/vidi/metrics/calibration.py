@@ -133,7 +133,7 @@ def expected_calibration_error(probabilities: Floats, labels: Labels, *, bins: i
 
 
 def perfect_model_band(
-    probabilities: Floats, *, random: np.random.Generator, bins: int = BINS, repeats: int = REPEATS
+    probabilities: Floats, *, random: "np.random.Generator", bins: int = BINS, repeats: int = REPEATS
 ) -> PerfectBand | None:
     """The range of calibration errors that a perfect model of these confidences shows 95 times in 100.
 

@@ -24,7 +24,8 @@ from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
 from vidi.serving.routes.page import public_paths
 from vidi.serving.settings import Settings
-from vidi.workflows.requests.in_use import LogRequest, ServeRequest
+from vidi.workflows.requests.in_use import ServeRequest
+from vidi.workflows.requests.predict import LogRequest
 
 RUNS = Path("runs")  # where trainings that the page starts are kept
 

@@ -17,7 +17,8 @@ from vidi.log.writer import HandedOver, LogWriter, Retention
 from vidi.model_file.read import ModelFile, name_of
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Answer
-from vidi.workflows.requests.in_use import LogContentsRequest, LogRequest
+from vidi.workflows.requests.in_use import LogContentsRequest
+from vidi.workflows.requests.predict import LogRequest
 from vidi.workflows.requests.shared import parse_time
 
 Document = dict[str, Json]

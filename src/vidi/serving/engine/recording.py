@@ -24,7 +24,7 @@ from vidi.serving.bodies import Digest, misfit, read_json
 from vidi.serving.engine.engine import Classified, Rows
 from vidi.serving.engine.models import ModelTable, ServedModel
 from vidi.serving.problems import Problem
-from vidi.workflows.requests.in_use import LogRequest
+from vidi.workflows.requests.predict import LogRequest
 
 SUM_ERROR: Final = 0.01  # of probabilities that add up to one
 

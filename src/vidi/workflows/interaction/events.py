@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("vidi")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """One line worth keeping."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImagesRead:
     """Number of images decoded so far."""
 
@@ -31,7 +31,7 @@ class ImagesRead:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BytesFetched:
     """Bytes fetched so far of weights or data that the user named."""
 
@@ -40,7 +40,7 @@ class BytesFetched:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counted:
     """Progress of any other stage that counts; `what` names it."""
 
@@ -49,7 +49,7 @@ class Counted:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeaturesComputed:
     """Number of images whose features are computed so far."""
 
@@ -57,21 +57,21 @@ class FeaturesComputed:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainingBegun:
     """A training begins with this recipe; what it measures itself is still open."""
 
     recipe: "Recipe"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepDone:
     """Where the training is."""
 
     progress: "Progress"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EpochEnded:
     """An epoch has ended."""
 
@@ -79,14 +79,14 @@ class EpochEnded:
     member: int  # of an ensemble, from 1; 0 without one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SearchStep:
     """Where the search for a better recipe is."""
 
     progress: "SearchProgress"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunFinished:
     """A training has ended, and everything is in its run folder."""
 
@@ -107,7 +107,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Events:
     """How a workflow reports to its listener: a terminal, a log, a list in a test."""
 

@@ -9,7 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import (
@@ -23,7 +23,9 @@ from vidi.files import (
     write_whole,
     writing_error,
 )
-from vidi.registry import RegisteredModel
+
+if TYPE_CHECKING:
+    from vidi.registry import RegisteredModel
 
 MODEL = "model.onnx"
 CHECKPOINT = "checkpoint.safetensors"
@@ -300,7 +302,7 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
     return document
 
 
-def run_of(registered: RegisteredModel, *, remedy: str) -> Path:
+def run_of(registered: "RegisteredModel", *, remedy: str) -> Path:
     """The run folder that the model in use came from.
 
     Args:

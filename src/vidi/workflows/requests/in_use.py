@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.errors import UsageError
-from vidi.options import Argument, Option, switched_off
+from vidi.options import Argument, Option
 from vidi.timeline.events import EventRules
 from vidi.workflows.requests.shared import (
-    NO_IMAGES,
     USUAL_ENGINE,
     Engine,
     PicturesUnlessOff,
@@ -53,22 +52,6 @@ class ServeRequest:
     watch_model: Annotated[bool, Option("Take a model file that is replaced on disk, after a self-test.")] = False
     engine: Engine = USUAL_ENGINE
     workers: Workers = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRequest:
-    """Whether answers are logged, and for how long their images are kept."""
-
-    log: Annotated[
-        str | None,
-        Option("Log each prediction there: a file, or postgresql://USER@HOST/DATABASE.", metavar="URL"),
-    ] = None
-    keep_images: Annotated[bool, Option("Keep the images in the log, too.")] = False
-    keep_days: Annotated[float, Option("Keep an image for at most this time.", metavar="DAYS", least=0)] = 30.0
-
-    def __post_init__(self) -> None:
-        if self.keep_images and switched_off(NO_IMAGES):
-            raise UsageError("--keep-images and VIDI_NO_IMAGES exclude each other", "Use only one of them.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,21 +8,16 @@ from vidi.errors import UsageError
 from vidi.networks.catalog import NETWORKS
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.in_use import LogRequest
 from vidi.workflows.requests.shared import (
     USUAL_ENGINE,
-    AllowOutside,
     Engine,
     Fills,
     Guarantees,
-    KeepTruncated,
     Overwrite,
     OverwriteInPython,
     Pictures,
     PicturesUnlessOff,
-    Ray,
     Smallest,
-    Workers,
 )
 
 LEAST_WINDOW = 4  # pixels of a window's shorter side
@@ -37,48 +32,6 @@ Output = Annotated[
 FOLDERS = "Labelled images; leave them out if A and B are evaluations of the same images."
 Form = Literal["web", "folder", "int8", "fp16", "openvino"]
 PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputsRequest:
-    """Which images to open."""
-
-    inputs: Annotated[
-        tuple[str, ...],
-        Argument(
-            "PATHS…", "Files, folders, patterns or archives; - reads one image from standard input.", several=True
-        ),
-    ] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictRequest:
-    """What to print about each image, and where to write it."""
-
-    files_from: Annotated[
-        str | None,
-        Option(
-            "Path to a list of files, one per line or NUL-separated; - reads the list from standard input.",
-            metavar="FILE",
-        ),
-    ] = None
-    output: Annotated[
-        Path | None, Option("Write to a file instead of standard output.", flags=("--output", "-o"), metavar="FILE")
-    ] = None
-    top: Annotated[int | None, Option("Show the K most probable classes.", metavar="K", least=1)] = None
-    sort_into: Annotated[
-        Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
-    ] = None
-    logging: Annotated[LogRequest, Part(leave_out=("keep_days",))] = field(default_factory=LogRequest)
-    allow_outside: AllowOutside = False
-    keep_truncated: KeepTruncated = False
-    workers: Workers = None
-    engine: Engine = USUAL_ENGINE
-    ray: Ray = None
-
-    def __post_init__(self) -> None:
-        if self.ray is not None and self.engine != USUAL_ENGINE:
-            raise UsageError(f"--ray computes by {USUAL_ENGINE}, so it excludes --engine", "Leave one of them out.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
