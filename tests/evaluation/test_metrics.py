@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from tests.report.runs import make_run, promising
@@ -49,6 +49,7 @@ def scored(*, images: int, classes: int, kinds: set[str], seed: int) -> Metrics:
     kinds=some.sets(some.sampled_from(["grouped", "several", "foreign"])),
     seed=some.integers(0, 99),
 )
+@example(images=0, classes=2, kinds={"several"}, seed=0)
 def test_what_was_written_is_read_back_exactly(images, classes, kinds, seed):
     metrics = scored(images=images, classes=classes, kinds=kinds, seed=seed)
     written = json.loads(json.dumps(metrics.as_json(), allow_nan=False))

@@ -111,6 +111,8 @@ def find_wrong_targets(probabilities: Floats, targets: NDArray[np.bool_]) -> NDA
         ShapeError: the arrays do not describe the same images and classes.
     """
     check_targets(probabilities, targets)
+    if not len(targets):
+        return np.zeros(targets.shape, np.bool_)
     believed = np.where(targets, probabilities, 1 - probabilities)
     doubt = np.minimum(probabilities, 1 - probabilities)
     surest = np.argsort(doubt, axis=0, kind="stable")[: math.ceil(SUREST * len(targets))]
