@@ -35,7 +35,7 @@ def batch_size(framing: Framing) -> int:
 def usual_providers() -> tuple[str, ...]:
     """CUDA where the onnxruntime that is installed offers it, else the processor.
 
-    Whoever uses any but the processor first holds it to the model's golden vectors (`model_file/replay.py`).
+    Whoever uses any but the processor first holds it to the model's golden vectors (`model_file/golden.py`).
     """
     return CUDA if CUDA[0] in onnxruntime.get_available_providers() else CPU
 

@@ -238,7 +238,7 @@ def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
 
     Args:
         find: of `vidi.workflows.locating.finder`.
-        images: of `vidi.workflows.interaction.given.list_images`; an image in memory is named by its number.
+        images: of `vidi.images.given.list_images`; an image in memory is named by its number.
     """
     for name, image in _decoded(images):
         if isinstance(image, Entry):
