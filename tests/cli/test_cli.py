@@ -29,6 +29,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow  # the fixture trains
+def test_predict_without_an_image_says_what_to_name(trained: Path):
+    result = vidi("predict", "run", folder=trained)
+
+    assert result.returncode == 2
+    assert "error: no image was named\n  Name files or folders after the model" in result.stderr
+
+
+@pytest.mark.slow  # the fixture trains
 def test_predict_answers_in_json_with_an_account(trained: Path):
     (trained / "mixed").mkdir(exist_ok=True)
     (trained / "mixed" / "good.png").write_bytes((trained / "photos" / "disc" / "000.png").read_bytes())

@@ -13,7 +13,6 @@ from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
     from vidi.data.inputs import FoundInputs
-    from vidi.errors import UsageError
     from vidi.images.account import Account
     from vidi.prediction.prediction import Answer
     from vidi.prediction.predictor import Predictor
@@ -36,6 +35,7 @@ def predict(
     """Classify images with a model file; files that cannot be used are listed, and all others are classified."""
     from vidi.cli.terminal import on_terminal, say_ending
     from vidi.data.inputs import find_paths
+    from vidi.errors import UsageError
     from vidi.images.account import Account
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.words import remark_on

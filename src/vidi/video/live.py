@@ -19,8 +19,6 @@ from vidi.video.opening import Opened
 if TYPE_CHECKING:
     from av import VideoFrame
 
-    from vidi.video.opening import Opened
-
 LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
 JOIN_SECONDS: Final = 0.5  # for all readers together, at the end
 EXIT_SECONDS: Final = 20.0  # and at the end of the interpreter, which must not end while a reader is inside FFmpeg
