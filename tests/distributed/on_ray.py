@@ -39,24 +39,26 @@ def cluster_of(nodes: int, **head: Any) -> Iterator[Any]:
 
 
 def dying(flags: Path, kills: int, every: int, make: Callable[..., Work], *given: Any) -> Work:
-    """Work during which some processes kill themselves, each at another shard.
+    """Work during which some processes kill themselves, each at the first attempt of another shard.
 
     Args:
-        flags: folder of a file for each shard that was begun, and for each kill.
+        flags: folder of a file for each shard that was attempted, one for its turn, and one for each kill.
         kills: number of processes.
-        every: of so many shards begun, one kills its process.
+        every: of so many shards, one kills its process.
         make: gives the work.
         given: its arguments.
     """
     work = make(*given)
 
     def do(store: ImageStore, paths: Sequence[str]) -> bytes:
-        begun = 1
-        while not claimed(flags / f"begun-{begun}"):
-            begun += 1
         shard = digest_of_texts(paths)
-        if begun % every == 0 and begun // every <= kills and claimed(flags / f"kill-{shard}"):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if claimed(flags / f"attempted-{shard}"):
+            turn = 1
+            while not claimed(flags / f"turn-{turn}"):
+                turn += 1
+            if turn % every == 0 and turn // every <= kills:
+                (flags / f"kill-{shard}").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
         return work(store, paths)
 
     return do
