@@ -11,7 +11,7 @@ from vidi.figures.bars import draw_class_sizes
 from vidi.figures.drawing import side_by_side
 from vidi.figures.training import draw_learning_curve
 
-CURVE = draw_learning_curve([1, 2], [1.0, 0.5], [1.1, 0.7], measure="loss", name="loss")
+CURVE = draw_learning_curve([1, 2], [1.0, 0.5], [1.1, 0.7], measure="loss")
 
 
 def test_figures_stand_side_by_side_in_one_image(tmp_path: Path):

@@ -7,18 +7,18 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
+from vidi.figures.bars import draw_importances
+from vidi.figures.drawing import legend_above
 from vidi.figures.evaluation import (
     Reliability,
     draw_box_precision,
-    draw_precision_recall,
+    draw_ranking,
     draw_reliability,
     draw_risk_coverage,
-    draw_roc,
-    plot_reliability,
 )
-from vidi.figures.training import draw_importances, draw_learning_curve, draw_more_images, draw_search_history
+from vidi.figures.training import draw_learning_curve, draw_more_images, draw_search_history
 
-BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 20, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
+BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
 REACH = [(20, 0.4, 0.35, 0.45), (100, 0.22, 0.2, 0.25), (200, 0.19, 0.15, 0.22)]
 CURVES = {"cat": ([0, 0.2, 1], [0, 0.9, 1]), "dog": ([0, 0.4, 1], [0, 0.6, 1]), "eel": ([0, 1], [0, 1])}
 
@@ -29,14 +29,16 @@ def learning():
 
 def all_figures():
     return {
-        "learning": learning(),
-        "accuracy": draw_learning_curve([1, 2], [0.5, 0.9], [0.4, 1.0], measure="accuracy", name="accuracy"),
+        "loss": learning(),
+        "accuracy": draw_learning_curve([1, 2], [0.5, 0.9], [0.4, 1.0], measure="accuracy"),
         "reliability": draw_reliability(BINS),
         "more-images": draw_more_images([20, 40, 80], [0.4, 0.3, 0.25], REACH, images=100),
-        "roc": draw_roc(CURVES, named=("cat", "dog")),
+        "roc": draw_ranking("roc", CURVES, named=("cat", "dog"), points={}, name="roc"),
         "history": draw_search_history([0, 1, 4], [0.5, 0.7, 0.6], default=0.5),
         "importance": draw_importances(["batch", "image size"], [0.7, 0.3], [0.4, 0.1], [0.9, 0.5]),
-        "precision-recall": draw_precision_recall(CURVES, named=("cat",)),
+        "precision-recall": draw_ranking(
+            "precision-recall", CURVES, named=("cat",), points={}, name="precision-recall"
+        ),
         "boxes": draw_box_precision({"overlap 0.5": ([0, 0.5, 1], [1, 0.8, 0])}, title="cat", name="boxes"),
     }
 
@@ -91,7 +93,9 @@ def test_figure_has_a_title_and_a_description_for_those_who_hear_it(drawn):
 def test_no_name_of_a_curve_lies_on_the_curves():
     figure = Figure(figsize=(4.5, 3.9), layout="constrained")
     axes = figure.add_subplot()
-    plot_reliability(BINS)(axes)
+    for label in ("perfectly calibrated, 95 %", "this model"):
+        axes.plot([0.9, 1], [1, 1], label=label)
+    legend_above(axes)
     figure.draw_without_rendering()
 
     (names,) = figure.legends
@@ -117,7 +121,7 @@ def test_text_stays_text():
 @pytest.mark.parametrize("class_name", ["$x$ & <script>alert(1)</script>", "100 % \\frac{", "\u202e", "猫"])
 @pytest.mark.fault
 def test_class_name_cannot_break_out_of_a_figure(class_name):
-    svg = draw_roc({class_name: ([0, 1], [0, 1])}, named=(class_name,))
+    svg = draw_ranking("roc", {class_name: ([0, 1], [0, 1])}, named=(class_name,), points={}, name="roc")
 
     assert "<script" not in svg
     ElementTree.fromstring(svg)  # noqa: S314  drawn by ourselves

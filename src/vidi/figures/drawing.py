@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from vidi.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 IN_A_ROW = 3  # more would be too small to read on the width of a notebook
 GAP = 12.0  # between two figures, in the units of the drawing
@@ -54,6 +55,7 @@ SETTINGS: Mapping[Any, Any] = {
     "legend.fontsize": 11,
 }
 LONGEST_NAME = 26  # signs
+DASHED, DOTTED = (0, (4, 3)), (0, (1, 2))  # of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +154,28 @@ def draw_svg(
 
 
 def legend_above(axes: "Axes", *, columns: int = 3) -> None:
-    """Name the curves above the axes, where none of them runs.
-
-    Args:
-        axes: the only ones of their figure, with labelled curves.
-        columns: names side by side.
-    """
+    """Name the curves above the only axes of a figure, where none of them runs, so many side by side."""
     handles, labels = axes.get_legend_handles_labels()
     axes.figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1.2)
+
+
+def in_percent(*axes: "Axis", form: str = "g") -> None:
+    """Write the shares on these axes in percent."""
+    for axis in axes:
+        axis.set_major_formatter(lambda value, _position: f"{100 * value:{form}} %")
+
+
+def name_rows(axes: "Axes", names: Iterable[str]) -> None:
+    """Rows from top to bottom with their names, and no lines across."""
+    axes.set_yticks(*zip(*enumerate(names), strict=True))
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+
+
+def stand_ins(prefix: str, names: Iterable[str], *, longest: int = LONGEST_NAME) -> dict[str, str]:
+    """Names of rows by what is drawn in their place (`texts` of `draw_svg`): as long, so that there is room."""
+    cut = [cut_name(name, longest=longest) for name in names]
+    return {f"{prefix}-{number:02}-".ljust(len(text) + 2, "x"): text for number, text in enumerate(cut)}
 
 
 def _for_page(svg: str, *, name: str, title: str, description: str) -> str:

@@ -1,10 +1,25 @@
 """Figures of an evaluation: ROC, precision-recall, reliability, risk, robustness, differences."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from vidi.figures.drawing import BAND, FIRST, INK, LINE, SECOND, SOFT, cut_name, draw_svg, legend_above
+from vidi.figures.drawing import (
+    BAND,
+    DASHED,
+    DOTTED,
+    FIRST,
+    INK,
+    LINE,
+    SECOND,
+    SOFT,
+    cut_name,
+    draw_svg,
+    in_percent,
+    legend_above,
+    name_rows,
+    stand_ins,
+)
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -14,76 +29,59 @@ if TYPE_CHECKING:
 TITLE = "what it is about"  # stands in for it
 STAND_INS = ("first named class", "second named class")  # curves beyond are drawn thin, without a name
 Curve = tuple[Sequence[float], Sequence[float]]
-NO_POINTS: Mapping[str, tuple[float, float]] = {}
+Points = Mapping[str, tuple[float, float]]
+RANKINGS: Mapping[str, tuple[str, str, str, str]] = {  # title, axes, and what can be seen
+    "roc": (
+        "ROC curves",
+        "false alarms",
+        "recall",
+        "the share of the class's images that is found, against the share of other images that is called so by "
+        "mistake, at every threshold. Nearer to the upper left corner is better.",
+    ),
+    "precision-recall": (
+        "Precision-recall curves",
+        "recall",
+        "precision",
+        "precision at every recall. Closer to the upper right is better.",
+    ),
+}
 MOST_SPOKEN = 5  # operating points in the description
 FEWEST = 20  # answers whose error rate is drawn: among fewer, one mistake moves it by over 5 points
 MOST_ROWS = 30
 
 
-def draw_roc(
+def draw_ranking(
+    kind: Literal["roc", "precision-recall"],
     curves: Mapping[str, Curve],
     *,
-    named: Sequence[str] = (),
-    points: Mapping[str, tuple[float, float]] = NO_POINTS,
-    name: str = "roc",
+    named: Sequence[str],
+    points: Points,
+    name: str,
 ) -> str:
-    """Found images against false alarms, as SVG.
+    """Recall against false alarms, or precision against recall, at every threshold, as SVG.
 
     Args:
-        curves: class → (false positive rates, true positive rates).
+        kind: which of the two.
+        curves: class → (false positive rates, true positive rates), or (recalls, precisions).
         named: classes that are drawn strongly and named, two at most.
         points: class → where on the axes its operating point lies; marked.
         name: unique on the page.
     """
+    title, x, y, seen = RANKINGS[kind]
 
     def draw(axes: "Axes") -> None:
-        axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+        if kind == "roc":
+            axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=DASHED)
         _draw_curves(axes, curves, named, points)
-        axes.set_xlabel("false alarms")
-        axes.set_ylabel("recall")
+        axes.set(xlabel=x, ylabel=y)
 
-    return draw_svg(
-        draw,
-        name=name,
-        title="ROC curves",
-        description=f"For {len(curves)} classes: the share of the class's images that is found, against the share of "
-        "other images that is called so by mistake, at every threshold. Nearer to the upper left corner is better."
-        + _spoken(points, "false alarms", "recall"),
-        size=(3.9, 4.5),
-        texts=_texts(named),
+    spoken = "".join(
+        f" At the operating point of {class_name}: {percent(left, digits=1)} {x}, {percent(up, digits=1)} {y}."
+        for class_name, (left, up) in list(points.items())[:MOST_SPOKEN]
     )
-
-
-def draw_precision_recall(
-    curves: Mapping[str, Curve],
-    *,
-    named: Sequence[str] = (),
-    points: Mapping[str, tuple[float, float]] = NO_POINTS,
-    name: str = "precision-recall",
-) -> str:
-    """Precision against recall, as SVG.
-
-    Args:
-        curves: class → (recalls, precisions).
-        named: classes that are drawn strongly and named, two at most.
-        points: class → where on the axes its operating point lies; marked.
-        name: unique on the page.
-    """
-
-    def draw(axes: "Axes") -> None:
-        _draw_curves(axes, curves, named, points)
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
-
-    return draw_svg(
-        draw,
-        name=name,
-        title="Precision-recall curves",
-        description=f"For {len(curves)} classes: precision at every recall. Closer to the upper right is better."
-        + _spoken(points, "recall", "precision"),
-        size=(3.9, 4.5),
-        texts=_texts(named),
-    )
+    description = f"For {len(curves)} classes: {seen}{spoken}"
+    texts = _texts(named)
+    return draw_svg(draw, name=name, title=title, description=description, size=(3.9, 4.5), texts=texts)
 
 
 def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) -> str:
@@ -97,9 +95,8 @@ def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) ->
 
     def draw(axes: "Axes") -> None:
         axes.set_title(TITLE)
-        _draw_curves(axes, curves, tuple(curves), NO_POINTS)
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
+        _draw_curves(axes, curves, tuple(curves), {})
+        axes.set(xlabel="recall", ylabel="precision")
 
     return draw_svg(
         draw,
@@ -114,42 +111,25 @@ def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) ->
     )
 
 
-def _spoken(points: Mapping[str, tuple[float, float]], x: str, y: str) -> str:
-    """The operating points, for those who hear the figure."""
-    return "".join(
-        f" At the operating point of {name}: {percent(left, digits=1)} {x}, {percent(up, digits=1)} {y}."
-        for name, (left, up) in list(points.items())[:MOST_SPOKEN]
-    )
-
-
 def _texts(named: Sequence[str]) -> dict[str, str]:
     """The names of the strong curves, cut where they are too long for a legend."""
     return dict(zip(STAND_INS, map(cut_name, named), strict=False))
 
 
-def _draw_curves(
-    axes: "Axes",
-    curves: Mapping[str, Curve],
-    named: Sequence[str],
-    points: Mapping[str, tuple[float, float]],
-) -> None:
+def _draw_curves(axes: "Axes", curves: Mapping[str, Curve], named: Sequence[str], points: Points) -> None:
     strong = dict(zip(named, zip(STAND_INS, (SECOND, FIRST), strict=True), strict=False))
     for class_name, (x, y) in curves.items():
         if class_name not in strong:
             axes.plot(x, y, color=SOFT, linewidth=1, alpha=0.55)
     for class_name, (stand_in, colour) in strong.items():
-        if class_name in curves:
-            x, y = curves[class_name]
-            axes.plot(x, y, color=colour, label=stand_in)
+        axes.plot(*curves[class_name], color=colour, label=stand_in)
     for number, (class_name, (x_point, y_point)) in enumerate(points.items()):
         colour = strong[class_name][1] if class_name in strong else SOFT
         label = "operating point" if number == 0 else None
         axes.plot(x_point, y_point, color=colour, linestyle="none", marker="o", markersize=7, label=label, zorder=3)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
-    axes.set_xlim(-0.01, 1.01)
-    axes.set_ylim(-0.01, 1.02)
-    if points or any(class_name in curves for class_name in strong):
+    in_percent(axes.xaxis, axes.yaxis)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    if points or strong:
         legend_above(axes, columns=1)
 
 
@@ -159,55 +139,33 @@ class Reliability:
 
     confidence: float
     accuracy: float
-    image_count: int
     perfect_low: float  # where a perfectly calibrated model's accuracy lies in 95 of 100 cases
     perfect_high: float
 
 
-def draw_reliability(bins: Sequence[Reliability], *, name: str = "reliability") -> str:
-    """The reliability diagram as SVG: a point for each bin, and the band of a perfect model.
-
-    Args:
-        bins: least confident first.
-        name: unique on the page.
-    """
+def draw_reliability(bins: Sequence[Reliability]) -> str:
+    """The reliability diagram as SVG: a point for each bin, least confident first, and the band of a perfect model."""
     outside = sum(not one.perfect_low <= one.accuracy <= one.perfect_high for one in bins)
+
+    def draw(axes: "Axes") -> None:
+        confidence, accuracy = [one.confidence for one in bins], [one.accuracy for one in bins]
+        lows, highs = [one.perfect_low for one in bins], [one.perfect_high for one in bins]
+        start = max(0.0, min([*confidence, *accuracy, *lows, 0.9]) - 0.05)
+        axes.fill_between(confidence, lows, highs, color=BAND, linewidth=0, label="perfectly calibrated, 95 %")
+        axes.plot([start, 1], [start, 1], color=SOFT, linewidth=1, linestyle=DASHED)
+        axes.plot(confidence, accuracy, color=FIRST, marker="o", markersize=5, label="this model")
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(start, 1.01), ylim=(start, 1.02))
+        in_percent(axes.xaxis, axes.yaxis, form=".0f")
+        legend_above(axes)
+
     return draw_svg(
-        plot_reliability(bins),
-        name=name,
+        draw,
+        name="reliability",
         title="Reliability: confidence and accuracy",
         description=f"{len(bins)} groups of images by confidence; {outside} of them lie outside the band in which a "
         "perfectly calibrated model would lie in 95 of 100 cases.",
         size=(3.9, 4.5),
     )
-
-
-def plot_reliability(bins: Sequence[Reliability]) -> Callable[["Axes"], None]:
-    """What `draw_reliability` puts on its axes."""
-
-    def draw(axes: "Axes") -> None:
-        confidence = [one.confidence for one in bins]
-        least = min([*confidence, *(one.accuracy for one in bins), *(one.perfect_low for one in bins), 0.9])
-        start = max(0.0, least - 0.05)
-        axes.fill_between(
-            confidence,
-            [one.perfect_low for one in bins],
-            [one.perfect_high for one in bins],
-            color=BAND,
-            linewidth=0,
-            label="perfectly calibrated, 95 %",
-        )
-        axes.plot([start, 1], [start, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-        axes.plot(confidence, [one.accuracy for one in bins], color=FIRST, marker="o", markersize=5, label="this model")
-        axes.set_xlim(start, 1.01)
-        axes.set_ylim(start, 1.02)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
-        axes.set_xlabel("confidence")
-        axes.set_ylabel("accuracy")
-        legend_above(axes)
-
-    return draw
 
 
 def draw_risk_coverage(
@@ -217,7 +175,6 @@ def draw_risk_coverage(
     images: int,
     sure: tuple[float, float] | None,
     max_error: float,
-    name: str = "risk-coverage",
 ) -> str:
     """The risk-coverage curve as SVG, with the sure answers marked.
 
@@ -227,23 +184,19 @@ def draw_risk_coverage(
         images: number of all test images; the curve begins at `FEWEST` of them, or at half of few.
         sure: (share of the images, share of wrong ones) of the answers called sure; None where none is.
         max_error: what was promised of these; a dashed line.
-        name: unique on the page.
     """
     begin = min(FEWEST, images // 2) / images
     shown = [(share, wrong) for share, wrong in zip(answered, risk, strict=True) if share >= begin]
     highest = max([*(wrong for _, wrong in shown), 0.0 if sure is None else sure[1]])
 
     def draw(axes: "Axes") -> None:
-        axes.axhline(max_error, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="guaranteed")
+        axes.axhline(max_error, color=SOFT, linewidth=1, linestyle=DASHED, label="guaranteed")
         axes.plot(*zip(*shown, strict=True), color=FIRST, label="this model")
         if sure is not None:
             axes.plot(*sure, color=SECOND, linestyle="none", marker="o", markersize=7, label="sure answers")
-        axes.set_xlim(0, 1.01)
-        axes.set_ylim(0, max(1.15 * highest, 1.6 * max_error))
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
-        axes.set_xlabel("images answered, most confident first")
-        axes.set_ylabel("error rate")
+        axes.set(xlabel="images answered, most confident first", xlim=(0, 1.01))
+        axes.set(ylabel="error rate", ylim=(0, max(1.15 * highest, 1.6 * max_error)))
+        in_percent(axes.xaxis, axes.yaxis)
         legend_above(axes)
 
     marked = (
@@ -253,7 +206,7 @@ def draw_risk_coverage(
     )
     return draw_svg(
         draw,
-        name=name,
+        name="risk-coverage",
         title="Error rate by share of answered images",
         description=f"Answering all images, {percent(risk[-1], digits=1)} are wrong; {marked}.",
         size=(3.9, 4.5),
@@ -288,14 +241,13 @@ def draw_robustness(steps: Sequence[Step], *, clean: int, axis: str, lowest: flo
         axes.fill_between(
             places, [step.low for step in steps], [step.high for step in steps], color=BAND, linewidth=0, alpha=None
         )
-        axes.axvline(clean, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
+        axes.axvline(clean, color=SOFT, linewidth=1, linestyle=DOTTED)
         axes.plot(places, [step.value for step in steps], color=FIRST, marker="o", markersize=4)
-        axes.set_ylim(lowest, 1.01)
-        axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+        in_percent(axes.yaxis)
         # Of many steps the strongest, the middle ones and the image as it is are named: there is no room for more.
         shown = [place for place in places if len(steps) <= 6 or abs(place - clean) in (0, 3, 5)]
         axes.set_xticks(shown, [steps[place].label for place in shown])
-        axes.set_xlabel(axis)
+        axes.set(xlabel=axis, ylim=(lowest, 1.01))
 
     worst = min(steps, key=lambda step: step.value)
     return draw_svg(
@@ -328,9 +280,7 @@ def draw_differences(rows: Sequence[Difference], *, second: str, name: str = "di
         name: unique on the page.
     """
     shown = list(rows[:MOST_ROWS])
-    cut = [cut_name(row.name) for row in shown]
-    # As long as the name that comes in its place, so that matplotlib leaves room for it.
-    stand_ins = {f"row-{number:02}-".ljust(len(text) + 2, "x"): text for number, text in enumerate(cut)}
+    names = stand_ins("row", [row.name for row in shown])
 
     def draw(axes: "Axes") -> None:
         axes.axvline(0, color=INK, linewidth=1)
@@ -340,11 +290,9 @@ def draw_differences(rows: Sequence[Difference], *, second: str, name: str = "di
             axes.plot([row.value], [place], "o", color=colour, markersize=8 if place == 0 else 6)
         if len(shown) > 1:
             axes.axhline(0.5, color=LINE, linewidth=1)
-        axes.set_yticks(range(len(shown)), list(stand_ins))
-        axes.set_ylim(len(shown) - 0.5, -0.6)
-        axes.grid(visible=False, axis="y")
+        name_rows(axes, names)
+        axes.set(xlabel="difference of the accuracies, points", ylim=(len(shown) - 0.5, -0.6))
         axes.xaxis.set_major_formatter(lambda value, _position: f"{100 * value:+.3g}" if value else "0")
-        axes.set_xlabel("difference of the accuracies, points")
 
     better, worse = (sum(row.is_shown and (row.value > 0) is up for row in rows[1:]) for up in (True, False))
     some = "" if len(rows) <= MOST_ROWS else f" The first {MOST_ROWS} lines are drawn."
@@ -356,5 +304,5 @@ def draw_differences(rows: Sequence[Difference], *, second: str, name: str = "di
         f"{100 * rows[0].high:+.1f}); of {len(rows) - 1} classes {second} is better at {better} "
         f"and worse at {worse}.{some}",
         size=(0.95 + 0.3 * len(shown), 6.2),
-        texts=stand_ins,
+        texts=names,
     )

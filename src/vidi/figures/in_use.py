@@ -1,11 +1,11 @@
 """Figures of a model in use: a quantity of the traffic over time, and the events of a watched source."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vidi.figures.drawing import BAND, FIRST, SECOND, SOFT, draw_svg
+from vidi.figures.drawing import BAND, DOTTED, FIRST, SECOND, SOFT, draw_svg, in_percent
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -25,19 +25,14 @@ class TimePoint:
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeMarks:
-    """What is marked in every figure of the same traffic."""
-
-    began: float | None = None  # since when the images have changed, seconds since 1970, UTC
-    began_after: int = 0  # images before it
+Change = tuple[float, int]  # since when the images have changed, seconds since 1970, UTC, and the images before it
 
 
 def draw_over_time(
     points: Sequence[TimePoint],
     *,
     usual: float | None,
-    marks: TimeMarks,
+    began: Change | None,
     axis: str,
     is_share: bool,
     title: str,
@@ -48,7 +43,7 @@ def draw_over_time(
     Args:
         points: at least one.
         usual: in the reference; a dotted line.
-        marks: where a change began; an upright line.
+        began: where a change began; an upright line.
         axis: what the values are.
         is_share: whether they are shown in percent.
         title: of the figure.
@@ -63,19 +58,24 @@ def draw_over_time(
             lows, highs = zip(*band, strict=True)
             axes.fill_between(places, lows, highs, color=BAND, linewidth=0, alpha=None)
         if usual is not None:
-            axes.axhline(usual, color=SOFT, linewidth=1.4, linestyle=(0, (1, 2)))
-        if marks.began is not None:
-            begins: Any = datetime.fromtimestamp(marks.began, UTC) if by_time else marks.began_after
+            axes.axhline(usual, color=SOFT, linewidth=1.4, linestyle=DOTTED)
+        if began is not None:
+            begins: Any = datetime.fromtimestamp(began[0], UTC) if by_time else began[1]
             axes.axvline(begins, color=SECOND, linewidth=1.4)
         axes.plot(places, [one.value for one in points], color=FIRST, marker="o", markersize=3.5)
         axes.set_ylabel(axis)
         axes.margins(y=0.12)
         if is_share:
-            axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+            in_percent(axes.yaxis)
             axes.set_ylim(max(-0.02, axes.get_ylim()[0]), min(1.02, axes.get_ylim()[1]))
         _label_times(axes) if by_time else axes.set_xlabel("images")
 
-    return draw_svg(draw, name=name, title=title, description=_describe(points, usual, is_share), size=(2.4, 4.4))
+    def shown(value: float) -> str:
+        return percent(value, digits=1) if is_share else f"{value:.3g}"
+
+    beside = "" if usual is None else f" The reference has {shown(usual)}."
+    seen = f"From {shown(points[0].value)} to {shown(points[-1].value)} in {len(points)} parts.{beside}"
+    return draw_svg(draw, name=name, title=title, description=seen, size=(2.4, 4.4))
 
 
 def _label_times(axes: "Axes") -> None:
@@ -87,36 +87,17 @@ def _label_times(axes: "Axes") -> None:
     axes.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
 
 
-def _describe(points: Sequence[TimePoint], usual: float | None, is_share: bool) -> str:
-    """What can be seen, for those who hear it."""
-
-    def shown(value: float) -> str:
-        return percent(value, digits=1) if is_share else f"{value:.3g}"
-
-    beside = "" if usual is None else f" The reference has {shown(usual)}."
-    return f"From {shown(points[0].value)} to {shown(points[-1].value)} in {len(points)} parts.{beside}"
-
-
 LEAST_WIDTH = 0.004  # of the whole time: a shorter event would not be seen
 MINUTE, HOUR = 60.0, 3_600.0  # seconds
 LONG = 3.0  # of a unit: from so many on, the axis counts in it
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One class and when it was in view."""
-
-    label: str
-    spans: Sequence[tuple[float, float]]  # began and ended, seconds since the source's first frame
-
-
-def draw_event_lanes(lanes: Sequence[Lane], *, seconds: float, name: str) -> str:
+def draw_event_lanes(lanes: Mapping[str, Sequence[tuple[float, float]]], *, seconds: float) -> str:
     """One lane for each class, the first on top, as SVG.
 
     Args:
-        lanes: at least one.
+        lanes: class → when it came into view and left, seconds since the source's first frame; at least one.
         seconds: of the source.
-        name: unique on the page.
     """
     unit, word = next(
         ((one, word) for one, word in ((HOUR, "hours"), (MINUTE, "minutes")) if seconds >= LONG * one), (1.0, "seconds")
@@ -124,20 +105,18 @@ def draw_event_lanes(lanes: Sequence[Lane], *, seconds: float, name: str) -> str
     whole = max(seconds, 1e-3) / unit
 
     def draw(axes: "Axes") -> None:
-        for place, lane in enumerate(lanes):
+        for place, spans in enumerate(lanes.values()):
             axes.axhspan(-place - 0.36, -place + 0.36, color=BAND, linewidth=0, alpha=0.35)
-            bars = [(began / unit, max((ended - began) / unit, LEAST_WIDTH * whole)) for began, ended in lane.spans]
+            bars = [(began / unit, max((ended - began) / unit, LEAST_WIDTH * whole)) for began, ended in spans]
             axes.broken_barh(bars, (-place - 0.36, 0.72), color=FIRST, linewidth=0)
-        axes.set_yticks([-place for place in range(len(lanes))], [lane.label for lane in lanes])
-        axes.set_ylim(-len(lanes) + 0.4, 0.6)
-        axes.set_xlim(0, whole)
-        axes.set_xlabel(word)
+        axes.set_yticks([-place for place in range(len(lanes))], list(lanes))
+        axes.set(xlabel=word, xlim=(0, whole), ylim=(-len(lanes) + 0.4, 0.6))
         axes.grid(visible=False, axis="y")
 
-    spoken = "; ".join(f"{lane.label}: {len(lane.spans)} times in view" for lane in lanes)
+    spoken = "; ".join(f"{label}: {len(spans)} times in view" for label, spans in lanes.items())
     return draw_svg(
         draw,
-        name=name,
+        name="lanes",
         title="When each class was in view",
         description=f"{spoken}, in {whole:.1f} {word}.",
         size=(0.85 + 0.3 * len(lanes), 4.6),

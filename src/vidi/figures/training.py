@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vidi.figures.drawing import BAND, FIRST, INK, SECOND, SOFT, draw_svg, legend_above
+from vidi.figures.drawing import BAND, DOTTED, FIRST, SECOND, SOFT, draw_svg, in_percent, legend_above
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ def draw_learning_curve(
     *,
     measure: str,
     best_epoch: int | None = None,
-    name: str = "learning",
 ) -> str:
     """One measure on training and validation images over the epochs, as SVG.
 
@@ -30,7 +29,6 @@ def draw_learning_curve(
         validation: on validation images.
         measure: what it is, as the axis says it: `loss`, `accuracy`.
         best_epoch: the epoch whose weights were kept; marked.
-        name: unique on the page.
     """
     is_share = measure == "accuracy"
 
@@ -47,11 +45,10 @@ def draw_learning_curve(
                 x, y = zip(*known, strict=True)
                 axes.plot(x, y, color=colour, linestyle=style, marker=mark, markersize=4, label=label)
         if best_epoch is not None:
-            axes.axvline(best_epoch, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(measure)
+            axes.axvline(best_epoch, color=SOFT, linewidth=1, linestyle=DOTTED)
+        axes.set(xlabel="epoch", ylabel=measure)
         if is_share:
-            axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+            in_percent(axes.yaxis)
             axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
         else:
             axes.set_ylim(bottom=0)
@@ -59,11 +56,10 @@ def draw_learning_curve(
         legend_above(axes)
 
     last = next((value for value in reversed(validation) if value is not None), None)
-    said = "" if last is None else percent(last, digits=1) if measure == "accuracy" else f"{last:.3f}"
-    end = f" It ends at {said}." if said else ""
+    end = "" if last is None else f" It ends at {percent(last, digits=1) if is_share else f'{last:.3f}'}."
     return draw_svg(
         draw,
-        name=name,
+        name=measure,
         title=f"{measure} by epoch",
         description=f"{measure} on training and validation images over {len(epochs)} epochs.{end}",
     )
@@ -75,7 +71,6 @@ def draw_more_images(
     reach: Sequence[tuple[float, float, float, float]],
     *,
     images: int,
-    name: str = "more-images",
 ) -> str:
     """Errors by the number of images, as SVG.
 
@@ -84,7 +79,6 @@ def draw_more_images(
         errors: the share of held-out images that was answered wrongly, for each.
         reach: number of images, error by the law, and the two ends of its band; to twice the images that there are.
         images: that there are; marked.
-        name: unique on the page.
     """
     from matplotlib.ticker import NullFormatter
 
@@ -93,40 +87,35 @@ def draw_more_images(
         axes.fill_between(x, low, high, color=BAND, linewidth=0, label="95 %")
         axes.plot(x, law, color=FIRST, label="power law")
         axes.plot(counts, errors, color=SECOND, linestyle="none", marker="o", markersize=6, label="measured")
-        axes.axvline(images, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
+        axes.axvline(images, color=SOFT, linewidth=1, linestyle=DOTTED)
         axes.set_xscale("log")
         ticks = [counts[0], counts[len(counts) // 2], images, 2 * images]
         axes.set_xticks(ticks, [f"{round(tick):,}" for tick in ticks])
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
-        axes.set_xlabel("images")
-        axes.set_ylabel("errors")
+        in_percent(axes.yaxis)
+        axes.set(xlabel="images", ylabel="errors")
         legend_above(axes)
 
     _, last, low, high = reach[-1]
     return draw_svg(
         draw,
-        name=name,
+        name="more-images",
         title="Errors by the number of images",
         description=f"Errors on held-out images fall from {percent(errors[0], digits=1)} with {round(counts[0]):,} "
         f"images to {percent(errors[-1], digits=1)} with {round(counts[-1]):,}; with twice the {images:,} images that "
-        f"there are, about "
-        f"{percent(last, digits=1)} ({percent(low, digits=1)} to {percent(high, digits=1)}).",
+        f"there are, about {percent(last, digits=1)} ({percent(low, digits=1)} to {percent(high, digits=1)}).",
         size=(3.4, 4.5),
     )
 
 
-def draw_search_history(
-    numbers: Sequence[int], accuracies: Sequence[float], *, default: float | None = None, name: str = "history"
-) -> str:
-    """Validation accuracy of each trial that came to its end, and the best so far, as SVG.
+def draw_search_history(numbers: Sequence[int], accuracies: Sequence[float], *, default: float | None) -> str:
+    """Validation accuracy of each trial that was completed, and the best so far, as SVG.
 
     Args:
-        numbers: of the trials, ascending.
+        numbers: of the trials, ascending; at least one.
         accuracies: of each, a share.
         default: that of the default recipe; drawn as a line.
-        name: unique on the page.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -136,57 +125,17 @@ def draw_search_history(
         axes.scatter(numbers, accuracies, s=22, color=SECOND, label="trial", zorder=3)
         axes.step(numbers, best, where="post", color=FIRST, label="best so far")
         if default is not None:
-            axes.axhline(default, color=SOFT, linewidth=1, linestyle=(0, (1, 2)), label="the default")
-        axes.set_xlabel("trial")
-        axes.set_ylabel("validation accuracy")
-        axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+            axes.axhline(default, color=SOFT, linewidth=1, linestyle=DOTTED, label="the default")
+        axes.set(xlabel="trial", ylabel="validation accuracy")
+        in_percent(axes.yaxis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
         legend_above(axes)
 
-    end = f" The best has {percent(best[-1], digits=1)}." if best else ""
     return draw_svg(
         draw,
-        name=name,
+        name="history",
         title="validation accuracy by trial",
-        description=f"{len(numbers)} completed trials, and the best so far.{end}",
-    )
-
-
-def draw_importances(
-    names: Sequence[str],
-    shares: Sequence[float],
-    lows: Sequence[float],
-    highs: Sequence[float],
-    *,
-    name: str = "importance",
-) -> str:
-    """How much of the results' spread each dial explains, with the range over resampled trials, as SVG.
-
-    Args:
-        names: of the dials, the most important first.
-        shares: of the spread, 0 to 1.
-        lows: where the range of each begins.
-        highs: where it ends.
-        name: unique on the page.
-    """
-
-    def draw(axes: "Axes") -> None:
-        rows = range(len(names))
-        axes.barh(rows, shares, color=FIRST, height=0.55)
-        axes.hlines(rows, lows, highs, color=INK, linewidth=1.4)
-        axes.set_yticks(rows, list(names))
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel("share of the variation explained")
-        axes.xaxis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
-        axes.set_xlim(0, max(0.05, *highs) * 1.04)
-
-    first = f" {names[0]} explains most, {percent(shares[0])}." if names else ""
-    return draw_svg(
-        draw,
-        name=name,
-        title="importance of each setting",
-        description=f"{len(names)} settings with the range over resampled trials.{first}",
-        size=(0.9 + 0.3 * len(names), 4.5),
+        description=f"{len(numbers)} completed trials, and the best so far. "
+        f"The best has {percent(best[-1], digits=1)}.",
     )

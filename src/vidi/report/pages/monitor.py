@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidi.errors import ImageError
-from vidi.figures.in_use import TimeMarks, TimePoint, draw_over_time
+from vidi.figures.in_use import Change, TimePoint, draw_over_time
 from vidi.files import write_whole
 from vidi.numbers import percent, short_percent
 from vidi.report.pages.render import render_page
@@ -115,10 +115,9 @@ def page_values(document: Document) -> dict[str, object]:
 def draw_curves(document: Document) -> "list[tuple[str, Markup]]":
     """Title and drawing of the estimated accuracy and of each compared quantity over time, what changed first."""
     drift = document["drift"]
-    began = drift["began"]
-    marks = TimeMarks() if began is None else TimeMarks(began=began["at"], began_after=began["image"] - 1)
+    began = None if drift["began"] is None else (drift["began"]["at"], drift["began"]["image"] - 1)
     figures: list[tuple[str, str]] = []
-    if accuracy := _draw_accuracy(document, marks):
+    if accuracy := _draw_accuracy(document, began):
         figures.append(("Estimated accuracy", accuracy))
     for number, curve in enumerate(_chosen(drift)):
         title, axis, is_share = axis_of(curve["kind"], curve["name"])
@@ -127,7 +126,7 @@ def draw_curves(document: Document) -> "list[tuple[str, Markup]]":
             svg = draw_over_time(
                 points,
                 usual=curve["usual"],
-                marks=marks,
+                began=began,
                 axis=axis,
                 is_share=is_share,
                 title=title,
@@ -137,14 +136,14 @@ def draw_curves(document: Document) -> "list[tuple[str, Markup]]":
     return [(title, drawn(svg)) for title, svg in figures]
 
 
-def _draw_accuracy(document: Document, marks: TimeMarks) -> str:
+def _draw_accuracy(document: Document, began: Change | None) -> str:
     parts = [one for one in document["accuracy_over_time"] if one["value"] is not None]
     if len(parts) < LEAST_POINTS:
         return ""
     return draw_over_time(
         [TimePoint(one["at"], one["image"], one["value"], one["low"], one["high"]) for one in parts],
         usual=document["accuracy"]["reference"],
-        marks=marks,
+        began=began,
         axis="estimated accuracy",
         is_share=True,
         title="Estimated accuracy",

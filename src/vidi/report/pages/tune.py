@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidi.figures.training import draw_importances, draw_search_history
+from vidi.figures.bars import draw_importances
+from vidi.figures.training import draw_search_history
 from vidi.files import write_whole
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import settings

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidi.figures.in_use import Lane, draw_event_lanes
+from vidi.figures.in_use import draw_event_lanes
 from vidi.files import write_whole
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page
@@ -76,11 +76,9 @@ def _lanes(events: Sequence[Document], seconds: float) -> "Markup | None":
     if not events:
         return None
     labels = list(dict.fromkeys(str(one["label"]) for one in events))[:MOST_LANES]
-    lanes = [
-        Lane(label, [(one["began"], one["last_seen"]) for one in events if one["label"] == label]) for label in labels
-    ]
+    lanes = {label: [(one["began"], one["last_seen"]) for one in events if one["label"] == label] for label in labels}
     longest = max(seconds, *(one["last_seen"] for one in events))
-    return drawn(draw_event_lanes(lanes, seconds=longest, name="lanes"))
+    return drawn(draw_event_lanes(lanes, seconds=longest))
 
 
 def notice_line(document: Document) -> str:

@@ -7,12 +7,11 @@ from vidi.evaluation.evaluate import Curves, Evaluation
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
 from vidi.evaluation.sections import LearningFigures
 from vidi.figures.evaluation import (
-    Curve,
+    Points,
     Reliability,
-    draw_precision_recall,
+    draw_ranking,
     draw_reliability,
     draw_risk_coverage,
-    draw_roc,
 )
 from vidi.figures.training import draw_learning_curve, draw_more_images
 from vidi.report.words.text import drawn, visible
@@ -21,6 +20,7 @@ from vidi.training.loop.progress import EpochRow
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+RANKINGS = ("roc", "precision-recall")
 LEAST_EPOCHS = 2  # one point is no curve
 
 
@@ -39,39 +39,22 @@ def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) 
     """
     if len(history) < LEAST_EPOCHS:
         return []
-    epochs, best = [epoch.epoch for epoch in history], kept_epoch or best_epoch(history)
-    figures = []
-    if any(epoch.validation_loss is not None or epoch.train_loss is not None for epoch in history):
-        training = [epoch.train_loss for epoch in history]
-        validation = [epoch.validation_loss for epoch in history]
-        figures.append(draw_learning_curve(epochs, training, validation, measure="loss", best_epoch=best, name="loss"))
-    if any(epoch.validation_accuracy is not None or epoch.train_accuracy is not None for epoch in history):
-        training = [epoch.train_accuracy for epoch in history]
-        validation = [epoch.validation_accuracy for epoch in history]
-        figures.append(
-            draw_learning_curve(epochs, training, validation, measure="accuracy", best_epoch=best, name="accuracy")
-        )
-    return [drawn(svg) for svg in figures]
-
-
-def reliability_bins(test: Evaluation) -> list[Reliability]:
-    """The test images by confidence, as the reliability diagram shows them."""
+    epochs, best = [row.epoch for row in history], kept_epoch or best_epoch(history)
+    loss = [row.train_loss for row in history], [row.validation_loss for row in history]
+    accuracy = [row.train_accuracy for row in history], [row.validation_accuracy for row in history]
     return [
-        Reliability(
-            one.confidence,
-            one.accuracy,
-            one.image_count,
-            perfect.low,
-            perfect.high,
-        )
-        for one, perfect in test.calibration.points
-        if perfect is not None
+        drawn(draw_learning_curve(epochs, *loss, measure="loss", best_epoch=best)),
+        drawn(draw_learning_curve(epochs, *accuracy, measure="accuracy", best_epoch=best)),
     ]
 
 
 def draw_test_reliability(test: Evaluation) -> "Markup | None":
     """The reliability diagram; None without test images."""
-    bins = reliability_bins(test)
+    bins = [
+        Reliability(one.confidence, one.accuracy, perfect.low, perfect.high)
+        for one, perfect in test.calibration.points
+        if perfect is not None
+    ]
     return drawn(draw_reliability(bins)) if bins else None
 
 
@@ -81,12 +64,7 @@ def draw_rankings(test: Evaluation) -> "list[Markup]":
         return []
     areas = {figures.name: figures.average_precision.value for figures in test.per_class}
     by_ease = sorted((curve.name for curve in test.curves), key=lambda name: (areas[name] or 0.0, name))
-    named = [visible(name) for name in dict.fromkeys((by_ease[0], by_ease[-1]))]
-    roc: dict[str, Curve] = {}
-    precision_recall: dict[str, Curve] = {}
-    for curve in test.curves:
-        roc[visible(curve.name)], precision_recall[visible(curve.name)] = _lines(curve)
-    return [drawn(draw_roc(roc, named=named)), drawn(draw_precision_recall(precision_recall, named=named))]
+    return _draw_both(test.curves, named=(by_ease[0], by_ease[-1]), points=({}, {}), names=RANKINGS)
 
 
 def draw_at_points(test: Evaluation, operating: OperatingFigures | None) -> "list[Markup]":
@@ -103,28 +81,30 @@ def draw_at_points(test: Evaluation, operating: OperatingFigures | None) -> "lis
     if not curves:
         return []
     by_area = sorted(curves, key=lambda curve: sum(curve.precision))
-    named = [visible(name) for name in dict.fromkeys((by_area[0].name, by_area[-1].name))]
-    roc: dict[str, Curve] = {}
-    precision_recall: dict[str, Curve] = {}
     on_roc: dict[str, tuple[float, float]] = {}
     on_precision_recall: dict[str, tuple[float, float]] = {}
     for curve in curves:
         name, at = visible(curve.name), figures[curve.name]
-        roc[name], precision_recall[name] = _lines(curve)
         alarms, found, right = at.false_alarms.value, at.recall.value, at.precision.value
         if alarms is not None and found is not None:
             on_roc[name] = (alarms, found)
         if right is not None and found is not None:
             on_precision_recall[name] = (found, right)
+    named, points = (by_area[0].name, by_area[-1].name), (on_roc, on_precision_recall)
+    return _draw_both(curves, named=named, points=points, names=("roc-point", "pr-point"))
+
+
+def _draw_both(
+    curves: Sequence[Curves], *, named: tuple[str, str], points: tuple[Points, Points], names: tuple[str, str]
+) -> "list[Markup]":
+    """ROC and precision-recall curves, with the points and the names of the two figures."""
+    shown = [visible(name) for name in dict.fromkeys(named)]
+    roc = {visible(one.name): (one.false_positive_rate, one.true_positive_rate) for one in curves}
+    precision_recall = {visible(one.name): (one.recall, one.precision) for one in curves}
     return [
-        drawn(draw_roc(roc, named=named, points=on_roc, name="roc-point")),
-        drawn(draw_precision_recall(precision_recall, named=named, points=on_precision_recall, name="pr-point")),
+        drawn(draw_ranking("roc", roc, named=shown, points=points[0], name=names[0])),
+        drawn(draw_ranking("precision-recall", precision_recall, named=shown, points=points[1], name=names[1])),
     ]
-
-
-def _lines(curve: Curves) -> tuple[Curve, Curve]:
-    """One class's ROC and precision-recall curve."""
-    return (curve.false_positive_rate, curve.true_positive_rate), (curve.recall, curve.precision)
 
 
 def draw_learning(found: LearningFigures | None) -> "Markup | None":
