@@ -11,8 +11,9 @@ from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.truth import SeveralClasses
-from vidi.model_file.limits import limits_from_json, limits_to_json
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.values import as_plain, read_part
 from vidi.prediction.prediction import decide
 from vidi.report.words.guarantees import describe_limits
 
@@ -149,7 +150,7 @@ def test_thresholds_are_chosen_without_the_image_that_they_call():
 def test_the_limits_survive_the_file_and_fit_no_other_kind_of_model():
     metadata, _ = model_of(0)
 
-    assert limits_from_json(limits_to_json(metadata.verdict)) == metadata.verdict
+    assert read_part(VerdictLimits, as_plain(metadata.verdict)) == metadata.verdict
     with pytest.raises(Exception, match="ranked by 'all-classes'"):
         ModelMetadata(classes=NAMES, framing=Framing(size=(8, 8)), verdict=metadata.verdict)
 

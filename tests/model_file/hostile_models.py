@@ -203,7 +203,7 @@ def _metadata_changes() -> Iterator[tuple[str, Change, str]]:
     yield "newer schema", entry(schema=2), "schema 2"
     yield "schema as text", entry(schema="1"), "whole number"
     yield "absurd framing", entry(framing={**framing, "size": [1 << 30, 1]}), "image size"
-    yield "unknown framing", entry(framing={**framing, "mode": "magic"}), "framing mode"
+    yield "unknown framing", entry(framing={**framing, "mode": "magic"}), "mode should be stretch, pad or crop"
     yield "division by zero", entry(normalisation=flat), "standard deviation"
     yield "calibration of other classes", entry(calibration=_calibration([1.0, 2.0])), "2 scales"
     yield "negative temperature", entry(calibration=_calibration([-1.0])), "scales"

@@ -168,7 +168,7 @@ def _set(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("confidence", value={"edges": [0, 1], "counts": [1, 2]}), "2 edges and 2 counts"),
         (_set("confidence", value={"edges": [], "counts": []}), "0 edges and 0 counts"),
         (_set("confidence", value={"edges": [0, 1], "counts": [-1]}), "a histogram has"),
-        (_set("images", "embeddings", "axes", "data", value="!"), "not base64"),
+        (_set("images", "embeddings", "axes", "data", value="!"), "data should be base64"),
         (_set("images", "embeddings", "axes", "columns", value=5), "2 rows of 5 numbers of 8 bits have 8 bytes"),
         (_set("images", "embeddings", "axes", "columns", value=-4), "2 rows of -4 numbers"),
         (_set("images", "embeddings", "axes", "bits", value=7), "numbers of 7 bits"),

@@ -12,7 +12,7 @@ from tests.draw import draw
 from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_network, with_provenance
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
-from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
@@ -204,20 +204,18 @@ def test_limits_are_read_back_as_they_were_written(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"basis": "guessed"}, "basis is 'guessed'"),
-        ({"ranking": "mood"}, "ranking is 'mood'"),
+        ({"basis": "guessed"}, "basis should be calibration or out-of-fold, not 'guessed'"),
+        ({"ranking": "mood"}, "ranking should be .*, not 'mood'"),
         ({"image_count": "many"}, "image_count should be a whole number"),
         ({"sure": {}}, "has no max_error"),
         ({"candidates": {"coverage": 1.5, "limit": None}}, "coverage is 1.5"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(change, wrong):
-    document = limits_to_json(
-        VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9)
-    )
+    document = as_plain(VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9))
 
     with pytest.raises(ModelError, match=wrong):
-        limits_from_json({**document, **change})
+        read_part(VerdictLimits, {**document, **change})
 
 
 POINTS = OperatingPoints(

@@ -19,7 +19,6 @@ def calibrate(
     """Calibrate a finished model again, on images it was not trained on; its weights stay the same."""
     from vidi.cli.terminal import on_terminal
     from vidi.files import escape_path
-    from vidi.model_file.limits import limits_to_json
     from vidi.model_file.values import as_plain
     from vidi.workflows.calibrate import calibrate as story
 
@@ -29,7 +28,7 @@ def calibrate(
         document = {
             "model": done.model.model_id,
             "images": done.image_count,
-            "verdict": None if limits is None else limits_to_json(limits),
+            "verdict": as_plain(limits),
             "operating_points": as_plain(points),
         }
         click.echo(json.dumps(document))

@@ -1,10 +1,8 @@
 """What a model's answers and images were like when it was calibrated: what later traffic is compared with."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.errors import ModelError
 from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import Basis, Verdict
-from vidi.model_file.values import BESIDE, NEED, Json, key, read_part
+from vidi.model_file.values import BESIDE, NEED, key
 
 TYPES = {8: "<i1", 16: "<i2"}
 
@@ -24,7 +22,7 @@ class QuantisedRows:
     columns: int
     bits: int  # of each number: 8 or 16
     steps: tuple[float, ...]  # one for each row
-    coded: bytes  # signed, little-endian, row by row
+    coded: bytes = field(metadata=key("data"))  # signed, little-endian, row by row
 
     def __post_init__(self) -> None:
         if self.bits not in TYPES or len(self.coded) * 8 != len(self.steps) * self.columns * self.bits:
@@ -50,33 +48,6 @@ class QuantisedRows:
         coded = np.frombuffer(self.coded, TYPES[self.bits]).reshape(len(self.steps), self.columns)
         values: NDArray[np.float32] = (coded * np.array(self.steps)[:, None]).astype(np.float32)
         return values
-
-    def as_json(self) -> dict[str, Json]:
-        """Plain values, for the file."""
-        data = base64.b64encode(self.coded).decode("ascii")
-        return {"columns": self.columns, "bits": self.bits, "steps": list(self.steps), "data": data}
-
-    @classmethod
-    def from_json(cls, document: Json) -> Self:
-        """What `as_json` wrote, checked.
-
-        Raises:
-            ModelError: a value is missing or of the wrong kind, or there are not as many bytes as are stated.
-        """
-        plain = read_part(_PlainRows, document)
-        try:
-            coded = base64.b64decode(plain.data, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ModelError("the data of a matrix is not base64", "Use a file that vidi wrote.") from error
-        return cls(columns=plain.columns, bits=plain.bits, steps=plain.steps, coded=coded)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PlainRows:
-    columns: int
-    bits: int
-    steps: tuple[float, ...]
-    data: str  # base64
 
 
 ReferencePart = Literal["calibration", "validation"]

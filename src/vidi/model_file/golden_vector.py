@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from vidi.errors import ModelError
 from vidi.model_file.limits import Verdict
-from vidi.model_file.values import NEED, wrong_value
+from vidi.model_file.values import NEED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class GoldenVector:
 
     def __post_init__(self) -> None:
         if not all(0 <= index < len(self.probabilities) for index in self.candidates or ()):
-            raise wrong_value("golden candidates", "indexes of classes", list(self.candidates or ()))
+            raise ValueError(f"golden candidates should be indexes of classes, not {self.candidates}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,17 @@
 """Which files a model was trained on, without their names: a compact filter of their digests."""
 
-import base64
-import binascii
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ModelError
-from vidi.model_file.values import Json, integer_entry, object_entry, text_entry
+from vidi.model_file.values import key
 
 LOW_BITS = 10  # one foreign digest in 1,024 is taken for a known one
 SPREAD = 1 << LOW_BITS  # places for each digest
-MOST_BYTES = 1 << 20  # of the text in the file; a filter that would take more is left out
+MOST_BYTES = (1 << 20) // 4 * 3  # 1 MB of text in the file; a filter that would take more is left out
 DIGITS = 16  # of a digest, as a number of 64 bits
 
 
@@ -28,8 +26,12 @@ class DigestFilter:
     Bloom filters, section 4 (compressed sequences of hash values).
     """
 
-    image_count: int
-    coded: bytes
+    image_count: int = field(metadata=key("images"))
+    coded: bytes = field(metadata=key("digests"))
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.image_count <= len(self.coded) * 8 // (LOW_BITS + 1):
+            raise _damaged()
 
     @classmethod
     def of(cls, digests: Iterable[str]) -> "DigestFilter | None":
@@ -48,8 +50,7 @@ class DigestFilter:
         high = np.zeros(int(ends[-1]) + 1, np.uint8)
         high[ends] = 1
         coded = np.packbits(np.concatenate([low.astype(np.uint8).ravel(), high])).tobytes()
-        one = cls(image_count=len(known), coded=coded)
-        return one if len(_as_text(one)) <= MOST_BYTES else None
+        return cls(image_count=len(known), coded=coded) if len(coded) <= MOST_BYTES else None
 
     def asker(self) -> Callable[[str], bool]:
         """A function that says of a digest whether it seems to be in the set; the set is decoded once.
@@ -92,35 +93,6 @@ def with_files(filters: tuple[DigestFilter, ...] | None, digests: Iterable[str])
     if own is None:
         return None if more else filters
     return (*filters, own)
-
-
-def filters_to_json(filters: tuple[DigestFilter, ...]) -> list[Json]:
-    """The filters as plain values, for the file."""
-    return [{"images": one.image_count, "digests": _as_text(one)} for one in filters]
-
-
-def filters_from_json(values: list[Json]) -> tuple[DigestFilter, ...]:
-    """What `filters_to_json` wrote, checked.
-
-    Raises:
-        ModelError: a value is missing or of the wrong kind.
-    """
-    return tuple(_read(object_entry({"learnt_from": value}, "learnt_from")) for value in values)
-
-
-def _read(document: Mapping[str, Json]) -> DigestFilter:
-    count, text = integer_entry(document, "images"), text_entry(document, "digests")
-    try:
-        coded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _damaged() from error
-    if not 1 <= count <= len(coded) * 8 // (LOW_BITS + 1) or len(text) > MOST_BYTES:
-        raise _damaged()
-    return DigestFilter(image_count=count, coded=coded)
-
-
-def _as_text(one: DigestFilter) -> str:
-    return base64.b64encode(one.coded).decode("ascii")
 
 
 def _place(digest: str, count: int) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,12 @@ from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.model_file.digests import is_digest
+from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, Refuted, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
-from vidi.model_file.values import Json
-
-if TYPE_CHECKING:  # a file without one needs none of it
-    from vidi.model_file.drift_reference import DriftReference
+from vidi.model_file.values import BESIDE, NEED
 
 MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
 
@@ -27,19 +25,21 @@ MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one 
 class Normalisation:
     """What is taken off and divided by, for each of red, green and blue, on the scale 0 to 255."""
 
-    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
-    standard_deviation: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    mean: tuple[float, float, float] = field(default=(127.5, 127.5, 127.5), metadata=NEED)
+    standard_deviation: tuple[float, float, float] = field(default=(127.5, 127.5, 127.5), metadata=NEED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """The affine step between logits and softmax: logits * scale + shift, or a matrix in place of the scale."""
 
-    method: str = "temperature"  # how the numbers were found
-    scale: tuple[float, ...] = (1.0,)  # one for all classes (1 / temperature), one for each, or a matrix row by row
-    shift: tuple[float, ...] = (0.0,)  # one for all classes, or one for each
-    image_count: int = 0  # images it was fitted on
-    figures: Mapping[str, Json] = field(default_factory=dict)  # calibration error before and after, and the like
+    method: str = field(default="temperature", metadata=NEED)  # how the numbers were found
+    # One for all classes (1 / temperature), one for each, or a matrix row by row.
+    scale: tuple[float, ...] = field(default=(1.0,), metadata=NEED)
+    shift: tuple[float, ...] = field(default=(0.0,), metadata=NEED)  # one for all classes, or one for each
+    image_count: int = field(default=0, metadata=NEED)  # images it was fitted on
+    # Calibration error before and after, and the like.
+    figures: Mapping[str, Any] = field(default_factory=dict, metadata=NEED)
 
     @property
     def temperature(self) -> float:
@@ -72,16 +72,18 @@ class Calibration:
 class Provenance:
     """Where a model comes from."""
 
-    network: str = ""  # the architecture's name
-    run: str = ""  # the run's name: the model's version
-    date: str = ""  # ISO 8601, UTC
-    author: str = ""
-    description: str = ""
-    license: str = ""  # SPDX name or a sentence
-    weights_license: str | None = None  # license of the starting weights; None where training began from nothing
-    data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
-    recipe: Mapping[str, Json] | None = None
-    library_versions: Mapping[str, Json] | None = None
+    network: str = field(default="", metadata=NEED)  # the architecture's name
+    run: str = field(default="", metadata=NEED)  # the run's name: the model's version
+    date: str = field(default="", metadata=NEED)  # ISO 8601, UTC
+    author: str = field(default="", metadata=NEED)
+    description: str = field(default="", metadata=NEED)
+    license: str = field(default="", metadata=NEED)  # SPDX name or a sentence
+    # License of the starting weights; None where training began from nothing.
+    weights_license: str | None = field(default=None, metadata=NEED)
+    # Fingerprint of the data: digests and counts, never a file's name.
+    data: Mapping[str, Any] | None = field(default=None, metadata=NEED)
+    recipe: Mapping[str, Any] | None = field(default=None, metadata=NEED)
+    library_versions: Mapping[str, Any] | None = field(default=None, metadata=NEED)
     learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
     derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
 
@@ -100,17 +102,22 @@ class ModelMetadata:
     classes: tuple[str, ...]
     framing: Framing
     multi_label: bool = False  # an image may show several classes, or none: sigmoid in place of softmax
-    normalisation: Normalisation = field(default_factory=Normalisation)
-    provenance: Provenance = field(default_factory=Provenance)
-    unfinished: str | None = None  # why it is not a finished model: the run was cut before calibration and test
-    calibration: Calibration | None = None
-    test: Mapping[str, Json] | None = None  # test figures with their intervals
-    verdict: VerdictLimits | None = None  # limits for sure, unsure, unknown, and for candidates
-    operating_points: OperatingPoints | None = None  # thresholds or costs that decide for a class
-    drift_reference: "DriftReference | None" = None  # what later traffic is compared with
+    normalisation: Normalisation = field(default_factory=Normalisation, metadata=NEED)
+    provenance: Provenance = field(default_factory=Provenance, metadata=BESIDE)
+    # Why it is not a finished model: the run was cut before calibration and test.
+    unfinished: str | None = field(default=None, metadata=NEED)
+    calibration: Calibration | None = field(default=None, metadata=NEED)
+    test: Mapping[str, Any] | None = field(default=None, metadata=NEED)  # test figures with their intervals
+    # Limits for sure, unsure, unknown, and for candidates.
+    verdict: VerdictLimits | None = field(default=None, metadata=NEED)
+    # Thresholds or costs that decide for a class.
+    operating_points: OperatingPoints | None = field(default=None, metadata=NEED)
+    # What later traffic is compared with.
+    drift_reference: DriftReference | None = field(default=None, metadata=NEED)
     refuted: Refuted | None = None  # guarantees that its own test refutes; None: none, or not tested
-    weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
-    golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
+    # SHA-256 of the trained tensors; filled in by `write_model`.
+    weights_digest: str = field(default="", metadata=NEED)
+    golden: tuple[GoldenVector, ...] = field(default=(), metadata=NEED)  # filled in by `write_model`
     golden_tolerance: GoldenTolerance = field(default_factory=GoldenTolerance)  # of other hosts' answers
 
     @property

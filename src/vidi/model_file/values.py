@@ -1,7 +1,8 @@
 """Plain JSON values: frozen dataclasses written as such and read back, and the wrong ones named."""
 
+import base64
+import binascii
 import json
-import math
 import sys
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -29,7 +30,7 @@ Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | 
 Kind = TypeVar("Kind")
 
 DIGITS = 6  # decimals in JSON: finer than any interval, and the file stays readable
-KEY, ROUNDED, INLINE, NEEDED = "key", "rounded", "inline", "needed"
+KEY, WITHIN, ROUNDED, INLINE, NEEDED = "key", "within", "rounded", "inline", "needed"
 ROUND = MappingProxyType({ROUNDED: True})  # of a field: its numbers are written with six decimals
 BESIDE = MappingProxyType({INLINE: True})  # of a field that groups others: their entries stand beside the others'
 NEED = MappingProxyType({NEEDED: True})  # of a field that has a default: its entry is always there, also as null
@@ -50,15 +51,16 @@ class Written(Protocol):
     def as_json(self) -> Any: ...
 
 
-def key(name: str, *, is_rounded: bool = False, is_needed: bool = False) -> Mapping[str, Any]:
-    """What a field's metadata says where its entry has another name than the field.
+def key(name: str, *, within: str = "", is_rounded: bool = False, is_needed: bool = False) -> Mapping[str, Any]:
+    """What a field's metadata says where its entry has another name than the field, or another place.
 
     Args:
         name: of the entry.
+        within: the object that holds it; empty for the one that the dataclass is written as.
         is_rounded: numbers are written with six decimals.
         is_needed: the field has a default, and yet the entry is always there, also as null.
     """
-    return {KEY: name, ROUNDED: is_rounded, NEEDED: is_needed}
+    return {KEY: name, WITHIN: within, ROUNDED: is_rounded, NEEDED: is_needed}
 
 
 def rounded(value: float | None) -> float | None:
@@ -82,6 +84,8 @@ def as_plain(value: Any, *, is_rounded: bool = False) -> Any:
     match value:
         case Written():
             return value.as_json()
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
         case Mapping():
             return {str(name): as_plain(one, is_rounded=is_rounded) for name, one in value.items()}
         case list() | tuple():
@@ -99,7 +103,8 @@ def by_fields(value: Any, *, is_rounded: bool = False) -> dict[str, Any]:
         if one.metadata.get(INLINE):
             entries |= by_fields(held, is_rounded=is_rounded)
         elif held is not None or one.default is not None or one.metadata.get(NEEDED):
-            entries[_name_of(one)] = as_plain(held, is_rounded=is_rounded or one.metadata.get(ROUNDED, False))
+            place = entries.setdefault(within, {}) if (within := one.metadata.get(WITHIN)) else entries
+            place[_name_of(one)] = as_plain(held, is_rounded=is_rounded or one.metadata.get(ROUNDED, False))
     return entries
 
 
@@ -118,23 +123,23 @@ def from_plain(kind: type[Kind], value: Any) -> Kind:
         KeyError: an entry is missing.
         TypeError, ValueError: an entry is of the wrong kind; the message says which, and what it should be.
     """
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{kind.__name__} should be an object, not {_shown(value)}")
+    value = _object(value, kind.__name__)
     hints = _hints(cast(Hashable, kind))
     entries: dict[str, Any] = {}
     for one in fields(kind):  # type: ignore[arg-type]  # a dataclass, as its callers know
-        name = _name_of(one)
+        name, within = _name_of(one), one.metadata.get(WITHIN)
+        place = _object(value[within], within) if within else value
         if one.metadata.get(INLINE):
             entries[one.name] = from_plain(hints[one.name], value)
-        elif name in value:
-            entries[one.name] = _read(hints[one.name], value[name], name)
+        elif name in place:
+            entries[one.name] = _read(hints[one.name], place[name], name)
         elif one.metadata.get(NEEDED) or (one.default is MISSING and one.default_factory is MISSING):
             raise KeyError(name)
     return kind(**entries)
 
 
 def read_part(kind: type[Kind], value: Json) -> Kind:
-    """A part of a model file's metadata that `as_plain` wrote, checked.
+    """A model file's metadata, or a part of it, that `as_plain` wrote, checked.
 
     Raises:
         ModelError: an entry is missing, of the wrong kind, or at odds with the others.
@@ -151,6 +156,12 @@ def _name_of(one: "Field[Any]") -> str:
     return str(one.metadata.get(KEY, one.name))
 
 
+def _object(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} should be an object, not {_shown(value)}")
+    return value
+
+
 def _shown(value: Any) -> str:
     return repr(str(value)[:60])
 
@@ -164,9 +175,8 @@ def _read(hint: Any, value: Any, name: str) -> Any:
     """A plain value as a field of this type holds it."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        if value is None:
-            return None
-        return _read(_choose([one for one in inner if one is not NoneType], value), value, name)
+        kinds = [one for one in inner if one is not NoneType]
+        return None if value is None else _read(_choose(kinds, value), value, name)
     if origin is Literal:
         if value not in inner:
             raise ValueError(f"{name} should be {', '.join(inner[:-1])} or {inner[-1]}, not {_shown(value)}")
@@ -176,9 +186,18 @@ def _read(hint: Any, value: Any, name: str) -> Any:
     if is_dataclass(hint):
         own = getattr(hint, "from_json", None)
         return from_plain(cast(type, hint), value) if own is None else own(value)
+    if hint is bytes:
+        return _decoded(value, name)
     if hint is not Any and not _holds(hint, value):
         raise TypeError(f"{name} should be {_SCALARS[hint][1]}, not {_shown(value)}")
     return value
+
+
+def _decoded(value: Any, name: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise ValueError(f"{name} should be base64, not {_shown(value)}") from error
 
 
 def _holds(hint: Any, value: Any) -> bool:
@@ -192,8 +211,7 @@ def _read_many(origin: Any, inner: tuple[Any, ...], value: Any, name: str) -> An
     if origin is np.ndarray:
         return np.array(value, np.int64)
     if origin is not tuple:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"{name} should be an object, not {_shown(value)}")
+        value = _object(value, name)
         names = get_args(inner[0]) if get_origin(inner[0]) is Literal else value
         return {one if names is not value else inner[0](one): _read(inner[1], value[one], one) for one in names}
     kinds: Sequence[Any] = inner
@@ -249,97 +267,3 @@ def parse_json(text: str) -> Json:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
-
-
-def wrong_value(name: str, wanted: str, value: Json) -> ModelError:
-    """The error for an entry of the wrong kind."""
-    return ModelError(f"the metadata's {name} should be {wanted}, not {str(value)[:60]!r}", _REMEDY)
-
-
-def entry(document: Mapping[str, Json], name: str) -> Json:
-    """The value under a name that must be there."""
-    if name not in document:
-        raise ModelError(f"the metadata has no {name}", _REMEDY)
-    return document[name]
-
-
-def object_entry(document: Mapping[str, Json], name: str) -> Mapping[str, Json]:
-    """An object that must be there."""
-    value = entry(document, name)
-    if not isinstance(value, Mapping):
-        raise wrong_value(name, "an object", value)
-    return value
-
-
-def object_or_none(document: Mapping[str, Json], name: str) -> Mapping[str, Json] | None:
-    """An object, or null."""
-    return None if entry(document, name) is None else object_entry(document, name)
-
-
-def text_entry(document: Mapping[str, Json], name: str) -> str:
-    """A text that must be there."""
-    value = entry(document, name)
-    if not isinstance(value, str):
-        raise wrong_value(name, "a text", value)
-    return value
-
-
-def text_or_none(document: Mapping[str, Json], name: str) -> str | None:
-    """A text, or null."""
-    return None if entry(document, name) is None else text_entry(document, name)
-
-
-def number_entry(document: Mapping[str, Json], name: str) -> float:
-    """A finite number that must be there."""
-    value = entry(document, name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise wrong_value(name, "a finite number", value)
-    return float(value)
-
-
-def number_or_none(document: Mapping[str, Json], name: str) -> float | None:
-    """A finite number, or null."""
-    return None if entry(document, name) is None else number_entry(document, name)
-
-
-def integer_entry(document: Mapping[str, Json], name: str) -> int:
-    """A whole number that must be there."""
-    value = entry(document, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong_value(name, "a whole number", value)
-    return value
-
-
-def list_entry(document: Mapping[str, Json], name: str) -> list[Json]:
-    """A list that must be there."""
-    value = entry(document, name)
-    if not isinstance(value, list):
-        raise wrong_value(name, "a list", value)
-    return value
-
-
-def texts_entry(document: Mapping[str, Json], name: str) -> tuple[str, ...]:
-    """A list of texts that must be there."""
-    values = list_entry(document, name)
-    texts = tuple(value for value in values if isinstance(value, str))
-    if len(texts) != len(values):
-        raise wrong_value(name, "a list of texts", values)
-    return texts
-
-
-def numbers_entry(document: Mapping[str, Json], name: str) -> tuple[float, ...]:
-    """A list of finite numbers that must be there."""
-    values = list_entry(document, name)
-    numbers = tuple(float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool))
-    if len(numbers) != len(values) or not all(math.isfinite(number) for number in numbers):
-        raise wrong_value(name, "a list of finite numbers", values)
-    return numbers
-
-
-def size_entry(document: Mapping[str, Json], name: str) -> tuple[int, int]:
-    """A (height, width) that must be there."""
-    values = list_entry(document, name)
-    sides = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
-    if len(values) != 2 or len(sides) != 2:
-        raise wrong_value(name, "a height and a width", values)
-    return sides[0], sides[1]
