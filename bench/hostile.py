@@ -29,8 +29,8 @@ import numpy as np  # noqa: E402
 from bench.choosing.attacks import ATTACKS, HOSTILE, Outcome, Stage, flipped, honest, retrain, set_stage  # noqa: E402
 from bench.choosing.features import ImageSet, image_sets  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
+from vidi.data.labels import Opinion  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
-from vidi.labelling import Opinion  # noqa: E402
 
 SEEDS = 5
 SOURCES = 5

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from bench.choosing.features import Floats, ImageSet, Part
 from bench.choosing.rounds import fit
-from vidi.labelling import Kind, ModelView, Opinion, Settled, cap_sources, settle
+from vidi.data.labels import Kind, Opinion
+from vidi.labelling import ModelView, Settled, cap_sources, settle
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 
 SURE_ERROR = 0.05  # of the answers called sure, on the calibration part: what `vidi train` guarantees by default

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from bench.yearly.images import CLASSES
 from bench.yearly.scenario import Scenario
 from vidi.data.dataset import NEWEST
+from vidi.data.labels import Opinion
 from vidi.data.splitting.split_plan import EXTRA, SplitRule, held_back_share
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.comparison import PairedAnswers
@@ -23,7 +24,7 @@ from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answer
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
-from vidi.labelling import ModelView, Opinion, cap_sources, newest_reviewed, settle
+from vidi.labelling import ModelView, cap_sources, newest_reviewed, settle
 from vidi.metrics.affine import AffineStep
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits

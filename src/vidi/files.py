@@ -12,6 +12,7 @@ import secrets
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
@@ -29,6 +30,7 @@ MARK = "\ufeff"  # byte order mark: by it a spreadsheet knows UTF-8
 FORMULA, NUMBER = ("=", "+", "-", "@"), re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 LOCK, HOLDER = ".lock", ".lock-holder"
 LOCK_FILES = frozenset({LOCK, HOLDER})
+BLOCK = 4096  # bytes in which the end of a file is searched
 PATIENCE = 0.2  # seconds in which one who only looked, or who has just ended, lets go of a lock
 
 
@@ -232,6 +234,49 @@ def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file so that it appears under its name only whole (text as UTF-8)."""
     with written_whole(path) as temporary:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a file, flushed to disk; what a killed writer left of a last line is cut first.
+
+    Args:
+        path: the file, which is made where there is none; the caller holds it alone.
+        line: with its end.
+
+    Raises:
+        ResourceError: the disk is full or refuses; the lines that were there are whole.
+    """
+    try:
+        is_new = not path.exists()
+        with path.open("r+b" if not is_new else "x+b", buffering=0) as stream:
+            end = _end_of_lines(stream)
+            stream.truncate(end)
+            stream.seek(end)
+            try:
+                data = line.encode("utf-8")
+                while data:
+                    data = data[stream.write(data) :]
+                os.fsync(stream.fileno())
+            except OSError:
+                stream.truncate(end)
+                raise
+        if is_new:
+            _flush_folder(path.parent)
+    except OSError as error:
+        raise writing_error(error, path) from error
+
+
+def _end_of_lines(stream: FileIO) -> int:
+    """The number of bytes up to the end of the last whole line."""
+    end = stream.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - BLOCK)
+        stream.seek(start)
+        newline = stream.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def give_name(staged: Path, path: Path) -> None:

@@ -15,38 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from vidi.data.labels import Answer, Opinion, Via, agreed
 from vidi.errors import ShapeError
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import shown_together
 from vidi.metrics.label_errors import find_unlikely_labels
 from vidi.metrics.outputs import SOFTMAX, Outputs
 
-Kind = Literal["label", "none", "unclear"]  # it shows a class; none of the classes; it cannot be told
-Via = Literal["server", "review"]  # a client of the server; a reviewer of the operator's own
 MOST_SHARE = 0.05  # of a retraining, from one source through the server
-Answer = tuple[Kind, tuple[str, ...]]  # with the classes, in alphabetical order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
-    """One person's answer about one image."""
-
-    key: str  # the same for each replay of one answer
-    digest: str  # SHA-256 of the image file's bytes, hex
-    at: float  # seconds since 1970, UTC
-    source: str  # who: a reviewer's name, or a client's short hash
-    via: Via
-    kind: Kind
-    labels: tuple[str, ...] = ()  # classes, for the kind `label`
-
-    @property
-    def answer(self) -> Answer:
-        """What it says, in one form.
-
-        >>> Opinion(key="", digest="", at=0, source="ana", via="review", kind="label", labels=("b", "a")).answer
-        ('label', ('a', 'b'))
-        """
-        return self.kind, tuple(sorted(set(self.labels)))
 
 
 def latest_opinions(opinions: Iterable[Opinion]) -> Mapping[str, tuple[Opinion, ...]]:
@@ -58,9 +34,9 @@ def latest_opinions(opinions: Iterable[Opinion]) -> Mapping[str, tuple[Opinion, 
     Returns:
         Digest → the opinions, oldest first; images in the order of their first opinion.
     """
-    by_key: dict[str, Opinion] = {}
+    by_key: dict[tuple[str, str], Opinion] = {}
     for one in sorted(opinions, key=lambda one: (one.at, one.key)):
-        by_key.setdefault(one.key, one)  # a replay is dated later, and is no new opinion
+        by_key.setdefault((one.key, one.digest), one)  # a replay is dated later, and is no new opinion
     latest: dict[str, dict[tuple[Via, str], Opinion]] = defaultdict(dict)
     for one in by_key.values():
         latest[one.digest][one.via, one.source] = one
@@ -75,8 +51,7 @@ def majority(opinions: Iterable[Opinion]) -> Answer | None:
     >>> majority(said("cat", "dog", "cat")), majority(said("cat", "dog"))
     (('label', ('cat',)), None)
     """
-    answers = [one.answer for one in opinions]
-    return next((one for one in dict.fromkeys(answers) if 2 * answers.count(one) > len(answers)), None)
+    return agreed([one.answer for one in opinions])
 
 
 State = Literal["confirmed", "unclear", "disputed", "held"]
@@ -139,7 +114,7 @@ def _settle_one(digest: str, opinions: tuple[Opinion, ...]) -> Settled:
     answer = majority(reviewers) if reviewers else next(iter(answers)) if len(answers) == 1 else None
     if answer is None:
         return Settled(digest=digest, state="disputed", answer=None, opinions=opinions, why="people-disagree")
-    state: State = "unclear" if answer[0] == "unclear" else "confirmed"
+    state: State = "unclear" if answer[0] in ("unclear", "exclude") else "confirmed"
     return Settled(digest=digest, state=state, answer=answer, opinions=opinions)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from vidi.labelling import Kind, ModelView, Opinion, Settled, Via, settle
+from vidi.data.labels import Kind, Opinion, Via
+from vidi.labelling import ModelView, Settled, settle
 
 CLASSES = ("cat", "dog", "hen")
 

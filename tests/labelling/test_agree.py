@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.labelling.said import CLASSES, one, opinion, reviewed, view
-from vidi.labelling import Opinion, cap_sources, latest_opinions, newest_reviewed, settle
+from vidi.data.labels import Opinion
+from vidi.labelling import cap_sources, latest_opinions, newest_reviewed, settle
 
 ANSWERS = (*CLASSES, "none", "?")
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.labelling.said import reviewed
 
+from vidi.data.labels import Opinion
 from vidi.errors import DataError
-from vidi.labelling import Opinion
 from vidi.workflows.reviewing.items import LabelsFile, read_labels, write_labels
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)

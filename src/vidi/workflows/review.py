@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vidi.data.checked import CONFLICT
+from vidi.data.labels import Answer, Kind, Opinion
 from vidi.errors import ImageError, UsageError
 from vidi.files import digest_of, escape_path
 from vidi.images.store import ImageStore
-from vidi.labelling import Answer, Kind, Opinion, Settled, cap_sources, settle
+from vidi.labelling import Settled, cap_sources, settle
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.in_use import ReviewRequest

@@ -15,8 +15,8 @@ import pytest
 from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium
 from tests.serving.pages.desks import SIZE, drawn_model, photos, review_page
+from vidi.data.labels import Opinion
 from vidi.files import digest_of
-from vidi.labelling import Opinion
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.reviewing.items import write_labels
 

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.data.labels import Answer, Kind, Opinion
 from vidi.errors import ImageError
 from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size, resize
-from vidi.labelling import Answer, Kind, Opinion, Reason, Settled
+from vidi.labelling import Reason, Settled
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
@@ -298,4 +299,5 @@ def answer_words(answer: Answer) -> str:
     ('cat, dog', 'none of these')
     """
     kind, labels = answer
-    return ", ".join(labels) if kind == "label" else {"none": "none of these", "unclear": "cannot tell"}[kind]
+    words = {"none": "none of these", "unclear": "cannot tell", "exclude": "left out"}
+    return ", ".join(labels) if kind == "label" else words[kind]

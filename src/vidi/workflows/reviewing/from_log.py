@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
 from vidi.data.copies.near_copies import find_near_copies
+from vidi.data.labels import Opinion
 from vidi.errors import DataError, ImageError
 from vidi.groups import join_links
 from vidi.images.decode import decode_image
 from vidi.images.reading import MEASURED_SIDE
-from vidi.labelling import ModelView, Opinion, Settled, choose_images, settle
+from vidi.labelling import ModelView, Settled, choose_images, settle
 from vidi.log.address import parse_address
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
 from vidi.log.store import PredictionLog
@@ -97,7 +98,7 @@ class LogSource:
                 key=opinion.key,
                 at=opinion.at,
                 digest=opinion.digest,
-                kind=opinion.kind,
+                kind="unclear" if opinion.kind == "exclude" else opinion.kind,  # a log leaves both out
                 labels=opinion.labels,
                 source=opinion.source,
                 via=opinion.via,

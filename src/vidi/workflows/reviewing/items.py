@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast, get_args
 
+from vidi.data.labels import Answer, Kind, Opinion
 from vidi.data.readers.class_folders import UNKNOWN
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import (
@@ -31,7 +32,7 @@ from vidi.files import (
 )
 from vidi.images.decode import read_header
 from vidi.images.formats.registry import FORMATS
-from vidi.labelling import Answer, Kind, ModelView, Opinion, Settled
+from vidi.labelling import ModelView, Settled
 from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
 from vidi.report.words.text import count_of

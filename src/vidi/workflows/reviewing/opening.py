@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.labels import Opinion
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.source import open_source
 from vidi.errors import DataError, ImageError, UsageError
@@ -13,7 +14,6 @@ from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.labelling import Opinion
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry import find_name

@@ -1,0 +1,328 @@
+"""What people said of images, in a file that only grows: `labels.jsonl`. The data itself is never changed.
+
+Each line is one act of one person, as JSON: `key`, `at` (seconds since 1970, UTC), `who`, `kind`, `labels` and `how`;
+then `digest` and `path` of the image, or `images`, pairs of both, where many were labelled at once. A line that takes
+an earlier one back has `undoes`, the key of that one, in their place. Of each person the last line about an image
+counts, in the order of the file.
+
+To write, as a page does (safe to use from threads, beside other processes):
+
+    labels = LabelsFile(labels_beside(source))        # or a path that the user names
+    labels.add([Opinion(key=new_key, digest=…, path=…, at=time.time(), source="ana", via="review", kind="exclude")])
+    labels.undo(key, who="ana", at=time.time())       # takes back every image of that line
+    labels.opinions()                                 # what counts now, in order; also what others have added
+    labels.forget(digest)                             # the one thing that rewrites the file
+
+`add` and `undo` return when the line is on the disk; only then may a page say "saved". Several opinions that are added
+together are one line, and one undo: they differ in the image alone. To read, as a data set does:
+
+    read = read_labels(path)                          # `read.answers` by digest, `read.digests` by path
+    read_labels(path, state=read.state)               # the same later, however much the file has grown
+"""
+
+import json
+import os
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vidi.errors import DataError, ResourceError, UsageError
+from vidi.files import append_line, digest_of, escape_path, try_lock, write_whole
+
+# It shows a class; none of the classes; it cannot be told; the image is to be left out.
+Kind = Literal["label", "none", "unclear", "exclude"]
+Via = Literal["server", "review"]  # a client of the server; a reviewer of the operator's own
+How = Literal["one", "bulk", "suggested"]  # looked at alone; one of many; by taking what a model suggests
+Answer = tuple[Kind, tuple[str, ...]]  # with the classes, in alphabetical order
+ENDING = ".labels.jsonl"  # of the file beside a source
+PATIENCE = 10.0  # seconds to wait while another process writes a line
+_KINDS = frozenset(get_args(Kind))
+_OUTSIDE = re.compile(r"^([/\\]|[A-Za-z]:)|(^|[/\\])\.\.([/\\]|$)")
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of a line that is none of ours
+_REMEDY = "Move it away, or name another: `--labels FILE`, or `--labels none`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """One person's answer about one image."""
+
+    key: str  # the same for each replay of one answer, and for all images that were answered at once
+    digest: str  # SHA-256 of the image file's bytes, hex
+    at: float  # seconds since 1970, UTC
+    source: str  # who: a reviewer's name, or a client's short hash
+    via: Via
+    kind: Kind
+    labels: tuple[str, ...] = ()  # classes, for the kind `label`
+    path: str = ""  # of the image, below the root of its source; empty where it has none
+    how: How = "one"
+
+    @property
+    def answer(self) -> Answer:
+        """What it says, in one form.
+
+        >>> Opinion(key="", digest="", at=0, source="ana", via="review", kind="label", labels=("b", "a")).answer
+        ('label', ('a', 'b'))
+        """
+        return self.kind, tuple(sorted(set(self.labels)))
+
+
+def agreed(answers: Sequence[Answer]) -> Answer | None:
+    """The answer that more than half of the people give; None without one.
+
+    >>> cat, dog = ("label", ("cat",)), ("label", ("dog",))
+    >>> agreed([cat, dog, cat]), agreed([cat, dog])
+    (('label', ('cat',)), None)
+    """
+    return next((one for one in dict.fromkeys(answers) if 2 * answers.count(one) > len(answers)), None)
+
+
+def labels_beside(source: str | Path) -> Path:
+    """The labels file of a folder, table or archive: beside it, under its name.
+
+    >>> labels_beside("data/photos.zip").name
+    'photos.zip.labels.jsonl'
+    """
+    path = Path(os.path.abspath(source))
+    return path.with_name(path.name + ENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labels:
+    """What a labels file says at one moment."""
+
+    path: Path
+    state: str  # "BYTES:SHA256" of the lines that were read; what is appended later does not change them
+    answers: Mapping[str, Answer | None]  # by digest; None: people disagree
+    digests: Mapping[str, str]  # path → digest of the image that somebody saw there last
+
+
+def read_labels(path: Path, *, state: str | None = None) -> Labels:
+    """Read a labels file; what a killed writer left of a last line is no line.
+
+    Args:
+        path: the file; none is the same as an empty one.
+        state: of an earlier reading: what was appended since is left out.
+
+    Raises:
+        DataError: it is no labels file, a line names a path outside the data, or the lines of `state` have changed.
+    """
+    data = _whole_lines(_read_from(path, 0))
+    if state is not None:
+        count, _, digest = state.partition(":")
+        data = data[: int(count)]
+        if digest_of(data) != digest:
+            raise DataError(
+                f"{escape_path(path)} has changed: lines that were there before are gone or different",
+                "Restore it, or begin a new run: what a run started with cannot be read again.",
+            )
+    rows = _counting(_parse(data, path))
+    said: dict[str, dict[str, Answer]] = defaultdict(dict)  # by person, by digest
+    digests: dict[str, str] = {}
+    known: dict[tuple[str, ...], Answer] = {}  # few answers are given many times: each is made once
+    for row in rows:
+        words, by_digest = (row["kind"], *row["labels"]), said[row["who"]]
+        answer = known.get(words) or known.setdefault(words, (row["kind"], tuple(sorted(set(row["labels"])))))
+        for digest, name in _images(row):
+            by_digest[digest] = answer
+            digests[name] = digest
+    return Labels(
+        path=path,
+        state=f"{len(data)}:{digest_of(data)}",
+        answers=_agreed_by_image(list(said.values())),
+        digests=digests,
+    )
+
+
+def _agreed_by_image(said: Sequence[Mapping[str, Answer]]) -> Mapping[str, Answer | None]:
+    """Digest → what people agree on, of what each of them says by digest."""
+    if len(said) == 1:
+        return said[0]
+    answers = defaultdict[str, list[Answer]](list)
+    for by_digest in said:
+        for digest, answer in by_digest.items():
+            answers[digest].append(answer)
+    return {digest: agreed(of) for digest, of in answers.items()}
+
+
+class LabelsFile:
+    """A labels file that is written to; several processes may do so, a line at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] = (0, 0)  # number of the file, bytes of it that `_rows` come from
+        self._rows: list[dict[str, Any]] = []
+        self._keys: set[str] = set()
+
+    def opinions(self) -> list[Opinion]:
+        """What was said and not taken back, in the order of the file.
+
+        Raises:
+            DataError: it is no labels file.
+        """
+        with self._lock:
+            self._catch_up()
+            return [one for row in _counting(self._rows) for one in _opinions(row)]
+
+    def add(self, opinions: Sequence[Opinion]) -> None:
+        """Keep an answer about one image or many, as one line; one whose key is there already is no other one.
+
+        Args:
+            opinions: of one person at one time; they differ in `digest` and `path` alone.
+
+        Raises:
+            UsageError: a path leads outside the root of the data.
+            DataError: the file is no labels file.
+            ResourceError: it cannot be written; what it held is whole.
+        """
+        for one in opinions:
+            if _OUTSIDE.search(one.path):
+                raise UsageError(f"{escape_path(one.path)} is outside the data", "Label images below its root alone.")
+        first = opinions[0]
+        images = [(one.digest, one.path) for one in opinions]
+        about = {"images": images} if len(images) > 1 else {"digest": first.digest, "path": first.path}
+        said = {"kind": first.kind, "labels": first.labels, "how": first.how}
+        self._append({"key": first.key, "at": round(first.at, 3), "who": first.source, **said, **about})
+
+    def undo(self, key: str, *, who: str, at: float) -> None:
+        """Take an answer back, about all images that it names; raises as `add`."""
+        self._append({"key": f"undo-{key}", "at": round(at, 3), "who": who, "undoes": key})
+
+    def forget(self, digest: str) -> int:
+        """Remove an image from every line, and give the number of lines that named it; raises as `add`."""
+        with self._held():
+            self._catch_up()
+            kept, changed = list[dict[str, Any]](), 0
+            for row in self._rows:
+                images = [] if "undoes" in row else _images(row)
+                left = [pair for pair in images if pair[0] != digest]
+                changed += len(left) < len(images)
+                if len(left) == len(images):
+                    kept.append(row)
+                elif left:
+                    kept.append({**{name: row[name] for name in row if name not in ("digest", "path")}, "images": left})
+            if changed:
+                write_whole(self.path, "".join(map(_line, kept)))
+            return changed
+
+    def _append(self, row: dict[str, Any]) -> None:
+        with self._held():
+            self._catch_up()
+            if row["key"] not in self._keys:
+                append_line(self.path, _line(row))
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        lock_path = self.path.with_name(f".{self.path.name}.lock")
+        with self._lock:
+            try:
+                held = try_lock(lock_path, seconds=PATIENCE)
+                if held is None:
+                    raise ResourceError(f"{escape_path(self.path)} is held by another process", "End it, or wait.")
+                try:
+                    yield
+                finally:
+                    lock_path.unlink(missing_ok=True)  # whoever waits for it notices, and makes a new one
+                    held.release()
+            except ResourceError as error:
+                raise ResourceError(error.cause, "Keep the labels in another file: `--labels FILE`.") from error
+
+    def _catch_up(self) -> None:
+        """Read what was appended since; all of it where the file is another one."""
+        try:
+            status = self.path.stat()
+            number, size = status.st_ino, status.st_size
+        except FileNotFoundError:
+            number = size = 0
+        if number != self._seen[0] or size < self._seen[1]:
+            self._seen, self._rows, self._keys = (number, 0), [], set()
+        if size > self._seen[1]:
+            data = _whole_lines(_read_from(self.path, self._seen[1]))
+            rows = _parse(data, self.path)
+            self._rows.extend(rows)
+            self._keys.update(row["key"] for row in rows)
+            self._seen = number, self._seen[1] + len(data)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, separators=(",", ":")) + "\n"
+
+
+def _read_from(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise DataError(f"{escape_path(path)} cannot be read: {error.strerror}", _REMEDY) from error
+
+
+def _whole_lines(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _parse(data: bytes, path: Path) -> list[dict[str, Any]]:
+    """The lines; all at once, which takes half the time of one by one."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(b"[" + data[:-1].replace(b"\n", b",") + b"]")
+        _check(rows)
+    except _FAULTS as error:
+        raise DataError(f"{escape_path(path)} is not a file of labels: {_first_fault(data, error)}", _REMEDY) from error
+    return rows
+
+
+def _check(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Raise one of `_FAULTS` where a line is none of ours."""
+    for row in rows:
+        if "undoes" in row:
+            row["key"], row["who"], row["at"]
+            continue
+        row["key"], row["who"], row["at"], row["how"]
+        if row["kind"] not in _KINDS or type(row["labels"]) is not list:
+            raise ValueError(f"the kind {row['kind']!r} with the labels {row['labels']!r}")
+        for _, name in _images(row):
+            if (".." in name or name[:1] in "/\\" or name[1:2] == ":") and _OUTSIDE.search(name):
+                raise ValueError(f"the path {escape_path(name)} leads outside the data")
+
+
+def _first_fault(data: bytes, error: Exception) -> str:
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            _check([json.loads(line)])
+        except _FAULTS as fault:
+            return f"line {number}: {type(fault).__name__}: {str(fault)[:200]}"
+    return str(error)[:200]
+
+
+def _images(row: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """(digest, path) of each image that a line names."""
+    return row["images"] if "images" in row else ((row["digest"], row["path"]),)
+
+
+def _counting(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines that were not taken back."""
+    rows = list(rows)
+    undone = {row["undoes"] for row in rows if "undoes" in row}
+    return [row for row in rows if "undoes" not in row and row["key"] not in undone] if undone else rows
+
+
+def _opinions(row: Mapping[str, Any]) -> Iterator[Opinion]:
+    for digest, path in _images(row):
+        yield Opinion(
+            key=row["key"],
+            digest=digest,
+            path=path,
+            at=row["at"],
+            source=row["who"],
+            via="review",
+            kind=row["kind"],
+            labels=tuple(row["labels"]),
+            how=row["how"],
+        )
