@@ -150,7 +150,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     return {
         "images_per_second": BATCH * (len(ends) - per_epoch) / (ends[-1] - ends[per_epoch - 1]),
         "faults": [faults[step] - faults[step - 1] for step in within],
-        "precision": trained.recipe.precision,
+        "precision": trained.recipe.execution.precision,
         "chosen": trained.recipe.sources["precision"],
         "loss": trained.history[-1].train_loss,
         "versions": {name: version(name) for name in ("vidi", "torch", "numpy")},

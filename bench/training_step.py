@@ -103,21 +103,23 @@ def measure(precision: str | None) -> dict[str, Any]:
     alone: list[list[float]] = []  # seconds of each convolution, beside each step
 
     def fastest(engine: Engine) -> float:
-        alone.append([seconds_of(shape, recipe.batch, engine) for shape in shapes])
-        return max(rates_of(shapes, alone[-1], recipe.batch))
+        alone.append([seconds_of(shape, recipe.optimization.batch, engine) for shape in shapes])
+        return max(rates_of(shapes, alone[-1], recipe.optimization.batch))
 
     steps = measure_steps(recipe, steps=STEPS, class_count=TRAITS.class_count, product_rate=fastest)
     medians = [statistics.median(column) for column in zip(*alone, strict=True)]
     return {
         "precision": steps.engine.precision,
-        "batch": recipe.batch,
+        "batch": recipe.optimization.batch,
         "step_seconds": steps.seconds,
         "gigaflops": steps.rate,
         "fastest_convolution": steps.fastest_rate,
         "share_of_fastest": steps.share,
         "convolutions": [
             {"in": shape[0], "out": shape[1], "map": shape[2], "seconds": seconds, "gigaflops": rate}
-            for shape, seconds, rate in zip(shapes, medians, rates_of(shapes, medians, recipe.batch), strict=True)
+            for shape, seconds, rate in zip(
+                shapes, medians, rates_of(shapes, medians, recipe.optimization.batch), strict=True
+            )
         ],
         "share_of_all": sum(medians) / steps.seconds,
         "where": profiled(recipe),

@@ -5,7 +5,7 @@ import inspect
 import io
 import textwrap
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from vidi.report.explanation import Deletion, Explanation, Neighbour
 from vidi.report.layers import Layer
 from vidi.serving.problems import PROBLEMS
 from vidi.training.augment import Augmentation
-from vidi.training.recipe import Recipe
+from vidi.training.recipe import FLAT, Recipe
 from vidi.workflows.benchmark import Benchmark
 from vidi.workflows.check import Checked
 from vidi.workflows.comparing.stored import Compared
@@ -94,7 +94,12 @@ REQUESTS = (
     NetworkRequest,
     ExportRequest,
 )
-RECIPES: Mapping[str, type] = {"": Recipe, "options.": NetworkOptions, "augmentation.": Augmentation}
+RECIPES = (
+    (Recipe, ""),
+    *((group, "") for group in FLAT.values()),
+    (NetworkOptions, "options."),
+    (Augmentation, "augmentation."),
+)
 EXIT_WORDS = {
     0: "Done.",
     1: "vidi itself failed: a bug.",
@@ -312,7 +317,7 @@ def recipe_page() -> str:
     """Every value of a recipe."""
     about = "The values that decide a training. Set one with `--set NAME=VALUE`; vidi chooses the others from the data"
     lines = ["# The recipe", "", f"{about}, see [training](../training.md).", ""]
-    for prefix, kind in RECIPES.items():
+    for kind, prefix in RECIPES:
         source, node = definition(kind)
         rows = [
             (prefix + name, typed, default, meaning)

@@ -104,7 +104,7 @@ def fit(data: Labelled) -> HeadModel:
     """A head on train and validation images, calibrated on the part for it."""
     features, labels = data.only(*LEARNT)
     count = int(labels.max()) + 1
-    weighting = weigh_classes(Recipe(), np.bincount(labels, minlength=count).tolist()).class_weights
+    weighting = weigh_classes(Recipe(), np.bincount(labels, minlength=count).tolist()).optimization.class_weights
     weights = class_weights(labels, count, kind=weighting)[labels] * data.counts[np.isin(data.parts, LEARNT)]
     head = fit_one_head(features, labels, USUAL_HEAD, class_count=count, weights=weights)
     unseen, truth = data.only("calibration")

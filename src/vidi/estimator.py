@@ -60,7 +60,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         epochs: number of passes over the training images; chosen from the number of images by default.
         minutes: time limit for one `fit`; it plans fewer epochs if they would take longer.
         held_out: share of the images, 0 to 0.25, held out to choose the epoch, and the same again for calibration.
-        recipe: any other recipe value: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
+        recipe: any other recipe value by its name: a value of recipe.toml, `options.NAME` or
             `augmentation.NAME`, for example `{"learning_rate": 0.1, "augmentation.flip": "none"}`.
         random_state: seed for all random numbers; the same seed gives the same model.
 

@@ -10,6 +10,7 @@ import pytest
 from tools.measure_house import (
     MODULES,
     SOURCE,
+    classes_over,
     folder_cycles,
     functions,
     functions_over,
@@ -38,6 +39,10 @@ def test_a_verb_has_no_more_options_than_fit_one_screen():
 
 def test_a_function_has_at_most_seven_parameters():
     assert functions_over(7) == []
+
+
+def test_a_class_has_at_most_fifteen_fields():
+    assert classes_over(15) == []
 
 
 def test_no_module_has_a_name_that_says_nothing():

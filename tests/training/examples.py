@@ -7,7 +7,7 @@ from vidi.metrics.truth import OneClass
 from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
 from vidi.training.data import TrainingData
-from vidi.training.recipe import Recipe
+from vidi.training.recipe import Execution, Optimization, Recipe
 
 KINDS = ("disc", "stripes", "square")
 
@@ -32,15 +32,16 @@ def small_recipe(**changes: object) -> Recipe:
         network="compact",
         options=NetworkOptions(width=0.25),
         image_size=(16, 16),
-        epochs=4,
-        batch=8,
-        optimizer="sgd",
-        learning_rate=0.1,
-        weight_decay=1e-3,
-        label_smoothing=0.1,
-        averaging=0.8,
+        optimization=Optimization(
+            epochs=4,
+            batch=8,
+            optimizer="sgd",
+            learning_rate=0.1,
+            weight_decay=1e-3,
+            label_smoothing=0.1,
+            averaging=0.8,
+        ),
         augmentation=Augmentation(flip="horizontal", shift=0.1, colour=0.2, erase=0.3),
-        precision="float32",
-        checkpoint_seconds=0,
+        execution=Execution(precision="float32", checkpoint_seconds=0),
     )
     return recipe.changed(changes, source="test")

@@ -65,20 +65,20 @@ def test_a_tempered_head_finds_more_of_the_small_classes_and_keeps_to_the_natura
 
 
 def test_evenly_filled_classes_are_not_weighted():
-    assert weigh_classes(Recipe(), [100, 100 // UNEVEN + 1]).class_weights == "none"
+    assert weigh_classes(Recipe(), [100, 100 // UNEVEN + 1]).optimization.class_weights == "none"
 
 
 def test_unevenly_filled_ones_are_and_the_reason_is_written_down():
     recipe = weigh_classes(Recipe(), [100, 0, 20])
 
-    assert recipe.class_weights == "tempered"
+    assert recipe.optimization.class_weights == "tempered"
     assert recipe.sources["class_weights"] == "data: the largest class has 100 images, the smallest 20"
 
 
 def test_what_the_user_said_about_weights_stands():
     asked = Recipe().changed({"class_weights": "none"}, source="you")
 
-    assert weigh_classes(asked, [100, 20]).class_weights == "none"
+    assert weigh_classes(asked, [100, 20]).optimization.class_weights == "none"
 
 
 def test_the_head_of_a_run_follows_the_rule():
@@ -93,7 +93,7 @@ def test_the_head_of_a_run_follows_the_rule():
 
     _, recipe = learn_head(values, rows, data, Recipe(), fold_of=rows % 5)
 
-    assert recipe.class_weights == "tempered"
+    assert recipe.optimization.class_weights == "tempered"
 
 
 def test_images_that_are_neither_learnt_nor_chosen_by_are_answered_but_do_not_count():

@@ -134,7 +134,7 @@ def test_what_the_recipe_leaves_open_is_settled_and_its_source_noted():
     settled = with_engine(small_recipe(device="auto", precision="auto"))
 
     assert {"device", "precision"} <= set(settled.measured())
-    assert engine_of(settled) == Engine(device=settled.device, precision=settled.precision)
+    assert engine_of(settled) == Engine(device=settled.execution.device, precision=settled.execution.precision)
 
 
 def test_a_run_begun_on_a_gpu_goes_on_without_one_and_says_so(tmp_path, monkeypatch):
@@ -149,14 +149,14 @@ def test_a_run_begun_on_a_gpu_goes_on_without_one_and_says_so(tmp_path, monkeypa
     resumed = train_network(data, given, folder=tmp_path, resume=True)
 
     assert resumed.finished
-    assert resumed.recipe.device == "cpu"
+    assert resumed.recipe.execution.device == "cpu"
     assert Moved("device", before="cuda") in resumed.notes
 
 
 def test_a_run_begun_in_bfloat16_goes_on_in_float32_where_that_is_slow():
     moved, notes = moved_here(small_recipe(device="cpu", precision="bfloat16"), precision="float32")
 
-    assert moved.precision == "float32"
+    assert moved.execution.precision == "float32"
     assert notes == [Moved("precision", before="bfloat16")]
 
 

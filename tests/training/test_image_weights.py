@@ -85,7 +85,8 @@ def test_the_loss_of_an_image_is_multiplied_by_its_weight(loss: str):
     logits = torch.randn(5, 3, generator=random)
     labels = torch.arange(5) % 3
     known = torch.nn.functional.one_hot(labels, 3).bool() if loss == "several classes" else labels
-    recipe = Recipe(label_smoothing=0.1, loss="cross-entropy" if loss == "several classes" else loss)
+    named = "cross-entropy" if loss == "several classes" else loss
+    recipe = Recipe.from_dict({"label_smoothing": 0.1, "loss": named})
     classes = None if loss == "several classes" else torch.tensor([1.0, 2.0, 0.5])
     weights = torch.tensor([1.0, 3.0, 0.0, 1.0, 2.0])
 

@@ -53,7 +53,7 @@ def test_grey_images_need_no_channels_for_colours():
 def test_many_small_images_are_learned_slowly(count, side, rate):
     traits = DataTraits(image_count=count, class_count=10, usual_size=(side, side), is_grey=False)
 
-    assert recipe_for(traits).learning_rate == rate
+    assert recipe_for(traits).optimization.learning_rate == rate
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_many_small_images_with_colours_bend_smoothly(count, is_grey, activation
 def test_lite_networks_are_fine_tuned_at_a_pace_for_each_weight(network, optimizer):
     recipe = recipe_for(PHOTOGRAPHS, network=network)
 
-    assert recipe.optimizer == optimizer
+    assert recipe.optimization.optimizer == optimizer
     assert recipe.sources["optimizer"] == "default: the usual for fine-tuning"
 
 
@@ -90,9 +90,9 @@ def test_an_optimizer_that_is_named_learns_at_its_own_rate(network, optimizer, r
     named = recipe_for(PHOTOGRAPHS, network=network, changes={"optimizer": optimizer})
     faster = recipe_for(PHOTOGRAPHS, network=network, changes={"optimizer": optimizer, "learning_rate": 0.5})
 
-    assert (named.learning_rate, named.momentum) == (rate, 0.9)
+    assert (named.optimization.learning_rate, named.optimization.momentum) == (rate, 0.9)
     assert named.sources["learning_rate"] == f"default: the usual of {optimizer}"
-    assert (faster.learning_rate, faster.sources["learning_rate"]) == (0.5, "you")
+    assert (faster.optimization.learning_rate, faster.sources["learning_rate"]) == (0.5, "you")
 
 
 @pytest.mark.parametrize(("network", "optimizer"), [("compact", "muon"), ("lite0", "adam"), ("dense", "adamw")])
@@ -100,7 +100,8 @@ def test_the_usual_optimizer_and_its_twin_keep_the_usual_rate(network, optimizer
     usual = recipe_for(PHOTOGRAPHS, network=network)
     named = recipe_for(PHOTOGRAPHS, network=network, changes={"optimizer": optimizer})
 
-    assert (named.learning_rate, named.momentum) == (usual.learning_rate, usual.momentum)
+    for name in ("learning_rate", "momentum"):
+        assert named.value(name) == usual.value(name)
     assert named.sources["learning_rate"] == usual.sources["learning_rate"]
 
 
@@ -114,9 +115,10 @@ def test_what_the_user_says_stands_above_the_rule():
 
 def test_the_textbook_recipe_is_the_one_of_the_introductions():
     recipe = recipe_for(PHOTOGRAPHS, network="textbook")
+    how = recipe.optimization
 
-    assert (recipe.image_size, recipe.epochs, recipe.batch) == ((256, 256), 50, 32)
-    assert (recipe.optimizer, recipe.learning_rate, recipe.loss) == ("adam", 1e-3, "cross-entropy")
+    assert (recipe.image_size, how.epochs, how.batch) == ((256, 256), 50, 32)
+    assert (how.optimizer, how.learning_rate, how.loss) == ("adam", 1e-3, "cross-entropy")
     assert recipe.normalisation == "rescale"
     assert recipe.augmentation == Augmentation(flip="both", rotate=72.0)
 
@@ -142,3 +144,13 @@ def test_an_unknown_network_and_a_broken_file_are_refused():
         recipe_for(PHOTOGRAPHS, network="resnet")
     with pytest.raises(UsageError, match="not valid TOML"):
         Recipe.from_toml("epochs = ")
+
+
+def test_a_value_is_written_and_named_without_its_group():
+    recipe = Recipe().changed({"batch": 16, "frozen_layers": 2, "device": "cpu"}, source="you")
+
+    assert (recipe.optimization.batch, recipe.freezing.frozen_layers, recipe.execution.device) == (16, 2, "cpu")
+    assert {"batch": 16, "frozen_layers": 2, "device": "cpu"}.items() <= recipe.as_dict().items()
+    assert not {"optimization", "freezing", "execution"} & recipe.as_dict().keys()
+    with pytest.raises(UsageError, match="a recipe has no optimization"):
+        Recipe.from_dict({"optimization": {"batch": 16}})

@@ -56,8 +56,8 @@ def untrained(seed: int) -> TrainedNetwork:
 def test_the_loss_is_each_classs_cross_entropy_added_up():
     logits, shown = torch.tensor([[0.0, math.log(3)]]), torch.tensor([[True, False]])
 
-    loss = summed_loss(logits, shown, recipe=Recipe(label_smoothing=0.0), class_weights=None)
-    smoothed = summed_loss(logits, shown, recipe=Recipe(label_smoothing=0.2), class_weights=None)
+    loss = summed_loss(logits, shown, recipe=Recipe.from_dict({"label_smoothing": 0.0}), class_weights=None)
+    smoothed = summed_loss(logits, shown, recipe=Recipe.from_dict({"label_smoothing": 0.2}), class_weights=None)
 
     assert float(loss) == pytest.approx(math.log(2) + math.log(4))  # probabilities 1/2 and 3/4
     assert float(smoothed) == pytest.approx(math.log(2) - 0.9 * math.log(1 / 4) - 0.1 * math.log(3 / 4))

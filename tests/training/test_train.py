@@ -233,7 +233,7 @@ def test_class_weights_let_a_rare_class_be_heard(tmp_path):
 
     trained = train_network(data, small_recipe(class_weights="balanced", epochs=3), folder=tmp_path)
 
-    assert trained.recipe.class_weights == "balanced"
+    assert trained.recipe.optimization.class_weights == "balanced"
     assert np.isfinite(trained.history[-1].train_loss)
 
 

@@ -7,7 +7,7 @@ from tests.draw import PARTS, class_folders
 
 from vidi.errors import UsageError
 from vidi.training.augment import Augmentation
-from vidi.training.recipe import Recipe
+from vidi.training.recipe import Execution, Optimization, Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
@@ -29,14 +29,15 @@ def chosen(path: Path, **more: object) -> Recipe:
 
 
 def test_the_file_stands_in_place_of_the_rules_and_the_user_above_the_file(tmp_path: Path):
-    tuned = Recipe(learning_rate=0.2, epochs=7, augmentation=Augmentation(flip="horizontal", shift=0.1)).changed(
-        {"weight_decay": 0.01}, source="tune: trial 3 of 9 in photos-tune"
-    )
+    tuned = Recipe(
+        optimization=Optimization(learning_rate=0.2, epochs=7),
+        augmentation=Augmentation(flip="horizontal", shift=0.1),
+    ).changed({"weight_decay": 0.01}, source="tune: trial 3 of 9 in photos-tune")
     path = written(tmp_path, tuned.as_toml())
 
     recipe = chosen(path, changes={"epochs": 9, "augmentation.flip": "none"})
 
-    assert (recipe.learning_rate, recipe.weight_decay, recipe.epochs) == (0.2, 0.01, 9)
+    assert recipe.optimization == Optimization(learning_rate=0.2, weight_decay=0.01, epochs=9)
     assert recipe.augmentation == Augmentation(shift=0.1)
     assert recipe.sources["epochs"] == recipe.sources["augmentation.flip"] == "you"
     assert recipe.sources["weight_decay"] == f"{path}: tune: trial 3 of 9 in photos-tune"
@@ -53,8 +54,8 @@ def test_a_precision_that_another_machine_measured_is_measured_again(tmp_path: P
     measured = Recipe().changed({"precision": "bfloat16"}, source="measured: 9 GFLOP/s")
     asked = Recipe().changed({"precision": "float32"}, source="you")
 
-    assert read_recipe_file(written(tmp_path, measured.as_toml())).precision == "auto"
-    assert read_recipe_file(written(tmp_path, asked.as_toml())).precision == "float32"
+    assert read_recipe_file(written(tmp_path, measured.as_toml())).execution.precision == "auto"
+    assert read_recipe_file(written(tmp_path, asked.as_toml())).execution.precision == "float32"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,11 @@ def test_a_missing_file_and_another_network_are_refused(tmp_path: Path):
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_by_a_recipe_is_carried_out_by_it_also_from_given_weights(tmp_path: Path):
     data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=20, size=(16, 16), parts=PARTS)
-    recipe = Recipe(image_size=(24, 16), epochs=2, batch=8, learning_rate=0.03, optimizer="sgd", precision="float32")
+    recipe = Recipe(
+        image_size=(24, 16),
+        optimization=Optimization(epochs=2, batch=8, learning_rate=0.03, optimizer="sgd"),
+        execution=Execution(precision="float32"),
+    )
     path = written(tmp_path, recipe.changed({"options.width": 0.25}, source="test").as_toml())
     asked = TrainRequest(data=DataRequest(source=str(data)), recipe=str(path), output=tmp_path / "one")
 
@@ -126,6 +131,6 @@ def test_a_run_by_a_recipe_is_carried_out_by_it_also_from_given_weights(tmp_path
     )
 
     done, further = (Recipe.from_toml((run.folder / "recipe.toml").read_text()) for run in (first, second))
-    assert (done.image_size, done.learning_rate, done.options.width) == ((24, 16), 0.03, 0.25)
-    assert (further.epochs, further.options.width) == (1, 0.25)
+    assert (done.image_size, done.optimization.learning_rate, done.options.width) == ((24, 16), 0.03, 0.25)
+    assert (further.optimization.epochs, further.options.width) == (1, 0.25)
     assert further.sources["options.width"] == "the weights of --from"

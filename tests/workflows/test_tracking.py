@@ -72,7 +72,7 @@ def test_a_tracker_is_told_what_is_known_and_in_order(tmp_path: Path):
     tracker, heard = FakeTracker(), Heard()
     with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=heard.events) as events:
         events.say("hello")
-        events.recipe(Recipe(epochs=7))
+        events.recipe(Recipe.from_dict({"epochs": 7}))
         events.epoch(row(1), 0)
         events.epoch(row(2), 3)
     assert tracker.run == begun(tmp_path)

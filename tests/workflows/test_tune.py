@@ -110,7 +110,7 @@ def test_a_real_gain_is_shown_and_the_recipe_says_which_trial_it_is_from(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def only_the_rate(recipe: Recipe, room: Room) -> tuple[Dial, ...]:
-        return (Dial(name="learning_rate", usual=recipe.learning_rate, low=1e-7, high=0.3, is_log=True),)
+        return (Dial(name="learning_rate", usual=recipe.optimization.learning_rate, low=1e-7, high=0.3, is_log=True),)
 
     monkeypatch.setattr(tune_plan, "choose_dials", only_the_rate)
     wanted = request(data, tmp_path / "run", trials=10, epochs=12, learning_rate=1e-7, seed=2)
@@ -123,7 +123,7 @@ def test_a_real_gain_is_shown_and_the_recipe_says_which_trial_it_is_from(
     assert comparison["low"] > 0
     assert comparison["best_accuracy"] - comparison["default_accuracy"] == pytest.approx(comparison["difference"])
     recipe = Recipe.from_toml((tuned.folder / "recipe.toml").read_text())
-    assert recipe.learning_rate > 1e-3
+    assert recipe.optimization.learning_rate > 1e-3
     assert recipe.sources["learning_rate"] == f"tune: trial {tuned.document['best_trial']} of 10 in run"
     assert recipe.sources["epochs"] == "you"
 

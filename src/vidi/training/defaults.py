@@ -11,7 +11,7 @@ from vidi.networks.lite import STRIDE
 from vidi.networks.options import NetworkOptions
 from vidi.numbers import percent
 from vidi.training.augment import Augmentation, Flip
-from vidi.training.recipe import Recipe
+from vidi.training.recipe import Freezing, Optimization, Recipe
 from vidi.training.traits import DataTraits
 
 # Below that side of a square of the images' area, sides of squares at which a pretrained backbone sees them.
@@ -48,7 +48,7 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     Args:
         traits: of the training images.
         network: a name in `vidi.networks.catalog.NETWORKS`.
-        changes: a field of `Recipe`, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
+        changes: name of a value, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
 
     Raises:
         UnknownNameError: no such network.
@@ -72,8 +72,8 @@ def weigh_classes(recipe: Recipe, counts: Sequence[int]) -> Recipe:
         recipe: what the user set stands.
         counts: images of each class.
 
-    >>> weigh_classes(Recipe(), [90, 30]).class_weights, weigh_classes(Recipe(), [50, 30]).class_weights
-    ('tempered', 'none')
+    >>> [weigh_classes(Recipe(), counts).optimization.class_weights for counts in ([90, 30], [50, 30])]
+    ['tempered', 'none']
     """
     least, most = min((count for count in counts if count), default=0), max(counts, default=0)
     if recipe.sources.get("class_weights") == "you" or most < UNEVEN * least:
@@ -107,12 +107,9 @@ def _textbook_recipe(traits: DataTraits) -> Recipe:
     recipe = Recipe(
         network="textbook",
         image_size=TEXTBOOK_SIZE if min(traits.usual_size) > SIGNS_SIDE else compact_size(traits.usual_size),
-        epochs=50,
-        batch=32,
-        optimizer="adam",
-        learning_rate=1e-3,
-        schedule="constant",
-        warm_up=0.0,
+        optimization=Optimization(
+            epochs=50, batch=32, optimizer="adam", learning_rate=1e-3, schedule="constant", warm_up=0.0
+        ),
         normalisation="rescale",
         augmentation=augmentation,
     )
@@ -145,16 +142,18 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
         network="compact",
         options=NetworkOptions(grey=traits.is_grey or None, activation="gelu" if is_smooth else None),
         image_size=compact_size(traits.usual_size),
-        epochs=_epochs(traits.image_count),
-        batch=batch,
-        optimizer="muon",
-        learning_rate=round(rate * math.sqrt(batch / 512), 3),  # a smaller batch's gradient is noisier
-        momentum=0.6,
-        weight_decay=5e-4,
-        schedule="linear",
-        warm_up=0.0,
-        label_smoothing=0.1,
-        averaging=0.98,
+        optimization=Optimization(
+            epochs=_epochs(traits.image_count),
+            batch=batch,
+            optimizer="muon",
+            learning_rate=round(rate * math.sqrt(batch / 512), 3),  # a smaller batch's gradient is noisier
+            momentum=0.6,
+            weight_decay=5e-4,
+            schedule="linear",
+            warm_up=0.0,
+            label_smoothing=0.1,
+            averaging=0.98,
+        ),
         augmentation=augmentation,
     )
     return _with_sources(recipe, traits, "the usual for compact")
@@ -195,8 +194,9 @@ def _lite_recipe(traits: DataTraits) -> Recipe:
 
     With SGD, one rate for all, 0.003 was near the limit and learned less in the same time.
     """
-    recipe = replace(_backbone_recipe(traits), optimizer="adamw", learning_rate=1e-3, warm_up=0.3)
-    return _with_sources(recipe, traits, "the usual for fine-tuning")
+    recipe = _backbone_recipe(traits)
+    optimization = replace(recipe.optimization, optimizer="adamw", learning_rate=1e-3, warm_up=0.3)
+    return replace(recipe, optimization=optimization)
 
 
 def _backbone_recipe(traits: DataTraits) -> Recipe:
@@ -204,17 +204,20 @@ def _backbone_recipe(traits: DataTraits) -> Recipe:
     recipe = Recipe(
         network="lite0",
         image_size=backbone_sizes(traits.usual_size)[0],
-        epochs=20,
-        batch=32,
-        optimizer="sgd",
-        learning_rate=0.003,
-        frozen_batch_norm=True,  # a batch's own statistics would undo in a few steps what the features know
-        momentum=0.9,
-        weight_decay=1e-4,
-        schedule="cosine",
-        warm_up=0.1,
-        label_smoothing=0.1,
-        averaging=0.98,
+        optimization=Optimization(
+            epochs=20,
+            batch=32,
+            optimizer="sgd",
+            learning_rate=0.003,
+            momentum=0.9,
+            weight_decay=1e-4,
+            schedule="cosine",
+            warm_up=0.1,
+            label_smoothing=0.1,
+            averaging=0.98,
+        ),
+        # A batch's own statistics would undo in a few steps what the features know.
+        freezing=Freezing(frozen_batch_norm=True),
         normalisation="symmetric",
         augmentation=replace(_compact_recipe(traits).augmentation, noise=0.0, blur=0.0),
     )
@@ -283,19 +286,20 @@ def as_asked(recipe: Recipe, changes: Mapping[str, object]) -> Recipe:
     Raises:
         UsageError: no such field, or a value that it cannot have.
 
-    >>> usual = Recipe(optimizer="muon", learning_rate=0.24, momentum=0.6, batch=512)
-    >>> as_asked(usual, {"optimizer": "adam"}).learning_rate
+    >>> usual = Recipe(optimization=Optimization(optimizer="muon", learning_rate=0.24, momentum=0.6, batch=512))
+    >>> as_asked(usual, {"optimizer": "adam"}).optimization.learning_rate
     0.003
     >>> sgd = as_asked(usual, {"optimizer": "sgd", "learning_rate": 0.1})
-    >>> sgd.learning_rate, sgd.momentum, sgd.sources["momentum"]
+    >>> sgd.optimization.learning_rate, sgd.optimization.momentum, sgd.sources["momentum"]
     (0.1, 0.9, 'default: the usual of sgd')
     """
-    optimizer = str(changes.get("optimizer", recipe.optimizer))
+    before = recipe.optimization.optimizer
+    optimizer = str(changes.get("optimizer", before))
     paces = PACES.get(recipe.network, OTHER_PACE)
-    if optimizer not in paces or optimizer == recipe.optimizer or {optimizer, recipe.optimizer} == ALIKE:
+    if optimizer not in paces or optimizer == before or {optimizer, before} == ALIKE:
         return recipe.changed(changes, source="you")
     rate = paces[optimizer]
     if recipe.network == "compact" and optimizer == "sgd":
-        rate = round(rate * math.sqrt(recipe.batch / 512), 3)  # a smaller batch's gradient is noisier
+        rate = round(rate * math.sqrt(recipe.optimization.batch / 512), 3)  # a smaller batch's gradient is noisier
     usual = {"learning_rate": rate, "momentum": MOMENTUM}
     return recipe.changed(usual, source=f"default: the usual of {optimizer}").changed(changes, source="you")

@@ -93,7 +93,7 @@ def measure_steps(
     limit_threads()
     recipe = with_engine(recipe)
     engine = engine_of(recipe)
-    count = recipe.batch * (steps + WARM_UP)
+    count = recipe.optimization.batch * (steps + WARM_UP)
     random = np.random.default_rng(0)
     data = TrainingData(
         images=random.integers(0, 256, (count, *recipe.image_size, 3), dtype=np.uint8),
@@ -102,7 +102,7 @@ def measure_steps(
         validation_rows=np.array([], np.int64),
     )
     state = state or new_state(recipe, class_count=class_count, plan=Plan(steps=1_000_000), engine=engine)
-    operations = 3 * operations_of(state.network, recipe.image_size) * recipe.batch
+    operations = 3 * operations_of(state.network, recipe.image_size) * recipe.optimization.batch
     stopwatch = _StepTimer(engine, steps, product_rate or _product_rate)
     train(
         state,
@@ -119,7 +119,7 @@ def measure_steps(
     )
     return StepSpeed(
         engine=engine,
-        images=recipe.batch,
+        images=recipe.optimization.batch,
         seconds=statistics.median(stopwatch.seconds[WARM_UP:]),
         operations=operations,
         fastest_rate=statistics.median(stopwatch.rates),

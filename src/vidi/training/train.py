@@ -1,7 +1,6 @@
 """From arrays and a recipe to a trained network, with checkpoints on the way."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from vidi.errors import ModelError, UsageError
@@ -127,15 +126,15 @@ def _begun(
             f"the recipe's image size is {recipe.image_size}, the images are {arrays.image_size()}",
             "Frame the images to the size in the recipe.",
         )
-    per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
+    per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.optimization.batch)
     normalisation = normalisation_for(recipe, arrays)
     recipe = with_engine(recipe)
-    steps = recipe.epochs * per_epoch
+    steps = recipe.optimization.epochs * per_epoch
     if deadline is not None:
         recipe, seconds = fit_width(recipe, arrays, seconds_left=deadline.seconds_left())
         deadline = deadline.earlier(min(answers_after(recipe, arrays) * seconds, deadline.seconds_left() / 2))
         # An epoch at least: the first steps' own times correct it, and the deadline holds in any case.
-        steps = min(steps, max(per_epoch, int(max(deadline.seconds_left(), 0) / (seconds * recipe.batch))))
+        steps = min(steps, max(per_epoch, int(max(deadline.seconds_left(), 0) / (seconds * recipe.optimization.batch))))
         recipe = fit_to_epochs(recipe, steps / per_epoch)
     state = new_state(
         recipe,
@@ -191,10 +190,8 @@ def _recipe_difference(saved: Recipe, given: Recipe) -> str:
     What was measured when the run began does not count, nor what is chosen when it has ended.
     """
     given = given.changed({name: saved.value(name) for name in saved.measured()}, source=MEASURED)
-    before, now = (
-        replace(recipe, sources={}, checkpoint_seconds=0.0, views="auto").as_dict() for recipe in (saved, given)
-    )
+    before, now = saved.as_dict(), given.as_dict()
     for name in before:
-        if before[name] != now[name]:
+        if before[name] != now[name] and name not in ("sources", "checkpoint_seconds", "views"):
             return f"{name} has changed: it was {before[name]}, now it is {now[name]}"
     return ""

@@ -79,9 +79,9 @@ def trained_network(
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )
     network.load_state_dict(state.best)
-    if recipe.class_weights != "none":
-        weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
-        forget_weights(network, weights)
+    kind = recipe.optimization.class_weights
+    if kind != "none":
+        forget_weights(network, class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=kind))
     if is_grey(arrays.images, arrays.train_rows):
         look_through_grey(network)
     recipe = choose_views(network, arrays, recipe=recipe, normalisation=normalisation)
@@ -122,7 +122,8 @@ def choose_views(
         return recipe.changed({"views": "one"}, source="default: the image alone, where it may show several classes")
     if recipe.augmentation.flip == "none" or recipe.pretrained or len(rows) < LEAST_IMAGES:
         return recipe.changed({"views": "one"}, source="default: the image alone")
-    precision = precision_of(recipe) if recipe.device == "cpu" else "float32"  # the network lies on the processor here
+    # The network lies on the processor here.
+    precision = precision_of(recipe) if recipe.execution.device == "cpu" else "float32"
     straight, mirrored = (
         answer(network, images, rows, normalisation=normalisation, precision=precision)
         for images in (data.images, data.images[:, :, ::-1])

@@ -59,7 +59,8 @@ def fit_width(
         seen = seconds_left / needed(width) - answers_after(recipe, data)
         if width <= 1:
             return seen
-        return min(seen, recipe.epochs * len(data.train_rows)) if len(data.train_rows) >= MANY_IMAGES else 0
+        count = len(data.train_rows)
+        return min(seen, recipe.optimization.epochs * count) if count >= MANY_IMAGES else 0
 
     width = widest(images_seen)
     source = f"{MEASURED} time for about {images_seen(width):,.0f} images"
@@ -81,7 +82,8 @@ def widest(images_seen: Callable[[float], float]) -> float:
 def _seconds_per_image(network: Classifier, recipe: Recipe) -> float:
     hold_still(network, recipe)
     device = engine_of(recipe).device
-    return seconds_per_image(network.to(device), recipe.image_size, batch=recipe.batch, precision=precision_of(recipe))
+    batch, precision = recipe.optimization.batch, precision_of(recipe)
+    return seconds_per_image(network.to(device), recipe.image_size, batch=batch, precision=precision)
 
 
 def answers_after(recipe: Recipe, data: TrainingData) -> float:

@@ -79,13 +79,13 @@ def _training() -> dict[str, object]:
     measured = measure_steps(recipe)
     height, width = recipe.image_size
     return {
-        "device": recipe.device,
-        "precision": f"{recipe.precision} ({recipe.sources['precision'].removeprefix(MEASURED).strip()})",
+        "device": recipe.execution.device,
+        "precision": f"{recipe.execution.precision} ({recipe.sources['precision'].removeprefix(MEASURED).strip()})",
         "memory_format": "channels last" if measured.engine.channels_last else "planes",
         "threads": torch.get_num_threads(),
         "matrix_product": f"{measured.fastest_rate:.0f} GFLOP/s at {MATRIX_SIDE} x {MATRIX_SIDE}",
         "training_step": f"{measured.rate:.0f} GFLOP/s, {measured.images / measured.seconds:.0f} images/s "
-        f"({recipe.network}, {height}x{width} pixels, batch {recipe.batch})",
+        f"({recipe.network}, {height}x{width} pixels, batch {recipe.optimization.batch})",
         "share_of_product": round(measured.share, 2),
     }
 

@@ -181,11 +181,11 @@ def with_engine(recipe: Recipe) -> Recipe:
     Raises:
         UsageError: the recipe asks for a GPU that is not there.
     """
-    device = choose_device(recipe.device)
-    if recipe.device == "auto":
+    device = choose_device(recipe.execution.device)
+    if recipe.execution.device == "auto":
         why = "a GPU that torch can use" if device != "cpu" else "no GPU that torch can use"
         recipe = recipe.changed({"device": device}, source=f"{MEASURED} {why}")
-    if recipe.precision == "auto":
+    if recipe.execution.precision == "auto":
         chosen, reason = choose_precision(device)
         recipe = recipe.changed({"precision": chosen}, source=f"{MEASURED} {reason}")
     return recipe
@@ -194,13 +194,13 @@ def with_engine(recipe: Recipe) -> Recipe:
 def engine_of(recipe: Recipe) -> Engine:
     """What carries out a recipe whose device and precision are settled."""
     precision = precision_of(recipe)
-    device = choose_device(recipe.device)
+    device = choose_device(recipe.execution.device)
     return Engine(device=device, precision=precision, channels_last=device != "cpu" or choose_channels_last(precision))
 
 
 def precision_of(recipe: Recipe) -> Precision:
     """The precision of a recipe that has been measured."""
-    return "bfloat16" if recipe.precision == "bfloat16" else "float32"
+    return "bfloat16" if recipe.execution.precision == "bfloat16" else "float32"
 
 
 def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[Recipe, list[Note]]:
@@ -212,11 +212,14 @@ def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[R
     """
     notes: list[Note] = []
     try:
-        choose_device(recipe.device)
+        choose_device(recipe.execution.device)
     except UsageError:
-        notes.append(Moved("device", before=recipe.device))
+        notes.append(Moved("device", before=recipe.execution.device))
         recipe = recipe.changed({"device": "cpu"}, source="resumed where there is no GPU")
-    if recipe.precision == "bfloat16" and (precision or choose_precision(choose_device(recipe.device))[0]) == "float32":
-        notes.append(Moved("precision", before=recipe.precision))
+    execution = recipe.execution
+    if execution.precision == "bfloat16" and (
+        (precision or choose_precision(choose_device(execution.device))[0]) == "float32"
+    ):
+        notes.append(Moved("precision", before=execution.precision))
         recipe = recipe.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
     return recipe, notes

@@ -72,7 +72,7 @@ def learn_head(
     labels = truth.labels
     learnt = labels[weights > 0]
     recipe = weigh_classes(recipe, np.bincount(learnt, minlength=data.class_count).tolist())
-    weights *= class_weights(learnt, data.class_count, kind=recipe.class_weights)[labels]
+    weights *= class_weights(learnt, data.class_count, kind=recipe.optimization.class_weights)[labels]
     kinds, strengths = QUICK if in_haste else ((), ())
     if recipe.head != "trained":
         kinds, strengths = (recipe.head,), (recipe.head_strength,) if recipe.head_strength else ()
@@ -224,12 +224,17 @@ def train_on_features(
     network = frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options)
     normalisation = normalisation_for(recipe, data)
     rows = np.sort(np.concatenate([data.train_rows, data.validation_rows]))
-    if not recipe.features:
+    if not recipe.execution.features:
         some = np.ascontiguousarray(data.images[rows[:TRIAL_IMAGES]])
         engine, reason = choose_feature_engine(network, some, normalisation, image_count=len(rows))
         recipe = recipe.changed({"features": engine}, source=f"{MEASURED} {reason}")
     features = embed_images(
-        network, data.images, rows, normalisation=normalisation, engine=recipe.features, on_progress=on_progress
+        network,
+        data.images,
+        rows,
+        normalisation=normalisation,
+        engine=recipe.execution.features,
+        on_progress=on_progress,
     )
     fold_of = deal_folds(data.groups_of(rows), labels=data.truth.strata[rows], seed=recipe.seed)
     chosen, recipe = learn_head(features, rows, data, recipe, fold_of=fold_of, in_haste=in_haste)

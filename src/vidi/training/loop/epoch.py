@@ -35,10 +35,11 @@ def steps_in_epoch(image_count: int, batch: int) -> int:
 
 def epoch_batches(train_rows: NDArray[np.int64], recipe: Recipe, *, state: State) -> EpochBatches:
     """The rest of the epoch that the run is in; its order depends on seed and epoch alone."""
-    per_epoch = steps_in_epoch(len(train_rows), recipe.batch)
+    batch = recipe.optimization.batch
+    per_epoch = steps_in_epoch(len(train_rows), batch)
     epoch, first = divmod(state.counters.step, per_epoch)
     order = np.random.default_rng([recipe.seed, epoch, 0x0D3]).permutation(train_rows)
-    batches = [order[step * recipe.batch : (step + 1) * recipe.batch] for step in range(first, per_epoch)]
+    batches = [order[step * batch : (step + 1) * batch] for step in range(first, per_epoch)]
     return EpochBatches(epoch, per_epoch, batches)
 
 
@@ -49,7 +50,7 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
     if len(data.validation_rows):
         precision = context.engine.precision
         loss, accuracy = score(state.judged(), data, normalisation=context.normalisation, precision=precision)
-    is_settling = context.recipe.schedule != "constant"
+    is_settling = context.recipe.optimization.schedule != "constant"
     doubt = _standard_error(state.counters.best_accuracy, len(data.validation_rows)) if is_settling else None
     note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.truth.is_judged_by_loss, doubt=doubt)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
@@ -67,7 +68,7 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
     state.history.append(row)
     counters.begin_epoch()
     recent = state.history[-3:]
-    per_epoch = steps_in_epoch(len(data.train_rows), context.recipe.batch)
+    per_epoch = steps_in_epoch(len(data.train_rows), context.recipe.optimization.batch)
     fit_plan(state, context, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
 
 
@@ -133,7 +134,8 @@ def fit_plan(state: State, context: TrainingContext, *, step_seconds: float) -> 
         return
     step, left = state.counters.step, state.plan.steps - state.counters.step
     affordable = int(max(context.deadline.seconds_left(), 0) / step_seconds)
-    most = context.recipe.epochs * steps_in_epoch(len(context.data.train_rows), context.recipe.batch)
+    how = context.recipe.optimization
+    most = how.epochs * steps_in_epoch(len(context.data.train_rows), how.batch)
     left_now = min(affordable, most - step)
     # A twentieth is within the clock's own noise; planning for it would only cost the repeatability.
     if left > 0 and not 1.0 <= left_now / left <= 1.05:
@@ -151,7 +153,7 @@ def why_to_stop(state: State, context: TrainingContext) -> str:
     counters = state.counters
     if counters.step >= state.plan.steps:
         return "plan"
-    if 0 < context.recipe.patience <= counters.epochs_without_gain:
+    if 0 < context.recipe.optimization.patience <= counters.epochs_without_gain:
         return "patience"
     if context.should_stop():
         return "user"

@@ -96,7 +96,7 @@ class Keeper:
         epochs_told: int,
     ) -> None:
         self._folder, self._recipe, self._listener = folder, recipe, listener
-        self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
+        self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.optimization.batch)
         self._fixed = {
             "recipe": recipe.as_dict(),
             "data": arrays.identity(),
@@ -114,7 +114,7 @@ class Keeper:
     def after_step(self, state: State) -> bool:
         """Tell, write results and a checkpoint where they are due; true when the run went back to a checkpoint."""
         if must_roll_back(state):
-            roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.learning_rate)
+            roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.optimization.learning_rate)
             self._epochs_told = min(self._epochs_told, len(state.history))
             return True
         if len(state.history) != self._rows_written:
@@ -123,7 +123,7 @@ class Keeper:
         if self._listener.epoch is not None and len(state.history) > self._epochs_told:
             self._listener.epoch(state.history[-1])
             self._epochs_told = len(state.history)
-        due = time.monotonic() - self._saved_at >= self._recipe.checkpoint_seconds
+        due = time.monotonic() - self._saved_at >= self._recipe.execution.checkpoint_seconds
         if due and not state.counters.skipped_in_a_row:
             self.save(state)
         if self._listener.progress is not None:

@@ -48,7 +48,7 @@ def learn(
     statistics = [buffer.clone() for buffer in network.buffers()]
     for module in network.modules():
         # A plain mean at first, so that the statistics fit after a few steps.
-        if isinstance(module, torch.nn.BatchNorm2d) and not recipe.frozen_batch_norm:
+        if isinstance(module, torch.nn.BatchNorm2d) and not recipe.freezing.frozen_batch_norm:
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
@@ -65,11 +65,12 @@ def learn(
         restore_buffers(state, statistics)
         note_skipped_step(state)
         return
-    share = rate_share(state.plan.progress(counters.step), recipe.schedule, warm_up=recipe.warm_up)
+    how = recipe.optimization
+    share = rate_share(state.plan.progress(counters.step), how.schedule, warm_up=how.warm_up)
     for group in state.optimizer.param_groups:
-        group["lr"] = group["rate"] * recipe.learning_rate * share * 0.5**counters.rollbacks
+        group["lr"] = group["rate"] * how.learning_rate * share * 0.5**counters.rollbacks
     state.optimizer.step()
-    move_average(state, recipe.averaging)
+    move_average(state, how.averaging)
     counters.add_images(loss_sum=loss, correct=correct, seen=len(rows))
 
 
@@ -78,7 +79,7 @@ def push_through(
 ) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (sum of the losses, how many were right)."""
     state.network.train()
-    if context.recipe.frozen_batch_norm:
+    if context.recipe.freezing.frozen_batch_norm:
         for module in state.network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()

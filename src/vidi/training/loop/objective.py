@@ -72,12 +72,12 @@ def summed_loss(
     classes of each one's own cross-entropy. The loss of an image is multiplied by its weight, (batch,).
     """
     way = "sum" if image_weights is None else "none"
+    smoothing = recipe.optimization.label_smoothing
     if labels.dtype == torch.bool:
-        smoothed = labels.to(logits.dtype) * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
+        smoothed = labels.to(logits.dtype) * (1 - smoothing) + smoothing / 2
         errors = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction=way)
         return errors if image_weights is None else (errors.sum(dim=1) * image_weights).sum()
-    if recipe.loss == "cross-entropy":
-        smoothing = recipe.label_smoothing
+    if recipe.optimization.loss == "cross-entropy":
         errors = functional.cross_entropy(
             logits, labels, weight=class_weights, label_smoothing=smoothing, reduction=way
         )

@@ -120,16 +120,16 @@ def new_state(
     hold_still(network, recipe)
     layout = torch.channels_last if engine.channels_last else torch.contiguous_format
     network.to(engine.device).to(memory_format=layout)  # type: ignore[call-overload]
-    averaged = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
+    averaged = copy.deepcopy(network).requires_grad_(False) if recipe.optimization.averaging else None
     return State(network=network, optimizer=new_optimizer(network, recipe), averaged=averaged, plan=plan)
 
 
 def hold_still(network: Classifier, recipe: Recipe) -> None:
     """Take from learning what the recipe leaves as it is."""
-    for layer in list(network.layers.children())[: recipe.frozen_layers]:
+    for layer in list(network.layers.children())[: recipe.freezing.frozen_layers]:
         layer.requires_grad_(False)
     for module in network.modules():
-        if recipe.frozen_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
+        if recipe.freezing.frozen_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
             module.requires_grad_(False)
 
 
@@ -138,28 +138,29 @@ def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
 
     A group's `rate` is its share of the learning rate: less for layers further from the head, where the recipe says so.
     """
-    if recipe.optimizer == "muon":
+    how = recipe.optimization
+    if how.optimizer == "muon":
         return _muon(network, recipe)
     groups: list[dict[str, Any]] = []
-    for rate, parameters in _by_depth(network, recipe.layer_decay):
+    for rate, parameters in _by_depth(network, how.layer_decay):
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         weights = [parameter for parameter in trained if parameter.ndim > 1]
         others = [parameter for parameter in trained if parameter.ndim <= 1]
         groups += [
-            {"params": weights, "weight_decay": recipe.weight_decay, "rate": rate},
+            {"params": weights, "weight_decay": how.weight_decay, "rate": rate},
             {"params": others, "weight_decay": 0.0, "rate": rate},
         ]
     groups = [group for group in groups if group["params"]]
-    if recipe.optimizer == "sgd":
-        return optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
-    if recipe.optimizer == "adamw":
-        return optim.AdamW(groups, lr=recipe.learning_rate)
-    return optim.Adam(groups, lr=recipe.learning_rate)
+    if how.optimizer == "sgd":
+        return optim.SGD(groups, lr=how.learning_rate, momentum=how.momentum, nesterov=how.momentum > 0)
+    if how.optimizer == "adamw":
+        return optim.AdamW(groups, lr=how.learning_rate)
+    return optim.Adam(groups, lr=how.learning_rate)
 
 
 def require_optimizer(network: nn.Module, recipe: Recipe) -> None:
     """Raise a UsageError where the recipe's optimizer cannot train this network; its shapes are enough."""
-    if recipe.optimizer == "muon" and (recipe.frozen_batch_norm or not turning_weights(network)):
+    if recipe.optimization.optimizer == "muon" and (recipe.freezing.frozen_batch_norm or not turning_weights(network)):
         raise UsageError(
             f"muon needs a network with batch norm, which {recipe.network} does not have",
             "Use --optimizer sgd, adam or adamw.",
@@ -177,8 +178,9 @@ def _muon(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
         {"params": [parameter for parameter in others if parameter.ndim <= 1], "rate": BIAS_RATE},
         {"params": [parameter for parameter in others if parameter.ndim > 1], "rate": HEAD_RATE},
     ]
-    groups[2]["weight_decay"] = recipe.weight_decay
-    return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum, dtype=TYPES[precision_of(recipe)])
+    how = recipe.optimization
+    groups[2]["weight_decay"] = how.weight_decay
+    return Muon(groups, lr=how.learning_rate, momentum=how.momentum, dtype=TYPES[precision_of(recipe)])
 
 
 def _by_depth(network: nn.Module, decay: float) -> list[tuple[float, list[nn.Parameter]]]:
@@ -385,14 +387,15 @@ def training_context(
     after_step: Callable[[State], bool],
 ) -> TrainingContext:
     """What the loop is given for a recipe whose device and precision are settled; see `TrainingContext`."""
-    weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
+    kind = recipe.optimization.class_weights
+    weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=kind)
     engine = engine_of(recipe)
     return TrainingContext(
         data=arrays,
         recipe=recipe,
         normalisation=normalisation,
         engine=engine,
-        class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights != "none" else None,
+        class_weights=torch.from_numpy(weights).to(engine.device) if kind != "none" else None,
         image_weights=_image_weights(arrays, engine),
         deadline=deadline,
         should_stop=should_stop,

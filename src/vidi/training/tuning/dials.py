@@ -110,7 +110,7 @@ def _is_fixed(recipe: Recipe, name: str) -> bool:
 
 
 def _learning_rate(recipe: Recipe, _room: Room) -> Dial:
-    usual = recipe.learning_rate
+    usual = recipe.optimization.learning_rate
     return Dial(name="learning_rate", usual=usual, low=max(1e-8, usual / 10), high=min(100.0, 6 * usual), is_log=True)
 
 
@@ -166,16 +166,16 @@ def _flip(recipe: Recipe, _room: Room) -> Dial | None:
 
 
 def _weight_decay(recipe: Recipe, _room: Room) -> Dial:
-    usual = recipe.weight_decay
+    usual = recipe.optimization.weight_decay
     if usual == 0:
         return Dial(name="weight_decay", usual=0.0, low=0.0, high=1e-3)
     return Dial(name="weight_decay", usual=usual, low=usual / 10, high=min(1.0, 10 * usual), is_log=True)
 
 
 def _label_smoothing(recipe: Recipe, _room: Room) -> Dial | None:
-    if recipe.loss != "cross-entropy":
+    if recipe.optimization.loss != "cross-entropy":
         return None
-    usual = recipe.label_smoothing
+    usual = recipe.optimization.label_smoothing
     return Dial(name="label_smoothing", usual=usual, low=0.0, high=max(0.2, min(0.9, 2 * usual)))
 
 
@@ -192,7 +192,7 @@ def _width(recipe: Recipe, room: Room) -> Dial | None:
 
 
 def _batch(recipe: Recipe, room: Room) -> Dial | None:
-    usual = recipe.batch
+    usual = recipe.optimization.batch
     choices = sorted(size for size in {usual // 2, usual, 2 * usual} if size == usual or 8 <= size <= room.image_count)
     return Dial(name="batch", usual=usual, choices=tuple(choices)) if len(choices) > 1 else None
 

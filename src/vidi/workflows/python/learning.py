@@ -84,8 +84,8 @@ def train(
         patience: number of epochs without improvement before training stops; 0 means never.
         seed: seed for all random numbers of the training.
         device: where to train: cpu, cuda or mps (default: a GPU if torch can use one).
-        changes: any other value by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME`,
-            `augmentation.NAME`, or a setting of the run, for example `{"augmentation.flip": "none"}`.
+        changes: any other value by its name: a value of recipe.toml, `options.NAME`, `augmentation.NAME`, or a setting
+            of the run, for example `{"augmentation.flip": "none"}`.
         recall: minimum recall at the operating point, for the data's `positive` class or for each class. Give at most
             one of this and the next three.
         workers: number of decoding workers (default: one per core).

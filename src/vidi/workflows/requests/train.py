@@ -130,7 +130,7 @@ class RecipeOptions:
             metavar="NAME=VALUE",
             several=True,
             read=parse_settings,
-            python_help="Any other value by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME`, "
+            python_help="Any other value by its name: a value of recipe.toml, `options.NAME`, "
             '`augmentation.NAME`, or a setting of the run, for example `{"augmentation.flip": "none"}`.',
         ),
     ] = field(default_factory=dict)

@@ -39,12 +39,13 @@ def answer_out_of_fold(
             f"calibration: {len(folds)} more trainings, each with a part of the {len(rows):,} images held out"
         )
     probabilities, distances = np.zeros((len(rows), data.class_count), np.float32), np.zeros((2, len(rows)))
+    epochs = max(1, len(trained.history))  # not more, even if there is time
     for number, fold in enumerate(folds):
         held_out = fold_of == fold
         learnt = np.setdiff1d(rows[~held_out], data.left_out)
         network = train_network(
             replace(data, train_rows=learnt, validation_rows=rows[:0]),
-            replace(trained.recipe, epochs=max(1, len(trained.history))),  # not more, even if there is time
+            trained.recipe.changed({"epochs": epochs}, source="as many as the network was trained for"),
             folder=place,
             deadline=session.budget.fold_until(folds=len(folds) - number),
             listener=Listener(progress=session.events.training),

@@ -72,7 +72,7 @@ def require_trainable(recipe: Recipe, *, class_count: int) -> None:
         recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options
     )
     require_optimizer(network, recipe)
-    choose_device(recipe.device)
+    choose_device(recipe.execution.device)
 
 
 def read_recipe_file(path: Path) -> Recipe:
@@ -132,7 +132,7 @@ def _with_sources(recipe: Recipe, place: Path) -> Recipe:
     recipe = replace(recipe, sources=sources)
     return (
         recipe.changed({"precision": "auto"}, source="measured anew when the run begins")
-        if (recipe.precision != "auto" and "measured" in sources["precision"])
+        if (recipe.execution.precision != "auto" and "measured" in sources["precision"])
         else recipe
     )
 

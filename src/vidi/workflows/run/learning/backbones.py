@@ -73,7 +73,7 @@ def choose_backbone(
     }
     if trials.sentences:
         recipe = recipe.changed(changes, source=f"{MEASURED} {'; '.join(trials.sentences)}")
-    if not recipe.features:
+    if not recipe.execution.features:
         recipe = recipe.changed({"features": trials.engine}, source=f"{MEASURED} {trials.engine_reason}")
     fine_tuned = trials.weights[trials.better_part(best).name]
     return ChosenBackbone(
@@ -106,7 +106,7 @@ class _Trials:
         self.sentences: list[str] = []
         self.losses: dict[Candidate, float] = {}
         self.seconds: dict[Candidate, float] = {}  # for the features of one image
-        self.engine, self.engine_reason = recipe.features, ""
+        self.engine, self.engine_reason = recipe.execution.features, ""
 
     def best(self, candidates: Sequence[Candidate], *, images: int) -> Candidate:
         """The candidate of least log loss; one that comes before it, unless it is clearly better than that."""

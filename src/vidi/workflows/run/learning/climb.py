@@ -116,7 +116,7 @@ def _no_time(session: Session, data: TrainingData, recipe: Recipe, *, trainings:
     def measure() -> float:
         network = new_state(recipe, class_count=2, plan=Plan(1)).network
         precision = choose_precision()[0]
-        return seconds_per_image(network, recipe.image_size, batch=recipe.batch, precision=precision)
+        return seconds_per_image(network, recipe.image_size, batch=recipe.optimization.batch, precision=precision)
 
     count = len(data.train_rows) + len(data.left_out)
     return why_too_short(lambda: until.seconds_left() / trainings, image_count=count, measure=measure)

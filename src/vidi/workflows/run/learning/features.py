@@ -34,7 +34,7 @@ def features_of(
     data, recipe = training_data(images), chosen.recipe
     network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size, options=recipe.options)
     some = digest_of(rows.tobytes() + next(iter(network.state_dict().values())).numpy().tobytes())
-    key = features_key(f"{images.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
+    key = features_key(f"{images.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.execution.features)
     shape = (len(rows), network.head.in_features)
     found = images.cache.find(key, shape, np.float32)
     if found is not None:
@@ -46,7 +46,7 @@ def features_of(
         wanted = WantedFeatures(
             network=network,
             normalisation=normalisation_for(recipe, data),
-            engine=recipe.features,
+            engine=recipe.execution.features,
             images=images.pixels,
             rows=rows[is_new],
             store=images.dataset.store,

@@ -87,7 +87,7 @@ def learn_background(
             windows,
             np.arange(len(windows)),
             normalisation=trained.normalisation,
-            engine=trained.recipe.features,
+            engine=trained.recipe.execution.features,
         )
         learnt = np.concatenate([learnt, features])
         candidate = _with_background(trained, head, learnt, nothing=nothing)

@@ -72,7 +72,7 @@ def learn_by_features(
         data=data,
         fold_of=features.fold_of,
         best=chosen.best,
-        weighting=recipe.class_weights,
+        weighting=recipe.optimization.class_weights,
     )
     trained = with_head(head.network, chosen, head.features, rows, data=data, recipe=recipe, license=weights.license)
     if images.request.background is not None:
@@ -115,8 +115,8 @@ def _choose_head(
     if len(left_out):
         data = training_data(images, left_out=left_out)
         chosen, recipe = choose(data=data)
-    if recipe.class_weights != "none":
-        events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
+    if recipe.optimization.class_weights != "none":
+        events.say(f"class weights: {recipe.optimization.class_weights}; {recipe.sources['class_weights']}")
     held_out = len(chosen.held_out)
     judged = f"accuracy {percent(chosen.best.accuracy, digits=1)} on {held_out:,} held-out images"
     if not held_out:

@@ -52,7 +52,7 @@ def describe_preparation(images: SplitImages, recipe: Recipe, *, start: Start | 
     plan = f"pretrained network, starting with {recipe.network} at {shown}"
     if not recipe.pretrained:
         learnt = len(images.split.rows("train"))
-        plan = f"network {recipe.network}, {shown}, at most {recipe.epochs} epochs of {learnt:,} images"
+        plan = f"network {recipe.network}, {shown}, at most {recipe.optimization.epochs} epochs of {learnt:,} images"
     findings = [
         f"{found.severity}: {found.sentence}" for found in describe_findings(images.check) if found.severity != "note"
     ]
