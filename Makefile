@@ -16,7 +16,7 @@ help:
 	@echo "make check    format, lint, types, import contracts and the fast tests, in about a minute"
 	@echo "make faults   the fault table with its counts up to 20;  make soak: the large counts"
 	@echo "make bench    what the docs claim, measured here: most of a day, goes on after a stop (ONLY=name for one; VIDI_DATA for the larger sets)"
-	@echo "make release  build the packages, check them, install the wheel in a new environment"
+	@echo "make release  build the packages, check them, try each extra from the wheel alone: half an hour (EXTRAS="base serve" for some)"
 
 demo: .venv/.demo
 	@$(BIN)/vidi demo
@@ -56,7 +56,7 @@ constraints: .venv/.test
 	sh tools/constraints $(BIN)
 
 release: .venv/.test
-	sh tools/release $(BIN)
+	$(BIN)/python tools/release.py $(EXTRAS)
 
 clean:
 	rm -rf .venv dist build

@@ -154,7 +154,7 @@ def draw_svg(
 
 
 def legend_above(axes: "Axes", *, columns: int = 3) -> None:
-    """Name the curves above the only axes of a figure, where none of them runs, so many side by side."""
+    """Name the curves above the only axes of a figure, where none of them runs, in this number of columns."""
     handles, labels = axes.get_legend_handles_labels()
     axes.figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1.2)
 
