@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processor import describe, kind
-from vidi.files import write_whole
+from vidi.files import write_atomic
 
 PRINTED = Path(__file__).parent / "results" / "local"
 
@@ -117,7 +117,7 @@ def run(name: str, options: Sequence[str], *, row: str = "", kept: Path | None =
             shown += line
     if kept is not None:
         minutes = (time.monotonic() - begun) / 60
-        write_whole(kept, f"{shown}\nexit code {process.returncode} after {minutes:.1f} minutes, {describe()}\n")
+        write_atomic(kept, f"{shown}\nexit code {process.returncode} after {minutes:.1f} minutes, {describe()}\n")
     return process.returncode
 
 

@@ -28,7 +28,7 @@ from vidi.machine import wait_without_spinning
 wait_without_spinning()  # before torch is imported, as `vidi train` does
 
 from bench.engine import RIVALS, RIVALS_PYTHON, run  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.model_file.read import read_model  # noqa: E402
 from vidi.model_file.write import write_model  # noqa: E402
@@ -147,10 +147,10 @@ def main() -> None:
         for name, row in ROWS.items():
             path = results / f"{name}-{seed}.json"
             if only in ("", name) and seed < row.seeds and not path.exists():
-                write_whole(path, json.dumps(measure(row, seed=seed, data=data), indent=1) + "\n")
+                write_atomic(path, json.dumps(measure(row, seed=seed, data=data), indent=1) + "\n")
             rival = rival_path(row, results)
             if only in ("", name) and row.rival and RIVALS_PYTHON.exists() and not rival.exists():
-                write_whole(rival, json.dumps(measure_rival(row, data), indent=1) + "\n")
+                write_atomic(rival, json.dumps(measure_rival(row, data), indent=1) + "\n")
     print_table(results)
 
 

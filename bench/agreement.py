@@ -48,7 +48,7 @@ from bench.agreeing.samples import Sample, make_samples, read_real  # noqa: E402
 from bench.page import CHROMIUM, vidi_server  # noqa: E402
 from bench.processor import kind, measured_here  # noqa: E402
 from vidi.export.to_web import has_runtime  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 
 PAGE = "page in Chromium"
@@ -59,7 +59,7 @@ RUNTIME = "runtime.json"
 
 
 @dataclass(slots=True)
-class Found:
+class FoundData:
     """All answers: of Python, of each other host, and those that tell the causes of differences."""
 
     python: Answers
@@ -85,7 +85,7 @@ def main() -> None:
             samples += read_real(Path(os.environ["VIDI_DATA"]), given.most)
         predictor = Predictor.load(model)
         document = document_of(predictor, samples, ask_all(predictor, samples, Path(place), find_browser()))
-    write_whole(given.output, json.dumps(document, indent=1) + "\n")
+    write_atomic(given.output, json.dumps(document, indent=1) + "\n")
     print(table(document))
     for name, gate in document["gates"].items():
         print(f"{'met' if gate['met'] else 'NOT met'}: {name}: {gate['is']}")
@@ -98,13 +98,13 @@ def find_browser() -> str | None:
     return found if has_runtime() else None
 
 
-def ask_all(predictor: Predictor, samples: Sequence[Sample], folder: Path, browser: str | None) -> Found:
+def ask_all(predictor: Predictor, samples: Sequence[Sample], folder: Path, browser: str | None) -> FoundData:
     """Every host's answers to the same files."""
     files = {one.name: folder / "samples" / one.name for one in samples}
     (folder / "samples").mkdir()
     for one in samples:
         files[one.name].write_bytes(one.data)
-    found = Found(python=by_python(predictor, files), full_pixels=by_full_pixels(predictor, samples))
+    found = FoundData(python=by_python(predictor, files), full_pixels=by_full_pixels(predictor, samples))
     found.hosts["command line"] = by_command_line(predictor, files)
     with vidi_server(predictor.model.path) as url:
         server = Server(url, predictor)
@@ -127,7 +127,7 @@ def shown(samples: Sequence[Sample], page: PageAnswers) -> Answers:
     return {one.name: (page.by_file if one.in_browser else page.by_pixels)[one.name] for one in samples}
 
 
-def document_of(predictor: Predictor, samples: Sequence[Sample], found: Found) -> dict[str, Any]:
+def document_of(predictor: Predictor, samples: Sequence[Sample], found: FoundData) -> dict[str, Any]:
     """All figures, with the gates."""
     kinds: dict[str, list[str]] = {}
     for one in samples:
@@ -182,7 +182,7 @@ def listed(differing: Mapping[str, Sequence[AnswerDifference]], *, is_near: bool
     ]
 
 
-def causes(found: Found, kinds: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def causes(found: FoundData, kinds: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """What each allowed cause changes of a probability, for each kind of image."""
     told: dict[str, Any] = {"reduced JPEG decoding": per_kind(found.python, found.full_pixels, kinds)}
     if found.page is not None:
@@ -199,7 +199,7 @@ def causes(found: Found, kinds: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return told
 
 
-def gates(document: Mapping[str, Any], samples: Sequence[Sample], found: Found) -> dict[str, dict[str, Any]]:
+def gates(document: Mapping[str, Any], samples: Sequence[Sample], found: FoundData) -> dict[str, dict[str, Any]]:
     """What must hold, and whether it does."""
     names = [one.name for one in samples]
     gap = max(

@@ -29,7 +29,7 @@ API = "import sys, vidi; vidi.train(sys.argv[1], minutes=float(sys.argv[2]), out
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictQuery:
     """One run: what is asked for, in how many minutes, of how many images."""
 
     way: str  # `train`, `scratch`, `tune` or `python`
@@ -42,16 +42,16 @@ class Asked:
         return f"{self.way}-{self.minutes:g}-{self.images}"
 
 
-RUNS: Sequence[Asked] = (
-    *(Asked("train", minutes, images) for images in COUNTS for minutes in MINUTES),
-    Asked("scratch", 0.5, 75),
-    Asked("scratch", 1.0, 300),
-    Asked("tune", 0.5, 75),
-    Asked("tune", 1.0, 75),
-    Asked("tune", 1.0, 300),
-    Asked("tune", 1.5, 300),
-    Asked("python", 0.3, 75),
-    Asked("python", 0.75, 300),
+RUNS: Sequence[PredictQuery] = (
+    *(PredictQuery("train", minutes, images) for images in COUNTS for minutes in MINUTES),
+    PredictQuery("scratch", 0.5, 75),
+    PredictQuery("scratch", 1.0, 300),
+    PredictQuery("tune", 0.5, 75),
+    PredictQuery("tune", 1.0, 75),
+    PredictQuery("tune", 1.0, 300),
+    PredictQuery("tune", 1.5, 300),
+    PredictQuery("python", 0.3, 75),
+    PredictQuery("python", 0.75, 300),
 )
 
 
@@ -77,7 +77,7 @@ def main() -> int:
     return 0 if kept_count == len(over) else 1
 
 
-def measure(asked: Asked, archive: Path, folder: Path) -> dict[str, Any]:
+def measure(asked: PredictQuery, archive: Path, folder: Path) -> dict[str, Any]:
     """One process: its seconds, and those of its stages."""
     data, output = photographs(archive, folder / f"of-{asked.images}", asked.images), folder / asked.name
     minutes = f"{asked.minutes:g}"

@@ -29,7 +29,7 @@ import numpy as np  # noqa: E402
 
 from bench.counting.sets import SETS, SmallSet  # noqa: E402
 from bench.counting.train import CLASSES, FORWARD_AND_BACKWARD, VIEWS, train_and_score, usual_recipe  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.networks.build import design_network  # noqa: E402
 from vidi.networks.layers import operations_of  # noqa: E402
@@ -90,7 +90,7 @@ def main() -> int:
                     print(f"{source} is not there: left out", file=sys.stderr)
                 elif not path.exists():
                     found = measure(row, SETS[ROWS[row].source](source), seed=seed, folder=work / f"{row}-{seed}")
-                    write_whole(path, json.dumps(found, indent=1) + "\n")
+                    write_atomic(path, json.dumps(found, indent=1) + "\n")
     return print_table(results)
 
 

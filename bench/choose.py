@@ -29,7 +29,7 @@ from bench.choosing.features import image_sets  # noqa: E402
 from bench.choosing.picture import write_picture  # noqa: E402
 from bench.choosing.rounds import STRATEGIES, curve  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 
 SEEDS = 5
 MOST_LABELS = 0.7  # of those that random choice needs, on Fashion-MNIST
@@ -62,7 +62,7 @@ def main() -> int:
             continue
         found = measure(name, read(), part)
         if part == "test":
-            write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
+            write_atomic(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
         tell(found)
         all_found.append(found)
         met &= bool(found["met"])

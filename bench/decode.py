@@ -20,7 +20,7 @@ from bench.photographs import SIZE, photograph
 from bench.processor import measured_here
 from vidi.images.framing import Framing
 from vidi.images.reading import DecodeJob, ReadImage, read_one
-from vidi.images.workers.crew import DecodeCrew
+from vidi.images.workers.decode_pool import DecodePool
 from vidi.machine import core_count, tune_allocator
 
 FRAMING = Framing(size=(224, 224), mode="stretch")
@@ -37,43 +37,43 @@ def main() -> None:
     tune_allocator()  # as the server does
     files = [photograph(SIZE, seed=seed) for seed in range(DIFFERENT)]
     workers = core_count()
-    crew = DecodeCrew(workers)
+    pool = DecodePool(workers)
     began = time.perf_counter()
-    with crew:
+    with pool:
         document: dict[str, object] = {
             **measured_here(),
             "images": count,
             "mean_bytes": round(statistics.mean(map(len, files))),
             "workers": workers,
             "start_seconds": round(time.perf_counter() - began, 3),
-            "start_processor_seconds": round(sum(map(worked, crew.pids)), 3),
-            "memory_at_the_start_MB": [memory(pid) for pid in crew.pids],
+            "start_processor_seconds": round(sum(map(worked, pool.pids)), 3),
+            "memory_at_the_start_MB": [memory(pid) for pid in pool.pids],
         }
-        layouts = {f"{threads} threads": measure(crew, files, count, rounds, threads) for threads in (1, workers)}
+        layouts = {f"{threads} threads": measure(pool, files, count, rounds, threads) for threads in (1, workers)}
         document |= {"milliseconds_an_image": layouts}
-        document["memory_afterwards_MB"] = [memory(pid) for pid in crew.pids]
-        crew.decode(photograph(LARGE, seed=0))
-        document["memory_after_a_large_image_whole_MB"] = [memory(pid) for pid in crew.pids]
-        document["replaced_in_milliseconds"] = statistics.median(replaced(crew) for _ in range(rounds))
+        document["memory_afterwards_MB"] = [memory(pid) for pid in pool.pids]
+        pool.decode(photograph(LARGE, seed=0))
+        document["memory_after_a_large_image_whole_MB"] = [memory(pid) for pid in pool.pids]
+        document["replaced_in_milliseconds"] = statistics.median(replaced(pool) for _ in range(rounds))
     extra = max(layout["extra_processor_time"] for layout in layouts.values())
     document["gate"] = f"{extra:.3f} ms more processor time an image, at most {MOST_EXTRA}"
     print(json.dumps(document, indent=1))
     sys.exit(0 if extra <= MOST_EXTRA else 7)
 
 
-def measure(crew: DecodeCrew, files: list[bytes], count: int, rounds: int, threads: int) -> dict[str, float]:
-    """Wall and processor time of an image, in milliseconds, in threads and in the crew."""
+def measure(pool: DecodePool, files: list[bytes], count: int, rounds: int, threads: int) -> dict[str, float]:
+    """Wall and processor time of an image, in milliseconds, in threads and in the pool."""
     ways: dict[str, Decode] = {
         "in_threads": lambda data: read_one(data, DecodeJob(framing=FRAMING)),
-        "isolated": lambda data: crew.decode(data, framing=FRAMING),
+        "isolated": lambda data: pool.decode(data, framing=FRAMING),
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     with ThreadPoolExecutor(threads) as executor:
         for decode in ways.values():
-            take_turn(executor, decode, files, len(files), crew.pids)
+            take_turn(executor, decode, files, len(files), pool.pids)
         for _ in range(rounds):
             for name, decode in ways.items():
-                times[name].append(take_turn(executor, decode, files, count, crew.pids))
+                times[name].append(take_turn(executor, decode, files, count, pool.pids))
     figures = {
         f"{name}_{kind}": round(statistics.median(turn[place] for turn in turns), 3)
         for name, turns in times.items()
@@ -106,13 +106,13 @@ def memory(pid: int) -> float:
     return next(round(int(line.split()[1]) * 1024 / 1e6, 1) for line in lines if line.startswith("Pss:"))
 
 
-def replaced(crew: DecodeCrew) -> float:
+def replaced(pool: DecodePool) -> float:
     """Milliseconds from the death of a worker until all stand again."""
     began = time.perf_counter()
-    os.kill(crew.pids[0], 9)
-    while crew.standing == crew.count:
+    os.kill(pool.pids[0], 9)
+    while pool.standing == pool.count:
         pass
-    assert crew.wait_until_standing(10)
+    assert pool.wait_until_standing(10)
     return round(1000 * (time.perf_counter() - began), 1)
 
 

@@ -35,7 +35,7 @@ from bench.drifting.rivals import EVERY, KernelReference, discrepancy, smirnov  
 from bench.drifting.streams import Drawn, as_traffic, draw_reference, mix  # noqa: E402
 from bench.drifting.tables import Table, load_table  # noqa: E402
 from bench.processor import describe, kind  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.model_file.limits import VERDICTS  # noqa: E402
 from vidi.monitoring.drift import find_drift  # noqa: E402
 from vidi.monitoring.traffic import ModelTraffic  # noqa: E402
@@ -59,7 +59,7 @@ def main() -> int:
     if not results.exists():
         with tempfile.TemporaryDirectory() as name:
             found = measure(scenario, data, Path(os.environ.get("WORK", name)))
-        write_whole(results, json.dumps(found, indent=1) + "\n")
+        write_atomic(results, json.dumps(found, indent=1) + "\n")
     found = json.loads(results.read_text())
     print(f"{found['processor']}; {found['date']}")
     print(f"undisturbed: {found['quiet']}")
@@ -114,7 +114,7 @@ class Bench:
 def kept(path: Path, compute: Callable[[], Any]) -> Any:
     """What a former run kept, or what is computed and kept now."""
     if not path.exists():
-        write_whole(path, json.dumps(compute()))
+        write_atomic(path, json.dumps(compute()))
     return json.loads(path.read_text())
 
 

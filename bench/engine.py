@@ -24,7 +24,7 @@ from typing import Any
 
 from bench.photographs import write_photographs
 from bench.processor import kind, measured_here
-from vidi.files import write_whole
+from vidi.files import write_atomic
 
 RIVALS = Path(__file__).parents[1] / "benchmarks"
 RIVALS_PYTHON = RIVALS / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -55,7 +55,7 @@ def main() -> None:
         path = results / f"{kind()}-steps{steps}-round{number}.json"
         if not is_complete(path):
             results.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps(measure_round(steps), indent=1) + "\n")
+            write_atomic(path, json.dumps(measure_round(steps), indent=1) + "\n")
             print(f"round {number + 1} of {rounds}: {path.name}", file=sys.stderr)
     paths = sorted(results.glob(f"{kind()}-steps{steps}-round*.json"))
     sys.exit(0 if report([json.loads(path.read_text()) for path in paths]) else 7)

@@ -34,7 +34,7 @@ from bench.processor import measured_here  # noqa: E402
 from bench.unknown import from_archive, write_images  # noqa: E402
 from vidi.data.inputs import GivenFilesStore  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.model_file.decisions import find_verdict, say  # noqa: E402
 from vidi.model_file.limits import Verdict  # noqa: E402
 from vidi.model_file.metadata import ModelMetadata  # noqa: E402
@@ -81,7 +81,7 @@ def main() -> int:
             if not run.exists():
                 fit(chosen, request, run)
             found = measure(name, chosen, request, run, Path(place), data=data)
-        write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
+        write_atomic(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
         show(name, found)
         errors = found["mean_absolute_error"]["all"]
         reached &= errors["estimate"] <= min(errors["cbpe"], errors["bare confidence"])

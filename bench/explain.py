@@ -1,6 +1,6 @@
 """Whether the maps of `vidi explain` tell the truth on photographs: deletion, insertion, and weights that are lost.
 
-    VIDI_DATA=… python -m bench explain              ten kinds of clothing, a head on learnt features
+    VIDI_DATA=… python -m bench explain              ten kinds of clothing, a head on learned features
     IMAGES=20 VIDI_DATA=… python -m bench explain    fewer test images
 
 A model is trained; on evenly spaced images of its test part, the image vanishes (deletion) or appears (insertion) by
@@ -32,7 +32,7 @@ from scipy.stats import spearmanr  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.explanation import Map, Predict, deletion_curve, enlarge, evidence_for, occlude, occlusion_map, random_map  # noqa: E402  # noqa: E402  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.images.framing import place_in_frame  # noqa: E402
 from vidi.images.pool import DecodeJob, read_images  # noqa: E402
 from vidi.prediction.engines.registry import open_onnxruntime  # noqa: E402
@@ -54,7 +54,7 @@ def main() -> int:
         return 0
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "explain"))
     found = measure(DataRequest(source=str(data / "clothing.zip")), images=int(os.environ.get("IMAGES", "60")))
-    write_whole(results / "clothing.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(results / "clothing.json", json.dumps(found, indent=1) + "\n")
     print(f"n = {found['images']}, {found['network']} at {'x'.join(map(str, found['image_size']))}")
     good = True
     for kind in KINDS:

@@ -3,7 +3,7 @@
     VIDI_DATA=… python -m bench heads
 
 Every contestant is a process of its own, timed from its start to its end, on image files, with nothing in any cache.
-All of clothing is learnt once by each; the 5 images a class are drawn DRAWS times, the same for all. Scored on
+All of clothing is learned once by each; the 5 images a class are drawn DRAWS times, the same for all. Scored on
 clothing's `validation` part. Each training leaves one JSON in bench/results/heads/, or in the folder that RESULTS
 names; what is there is not trained again. The rivals run in benchmarks/.venv (see benchmarks/README.md); without it
 vidi alone does.

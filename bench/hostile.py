@@ -30,7 +30,7 @@ from bench.choosing.attacks import ATTACKS, HOSTILE, Outcome, Stage, flipped, ho
 from bench.choosing.features import ImageSet, image_sets  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
 from vidi.data.labels import Opinion  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 
 SEEDS = 5
 SOURCES = 5
@@ -63,7 +63,7 @@ def main() -> int:
         if os.environ.get("SET", name) != name:
             continue
         found = measure(name, read())
-        write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
+        write_atomic(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
         tell(found)
         met &= bool(found["met"])
     return 0 if met else 1
@@ -88,16 +88,16 @@ def measure(name: str, images: ImageSet) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrained:
+class RetrainResult:
     """The outcome of each seed, with the defence and without."""
 
     held: list[Outcome]
     free: list[Outcome]
 
 
-def _retrained(stages: list[Stage], opinions: list[list[Opinion]]) -> Retrained:
+def _retrained(stages: list[Stage], opinions: list[list[Opinion]]) -> RetrainResult:
     pairs = list(zip(stages, opinions, strict=True))
-    return Retrained(
+    return RetrainResult(
         held=[retrain(stage, said, defended=True) for stage, said in pairs],
         free=[retrain(stage, said, defended=False) for stage, said in pairs],
     )
@@ -134,7 +134,7 @@ def _attacks(stages: list[Stage], scenario: FeedbackScenario) -> Iterator[dict[s
             yield _row(attack, share, without, _retrained(stages, both))
 
 
-def _row(attack: str, share: float | None, before: Retrained, after: Retrained) -> dict[str, Any]:
+def _row(attack: str, share: float | None, before: RetrainResult, after: RetrainResult) -> dict[str, Any]:
     lost = [one.accuracy - other.accuracy for one, other in zip(before.held, after.held, strict=True)]
     gained = _triggered_more(before.held, after.held)
     mean, half = statistics.mean(lost), 2.776 * statistics.stdev(lost) / len(lost) ** 0.5  # Student's t, 4 degrees

@@ -28,7 +28,7 @@ from PIL import Image  # noqa: E402
 
 from bench.accuracy import CLOTHING_PARTS, processor  # noqa: E402
 from bench.processor import today  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest  # noqa: E402
 from vidi.workflows.requests.train import Diagnostics  # noqa: E402
@@ -37,7 +37,7 @@ from vidi.workflows.train import TrainRequest, train  # noqa: E402
 SHARE = 0.05  # of the labels are changed
 BAR = 0.6  # of precision and of recall
 SETS: Mapping[str, Mapping[str, str]] = {"clothing": CLOTHING_PARTS, "fashion-mnist": {}}  # parts, as `--parts`
-LEARNT = ("train", "validation")
+LEARNED = ("train", "validation")
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def main() -> int:
             print(f"{name} is not in VIDI_DATA ({data}): left out", file=sys.stderr)
             continue
         found = measure(name, data=data, limit=limit, seed=seed)
-        write_whole(results / f"{name}-{seed}{f'-{limit}' if limit else ''}.json", json.dumps(found, indent=1) + "\n")
+        write_atomic(results / f"{name}-{seed}{f'-{limit}' if limit else ''}.json", json.dumps(found, indent=1) + "\n")
         precision, recall = found["precision"], found["recall"]
         shown = [f"{one['value']:.2f} ({one['low']:.2f} – {one['high']:.2f})" for one in (precision, recall)]
         print(
@@ -82,7 +82,7 @@ def measure(name: str, *, data: Path, limit: int, seed: int) -> dict[str, object
             )
         )
         seconds = round(time.monotonic() - start, 1)
-        looked_at = [row["path"] for row in rows_of(run.folder / "splits.csv") if row["part"] in LEARNT]
+        looked_at = [row["path"] for row in rows_of(run.folder / "splits.csv") if row["part"] in LEARNED]
         listed = {row["path"] for row in rows_of(run.folder / "label_errors.csv")}
     planted = {path for path in looked_at if "planted-" in path}
     both = len(listed & planted)

@@ -33,7 +33,7 @@ from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.figures.evaluation import draw_box_precision
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.metrics.detection import RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor
 
@@ -55,7 +55,7 @@ def main() -> int:
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "locate")) / f"{kind()}.json"
     if not results.exists():
         with tempfile.TemporaryDirectory() as name:
-            write_whole(results, json.dumps(measure(data, Path(name)), indent=1) + "\n")
+            write_atomic(results, json.dumps(measure(data, Path(name)), indent=1) + "\n")
     found = json.loads(results.read_text())
     draw(found).save(Path(os.environ["RESULTS"]) / "people.svg" if "RESULTS" in os.environ else CURVES)
     print(f"{found['processor']}; {found['date']}")

@@ -1,9 +1,9 @@
-"""Whether operating points keep their target: calibration and test images dealt anew a hundred times.
+"""Whether operating points keep their target: calibration and test images assigned anew a hundred times.
 
     VIDI_DATA=… python -m bench operating_points                 Fashion-MNIST, each class by itself
     SET=person MINUTES=1 python -m bench operating_points        another set, and the time for its training
 
-A model is trained once; its answers before calibration are dealt as `bench.promises` deals them. Each time it is
+A model is trained once; its answers before calibration are assigned as `bench.promises` deals them. Each time it is
 calibrated, the thresholds of every class are found for four targets, and the rest of the images is held to them. Each
 set leaves one JSON in bench/results/operating_points/, or in the folder that RESULTS names.
 """
@@ -27,7 +27,7 @@ from scipy.stats import binomtest  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
 from bench.promises import Answered, answer, persons  # noqa: E402
 from vidi.evaluation.guarantees.operating import OperatingTarget, find_points  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.model_file.decisions import call_classes  # noqa: E402
 from vidi.model_file.operating_points import OperatingPoints  # noqa: E402
@@ -49,7 +49,7 @@ def main() -> int:
     name, data = os.environ.get("SET", "fashion-mnist"), Path(os.environ.get("VIDI_DATA", "."))
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "operating_points"))
     found = measure(name, data=data, minutes=float(os.environ.get("MINUTES", "1.2")))
-    write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
     print("| target | promised | of these below it on the rest | clearly below | measured, mean | threshold given |")
     print("|---|---|---|---|---|---|")
     for target, row in found["targets"].items():

@@ -1,9 +1,9 @@
-"""Whether promises hold: a model's calibration and test images, dealt anew a hundred times.
+"""Whether promises hold: a model's calibration and test images, assigned anew a hundred times.
 
     VIDI_DATA=… python -m bench promises                         Fashion-MNIST, CIFAR-10, and persons with their groups
     SET=cifar10 MINUTES=5 python -m bench promises               one set, and the time for its training
 
-A model is trained once; its answers before calibration, about the images of its calibration and test parts, are dealt
+A model is trained once; its answers before calibration, about the images of its calibration and test parts, are assigned
 into two parts again and again, whole groups together, as many to calibration as it had. Each time it is calibrated, the
 limits are found, and the rest of the images is held to them. Each set leaves one JSON in bench/results/promises/, or in
 the folder that RESULTS names.
@@ -32,8 +32,8 @@ from scipy.stats import binomtest  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, find_limits  # noqa: E402
-from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.evaluation.guarantees.promise import GuaranteeTargets  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.metrics.calibration import expected_calibration_error  # noqa: E402
 from vidi.metrics.conformal import coverage_band  # noqa: E402
@@ -55,7 +55,7 @@ LEAST_MEAN, MOST_MEAN = 0.94, 0.96  # of the coverage; the upper end where accur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """Answers before calibration about images that the model has not learnt from."""
+    """Answers before calibration about images that the model has not learned from."""
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -79,7 +79,7 @@ def main() -> int:
             print(f"{name} is not in VIDI_DATA ({data}): left out", file=sys.stderr)
             continue
         found = measure(name, data=data, minutes=float(os.environ.get("MINUTES", "3")))
-        write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
+        write_atomic(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
         print(
             f"| {name} | {found['images']:,} | {found['accuracy']:.1%} | {found['calibration_error']:.3f} "
             f"| {found['coverage']:.2%} | {found['coverage_broken']} of {REPEATS} | {found['candidates']:.2f} "
@@ -162,7 +162,7 @@ def deal(answered: Answered, random: np.random.Generator) -> Mapping[str, float]
         groups=groups[chosen],
         novelty=None,
     )
-    limits = find_limits(fitted.probabilities, answers, promise=Promise())
+    limits = find_limits(fitted.probabilities, answers, promise=GuaranteeTargets())
     rest, truth = fitted.step.apply(answered.probabilities[~chosen]), labels[~chosen]
     limit = 0.0 if limits.candidate is None else limits.candidate
     called = np.eye(rest.shape[1], dtype=bool)[rest.argmax(axis=1)]
@@ -191,7 +191,7 @@ def is_too_low(covered: NDArray[np.bool_], groups: NDArray[np.int64], calibratio
         random=np.random.default_rng(0),
         repeats=200,
     )
-    return drawn is not None and drawn[0] is not None and drawn[0].high < Promise().coverage
+    return drawn is not None and drawn[0] is not None and drawn[0].high < GuaranteeTargets().coverage
 
 
 if __name__ == "__main__":

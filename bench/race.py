@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.engine import RIVALS
 from bench.processor import describe, kind, measured_here
-from vidi.files import write_whole
+from vidi.files import write_atomic
 
 SEEDS = 1
 EPOCHS = int(os.environ.get("EPOCHS", "10"))
@@ -44,7 +44,7 @@ def main() -> int:
     for seed in range(SEEDS):
         path = results / f"{seed}.json"
         if not path.exists():
-            write_whole(path, json.dumps(race(data, cores, seed=seed), indent=1) + "\n")
+            write_atomic(path, json.dumps(race(data, cores, seed=seed), indent=1) + "\n")
         found = json.loads(path.read_text())
         for side in ("vidi", "recipe"):
             row = found[side]

@@ -4,7 +4,7 @@
     MINUTES=4 IMAGES=4000 python -m bench several_labels         the time for its training, and how many images
 
 Each image is four small photographs of CIFAR-10 in a square, none used twice; asked is which of five kinds are
-among them. A model is trained once; its answers about the images of its calibration and test parts are dealt anew a
+among them. A model is trained once; its answers about the images of its calibration and test parts are assigned anew a
 hundred times, as in `promises`. One JSON in bench/results/several_labels/, or in the folder that RESULTS names.
 """
 
@@ -30,8 +30,8 @@ from scipy.stats import binomtest  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers  # noqa: E402
-from vidi.evaluation.guarantees.promise import Promise  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.evaluation.guarantees.promise import GuaranteeTargets  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.conformal import coverage_band  # noqa: E402
 from vidi.metrics.multi_label import probability_of_all  # noqa: E402
 from vidi.metrics.truth import SeveralClasses  # noqa: E402
@@ -58,7 +58,7 @@ def main() -> int:
         return 0
     found = measure(data, minutes=float(os.environ.get("MINUTES", "4")), images=int(os.environ.get("IMAGES", "4000")))
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "several_labels"))
-    write_whole(results / "four-of-cifar10.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(results / "four-of-cifar10.json", json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
     return int(max(found["coverage_broken"], found["sure_broken"]) > MOST_BROKEN)
 
@@ -79,7 +79,7 @@ def measure(data: Path, *, minutes: float, images: int) -> dict[str, Any]:
     test = run.test
     return {
         "images": images,
-        "dealt": len(targets),
+        "assigned": len(targets),
         "calibration_images": calibration_count,
         "network": network.get("network"),
         "head_alone": network.get("freeze"),
@@ -137,7 +137,7 @@ def deal(
     chosen, rest = order[:count], order[count:]
     known = SeveralClasses.of(targets[chosen])
     given = UnseenAnswers(probabilities=probabilities[chosen], truth=known, groups=None, novelty=None)
-    done = calibrate_answers(given, ASKED, promise=Promise())
+    done = calibrate_answers(given, ASKED, promise=GuaranteeTargets())
     answers, truth, limits = done.fitted.step.apply(probabilities[rest]), targets[rest], done.limits
     called = call_classes(answers, done.points, ASKED)
     candidates = find_all_candidates(answers, np.inf if limits.candidate is None else limits.candidate, called)

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.processor import measured_here
-from vidi.data.checked import CheckResult, ImageRecord
+from vidi.data.checked import DataCheck, ImageRecord
 from vidi.data.checking.shortcuts import find_shortcuts, list_shortcuts
-from vidi.data.copies.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.duplicates.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.data.read import read_dataset
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.images.account import Account
 from vidi.images.pool import DecodeJob, read_images
 from vidi.report.words.findings import describe_finding
@@ -95,7 +95,7 @@ def main() -> int:
         print(f"{name}, {row['images']:,} images, {row['seconds']} s: {row['said'] or 'nothing is said'}", flush=True)
     document = {**measured_here(), "planted": planted, "as_they_are": whole}
     results.mkdir(parents=True, exist_ok=True)
-    write_whole(results / "planted.json", json.dumps(document, indent=1) + "\n")
+    write_atomic(results / "planted.json", json.dumps(document, indent=1) + "\n")
     return min(wrong, 1)
 
 
@@ -130,7 +130,7 @@ def ask(dataset: Dataset, images: list[Read], change: Callable[[Image], Image]) 
         change(image) if one.label == 0 else image for one, (_, image) in zip(dataset.images, images, strict=True)
     ]
     records = tuple(record for record, _ in images)
-    check = CheckResult(records=records, near_copies=(), findings=(), account=Account())
+    check = DataCheck(records=records, near_duplicates=(), findings=(), account=Account())
     prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in changed]))
     begun = time.perf_counter()
     found = find_shortcuts(dataset, check, prints)

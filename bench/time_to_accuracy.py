@@ -24,7 +24,7 @@ from typing import Any
 from bench.accuracy import CLOTHING_PARTS, THREE, pooled
 from bench.engine import RIVALS, RIVALS_PYTHON, run
 from bench.processor import describe, kind, measured_here
-from vidi.files import write_whole
+from vidi.files import write_atomic
 
 BUDGETS = (5, 8, 12, 20, 33, 50)  # seconds
 SEEDS = 3
@@ -86,7 +86,7 @@ def kept(path: Path, make: Any) -> dict[str, Any]:
     """What was measured before, or is now; the file's name has no spaces."""
     path = path.with_name(path.name.replace(" ", "-"))
     if not path.exists():
-        write_whole(path, json.dumps(make(), indent=1) + "\n")
+        write_atomic(path, json.dumps(make(), indent=1) + "\n")
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 

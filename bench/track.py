@@ -107,7 +107,7 @@ class Watching:
                 self.last = time.process_time()
 
 
-class Timed:
+class Timing:
     """A tracker whose calls are timed, in seconds of its thread's processor time."""
 
     def __init__(self, tracker: Tracker, seconds: dict[str, float]) -> None:
@@ -140,7 +140,7 @@ def train_once(images: Path, way: str) -> dict[str, float]:
         began = time.process_time()
         tracker = kind.open(run)
         seconds["open"] = time.process_time() - began
-        return Timed(tracker, seconds)
+        return Timing(tracker, seconds)
 
     kinds = {way: replace(kind, open=opened)}
     with tempfile.TemporaryDirectory(prefix="vidi-track-run-") as place, patch.dict(listener.TRACKERS, kinds):

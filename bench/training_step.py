@@ -30,7 +30,7 @@ from torch.nn import functional  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
 from bench.processor import kind, measured_here  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.training.defaults import recipe_for  # noqa: E402
 from vidi.training.engine.engine import Engine  # noqa: E402
 from vidi.training.engine.rates import TYPES  # noqa: E402
@@ -72,7 +72,7 @@ def main() -> int:
         found[name] = run(name, limits)
     document = {**measured_here(), "torch": torch.__version__, "steps": STEPS, "found": found}
     folder = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "training_step"))
-    write_whole(folder / f"{kind()}.json", json.dumps(document, indent=1) + "\n")
+    write_atomic(folder / f"{kind()}.json", json.dumps(document, indent=1) + "\n")
     return 0 if report(document) else 1
 
 

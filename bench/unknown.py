@@ -30,7 +30,7 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.accuracy import CLOTHING_PARTS  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.intervals import area_interval, wilson_interval  # noqa: E402
 from vidi.metrics.ranking import area_under_roc  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
@@ -65,7 +65,7 @@ def main() -> int:
         if os.environ.get("SET", name) != name:
             continue
         found = measure(model, data=data, minutes=float(os.environ.get("MINUTES", "3")))
-        write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
+        write_atomic(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
         unknown = found["known_called_unknown"]
         too_many = binomtest(unknown["count"], unknown["n"], MOST_UNKNOWN, alternative="greater").pvalue < 0.05
         for other, area in found["areas"].items():

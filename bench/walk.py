@@ -30,7 +30,7 @@ import numpy as np  # noqa: E402
 
 from bench.counting.sets import SmallSet, read_cifar  # noqa: E402
 from bench.counting.train import train_and_score, usual_recipe  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.networks.compact import compact  # noqa: E402
 from vidi.networks.layers import Classifier, GlobalMean  # noqa: E402
 from vidi.networks.whitening import Whitening  # noqa: E402
@@ -102,7 +102,7 @@ def main() -> int:
                 if not path.exists():
                     with STEPS[step].network():
                         found = measure(step, small, seed=seed, folder=work / f"{named(step)}-{seed}")
-                    write_whole(path, json.dumps(found, indent=1) + "\n")
+                    write_atomic(path, json.dumps(found, indent=1) + "\n")
     print_table(results)
     return 0
 

@@ -161,11 +161,11 @@ def faces(data: Path, work: Path) -> Planted:
     unpack(data / "background.zip", work / "scenes")
     scenes = [path for path in sorted((work / "scenes").rglob("*")) if path.suffix == ".jpg"]
     people = sorted({path.parent for path in (work / "faces").rglob("*.pgm")}, key=lambda one: int(one.name[1:]))
-    learnt: Mapping[str, list[Path]] = {
+    learned: Mapping[str, list[Path]] = {
         "face": [path for person in people[:20] for path in sorted(person.glob("*.pgm"))],
         "background": scenes[::2],
     }
-    for name, paths in learnt.items():
+    for name, paths in learned.items():
         (work / "images" / name).mkdir(parents=True, exist_ok=True)
         for number, path in enumerate(paths):
             Image.open(path).convert("L").save(work / "images" / name / f"{number:03}.png")

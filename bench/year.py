@@ -33,7 +33,7 @@ from bench.yearly.images import CLASSES, Images, as_in_month, draw_traffic, read
 from bench.yearly.picture import draw_year  # noqa: E402
 from bench.yearly.scenario import LEAST_LOSS, NOT_BEHIND, SCENARIO, Scenario  # noqa: E402
 from bench.yearly.simulate import live, split_base  # noqa: E402
-from vidi.files import write_whole  # noqa: E402
+from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.components import principal_axes  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.requests.data import DataRequest  # noqa: E402
@@ -60,10 +60,10 @@ def main() -> int:
     years = live_years(folder, SCENARIO)
     found = {**describe_years(years, SCENARIO), "seconds": round(time.monotonic() - began), **measured_here()}
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "year"))
-    write_whole(results / f"{kind()}.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(results / f"{kind()}.json", json.dumps(found, indent=1) + "\n")
     if picture := os.environ.get("PICTURE"):
         drawn = draw_year(found).replace("<svg ", '<svg font-family="system-ui, sans-serif" ', 1)
-        write_whole(Path(picture), drawn + "\n")
+        write_atomic(Path(picture), drawn + "\n")
     return show(found)
 
 

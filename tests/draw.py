@@ -58,7 +58,7 @@ def class_folders(
         each: how many images there are of each kind.
         size: (height, width), pixels.
         grey: whether the images are without colour.
-        parts: folders to which the images of each kind are dealt in turn, such as `PARTS`.
+        parts: folders to which the images of each kind are assigned in turn, such as `PARTS`.
     """
     for kind in kinds:
         for number in range(each):

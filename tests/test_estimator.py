@@ -67,7 +67,7 @@ NOT_OF_IMAGES = {
     "check_n_features_in_after_fitting": "images have no columns to be counted, and may have any size",
     "check_classifiers_one_label": "one class alone is refused, as data: with DataError, not ValueError",
     "check_fit2d_1sample": "one image alone is refused, as data: with DataError, not ValueError",
-    "check_classifiers_train": "images of another size than those learnt from are answered, not refused",
+    "check_classifiers_train": "images of another size than those learned from are answered, not refused",
 }
 
 
@@ -419,7 +419,7 @@ def test_a_recipe_for_one_class_each_is_refused_of_several():
 
 
 @pytest.mark.slow  # computes the features of 40 images
-def test_a_head_is_learnt_on_the_features_of_pretrained_weights(tmp_path: Path):
+def test_a_head_is_learned_on_the_features_of_pretrained_weights(tmp_path: Path):
     images, labels = drawn(20, size=(32, 32))
 
     fitted = ImageClassifier(pretrained="lite0", image_size=32).fit(images[:30], labels[:30])

@@ -20,9 +20,9 @@ from vidi.files import (
     read_csv_text,
     reserve_folder,
     unescape_path,
-    write_csv_whole,
-    write_whole,
-    written_whole,
+    write_atomic,
+    write_csv_atomic,
+    written_atomically,
 )
 
 
@@ -38,10 +38,10 @@ def test_any_path_reads_back_from_its_escaped_form(name: bytes):
 
 def test_a_failed_writing_leaves_what_stood_there(tmp_path: Path):
     path = tmp_path / "report.html"
-    write_whole(path, "old")
+    write_atomic(path, "old")
 
     def write_half() -> None:
-        with written_whole(path) as temporary:
+        with written_atomically(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
@@ -54,14 +54,14 @@ def test_a_failed_writing_leaves_what_stood_there(tmp_path: Path):
 
 def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "model.onnx"
-    write_whole(path, "old")
+    write_atomic(path, "old")
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ResourceError, match=r"model\.onnx could not be written: No space left .* bytes are free"):
-        write_whole(path, "new")
+        write_atomic(path, "new")
 
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
@@ -117,7 +117,7 @@ def test_a_folder_that_refuses_its_lock_is_named(tmp_path: Path):
 def test_no_cell_of_a_table_begins_a_formula_and_all_are_read_back(tmp_path: Path):
     names = ["=1+1", "+x", "-2+3", "@sum", "\t=1", "\r=1", "%3D", "plain", "-1.5"]
 
-    write_csv_whole(tmp_path / "a.csv", [["name"], *([escape_path(name)] for name in names)])
+    write_csv_atomic(tmp_path / "a.csv", [["name"], *([escape_path(name)] for name in names)])
 
     lines = read_csv_text(tmp_path / "a.csv").splitlines()[1:]
     assert [unescape_path(line) for line in lines] == names
@@ -126,7 +126,7 @@ def test_no_cell_of_a_table_begins_a_formula_and_all_are_read_back(tmp_path: Pat
 
 def test_a_table_says_that_it_is_utf_8_where_a_spreadsheet_would_guess_wrong(tmp_path: Path):
     for name in ("cat", "Köln"):
-        write_csv_whole(tmp_path / f"{name}.csv", [[name]])
+        write_csv_atomic(tmp_path / f"{name}.csv", [[name]])
 
     assert (tmp_path / "cat.csv").read_bytes() == b"cat\n"
     assert (tmp_path / "Köln.csv").read_bytes() == b"\xef\xbb\xbfK\xc3\xb6ln\n"

@@ -1,15 +1,15 @@
-"""Groups of images, dealt whole."""
+"""Groups of images, assigned whole."""
 
 import numpy as np
 
-from vidi.groups import deal_folds, deal_three_parts, draw_images, draw_share, hold_out_share, number_groups
+from vidi.groups import draw_images, draw_share, hold_out_share, number_groups, split_folds, split_three_parts
 
 
 def test_groups_stay_in_one_fold_and_every_fold_gets_of_every_class():
     labels = np.repeat([0, 1, 2], 40)
     groups = np.arange(120) // 2
 
-    folds = deal_folds(groups, labels=labels, seed=3)
+    folds = split_folds(groups, labels=labels, seed=3)
 
     assert all(len(set(folds[groups == group])) == 1 for group in range(60))
     assert {(fold, label) for fold, label in zip(folds, labels, strict=True)} == {
@@ -30,12 +30,12 @@ def test_of_each_class_a_share_is_held_out_and_groups_stay_whole():
     assert not {groups[row] for row in np.flatnonzero(chosen)} & {groups[row] for row in np.flatnonzero(~chosen)}
 
 
-def test_a_group_is_never_in_two_of_three_parts_and_a_class_of_one_group_is_learnt_from():
+def test_a_group_is_never_in_two_of_three_parts_and_a_class_of_one_group_is_learned_from():
     groups = np.arange(300) % 100
     labels = groups % 2
     labels[groups < 1] = 2  # a class of one group
 
-    parts = deal_three_parts(labels, groups, share=0.1, least=20, seed=0)
+    parts = split_three_parts(labels, groups, share=0.1, least=20, seed=0)
 
     members = [set(groups[rows].tolist()) for rows in parts]
     assert sum(len(rows) for rows in parts) == 300
@@ -50,10 +50,10 @@ def test_folds_stay_what_they_were_in_released_versions():
     labels = np.arange(12) % 3
     groups = [f"group {number}" for number in np.arange(12) // 2]
 
-    by_class = deal_folds(groups, labels=labels, folds=3, seed=4)
+    by_class = split_folds(groups, labels=labels, folds=3, seed=4)
 
     assert by_class.tolist() == [0, 0, 1, 1, 2, 2, 1, 1, 2, 2, 0, 0]
-    assert deal_folds(np.arange(12), seed=0).tolist() == [4, 2, 2, 4, 0, 1, 0, 3, 1, 0, 3, 1]
+    assert split_folds(np.arange(12), seed=0).tolist() == [4, 2, 2, 4, 0, 1, 0, 3, 1, 0, 3, 1]
 
 
 def test_the_order_of_the_images_does_not_matter_to_what_is_held_out():

@@ -20,7 +20,7 @@ from vidi.cli.command import VerbCommand
 from vidi.cli.options import HELP_GROUPS
 from vidi.detection.locate import WindowSearch
 from vidi.errors import UsageError
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.metrics.conformal import COVERAGE
 from vidi.metrics.selective import MAX_ERROR
 from vidi.networks.catalog import NETWORKS
@@ -46,7 +46,7 @@ class Inner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PredictQuery:
     data: Annotated[Inner, Part(leave_out=("keep",))]
     size: Annotated[tuple[int, int], Option("How large.", metavar="HxW", read=lambda text: (int(text), 1))] = (2, 2)
     pairs: Annotated[dict[str, str], Option("Pairs.", read=pairs_of, several=True)] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def called(*words: str) -> Any:
     """What a verb gets from these words."""
     got: list[Any] = []
 
-    def verb(request: Asked | None, *, loud: Annotated[bool, Option("Loud.")] = False) -> None:
+    def verb(request: PredictQuery | None, *, loud: Annotated[bool, Option("Loud.")] = False) -> None:
         """Do it."""
         got.append((request, loud))
 
@@ -71,7 +71,7 @@ def test_a_verb_gets_its_request_from_the_words_of_the_command_line():
     given = ("here", "--colour", "red", "--colour", "blue", "--size", "7", "--pairs", "a=b", "--no-images", "-o", "x")
 
     assert called(*given, "--loud") == (
-        Asked(
+        PredictQuery(
             data=Inner(source="here", colours=("red", "blue")),
             size=(7, 1),
             pairs={"a": "b"},
@@ -83,7 +83,7 @@ def test_a_verb_gets_its_request_from_the_words_of_the_command_line():
 
 
 def test_what_is_not_given_keeps_the_default_of_its_field():
-    assert called("here") == (Asked(data=Inner(source="here")), False)
+    assert called("here") == (PredictQuery(data=Inner(source="here")), False)
 
 
 def test_a_request_that_may_be_left_out_is_none_without_its_argument():
@@ -98,12 +98,14 @@ def test_a_part_left_out_of_a_request_is_no_option_of_its_verb():
 def test_python_values_become_a_request_too():
     given = {"data": Inner(source="here", keep=True), "output": "x", "pairs": None, "size": (3, 3)}
 
-    assert made(Asked, given) == Asked(data=Inner(source="here", keep=True), output=Path("x"), size=(3, 3))
+    assert made(PredictQuery, given) == PredictQuery(
+        data=Inner(source="here", keep=True), output=Path("x"), size=(3, 3)
+    )
 
 
 def test_a_value_below_the_least_is_refused_by_name():
     with pytest.raises(UsageError, match="--count 0 is too small"):
-        made(Asked, {"data": Inner(source="here"), "count": 0})
+        made(PredictQuery, {"data": Inner(source="here"), "count": 0})
 
 
 def test_a_new_option_of_the_data_needs_its_declaration_alone():
@@ -248,7 +250,7 @@ def test_help_and_completion_of_the_network_list_every_one():
 
 
 def test_the_usual_promise_is_that_of_the_metrics():
-    assert (Promise().max_error, Promise().coverage) == (MAX_ERROR, COVERAGE)
+    assert (GuaranteeTargets().max_error, GuaranteeTargets().coverage) == (MAX_ERROR, COVERAGE)
 
 
 def test_the_usual_search_for_boxes_is_that_of_the_search_itself():

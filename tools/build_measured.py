@@ -551,7 +551,7 @@ def estimate() -> str:
     kinds = {
         "all": "all",
         "unchanged": "unchanged",
-        "spoilt": "corrupted",
+        "corrupted": "corrupted",
         "shares": "other class shares",
         "shares and spoilt": "other class shares, corrupted",
         "trusted": "the estimate says it is to be trusted",

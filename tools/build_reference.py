@@ -14,7 +14,7 @@ import click
 import vidi
 from vidi import errors
 from vidi.cli.app import VERBS, made_command
-from vidi.data.checked import CheckResult, Finding
+from vidi.data.checked import DataCheck, Finding
 from vidi.detection.locate import Located
 from vidi.evaluation.evaluate import Evaluation
 from vidi.images.account import Account
@@ -28,9 +28,9 @@ from vidi.serving.problems import PROBLEMS
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import FLAT, Recipe
 from vidi.workflows.benchmark import Benchmark
-from vidi.workflows.check import Checked
-from vidi.workflows.comparing.stored import Compared
-from vidi.workflows.evaluate import Evaluated
+from vidi.workflows.check import CheckReport
+from vidi.workflows.comparing.stored import CompareResult
+from vidi.workflows.evaluate import EvaluateResult
 from vidi.workflows.locating import LocatedImage
 from vidi.workflows.requests.data import CheckRequest, DataRequest, SplitRequest
 from vidi.workflows.requests.in_use import MonitorRequest
@@ -57,11 +57,11 @@ MADE = "<!-- Written by tools/build_reference.py from the code: change it there.
 GIVEN_BACK = (
     Run,
     Answer,
-    Evaluated,
+    EvaluateResult,
     Evaluation,
-    Compared,
-    Checked,
-    CheckResult,
+    CompareResult,
+    CheckReport,
+    DataCheck,
     Finding,
     Account,
     LocatedImage,

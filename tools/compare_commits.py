@@ -59,7 +59,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "fine-tuned": (
         f"train DATA/photos --from ../head/run {QUICK} --epochs 1 -o run",
         *USED,
-        f"train DATA/photos {LITE0} --epochs 1 -o ladder",
+        f"train DATA/photos {LITE0} --epochs 1 -o stage plan",
     ),
     "labels": (f"train DATA/labels.csv --multi-label {SMALL} -o run", USED[0], "evaluate run DATA/labels.csv --json"),
     "ensemble": (f"train DATA/photos --ensemble 2 {SMALL} -o run", *USED),

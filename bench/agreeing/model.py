@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.agreeing.photographs import LEARNT, cut, scaled
+from bench.agreeing.photographs import LEARNED, cut, scaled
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train
@@ -21,10 +21,10 @@ def train_model(folder: Path, *, each: int = 60) -> Path:
         each: images of each class.
     """
     random = np.random.default_rng(7)
-    for name in LEARNT:
+    for name in LEARNED:
         (folder / "images" / name).mkdir(parents=True)
         for number in range(each):
-            other = str(random.choice([one for one in LEARNT if one != name]))
+            other = str(random.choice([one for one in LEARNED if one != name]))
             own, behind = (scaled(cut(one, random), SIZE).astype(np.float64) for one in (name, other))
             weight = random.uniform(0.55, 1)
             mixed = (weight * own + (1 - weight) * behind).round().astype(np.uint8)

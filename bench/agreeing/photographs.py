@@ -10,7 +10,7 @@ from vidi.data.known_sets.demo_images import read_photograph
 
 Array = NDArray[np.uint8]
 
-LEARNT = ("brick", "gravel", "grass", "coins", "coffee", "chelsea")  # the classes of the bench's model
+LEARNED = ("brick", "gravel", "grass", "coins", "coffee", "chelsea")  # the classes of the bench's model
 OTHERS = ("astronaut", "rocket", "hubble_deep_field", "text", "page", "moon", "retina", "immunohistochemistry")
 
 
@@ -30,19 +30,19 @@ def cut(name: str, random: np.random.Generator, *, sides: tuple[int, int] = (60,
 
 
 def scene(seed: int, size: tuple[int, int]) -> Array:
-    """An image of a size (height, width): a piece of a learnt photograph, of another, or a mix of two.
+    """An image of a size (height, width): a piece of a learned photograph, of another, or a mix of two.
 
     Mixes give answers between the classes, where small differences of pixels show.
     """
     random = np.random.default_rng([19, seed])
-    first = str(random.choice(LEARNT))
+    first = str(random.choice(LEARNED))
     match seed % 4:
         case 0:
             return scaled(cut(first, random), size)
         case 1:
             return scaled(cut(str(random.choice(OTHERS)), random), size)
         case _:
-            second, weight = str(random.choice(LEARNT)), random.uniform(0.2, 0.8)
+            second, weight = str(random.choice(LEARNED)), random.uniform(0.2, 0.8)
             pieces = [scaled(cut(name, random), size).astype(np.float64) for name in (first, second)]
             return (weight * pieces[0] + (1 - weight) * pieces[1]).round().astype(np.uint8)
 

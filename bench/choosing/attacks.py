@@ -161,7 +161,7 @@ def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome
     settled = settle(opinions, classes=stage.classes, views={**stage.views, **stage.patched_views})
     if defended:
         settled = cap_sources(settled, others=len(stage.old), weight=FEEDBACK_WEIGHT)
-    kept = [one for one in settled if _is_learnt(stage, one, defended=defended)]
+    kept = [one for one in settled if _is_learned(stage, one, defended=defended)]
     place = {digest(row): row for row in range(len(stage.images.pool.labels))}
     patched = {patched_digest(row): row for row in range(len(stage.patched_views))}
     label = {one.digest: stage.classes.index(one.opinions[-1].labels[0]) for one in kept}
@@ -185,7 +185,7 @@ def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome
     )
 
 
-def _is_learnt(stage: Stage, one: Settled, *, defended: bool) -> bool:
+def _is_learned(stage: Stage, one: Settled, *, defended: bool) -> bool:
     said = one.opinions[-1]
     names_known = said.kind == "label" and set(said.labels) <= set(stage.classes)
     return names_known and (one.state == "confirmed" or not defended)

@@ -17,7 +17,7 @@ FOLDS = 5  # ActiveLab weighs the model by its answers about images that it has 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class MiningRound:
     """What a choice may look at."""
 
     pool: Part
@@ -29,20 +29,20 @@ class Round:
     random: np.random.Generator
 
 
-Choose = Callable[[Round], NDArray[np.int64]]  # places in `left`, the first to be labelled first
+Choose = Callable[[MiningRound], NDArray[np.int64]]  # places in `left`, the first to be labelled first
 
 
-def at_random(now: Round) -> NDArray[np.int64]:
+def at_random(now: MiningRound) -> NDArray[np.int64]:
     """Any images."""
     return now.random.permutation(len(now.left))
 
 
-def by_vidi(now: Round) -> NDArray[np.int64]:
+def by_vidi(now: MiningRound) -> NDArray[np.int64]:
     """As `vidi review` orders them."""
     return choose_images(now.probabilities, embeddings=now.pool.places[now.left], most=now.step)
 
 
-def by_activelab(now: Round) -> NDArray[np.int64]:
+def by_activelab(now: MiningRound) -> NDArray[np.int64]:
     """Lowest scores of cleanlab's ActiveLab first; images that have a label are not asked about again.
 
     The labels here are the truth, so that a second one would be wasted.
@@ -97,7 +97,7 @@ def curve(
         if len(labelled) >= most:
             return found
         left = np.setdiff1d(np.arange(len(images.pool.labels)), labelled)
-        now = Round(
+        now = MiningRound(
             pool=images.pool,
             labelled=labelled,
             left=left,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.images.spoiling import add_noise, blur, compress, expose, zoom
+from vidi.images.corruptions import add_noise, blur, compress, expose, zoom
 
 Image = NDArray[np.uint8]  # (height, width, 3)
 Disturb = Callable[[Image, float, np.random.Generator], Image]

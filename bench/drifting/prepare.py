@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.drifting.disturb import DISTURBANCES, disturb_all, find_strength
 from bench.drifting.tables import BATCH, Table, compute_table, load_table, save_table
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.images.framing import frame_image
 from vidi.prediction.predictor import Predictor
 
@@ -50,7 +50,7 @@ def prepare(scenario: Mapping[str, Any], data: Path, work: Path) -> Prepared:
     }
     path = work / "strengths.json"
     if not path.exists():
-        write_whole(path, json.dumps(_find_strengths(models["all"], parts["validation"], scenario)))
+        write_atomic(path, json.dumps(_find_strengths(models["all"], parts["validation"], scenario)))
     kept = json.loads(path.read_text())
     strengths: dict[str, dict[str, dict[str, float]]] = kept["strengths"]
     for drift, how in DISTURBANCES.items():

@@ -17,7 +17,7 @@ from vidi.model_file.write import set_metadata
 from vidi.prediction.predictor import Predictor
 
 Image = NDArray[np.uint8]
-Spoil = Callable[[Image, np.random.Generator], Image]
+Corrupt = Callable[[Image, np.random.Generator], Image]
 
 UNCHANGED = "unchanged"
 BATCH = 32  # images
@@ -61,7 +61,7 @@ def joined(parts: Sequence[Answered]) -> Answered:
 
 
 class Answering:
-    """A model that is asked about spoilt images, calibrated and bare."""
+    """A model that is asked about corrupted images, calibrated and bare."""
 
     def __init__(self, predictor: Predictor, bare: Predictor) -> None:
         self.predictor = predictor
@@ -86,7 +86,7 @@ class Answering:
         store: ImageStore,
         paths: Sequence[str],
         labels: NDArray[np.int64],
-        ways: Mapping[str, Spoil],
+        ways: Mapping[str, Corrupt],
         *,
         seed: int,
     ) -> dict[str, Answered]:
@@ -95,9 +95,9 @@ class Answering:
         for images, truth, names in self._batches(store, paths, labels):
             randoms = [np.random.default_rng([seed, crc32(name.encode())]) for name in names]
             found[UNCHANGED].append(self._answer(images, truth))
-            for name, spoil in ways.items():
-                spoilt = [spoil(image, random) for image, random in zip(images, randoms, strict=True)]
-                found[name].append(self._answer(spoilt, truth))
+            for name, corrupt in ways.items():
+                corrupted = [corrupt(image, random) for image, random in zip(images, randoms, strict=True)]
+                found[name].append(self._answer(corrupted, truth))
         return {name: joined(parts) for name, parts in found.items()}
 
     def _batches(

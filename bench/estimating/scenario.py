@@ -10,34 +10,34 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.estimating.answered import UNCHANGED, Answered, Spoil, joined
-from vidi.images.spoiling import SPOILINGS
+from bench.estimating.answered import UNCHANGED, Answered, Corrupt, joined
+from vidi.images.corruptions import CORRUPTIONS
 
 MOST_IMAGES = 2_000  # test images of a set, drawn at random
-DRAWS = 10  # of class shares, for each way in which the images are spoilt as well
+DRAWS = 10  # of class shares, for each way in which the images are corrupted as well
 SPOILT_TOO = ("blur 3", "noise 3", "darker 3", "rotation 3")  # spoilings that come with changed shares
 NEW_CLASS_SHARES = (0.05, 0.1, 0.2, 0.4)  # of the traffic
 
 Image = NDArray[np.uint8]
 
 
-def ways() -> Mapping[str, Spoil]:
+def ways() -> Mapping[str, Corrupt]:
     """Every spoiling of the robustness figures at each of its five strengths: 45 ways."""
     return {
         f"{name} {number}": partial(_spoil, name, strength)
-        for name, one in SPOILINGS.items()
+        for name, one in CORRUPTIONS.items()
         for number, strength in enumerate(one.strengths, start=1)
     }
 
 
 def _spoil(name: str, strength: float, image: Image, random: np.random.Generator) -> Image:
-    return SPOILINGS[name].spoil(image, strength, random)
+    return CORRUPTIONS[name].corrupt(image, strength, random)
 
 
 def traffics(answered: Mapping[str, Answered], *, seed: int) -> Iterator[tuple[str, str, Answered]]:
     """Kind, name and answers of each traffic in which every image is of a known class."""
     for name, one in answered.items():
-        yield ("unchanged" if name == UNCHANGED else "spoilt"), name, one
+        yield ("unchanged" if name == UNCHANGED else "corrupted"), name, one
     random = np.random.default_rng([seed, 1])
     for number in range(DRAWS):
         yield "shares", f"shares {number}", with_other_shares(answered[UNCHANGED], random)

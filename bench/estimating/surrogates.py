@@ -21,9 +21,9 @@ def smear(image: Array, strength: float, _random: np.random.Generator) -> Array:
 def pepper(image: Array, strength: float, random: np.random.Generator) -> Array:
     """Some pixels black or white; strength: percent of them."""
     drawn = random.random(image.shape[:2])
-    spoilt = image.copy()
-    spoilt[drawn < strength / 200], spoilt[drawn > 1 - strength / 200] = 0, 255
-    return spoilt
+    corrupted = image.copy()
+    corrupted[drawn < strength / 200], corrupted[drawn > 1 - strength / 200] = 0, 255
+    return corrupted
 
 
 def cast(image: Array, strength: float, random: np.random.Generator) -> Array:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import CheckResult, ImageRecord
+from vidi.data.checked import DataCheck, ImageRecord
 from vidi.data.checking.measured import MEASURED_BYTES
-from vidi.data.copies.fingerprint import COLOUR_BYTES, FINGERPRINT_BYTES, GREY_BYTES, SIDE, unpack_fingerprints
-from vidi.data.copies.near_copies import find_near_copies
 from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.duplicates.fingerprint import COLOUR_BYTES, FINGERPRINT_BYTES, GREY_BYTES, SIDE, unpack_fingerprints
+from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.data.inputs import BytesStore
 from vidi.data.splitting.split import split_dataset
 from vidi.files import digest_of
@@ -65,7 +65,7 @@ def timed_split(count: int, near: Any) -> dict[str, float]:
     records = tuple(
         ImageRecord(image.path, digest_of(b"%d" % number), 75_000, (375, 500)) for number, image in enumerate(images)
     )
-    check = CheckResult(records=records, near_copies=tuple(near), findings=(), account=Account(used=count))
+    check = DataCheck(records=records, near_duplicates=tuple(near), findings=(), account=Account(used=count))
     began, used, before = time.perf_counter(), time.process_time(), current_bytes()
     split = split_dataset(dataset, check)
     if sum(split.counts().values()) != count:
@@ -101,7 +101,7 @@ def main() -> None:
     forget_peak()
     start = current_bytes()
     began, used = time.perf_counter(), time.process_time()
-    near = find_near_copies(unpack_fingerprints(table))
+    near = find_near_duplicates(unpack_fingerprints(table))
     found: dict[str, Any] = {
         "images": len(table),
         "table_bytes": table.nbytes,

@@ -20,7 +20,7 @@ from vidi.serving.engine.models import open_served
 
 
 class DecodingHere:
-    """Stands in the crew's place, and decodes in the thread that asks."""
+    """Stands in the pool's place, and decodes in the thread that asks."""
 
     count = standing = deaths = 0
 
@@ -31,7 +31,7 @@ class DecodingHere:
         """Nothing has to be stopped."""
 
     def decode(self, data: bytes, *, framing: Framing | None = None, whole_for: Framing | None = None) -> ReadImage:
-        """As the crew does it."""
+        """As the pool does it."""
         job = DecodeJob(framing=framing, whole_for=whole_for, options=DecodeOptions())
         return read_one(data, job)
 

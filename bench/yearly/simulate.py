@@ -21,7 +21,7 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.gate import GateDecision, judge_candidate
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
 from vidi.labelling import ModelView, cap_sources, newest_reviewed, settle
@@ -38,7 +38,7 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 RULE = SplitRule((70, 10, 10, 10), 0)
 USUAL_HEAD = HeadTrial(kind="multinomial", strength=300.0, sharpness=1.0, log_loss=np.nan, accuracy=np.nan)
-LEARNT = ("train", "validation")
+LEARNED = ("train", "validation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +102,10 @@ class Kept:
 
 def fit(data: Labelled) -> HeadModel:
     """A head on train and validation images, calibrated on the part for it."""
-    features, labels = data.only(*LEARNT)
+    features, labels = data.only(*LEARNED)
     count = int(labels.max()) + 1
     weighting = weigh_classes(Recipe(), np.bincount(labels, minlength=count).tolist()).optimization.class_weights
-    weights = class_weights(labels, count, kind=weighting)[labels] * data.counts[np.isin(data.parts, LEARNT)]
+    weights = class_weights(labels, count, kind=weighting)[labels] * data.counts[np.isin(data.parts, LEARNED)]
     head = fit_one_head(features, labels, USUAL_HEAD, class_count=count, weights=weights)
     unseen, truth = data.only("calibration")
     known = truth < count
@@ -113,7 +113,7 @@ def fit(data: Labelled) -> HeadModel:
     answers = UnseenAnswers(
         probabilities=raw, truth=OneClass(labels=truth[known], class_count=count), groups=None, novelty=None
     )
-    done = calibrate_answers(answers, CLASSES[:count], promise=Promise())
+    done = calibrate_answers(answers, CLASSES[:count], promise=GuaranteeTargets())
     return HeadModel(class_count=count, head=head, step=done.fitted.step, limits=done.limits)
 
 

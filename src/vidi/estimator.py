@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError, ShapeError, UsageError
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.account import Entry
 from vidi.images.given import list_images
 from vidi.machine import wait_without_spinning
@@ -175,7 +175,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ResourceError: it cannot be written.
         """
         check_is_fitted(self)
-        write_whole(Path(path), self.predictor_.model.data)
+        write_atomic(Path(path), self.predictor_.model.data)
 
     def plot(self) -> "Drawing":
         """Draw loss and accuracy by epoch; a notebook shows the figure, and its `save` writes it."""

@@ -138,7 +138,7 @@ def _no_formula(cell: str) -> str:
     return f"%{ord(cell[0]):02X}{cell[1:]}"
 
 
-def write_csv_whole(path: Path, rows: Iterable[Sequence[object]]) -> None:
+def write_csv_atomic(path: Path, rows: Iterable[Sequence[object]]) -> None:
     """Write a table as a CSV file, whole. Where it holds letters beyond ASCII it begins with a byte order mark.
 
     Without the mark a spreadsheet takes them for other letters. Read it with `read_csv_text`, or as `utf-8-sig`.
@@ -146,7 +146,7 @@ def write_csv_whole(path: Path, rows: Iterable[Sequence[object]]) -> None:
     stream = io.StringIO()
     write_rows(rows, stream)
     text = stream.getvalue()
-    write_whole(path, text if text.isascii() else f"{MARK}{text}")
+    write_atomic(path, text if text.isascii() else f"{MARK}{text}")
 
 
 def read_csv_text(path: Path) -> str:
@@ -208,7 +208,7 @@ def folder_name(label: str) -> str:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_atomically(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name, flushed to disk, when the block ends well.
 
     Raises:
@@ -230,9 +230,9 @@ def written_whole(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
+def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file so that it appears under its name only whole (text as UTF-8)."""
-    with written_whole(path) as temporary:
+    with written_atomically(path) as temporary:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
 
 

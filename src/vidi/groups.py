@@ -77,7 +77,7 @@ def number_groups(groups: Groups) -> NDArray[np.int64]:
     return _numbered(groups)[1]
 
 
-def deal_folds(
+def split_folds(
     groups: Groups,
     *,
     seed: "int | np.random.Generator",
@@ -92,7 +92,7 @@ def deal_folds(
         labels: (images,) int; with labels, each class is spread evenly. A group is of its first image's class.
         folds: number of folds.
 
-    >>> deal_folds(["a", "a", "b", "c"], labels=np.array([0, 0, 1, 1]), folds=2, seed=0).tolist()
+    >>> split_folds(["a", "a", "b", "c"], labels=np.array([0, 0, 1, 1]), folds=2, seed=0).tolist()
     [0, 0, 0, 1]
     """
     first, group_of = _numbered(groups)
@@ -104,10 +104,10 @@ def deal_folds(
     return fold_of_group[group_of]
 
 
-def deal_learnable_folds(
+def split_learnable_folds(
     groups: Groups, *, seed: "int | np.random.Generator", labels: NDArray[np.int64], folds: int = FOLDS
 ) -> NDArray[np.int64]:
-    """As `deal_folds`, but no class is held out whole: -1, held out in no fold, for groups that would take one along.
+    """As `split_folds`, but no class is held out whole: -1, held out in no fold, for groups that would take one along.
 
     Who has never seen a class cannot answer it: of a class with one group, an answer by those who were trained on the
     others says nothing about the image or its label. Where fewer than two classes are left, none is held out.
@@ -118,10 +118,10 @@ def deal_learnable_folds(
         labels: (images,) int; each class is spread evenly.
         folds: number of folds.
 
-    >>> deal_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
+    >>> split_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
     [0, 1, 0, 1, -1]
     """
-    fold_of = deal_folds(groups, seed=seed, labels=labels, folds=folds)
+    fold_of = split_folds(groups, seed=seed, labels=labels, folds=folds)
     in_one_fold = [label for label in np.unique(labels) if len(np.unique(fold_of[labels == label])) == 1]
     group_of = number_groups(groups)
     fold_of[np.isin(group_of, group_of[np.isin(labels, in_one_fold)])] = -1
@@ -129,7 +129,7 @@ def deal_learnable_folds(
     return fold_of if is_enough else np.full(len(labels), -1)
 
 
-def deal_three_parts(
+def split_three_parts(
     labels: NDArray[np.int64], groups: Groups, *, share: float, least: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The rows to learn from, and two held-out parts; those are empty where they would be too small.
@@ -141,19 +141,19 @@ def deal_three_parts(
         least: fewest images in a held-out part.
         seed: decides which groups are held out.
 
-    >>> [len(rows) for rows in deal_three_parts(np.arange(200) % 2, np.arange(200), share=0.1, least=20, seed=0)]
+    >>> [len(rows) for rows in split_three_parts(np.arange(200) % 2, np.arange(200), share=0.1, least=20, seed=0)]
     [160, 20, 20]
-    >>> [len(rows) for rows in deal_three_parts(np.arange(199) % 2, np.arange(199), share=0.1, least=20, seed=0)]
+    >>> [len(rows) for rows in split_three_parts(np.arange(199) % 2, np.arange(199), share=0.1, least=20, seed=0)]
     [199, 0, 0]
     """
     everything, nothing = np.arange(len(labels)), np.arange(0)
     if share * len(labels) < least:
         return everything, nothing, nothing
     folds = round(1 / share)
-    fold_of = deal_folds(groups, labels=labels, folds=folds, seed=seed)
-    learnt = np.unique(labels[fold_of > 1])
+    fold_of = split_folds(groups, labels=labels, folds=folds, seed=seed)
+    learned = np.unique(labels[fold_of > 1])
     # A class of one or two images or groups may have been held out whole: it is used for training instead.
-    fold_of[~np.isin(labels, learnt)] = folds
+    fold_of[~np.isin(labels, learned)] = folds
     return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
 
 

@@ -16,7 +16,7 @@ from vidi.files import (
     escape_path,
     give_name,
     try_lock,
-    write_whole,
+    write_atomic,
     writing_error,
 )
 from vidi.model_file.read import MODEL_NAME
@@ -204,7 +204,7 @@ class Reasons:
     gate: Mapping[str, Json] | None = None
 
 
-class HeldName:
+class LockedName:
     """A name of the registry that this process alone may change; others wait.
 
     A version is a folder that appears whole. `current` is one small file that is replaced at once: from then on the
@@ -327,7 +327,7 @@ class HeldName:
 
     def _decide(self, action: Action, version: str, reasons: Reasons) -> RegistryDecision:
         decision = self._decision(action, version, reasons)
-        write_whole(self.folder / CURRENT, decision.as_line())  # from here on it counts
+        write_atomic(self.folder / CURRENT, decision.as_line())  # from here on it counts
         self._enter(decision)
         return decision
 
@@ -353,7 +353,7 @@ class HeldName:
         self._write_history()
 
     def _write_history(self) -> None:
-        write_whole(self.folder / HISTORY, "".join(one.as_line() for one in self.decisions))
+        write_atomic(self.folder / HISTORY, "".join(one.as_line() for one in self.decisions))
 
     def _holds(self, version: str, sha256: str) -> bool:
         """Whether a version's file has the bytes that it was promoted with."""

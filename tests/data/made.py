@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from vidi.data.checked import CheckResult, ImageRecord, NearCopy
+from vidi.data.checked import DataCheck, ImageRecord, NearDuplicate
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.files import digest_of
 from vidi.images.account import Account, Entry
@@ -39,7 +39,7 @@ def made_check(
     same: Sequence[tuple[int, int]] = (),
     refused: Sequence[int] = (),
     conflicting: Sequence[int] = (),
-) -> CheckResult:
+) -> DataCheck:
     """A check in which each image is a file of its own, but for those that are the `same` as another."""
     names = [image.path for image in dataset.images]
     for first, second in same:
@@ -52,9 +52,9 @@ def made_check(
         )
         for index, image in enumerate(dataset.images)
     )
-    return CheckResult(
+    return DataCheck(
         records=records,
-        near_copies=tuple(NearCopy(first, second, 0.01, same_frame=True) for first, second in near),
+        near_duplicates=tuple(NearDuplicate(first, second, 0.01, same_frame=True) for first, second in near),
         findings=(),
         account=Account(used=len(records) - len(refused)),
         conflicting=frozenset(conflicting),

@@ -303,7 +303,7 @@ def encrypted(path: Path) -> Path:
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("corrupt", "message"),
     [
         (encrypted, "train/cat/1.png is encrypted"),
         (lambda path: compressed_by(path, 99), "train/cat/1.png is packed by method 99"),
@@ -316,8 +316,8 @@ def encrypted(path: Path) -> Path:
         (lambda path: (path.write_bytes(b"") and path) or path, "the archive is cut or damaged"),
     ],
 )
-def test_damaged_zips_are_refused_with_the_entry_named(tmp_path, spoil: Callable[[Path], Path], message):
-    path = spoil(write_zip(tmp_path / "set.zip", GOOD, method=zipfile.ZIP_STORED))
+def test_damaged_zips_are_refused_with_the_entry_named(tmp_path, corrupt: Callable[[Path], Path], message):
+    path = corrupt(write_zip(tmp_path / "set.zip", GOOD, method=zipfile.ZIP_STORED))
 
     with pytest.raises(DataError, match=message) as raised:
         read_dataset(path)

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 from tests.data.scenes import jpeg, scene, taken
 
-from vidi.data.copies.capture import group_bursts, read_capture
+from vidi.data.duplicates.capture import group_bursts, read_capture
 
 IMAGE = scene(0, size=(24, 32))
 

@@ -9,7 +9,7 @@ from tests.data.scenes import jpeg, scene
 from tests.draw import class_folders, encoded
 
 from vidi.data.cache import PixelCache, pixels_key
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.data.checking import check as checking
 from vidi.data.checking.check import check_dataset
 from vidi.data.read import read_dataset
@@ -29,11 +29,11 @@ def photographs(root: Path, *, each: int = 12, classes: tuple[str, ...] = ("cats
     return root
 
 
-def checked(root: Path) -> CheckResult:
+def checked(root: Path) -> DataCheck:
     return check_dataset(read_dataset(str(root)), workers=1)
 
 
-def found(check: CheckResult) -> dict[str, list[set[str]]]:
+def found(check: DataCheck) -> dict[str, list[set[str]]]:
     return {finding.kind: [set(group) for group in finding.paths] for finding in check.findings}
 
 
@@ -217,7 +217,7 @@ def test_a_check_with_and_without_a_cache_finds_the_same(tmp_path):
     assert kept == check_dataset(dataset, workers=1)
 
 
-def kept_check(root: Path, cache: PixelCache) -> CheckResult:
+def kept_check(root: Path, cache: PixelCache) -> DataCheck:
     return check_dataset(read_dataset(str(root)), framing=Framing(size=(16, 16)), cache=cache, workers=1)
 
 
@@ -249,7 +249,7 @@ def test_the_same_files_are_not_decoded_twice(tmp_path, monkeypatch):
     )
 
     assert again == first
-    assert again.near_copies
+    assert again.near_duplicates
     assert seen == [64, 128, 143]
 
 

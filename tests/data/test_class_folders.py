@@ -127,10 +127,8 @@ def test_the_folder_of_counter_examples_is_no_class(tmp_path, paths):
 
     strange = [path for path in paths if "_unknown" in path]
     assert dataset.classes == ("cat", "dog")
-    assert sorted(dataset.counter_examples) == strange
-    assert [(entry.path, entry.code) for entry in dataset.account.set_aside] == [
-        (path, "counter-example") for path in strange
-    ]
+    assert sorted(dataset.negatives) == strange
+    assert [(entry.path, entry.code) for entry in dataset.account.set_aside] == [(path, "negative") for path in strange]
     assert dataset.account.found == len(paths)
 
 
@@ -139,5 +137,5 @@ def test_a_folder_of_that_name_deep_inside_a_class_belongs_to_it(tmp_path):
 
     dataset = read_dataset(tmp_path)
 
-    assert dataset.counter_examples == []
+    assert dataset.negatives == []
     assert shown(dataset)["dog/_unknown/1.png"] == ("dog", None)

@@ -53,7 +53,7 @@ def planted(tmp_path_factory):
 
 
 def look_alikes(check):
-    """(images,) so that exact copies, near copies and bursts share a number."""
+    """(images,) so that exact copies, near-duplicates and bursts share a number."""
     return join_links(len(check.records), [*check.exact_links, *check.capture_links, *check.near_links])
 
 

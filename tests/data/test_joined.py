@@ -23,7 +23,7 @@ class Named:
 
 def feedback(classes: tuple[str, ...], *, name: str = "use") -> Dataset:
     images = tuple(LabelledImage(f"{name}.png", frozenset([index])) for index, name in enumerate(classes))
-    account = Account(used=len(images), set_aside=[Entry("odd.png", "counter-example", "It shows none.")])
+    account = Account(used=len(images), set_aside=[Entry("odd.png", "negative", "It shows none.")])
     return Dataset(name, name, "class-folders", classes, images, Named(name), account)
 
 
@@ -67,7 +67,7 @@ def test_of_an_image_that_is_labelled_again_the_last_label_counts():
 
 
 def test_images_that_show_none_of_the_classes_are_taken_over():
-    assert join_feedback(made_dataset([0, 1]), [feedback(("class-0",))]).counter_examples == ["feedback-1:odd.png"]
+    assert join_feedback(made_dataset([0, 1]), [feedback(("class-0",))]).negatives == ["feedback-1:odd.png"]
 
 
 def test_beside_a_split_of_the_users_own_feedback_counts_to_train():

@@ -127,7 +127,7 @@ def test_near_copies_within_train_stay_together_when_validation_is_cut():
 
 @pytest.mark.fault
 @pytest.mark.parametrize("each", [2, 3])
-def test_tiny_classes_are_learnt_and_tested(each):
+def test_tiny_classes_are_learned_and_tested(each):
     dataset = made_dataset([label for label in range(3) for _ in range(each)])
 
     split = split_dataset(dataset, made_check(dataset))
@@ -137,7 +137,7 @@ def test_tiny_classes_are_learnt_and_tested(each):
 
 
 @pytest.mark.fault
-def test_one_image_a_class_cannot_be_learnt():
+def test_one_image_a_class_cannot_be_learned():
     dataset = made_dataset([0, 1, 2])
 
     with pytest.raises(DataError, match="too few images") as stopped:
@@ -147,7 +147,7 @@ def test_one_image_a_class_cannot_be_learnt():
 
 
 @pytest.mark.fault
-def test_a_class_with_one_image_is_learnt_but_named_as_untested():
+def test_a_class_with_one_image_is_learned_but_named_as_untested():
     dataset = made_dataset([0] * 20 + [1] * 20 + [2])
 
     split = split_dataset(dataset, made_check(dataset))

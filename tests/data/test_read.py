@@ -104,7 +104,7 @@ def test_an_empty_root_and_a_root_without_classes_are_refused_saying_what_is_nee
 
 @pytest.mark.fault
 @pytest.mark.parametrize("paths", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/1.png")])
-def test_one_class_or_single_images_cannot_be_learnt(tmp_path, paths):
+def test_one_class_or_single_images_cannot_be_learned(tmp_path, paths):
     dataset = read_dataset(put(tmp_path, *paths))
 
     with pytest.raises(DataError, match=rf"found {len({path[:3] for path in paths})} class") as raised:

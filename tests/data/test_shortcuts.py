@@ -10,10 +10,10 @@ from PIL import Image
 from tests.cases import few_fast
 from tests.data.scenes import scene
 
-from vidi.data.checked import CheckResult, ImageRecord, Shortcuts
+from vidi.data.checked import DataCheck, ImageRecord, Shortcuts
 from vidi.data.checking.shortcuts import find_shortcuts, list_shortcuts
-from vidi.data.copies.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.duplicates.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.images.account import Account
 from vidi.images.scan import FolderStore
 from vidi.report.words.findings import describe_finding
@@ -73,7 +73,7 @@ def looked_at(
         FolderStore(Path(".")),
         multi_label=several,
     )
-    check = CheckResult(records=records, near_copies=(), findings=(), account=Account())
+    check = DataCheck(records=records, near_duplicates=(), findings=(), account=Account())
     prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in changed]))
     found = find_shortcuts(dataset, check, prints)
     return found, [describe_finding(one) for one in list_shortcuts(found, [record.path for record in records])]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.counts import count
 from tests.data.made import made_check, made_dataset
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import write_assignments
@@ -21,7 +21,7 @@ FEW = settings(
 
 
 @st.composite
-def data_sets(draw: st.DrawFn) -> tuple[Dataset, CheckResult]:
+def data_sets(draw: st.DrawFn) -> tuple[Dataset, DataCheck]:
     count = draw(st.integers(8, 90))
     labels = draw(st.lists(st.integers(0, 4), min_size=count, max_size=count))
     members = draw(st.dictionaries(st.integers(0, count - 1), st.sampled_from("abcdef"), max_size=count // 2))
@@ -33,15 +33,15 @@ def data_sets(draw: st.DrawFn) -> tuple[Dataset, CheckResult]:
     return dataset, made_check(dataset, near=near, refused=refused)
 
 
-def first_images(dataset: Dataset, check: CheckResult, count: int) -> tuple[Dataset, CheckResult]:
+def first_images(dataset: Dataset, check: DataCheck, count: int) -> tuple[Dataset, DataCheck]:
     """The data set before the later images came."""
-    near = tuple(pair for pair in check.near_copies if pair.second < count)
+    near = tuple(pair for pair in check.near_duplicates if pair.second < count)
     return replace(dataset, images=dataset.images[:count]), replace(
-        check, records=check.records[:count], near_copies=near
+        check, records=check.records[:count], near_duplicates=near
     )
 
 
-def split_or_skip(dataset: Dataset, check: CheckResult, previous: Path | None = None) -> Split:
+def split_or_skip(dataset: Dataset, check: DataCheck, previous: Path | None = None) -> Split:
     try:
         return split_dataset(dataset, check, previous=previous)
     except DataError:
@@ -49,9 +49,9 @@ def split_or_skip(dataset: Dataset, check: CheckResult, previous: Path | None = 
         raise
 
 
-def straddlers(dataset: Dataset, check: CheckResult, split: Split) -> list[tuple[int, int]]:
+def straddlers(dataset: Dataset, check: DataCheck, split: Split) -> list[tuple[int, int]]:
     by_group: dict[str, int] = {}
-    pairs = [(pair.first, pair.second) for pair in check.near_copies]
+    pairs = [(pair.first, pair.second) for pair in check.near_duplicates]
     for index, image in enumerate(dataset.images):
         if image.group is not None and split.parts[index]:
             pairs.append((by_group.setdefault(image.group, index), index))

@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, blocks, commands
 from tests.docs.test_serve import Reader
 from tests.draw import draw, encoded
 from tests.video.draw import write_video
-from vidi.files import digest_of, write_whole
+from vidi.files import digest_of, write_atomic
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import open_review
 
@@ -33,15 +33,15 @@ def set_up(folder: Path) -> dict[str, str]:
     truth = {}
     for kind in SHOWN:
         for number in range(110):  # a tenth of them tells the monitor what images usually are like: 20 are needed
-            write_whole(folder / "windows" / kind / f"{number:03}.png", encoded(window(kind, number)))
+            write_atomic(folder / "windows" / kind / f"{number:03}.png", encoded(window(kind, number)))
         for number in range(60):
             data = encoded(window(kind, 500 + number, light=0.3))
-            write_whole(folder / "evening" / f"{kind}-{number:03}.png", data)
+            write_atomic(folder / "evening" / f"{kind}-{number:03}.png", data)
             truth[digest_of(data)] = kind
     for number in range(4):
         data = encoded(draw("stripes", size=(96, 128), seed=900 + number))
-        write_whole(folder / "streets" / f"{number}.png", data)
-    write_whole(folder / "new" / "street.jpg", encoded(draw("disc", size=(96, 128), seed=7), format="JPEG"))
+        write_atomic(folder / "streets" / f"{number}.png", data)
+    write_atomic(folder / "new" / "street.jpg", encoded(draw("disc", size=(96, 128), seed=7), format="JPEG"))
     scenes = [("background", 15), ("person", 20), ("background", 15)]
     frames = [window(kind, 700 + place) for place, (kind, count) in enumerate(scenes) for _ in range(count)]
     write_video(folder / "new" / "door.mp4", frames)

@@ -15,7 +15,7 @@ def set_up(folder: Path) -> None:
     for name in ("flower", "leaf", "bark"):
         for number in range(24):
             put(folder / "photos" / name / f"{number:03}.jpg", name, number)
-    # One in a thousand foreign files seems to be one that the model learnt from: the moss of seed 100 is such a file.
+    # One in a thousand foreign files seems to be one that the model learned from: the moss of seed 100 is such a file.
     for name, seed in (("flower", 100), ("leaf", 100), ("moss", 200)):
         for number in range(8):
             put(folder / "field" / name / f"{number:03}.jpg", name, seed + number)

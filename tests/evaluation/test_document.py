@@ -35,7 +35,7 @@ def answers_of(images=80, **changed):
         "parts": ("test",) * images,
         "digests": ("",) * images,
         "groups": ("",) * images,
-        "near_copies": (False,) * images,
+        "near_duplicates": (False,) * images,
     }
     return Answers(**{**columns, **changed})
 
@@ -49,11 +49,11 @@ def test_extra_part_is_scored_by_itself():
 
 
 def test_test_part_is_also_scored_without_its_near_copies():
-    answers = answers_of(near_copies=(True,) * 5 + (False,) * 75)
+    answers = answers_of(near_duplicates=(True,) * 5 + (False,) * 75)
 
     figures = evaluate_parts(answers)
 
-    assert {name: one.image_count for name, one in figures.items()} == {"test": 80, "test_without_near_copies": 75}
+    assert {name: one.image_count for name, one in figures.items()} == {"test": 80, "test_without_near_duplicates": 75}
 
 
 def test_images_of_foreign_classes_are_left_out_of_accuracy_and_counted():

@@ -99,7 +99,7 @@ def test_what_is_scored_is_what_is_shipped(tmp_path):
         parts=("test",) * 60,
         digests=("",) * 60,
         groups=("",) * 60,
-        near_copies=(False,) * 60,
+        near_duplicates=(False,) * 60,
         several=SeveralCalled(shown=targets, called=as_called([one.decision for one in shipped], NAMES)),
     )
 

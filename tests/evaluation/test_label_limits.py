@@ -6,7 +6,7 @@ import pytest
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, cross_fitted_calls
 from vidi.evaluation.guarantees.operating import BEST_F1
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
 from vidi.metrics.multi_label import logits_of
@@ -28,12 +28,12 @@ def drawn(images: int, *, seed: int, sharpness: float = 1.0):
     return (1 / (1 + np.exp(-sharpness * logits))).astype(np.float32), targets
 
 
-def calibrated(probabilities, targets, *, promise: Promise | None = None, novelty=None):
+def calibrated(probabilities, targets, *, promise: GuaranteeTargets | None = None, novelty=None):
     answers = UnseenAnswers(probabilities=probabilities, truth=SeveralClasses.of(targets), groups=None, novelty=novelty)
-    return calibrate_answers(answers, NAMES, promise=promise or Promise())
+    return calibrate_answers(answers, NAMES, promise=promise or GuaranteeTargets())
 
 
-def model_of(seed: int, *, images: int = 400, promise: Promise | None = None, **others):
+def model_of(seed: int, *, images: int = 400, promise: GuaranteeTargets | None = None, **others):
     probabilities, targets = drawn(images, seed=seed)
     done = calibrated(probabilities, targets, promise=promise, **others)
     metadata = ModelMetadata(
@@ -53,7 +53,7 @@ def answers_of(metadata: ModelMetadata, done, *, seed: int, images: int = 300) -
         parts=("test",) * images,
         digests=("",) * images,
         groups=("",) * images,
-        near_copies=(False,) * images,
+        near_duplicates=(False,) * images,
         several=SeveralCalled(
             shown=targets, called=as_called([decide(row, metadata).decision for row in moved], NAMES)
         ),
@@ -113,7 +113,7 @@ def test_a_stranger_is_unknown_whatever_it_is_called():
 
 
 def test_wider_promises_say_more_and_stricter_ones_are_surer():
-    (usual, _), (wide, _) = model_of(0), model_of(0, promise=Promise(coverage=0.99, max_error=0.02))
+    (usual, _), (wide, _) = model_of(0), model_of(0, promise=GuaranteeTargets(coverage=0.99, max_error=0.02))
 
     assert wide.verdict.candidate < usual.verdict.candidate
     assert wide.verdict.sure is None or wide.verdict.sure > usual.verdict.sure

@@ -7,7 +7,7 @@ from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, choose_ranking, find_limits
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
 from vidi.metrics.truth import OneClass
@@ -19,13 +19,13 @@ NAMES = ("ant", "bee", "cat")
 
 
 def limits_from(images: int, **promise: float):
-    return limits_of(*honest_answers(images=images), promise=Promise(**promise))
+    return limits_of(*honest_answers(images=images), promise=GuaranteeTargets(**promise))
 
 
-def limits_of(probabilities, labels, *, promise: Promise | None = None, novelty=None, basis="calibration"):
+def limits_of(probabilities, labels, *, promise: GuaranteeTargets | None = None, novelty=None, basis="calibration"):
     truth = OneClass(labels=labels, class_count=probabilities.shape[1])
     answers = UnseenAnswers(probabilities=probabilities, truth=truth, groups=None, novelty=novelty, basis=basis)
-    return find_limits(probabilities, answers, promise=promise or Promise())
+    return find_limits(probabilities, answers, promise=promise or GuaranteeTargets())
 
 
 def answers_of(images: int, *, seed: int = 1, groups: tuple[str, ...] | None = None) -> Answers:
@@ -138,7 +138,7 @@ def test_the_fitted_step_is_what_the_model_file_applies():
     sharp = sharp**3 / (sharp**3).sum(axis=1, keepdims=True)
     truth = OneClass(labels=labels, class_count=sharp.shape[1])
     given = UnseenAnswers(probabilities=sharp, truth=truth, groups=None, novelty=None)
-    done = calibrate_answers(given, ("a", "b", "c"), promise=Promise())
+    done = calibrate_answers(given, ("a", "b", "c"), promise=GuaranteeTargets())
 
     logits = done.step.apply(np.log(sharp))
 
@@ -149,4 +149,4 @@ def test_the_fitted_step_is_what_the_model_file_applies():
 @pytest.mark.parametrize("wrong", [{"max_error": 0.0}, {"max_error": 5.0}, {"coverage": 1.0}])
 def test_a_promise_that_cannot_be_kept_is_refused(wrong):
     with pytest.raises(UsageError, match="between 0 and 1"):
-        Promise(**wrong)
+        GuaranteeTargets(**wrong)

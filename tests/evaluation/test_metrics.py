@@ -35,7 +35,7 @@ def scored(*, images: int, classes: int, kinds: set[str], seed: int) -> Metrics:
         parts=tuple("test" if row % 4 else "extra" for row in range(images)),
         digests=("",) * images,
         groups=tuple(f"{row // 3}" if grouped else "" for row in range(images)),
-        near_copies=tuple(row % 5 == 1 for row in range(images)),
+        near_duplicates=tuple(row % 5 == 1 for row in range(images)),
         several=SeveralCalled(shown=shown, called=random.random(shown.shape) > 0.5) if several else None,
     )
     return scored_metrics(answers, evaluate_parts(answers), None if several else promising(NAMES[:classes]))

@@ -9,9 +9,9 @@ from vidi.evaluation import robustness as subject
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.slices import estimate_shares
+from vidi.images.corruptions import CORRUPTIONS
 from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob
-from vidi.images.spoiling import SPOILINGS
 from vidi.machine import Deadline
 from vidi.model_file.values import by_fields
 from vidi.prediction.predictor import Predictor
@@ -51,13 +51,13 @@ def test_every_curve_is_what_a_plain_loop_gives(predictor):
 
     assert isinstance(found, Robustness)
     assert (found.image_count, found.of_count, found.clean.value) == (40, 40, 0.9)
-    assert [curve.name for curve in found.curves] == list(SPOILINGS)
+    assert [curve.name for curve in found.curves] == list(CORRUPTIONS)
     for curve in found.curves:
         if curve.name in ("noise", "rotation"):  # these are drawn by lot
             continue
-        one = SPOILINGS[curve.name]
+        one = CORRUPTIONS[curve.name]
         for strength, estimate in zip(one.strengths, curve.accuracies, strict=True):
-            worse = [one.spoil(picture(path), strength, np.random.default_rng(0)) for path in range(40)]
+            worse = [one.corrupt(picture(path), strength, np.random.default_rng(0)) for path in range(40)]
             predicted = np.array([answer.label_index for answer in predictor.predict(worse)])
             assert estimate.value == pytest.approx((predicted == labels).mean())
             assert estimate.image_count == 40
@@ -70,8 +70,8 @@ def test_steps_between_two_that_are_answered_alike_are_not_asked(predictor, monk
     found, _ = measured(predictor, 30)
 
     assert isinstance(found, Robustness)
-    in_any_case = 1 + 2 * len(SPOILINGS)  # the image as it is, and the middle and the strongest step of each change
-    assert 30 * in_any_case <= sum(asked) - 30 < 30 * (1 + 5 * len(SPOILINGS)) * 0.8
+    in_any_case = 1 + 2 * len(CORRUPTIONS)  # the image as it is, and the middle and the strongest step of each change
+    assert 30 * in_any_case <= sum(asked) - 30 < 30 * (1 + 5 * len(CORRUPTIONS)) * 0.8
 
 
 @pytest.mark.slow  # measures every curve twice
@@ -97,7 +97,7 @@ def test_with_little_time_the_middle_strength_of_some_images_is_measured_and_tha
 
     assert isinstance(some, Robustness)
     assert (some.image_count, some.of_count, some.has_every_step) == (22, 40, False)
-    assert [curve.strengths for curve in some.curves] == [one.strengths[2:3] for one in SPOILINGS.values()]
+    assert [curve.strengths for curve in some.curves] == [one.strengths[2:3] for one in CORRUPTIONS.values()]
     monkeypatch.setattr(subject, "plan_images", lambda *_, **__: (subject.EVERY_STEP, 22))
     every, _ = measured(predictor, 40, until=Deadline.after(600))
     assert [curve.accuracies[2:3] for curve in every.curves] == [curve.accuracies for curve in some.curves]

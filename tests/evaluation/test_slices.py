@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import LabelledImage
+from vidi.data.duplicates.capture import read_camera
 from vidi.errors import ImageError
 from vidi.evaluation.answers import Answers, Traits, measure_traits, traits_of
 from vidi.evaluation.slices import evaluate_slices
@@ -28,7 +28,7 @@ def answers(traits, right):
         parts=("test",) * count,
         digests=("",) * count,
         groups=("",) * count,
-        near_copies=(False,) * count,
+        near_duplicates=(False,) * count,
         traits=tuple(traits),
     )
 

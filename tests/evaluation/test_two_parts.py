@@ -1,4 +1,4 @@
-"""Test parts from the source of what was learnt, of which nothing is said, and from elsewhere."""
+"""Test parts from the source of what was learned, of which nothing is said, and from elsewhere."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from tests.counts import count
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.operating import OperatingTarget
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
-from vidi.evaluation.two_parts import Looks, Side, compare_parts
+from vidi.evaluation.two_parts import PartFeatures, Side, compare_parts
 from vidi.groups import number_groups
 from vidi.metrics.truth import OneClass
 
@@ -40,7 +40,9 @@ def compared(seed, *, held=300, tested=150, each=1, harder=0.0, shift=0.0):
         groups=number_groups(groups[~is_test]),
         novelty=None,
     )
-    done = calibrate_answers(unseen, CLASSES, promise=Promise(), target=OperatingTarget(measure="recall", share=0.8))
+    done = calibrate_answers(
+        unseen, CLASSES, promise=GuaranteeTargets(), target=OperatingTarget(measure="recall", share=0.8)
+    )
     powers = np.exp(done.step.apply(np.log(probabilities[is_test])))
     shipped = powers / powers.sum(axis=1, keepdims=True)
     answers = Answers.of(
@@ -59,7 +61,7 @@ def compared(seed, *, held=300, tested=150, each=1, harder=0.0, shift=0.0):
         side(~is_test, probabilities[~is_test]),
         side(is_test, shipped),
         CLASSES,
-        looks=Looks(
+        looks=PartFeatures(
             features=places,
             is_test=is_test,
             strata=labels,

@@ -199,7 +199,7 @@ def test_an_image_without_pixels_is_refused():
 FOREIGN = {
     "text": b"hello\n",
     "web page": b"<!DOCTYPE html><script>alert(1)</script>",
-    "HTTP": b"HTTP/1.1 404 Not Found\r\n\r\n",
+    "HTTP": b"HTTP/1.1 404 Not FoundData\r\n\r\n",
     "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
     "PDF": b"%PDF-1.4\n%%EOF",
     "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n",

@@ -1,4 +1,4 @@
-"""Several people's opinions: confirmed labels, disagreements, and what is held of strangers' feedback."""
+"""Several people's opinions: confirmed labels, disagreements, and what is held of outliers' feedback."""
 
 import random
 
@@ -55,9 +55,9 @@ def test_a_replay_counts_once_even_where_it_comes_later_than_a_change_of_mind():
 
 
 def test_a_reviewer_outweighs_any_number_of_strangers():
-    strangers = [opinion("a", f"client-{number}", "dog") for number in range(50)]
+    outliers = [opinion("a", f"client-{number}", "dog") for number in range(50)]
 
-    settled = one(*strangers, reviewed("a", "ana", "cat"))
+    settled = one(*outliers, reviewed("a", "ana", "cat"))
 
     assert (settled.state, settled.answer, settled.supporters) == ("confirmed", ("label", ("cat",)), frozenset())
 

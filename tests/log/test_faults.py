@@ -24,7 +24,7 @@ from vidi.log.address import FileAddress
 from vidi.log.connect import PATIENCE_SECONDS, open_engine
 from vidi.log.records import LogUnavailableError
 from vidi.log.store import PredictionLog
-from vidi.log.writer import HandedOver, LogWriter
+from vidi.log.writer import LogWriter, PendingAnswer
 
 CLIENTS = 20  # that post feedback
 ASKING = 2  # that ask for predictions
@@ -166,7 +166,7 @@ def test_a_writer_tells_of_a_full_disk_and_goes_on_with_room(tmp_path: Path):
             is_told.set()
 
         with LogWriter(log, tell=tell, retry_seconds=0.01) as writer:
-            writer.write([HandedOver(make=lambda number=number: prediction(number)) for number in range(400)])
+            writer.write([PendingAnswer(make=lambda number=number: prediction(number)) for number in range(400)])
             assert is_told.wait(30)
             assert writer.state().state == "full"
             event.listen(

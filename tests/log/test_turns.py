@@ -5,11 +5,11 @@ import threading
 import pytest
 
 from vidi.log.records import LogUnavailableError
-from vidi.log.store import Turns
+from vidi.log.store import FairLock
 
 
 def test_whoever_asked_first_goes_first_however_busy_another_is():
-    turns, order, asked = Turns(), [], threading.Event()
+    turns, order, asked = FairLock(), [], threading.Event()
 
     def other() -> None:
         asked.set()
@@ -31,7 +31,7 @@ def test_whoever_asked_first_goes_first_however_busy_another_is():
 
 
 def test_a_turn_that_does_not_come_is_given_up_and_holds_up_nobody():
-    turns, holds, ends = Turns(), threading.Event(), threading.Event()
+    turns, holds, ends = FairLock(), threading.Event(), threading.Event()
 
     def hold() -> None:
         with turns.taken(seconds=1):
@@ -51,7 +51,7 @@ def test_a_turn_that_does_not_come_is_given_up_and_holds_up_nobody():
 
 
 def test_a_turn_ends_with_an_error_too():
-    turns = Turns()
+    turns = FairLock()
 
     with pytest.raises(ValueError, match="wrong"), turns.taken(seconds=1):
         raise ValueError("wrong")

@@ -8,11 +8,11 @@ from tests.log.made import digest, prediction
 from vidi.errors import VidiError
 from vidi.log.records import LogUnavailableError
 from vidi.log.store import PredictionLog
-from vidi.log.writer import MOST_ROWS, HandedOver, LogWriter, Retention
+from vidi.log.writer import MOST_ROWS, LogWriter, PendingAnswer, Retention
 
 
-def handed(number: int, image: bytes | None = None) -> HandedOver:
-    return HandedOver(make=lambda: prediction(number), image=image)
+def handed(number: int, image: bytes | None = None) -> PendingAnswer:
+    return PendingAnswer(make=lambda: prediction(number), image=image)
 
 
 class Told:
@@ -114,7 +114,7 @@ def test_a_row_that_cannot_be_made_or_written_does_not_hold_up_the_next():
     with LogWriter(log, retry_seconds=0.02, tell=said.append) as writer:
         writer.write([handed(1)])
         log.wait_for_tries(1)
-        writer.write([HandedOver(make=fail), handed(2)])
+        writer.write([PendingAnswer(make=fail), handed(2)])
 
     assert [one.digest for one in log.rows] == [digest(2)]
     assert (writer.state().written, writer.state().lost) == (1, 2)

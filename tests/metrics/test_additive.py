@@ -1,12 +1,12 @@
 import numpy as np
 
-from vidi.groups import deal_folds
+from vidi.groups import split_folds
 from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 
 
 def scores_of(values, labels, groups=None):
     columns, _ = step_columns(values)
-    folds = deal_folds(np.arange(len(labels)) if groups is None else groups, labels=labels, seed=0)
+    folds = split_folds(np.arange(len(labels)) if groups is None else groups, labels=labels, seed=0)
     everything = [np.ones(columns.shape[1], bool)]
     return cross_fitted_scores(columns, labels, folds, everything, penalties=np.full(columns.shape[1], 2.0))[0]
 
@@ -24,7 +24,7 @@ def test_one_pass_gives_what_a_fit_without_each_fold_gives():
     random = np.random.default_rng(5)
     labels = random.integers(0, 3, 90)
     columns = standard_columns(random.normal(size=(90, 4)) + labels[:, None])
-    folds = deal_folds(np.arange(90), labels=labels, seed=random)
+    folds = split_folds(np.arange(90), labels=labels, seed=random)
     weights = 90 / (3 * np.bincount(labels))[labels]
 
     scores, limits = cross_fitted_scores(columns, labels, folds, [np.ones(4, bool)], penalties=np.full(4, 7.0))[0]

@@ -50,16 +50,16 @@ def test_of_few_images_as_many_known_ones_are_unknown_as_the_folds_say():
     random = np.random.default_rng(4)
     spread = 1 / np.sqrt(np.arange(1, 301))  # as in embeddings: few directions in which much differs, many with little
     embeddings = random.normal(size=(1_000, 300)) * spread + 1
-    learnt, new, fold_of = embeddings[:80], embeddings[80:], np.arange(80) % 5
+    learned, new, fold_of = embeddings[:80], embeddings[80:], np.arange(80) % 5
     labels, beyond = np.arange(80) % 3, {}
 
     for components in (None, components_for_folds(80)):
         folds = np.zeros(80)
         for fold in range(5):
-            own = fit_novelty(learnt[fold_of != fold], labels[fold_of != fold], components=components)
-            folds[fold_of == fold] = own.of(learnt[fold_of == fold])
+            own = fit_novelty(learned[fold_of != fold], labels[fold_of != fold], components=components)
+            folds[fold_of == fold] = own.of(learned[fold_of == fold])
         limit = novelty_limit(folds, share=0.02)
-        whole = fit_novelty(learnt, labels, components=components)
+        whole = fit_novelty(learned, labels, components=components)
         beyond[components] = float((whole.of(new) > limit).mean())
 
     assert beyond[60] < 0.06

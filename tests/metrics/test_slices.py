@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from vidi.evaluation.slices import adjust_for_looks, worse_by_chance
+from vidi.evaluation.slices import adjust_for_multiplicity, worse_by_chance
 
 
 def test_independent_images_are_judged_by_fishers_exact_test():
@@ -42,6 +42,6 @@ def test_where_all_inside_are_wrong_and_all_others_right_the_groups_are_counted(
 
 
 def test_chances_are_adjusted_as_statsmodels_would():
-    assert adjust_for_looks([0.01, 0.02, 0.2, 0.03]).tolist() == pytest.approx([0.04, 0.06, 0.2, 0.06])
-    assert adjust_for_looks([]).tolist() == []
-    assert adjust_for_looks([0.9, 0.8]).tolist() == [1.0, 1.0]
+    assert adjust_for_multiplicity([0.01, 0.02, 0.2, 0.03]).tolist() == pytest.approx([0.04, 0.06, 0.2, 0.06])
+    assert adjust_for_multiplicity([]).tolist() == []
+    assert adjust_for_multiplicity([0.9, 0.8]).tolist() == [1.0, 1.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from vidi.evaluation.two_parts import lower_by_chance, tell_apart
+from vidi.evaluation.two_parts import lower_by_chance, measure_separation
 from vidi.metrics.conformal import coverage_band, coverage_by_chance
 from vidi.metrics.intervals import failures_by_chance
 
@@ -51,14 +51,14 @@ def test_groups_dealt_by_lot_agree_with_the_exact_chance():
     is_correct, is_second, strata = random.random(80) < 0.7, np.arange(80) >= 50, random.integers(0, 3, 80)
     exact = chance_of(is_correct, is_second, strata=strata)
 
-    dealt = chance_of(
+    assigned = chance_of(
         np.r_[is_correct, is_correct[:1]],
         np.r_[is_second, is_second[:1]],
         strata=np.r_[strata, strata[:1]],
-        groups=np.r_[np.arange(80), 0],  # one pair hangs together: then the parts are dealt, not counted
+        groups=np.r_[np.arange(80), 0],  # one pair hangs together: then the parts are assigned, not counted
     )
 
-    assert dealt == pytest.approx(exact, abs=0.08)
+    assert assigned == pytest.approx(exact, abs=0.08)
 
 
 def test_without_a_class_in_both_sets_nothing_is_shown():
@@ -75,7 +75,7 @@ def features(images, *, shift=0.0, seed=0):
 
 def told(places, is_second, labels, groups=None):
     groups = np.arange(len(labels)) if groups is None else groups
-    return tell_apart(places, is_second, strata=labels, groups=groups, random=np.random.default_rng(1))
+    return measure_separation(places, is_second, strata=labels, groups=groups, random=np.random.default_rng(1))
 
 
 def test_sets_that_look_different_are_told_apart_and_their_loudest_images_named():

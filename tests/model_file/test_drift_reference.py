@@ -13,10 +13,10 @@ from vidi.errors import ModelError
 from vidi.model_file.drift_reference import (
     DriftReference,
     Histogram,
+    MostNovelImages,
     QuantisedRows,
     ReferenceEmbeddings,
     ReferenceImages,
-    StrangestImages,
     SummedPlaces,
     SummedScores,
 )
@@ -36,7 +36,7 @@ def summed() -> SummedPlaces:
         spread=(1.5, 0.7),
         shift=scores,
         width=replace(scores, means=(0.7, 0.8)),
-        strangest=StrangestImages(limit=7.5, scores=replace(scores, image_count=5)),
+        strangest=MostNovelImages(limit=7.5, scores=replace(scores, image_count=5)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The filter of digests: what it learnt from it always knows, others almost never, in two bytes an image."""
+"""The filter of digests: what it learned from it always knows, others almost never, in two bytes an image."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ import pytest
 from tests.counts import count
 from tests.model_file.tiny import tiny_metadata, with_provenance
 from vidi.errors import ModelError
-from vidi.model_file.learnt_from import MOST_BYTES, DigestFilter, with_files
+from vidi.model_file.learned_from import MOST_BYTES, DigestFilter, with_files
 from vidi.model_file.schema import metadata_from_text, metadata_to_text
 from vidi.model_file.values import as_plain, read_part
 
@@ -61,10 +61,10 @@ def test_what_is_no_digest_is_not_in_it(text):
 
 def test_the_key_is_optional_in_the_metadata():
     plain = tiny_metadata()
-    known = with_provenance(plain, learnt_from=(DigestFilter.of(digests(0, 9)),))
+    known = with_provenance(plain, learned_from=(DigestFilter.of(digests(0, 9)),))
 
-    assert '"learnt_from"' not in metadata_to_text(plain)
-    assert metadata_from_text(metadata_to_text(plain)).provenance.learnt_from is None
+    assert '"learned_from"' not in metadata_to_text(plain)
+    assert metadata_from_text(metadata_to_text(plain)).provenance.learned_from is None
     assert metadata_from_text(metadata_to_text(known)) == known
 
 

@@ -22,7 +22,7 @@ class Rows:
         *,
         shares: np.ndarray = SHARES,
         far: float = 0.0,
-        strangers: float = 0.0,
+        outliers: float = 0.0,
     ):
         self.labels = random.choice(CLASSES, count, p=shares)
         centres = np.random.default_rng(7).normal(size=(CLASSES, FEATURES)) * 2
@@ -31,7 +31,7 @@ class Rows:
             np.float32
         )
         self.novelty = np.linalg.norm(self.embeddings - centres[self.labels], axis=1).astype(np.float32)
-        self.is_stranger = random.random(count) < strangers  # of one new class, called by the names of the known ones
+        self.is_stranger = random.random(count) < outliers  # of one new class, called by the names of the known ones
         self.novelty[self.is_stranger] *= 2
         self.embeddings[self.is_stranger] += np.random.default_rng(8).normal(size=FEATURES).astype(np.float32)
         sure = np.minimum(1.0, random.beta(3, 1, count) * 1.2 - far / 10)

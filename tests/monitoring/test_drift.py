@@ -189,7 +189,7 @@ def test_other_class_shares_are_found_and_named():
 def with_strangers(seed: int, *, embeddings: bool = True) -> tuple[DriftFinding, Rows]:
     """What is found of a stream in which one image of eight shows a new class."""
     random = np.random.default_rng(seed)
-    reference, rows = draw_reference(random, answers=2_000, images=2_000), Rows(random, 2_000, strangers=0.125)
+    reference, rows = draw_reference(random, answers=2_000, images=2_000), Rows(random, 2_000, outliers=0.125)
     traffic = traffic_of(rows, reference)
     return find_drift(traffic if embeddings else replace(traffic, embeddings=None), reference), rows
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vidi.networks.build import build_network
-from vidi.networks.layers import LUMA, look_through_grey
+from vidi.networks.layers import LUMA, average_colour_filters
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_grey_images_give_the_same_and_colour_images_what_their_grey_gives(name,
     grey = (colour * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
     with torch.no_grad():
         before = network(grey)
-        look_through_grey(network)
+        average_colour_filters(network)
 
         torch.testing.assert_close(network(grey), before, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(network(colour), before, atol=1e-4, rtol=1e-4)

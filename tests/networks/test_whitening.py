@@ -62,7 +62,7 @@ def test_without_channels_for_colours_grey_images_lose_nothing():
     assert float(with_colours[:, 4:12].abs().max()) < 1e-2
 
 
-def test_it_is_not_learnt_and_other_networks_have_none():
+def test_it_is_not_learned_and_other_networks_have_none():
     assert not fitted(smooth_images()).weight.requires_grad
     other = build_network("textbook", image_size=SIZE, class_count=2)
     before = {name: tensor.clone() for name, tensor in other.state_dict().items()}

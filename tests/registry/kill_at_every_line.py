@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from vidi.model_file.read import read_model
-from vidi.registry import HISTORY, HeldName, read_history
+from vidi.registry import HISTORY, LockedName, read_history
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 
@@ -63,7 +63,7 @@ def main() -> None:
         while attempt(step, line):
             used = read_model(folder)  # whole, and with the digest that it states
             told = read_history(folder)
-            with HeldName(folder) as held:  # what the next process finds
+            with LockedName(folder) as held:  # what the next process finds
                 left = [entry.name for entry in held.folder.iterdir() if entry.name.startswith(".vidi")]
                 entered = len((folder / HISTORY).read_text("utf-8").splitlines()) - len(told)
             print(json.dumps({"step": name, "used": used.model_id, "told": told[-1].model, "wrong": [*left, entered]}))

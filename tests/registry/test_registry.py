@@ -15,9 +15,9 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.registry import kill_at_every_line
 from vidi.errors import ModelError, UsageError
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.model_file.read import find_model, read_model
-from vidi.registry import HeldName, Reasons, find_name, list_registered, read_history
+from vidi.registry import LockedName, Reasons, find_name, list_registered, read_history
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 
@@ -143,7 +143,7 @@ def test_report_and_card_lie_beside_the_model_and_the_card_names_the_version(roo
 def test_a_version_that_was_changed_is_not_gone_back_to(root: Path):
     promoted("a", root)
     promoted("b", root)
-    write_whole(root / "faces" / "1" / "model.onnx", bytes_of("c"))
+    write_atomic(root / "faces" / "1" / "model.onnx", bytes_of("c"))
 
     with pytest.raises(ModelError, match="is not the file that was promoted"):
         roll_back(RollbackRequest(name="faces"), root=root)
@@ -160,7 +160,7 @@ def test_a_name_that_could_be_a_path_is_refused(name: str, root: Path):
 def test_a_refused_candidate_is_written_down_and_changes_nothing(root: Path):
     promoted("a", root)
 
-    with HeldName(root / "faces") as held:
+    with LockedName(root / "faces") as held:
         held.keep(Reasons(who="gate", at="2026-01-01T00:00:00+00:00", why="worse", model="b"))
 
     registered = find_name(root, "faces")
@@ -171,7 +171,7 @@ def test_a_refused_candidate_is_written_down_and_changes_nothing(root: Path):
 
 def test_a_damaged_current_is_said_with_what_to_do(root: Path):
     promoted("a", root)
-    write_whole(root / "faces" / "current", "{")
+    write_atomic(root / "faces" / "current", "{")
 
     with pytest.raises(ModelError, match=r"cannot be read\n.*vidi promote MODEL --name faces"):
         find_model(Path("faces"))

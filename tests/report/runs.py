@@ -14,8 +14,8 @@ from vidi.evaluation.robustness import Curve, Robustness
 from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.evaluation.scores import Estimate
 from vidi.files import digest_of, escape_path
+from vidi.images.corruptions import CORRUPTIONS
 from vidi.images.framing import Framing
-from vidi.images.spoiling import SPOILINGS
 from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata, Provenance
@@ -63,7 +63,7 @@ def make_run(
         parts=("test",) * images,
         digests=tuple(digest_of(store.read(path)) for path in named),
         groups=("",) * images,
-        near_copies=(False,) * images,
+        near_duplicates=(False,) * images,
     )
     about = {
         "data": {"source": "shapes", "reader": "class-folders", "parts": {"train": 70, "test": images}},
@@ -177,7 +177,7 @@ def robustness(*, lost: float = 0.3) -> dict[str, object]:
                     for value in (0.9 - (lost if name == "blur" else 0.01) * step / 3 for step in range(1, 6))
                 ],
             )
-            for name in SPOILINGS
+            for name in CORRUPTIONS
         ),
     )
     return by_fields(found)

@@ -9,7 +9,7 @@ from tests.report.runs import DrawnStore, make_run
 from vidi.evaluation.document import Decisions, LabelFigures, Metrics, Origin
 from vidi.evaluation.run_files import read_run, write_metrics
 from vidi.evaluation.scores import Estimate
-from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
+from vidi.evaluation.sections import DataFacts, LabelErrors, SuspectTestLabel
 from vidi.report.pages.run import write_report
 from vidi.report.words.sentences import next_steps
 
@@ -42,7 +42,7 @@ def test_wrong_labels_are_named_with_what_they_cost_and_the_command(metrics: Met
 
 
 def test_doubted_labels_of_test_images_and_a_small_class_are_named(metrics: Metrics):
-    doubted = DoubtedLabel(path="a.png", label="disc", suggested="square")
+    doubted = SuspectTestLabel(path="a.png", label="disc", suggested="square")
     origin = Origin(data=DataFacts(source="photos", classes={"disc": 300, "square": 12}))
     found = replace(metrics, labels=LabelFigures(doubted_test_labels=(doubted,)), origin=origin)
 
@@ -62,7 +62,7 @@ def test_the_report_shows_a_doubted_test_label_as_such_and_not_as_a_mistake(tmp_
     folder = make_run(tmp_path)
     run = read_run(folder)
     wrong = next(answer for answer in run.answers if not answer.is_right)
-    doubted = DoubtedLabel(path=wrong.path, label=wrong.truth, suggested=wrong.predicted)
+    doubted = SuspectTestLabel(path=wrong.path, label=wrong.truth, suggested=wrong.predicted)
 
     write_metrics(folder, replace(run.metrics, labels=LabelFigures(doubted_test_labels=(doubted,))))
     page = write_report(folder, store=DrawnStore()).read_text("utf-8")

@@ -230,7 +230,7 @@ def test_empty_test_part_gives_a_page_without_figures(tmp_path):
 def test_figures_with_and_without_copies_stand_side_by_side(tmp_path):
     folder = make_run(tmp_path)
     metrics = json.loads((folder / "metrics.json").read_text())
-    metrics["test_without_near_copies"] = metrics["extra"] = metrics["test"]
+    metrics["test_without_near_duplicates"] = metrics["extra"] = metrics["test"]
     (folder / "metrics.json").write_text(json.dumps(metrics))
 
     page = page_of(folder)

@@ -7,14 +7,14 @@ import pytest
 from tests.draw import draw, encoded
 from tests.report.runs import DrawnStore, add_model, make_run
 from tests.report.screens import BROWSER, WIDTHS, clipped
-from tests.report.test_tune_page import USUAL, dial, document
+from tests.report.test_tune_page import USUAL, document, hyperparameter
 from tests.workflows.test_compare import brightness_folders, make_model
 from vidi.data.inputs import find_paths
 from vidi.detection.locate import Located
 from vidi.images.account import Account
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
+from vidi.report.pages.boxes import BoxedImage, SearchSettings, write_boxes_page
 from vidi.report.pages.run import write_report
 from vidi.report.pages.tune import write_tune_page
 from vidi.workflows.check import check
@@ -40,9 +40,9 @@ def written(folder: Path) -> list[Path]:
     boxes = tuple(Located("a class", 0, 0.9, (10.0, 10.0, 1000.0, 1000.0)) for _ in range(12))
     found = [BoxedImage(path=f"class/{LONG}.jpg", size=(1000, 1000), boxes=boxes), BoxedImage(path=LONG, size=(9, 9))]
     model = read_model(run / "model.onnx")
-    write_boxes_page(folder / "boxes.html", found, Looked(classes=("a class",), by="windows", least=0.5), model)
-    dials = [dial(name, 0.0, 1.0) for name in USUAL] * 5
-    write_tune_page(folder / "tune.html", document(dials=dials))
+    write_boxes_page(folder / "boxes.html", found, SearchSettings(classes=("a class",), by="windows", least=0.5), model)
+    hyperparameters = [hyperparameter(name, 0.0, 1.0) for name in USUAL] * 5
+    write_tune_page(folder / "tune.html", document(hyperparameters=hyperparameters))
     compared = compare(
         CompareRequest(first=one, second=other, data=DataRequest(source=str(shades)), output=folder / "compared")
     )

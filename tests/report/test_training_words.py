@@ -12,7 +12,7 @@ from vidi.training.notes import (
     NoEnsemble,
     Note,
     OlderCheckpoint,
-    SteppedBack,
+    RolledBack,
     describe_note,
     note_as_json,
     note_from_json,
@@ -24,7 +24,7 @@ NOTES: list[tuple[Note, str]] = [
         "short of memory: each batch of 8 images is computed in 4 parts of at most 2",
     ),
     (
-        SteppedBack(failed=10, step=15, checkpoint=5),
+        RolledBack(failed=10, step=15, checkpoint=5),
         "10 steps in a row had no finite loss: went back from step 15 to step 5 and halved the learning rate",
     ),
     (NewLayers(("head",)), "started from the given weights; new because the classes differ: head"),

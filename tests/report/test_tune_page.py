@@ -8,7 +8,7 @@ import pytest
 
 from tests.report.pages import Page
 from vidi.report.pages.render import render_page
-from vidi.report.pages.tune import dial_rows, headline, page_values, write_tune_page
+from vidi.report.pages.tune import headline, hyperparameter_rows, page_values, write_tune_page
 
 HOSTILE = "<script>alert(1)</script>"
 USUAL = {"learning_rate": 0.07, "image_size": "32x32", "augmentation": 1.0}
@@ -45,7 +45,7 @@ def trial(number: int, state: str = "done", accuracy: float | None = 0.8, **valu
     }
 
 
-def dial(name: str, low: float = 0.0, high: float = 0.0, choices: list[str] | None = None) -> dict[str, Any]:
+def hyperparameter(name: str, low: float = 0.0, high: float = 0.0, choices: list[str] | None = None) -> dict[str, Any]:
     return {"name": name, "usual": USUAL[name], "low": low, "high": high, "is_log": False, "choices": choices or []}
 
 
@@ -60,10 +60,10 @@ def document(**changes: object) -> dict[str, Any]:
         "notes": ["each training is short"],
         "trial_seconds": 12.5,
         "seconds_used": 300.0,
-        "dials": [
-            dial("learning_rate", 0.007, 0.42),
-            dial("image_size", choices=["16x16", "32x32"]),
-            dial("augmentation", 0.0, 2.0),
+        "hyperparameters": [
+            hyperparameter("learning_rate", 0.007, 0.42),
+            hyperparameter("image_size", choices=["16x16", "32x32"]),
+            hyperparameter("augmentation", 0.0, 2.0),
         ],
         "trials": [
             trial(0),
@@ -152,7 +152,7 @@ def test_figures_have_a_name_and_a_description_for_those_who_hear_them():
 
 
 def test_a_dial_that_the_best_trial_left_alone_is_not_marked():
-    rows = {row.field: row for row in dial_rows(document())}
+    rows = {row.field: row for row in hyperparameter_rows(document())}
 
     assert (rows["image_size"].is_turned, rows["learning_rate"].is_turned) == (True, False)
     assert rows["learning_rate"].searched == "0.007 to 0.42"

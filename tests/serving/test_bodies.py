@@ -1,4 +1,4 @@
-"""JSON from strangers is read strictly: what is refused is refused with its reason, and nothing else is ever raised."""
+"""JSON from outliers is read strictly: what is refused is refused with its reason, and nothing else is ever raised."""
 
 import json
 import time

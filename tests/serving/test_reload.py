@@ -8,7 +8,7 @@ import pytest
 
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError, VidiError
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.images.framing import Framing
 from vidi.serving.engine.models import ModelTable, Reloader, TrialLimits, open_served, try_model
 
@@ -40,7 +40,7 @@ def test_a_bad_file_leaves_the_old_model_and_its_reason(path: Path):
     before = table.find("tiny")
     reloader = Reloader(table, lambda *what: told.append(what))
 
-    write_whole(path, "no model")
+    write_atomic(path, "no model")
     reloader.look()
 
     assert table.find("tiny") is before
@@ -51,7 +51,7 @@ def test_a_bad_file_leaves_the_old_model_and_its_reason(path: Path):
 def test_a_good_file_after_a_bad_one_is_taken_and_the_reason_forgotten(path: Path):
     table = table_of(path)
     reloader = Reloader(table, lambda *_: None, tried=lambda _: None)
-    write_whole(path, "no model")
+    write_atomic(path, "no model")
     reloader.look()
 
     new = tiny_model(path, seed=2)
@@ -89,7 +89,7 @@ def test_a_model_that_fails_its_trial_is_never_opened(path: Path):
 def test_the_trial_passes_a_good_model_and_says_what_is_wrong_with_a_bad_one(path: Path):
     try_model(path)
 
-    write_whole(path, "no model")
+    write_atomic(path, "no model")
     with pytest.raises(ModelError, match="text"):
         try_model(path)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.counts import count
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import children_of, loaded, next_match, served, workers_of
-from vidi.files import write_whole
+from vidi.files import write_atomic
 
 pytestmark = [
     pytest.mark.fault,
@@ -46,7 +46,7 @@ def test_a_bad_model_file_leaves_the_old_one_answering(tmp_path: Path):
     before = tiny_model(path).model_id
     with served(f"tiny={path}") as (process, url), loaded(url) as load:
         for number in range(count(small=1, faults=5, soak=20)):
-            write_whole(path, f"no model {number}")
+            write_atomic(path, f"no model {number}")
             process.send_signal(signal.SIGHUP)
             next_match(process.stdout, r'"event": "model".*"outcome": "(refused)"')
             load.wait_for(8)

@@ -96,7 +96,7 @@ def test_the_head_of_a_run_follows_the_rule():
     assert recipe.optimization.class_weights == "tempered"
 
 
-def test_images_that_are_neither_learnt_nor_chosen_by_are_answered_but_do_not_count():
+def test_images_that_are_neither_learned_nor_chosen_by_are_answered_but_do_not_count():
     values, labels = uneven_clouds(seed=0)
     wrong = labels.copy()
     wrong[:40] = 2  # these are left out

@@ -15,7 +15,7 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.errors import GateError, ResourceError
 from vidi.training.loop import loop
 from vidi.training.loop.checkpoint import read_checkpoint
-from vidi.training.notes import MemoryShort, SteppedBack
+from vidi.training.notes import MemoryShort, RolledBack
 from vidi.training.train import train_network
 from vidi.training.trained import TrainedNetwork
 
@@ -119,7 +119,7 @@ def test_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, monke
     trained = train_network(drawn_data(), small_recipe(), folder=tmp_path)
 
     assert trained.finished
-    assert trained.notes == (SteppedBack(failed=10, step=15, checkpoint=5),)
+    assert trained.notes == (RolledBack(failed=10, step=15, checkpoint=5),)
     assert read_checkpoint(tmp_path).values["counters"]["rollbacks"] == 1
 
 

@@ -12,11 +12,11 @@ from optuna import Trial
 from tests.training.trials import begin, run
 
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.dials import Dial
+from vidi.training.tuning.search_space import Hyperparameter
 from vidi.training.tuning.study import MOST_ATTEMPTS
 from vidi.training.tuning.trial import Outcome, TrialResult
 
-DIALS = (Dial(name="learning_rate", low=0.1, high=10.0, usual=1.0, is_log=True),)
+DIALS = (Hyperparameter(name="learning_rate", low=0.1, high=10.0, usual=1.0, is_log=True),)
 
 # A process that begins a trial and then lives on without an end.
 DRIVER = """

@@ -66,9 +66,9 @@ def test_every_weight_is_in_one_group():
     optimizer = new_optimizer(network, small_recipe(optimizer="muon"))
 
     held = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
-    learnt = [id(parameter) for parameter in network.parameters() if parameter.requires_grad]
+    learned = [id(parameter) for parameter in network.parameters() if parameter.requires_grad]
 
-    assert sorted(held) == sorted(learnt)
+    assert sorted(held) == sorted(learned)
     assert len(turning_weights(network)) == len(optimizer.param_groups[0]["params"]) > 0
 
 

@@ -30,7 +30,7 @@ def test_each_class_is_scikit_learns():
         np.testing.assert_allclose(head.logits(values)[:, c], theirs.decision_function(standardised), atol=2e-2)
 
 
-def test_an_image_of_no_weight_is_not_learnt_from():
+def test_an_image_of_no_weight_is_not_learned_from():
     values, targets = clouds()
     weights = np.where(np.arange(150) < 100, 1.0, 0.0)
     flipped = np.where(weights[:, None] > 0, targets, ~targets)
@@ -56,10 +56,10 @@ def test_images_of_one_class_each_are_ranked_as_by_a_head_that_knows_of_one_clas
     labels = np.arange(240) % 4
     values = (random.standard_normal((240, 12)) + 1.2 * np.eye(4, 12)[labels]).astype(np.float32)
     targets = np.eye(4, dtype=bool)[labels]
-    learnt, asked = slice(0, 160), slice(160, 240)
+    learned, asked = slice(0, 160), slice(160, 240)
 
-    several = fit_one_vs_rest(values[learnt], targets[learnt], np.ones(160), [30.0])[0].logits(values[asked])
-    single = fit_one_head(values[learnt], labels[learnt], MULTINOMIAL, class_count=4).logits(values[asked])
+    several = fit_one_vs_rest(values[learned], targets[learned], np.ones(160), [30.0])[0].logits(values[asked])
+    single = fit_one_head(values[learned], labels[learned], MULTINOMIAL, class_count=4).logits(values[asked])
 
     assert (several.argmax(axis=1) == single.argmax(axis=1)).mean() > 0.95
     for c in range(4):

@@ -40,7 +40,7 @@ def test_groups_are_drawn_whole_and_a_smaller_part_lies_in_the_larger():
     assert all(rows[fold, 0, draw] < rows[fold, 1, draw] < rows[fold, 2, 0] for fold in range(5) for draw in range(2))
 
 
-def test_an_image_is_never_learnt_from_where_it_is_held_out():
+def test_an_image_is_never_learned_from_where_it_is_held_out():
     values, labels = clouds(300)
     fold_of = np.where(np.arange(300) < 60, 0, -1)
 

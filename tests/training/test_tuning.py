@@ -1,4 +1,4 @@
-"""The dials, one trial, and the study: on arrays alone."""
+"""The hyperparameters, one trial, and the study: on arrays alone."""
 
 import json
 import socket
@@ -22,8 +22,8 @@ from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import ComparisonImages, answer_held_out
-from vidi.training.tuning.dials import Dial, Room, Value, changes_of, choose_dials
 from vidi.training.tuning.importance import importances
+from vidi.training.tuning.search_space import Hyperparameter, Room, Value, changes_of, choose_hyperparameters
 from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import Outcome, TrialResult, run_trial, search_value
 
@@ -32,33 +32,38 @@ PHOTOGRAPHS = DataTraits(image_count=1_000, class_count=4, usual_size=(300, 400)
 ROOM = Room(usual_size=(300, 400), class_count=4, image_count=1_000)
 
 
-def dials_of(recipe: Recipe, room: Room = ROOM) -> dict[str, Dial]:
-    return {dial.name: dial for dial in choose_dials(recipe, room)}
+def dials_of(recipe: Recipe, room: Room = ROOM) -> dict[str, Hyperparameter]:
+    return {hyperparameter.name: hyperparameter for hyperparameter in choose_hyperparameters(recipe, room)}
 
 
-def settings(dials: tuple[Dial, ...] = ()) -> StudySettings:
-    return StudySettings(data="d", recipe={"epochs": 3}, dials=dials, trial_seconds=2.0)
+def settings(hyperparameters: tuple[Hyperparameter, ...] = ()) -> StudySettings:
+    return StudySettings(data="d", recipe={"epochs": 3}, hyperparameters=hyperparameters, trial_seconds=2.0)
 
 
-RATE = Dial(name="learning_rate", usual=0.1, low=0.01, high=1.0, is_log=True)
-BATCH = Dial(name="batch", usual=32, choices=(16, 32))
+RATE = Hyperparameter(name="learning_rate", usual=0.1, low=0.01, high=1.0, is_log=True)
+BATCH = Hyperparameter(name="batch", usual=32, choices=(16, 32))
 
 
 def test_every_dial_holds_the_default_within_its_range():
     for network in ("compact", "textbook", "dense"):
-        for dial in dials_of(recipe_for(PHOTOGRAPHS, network=network)).values():
-            if dial.choices:
-                assert dial.usual in dial.choices, dial
+        for hyperparameter in dials_of(recipe_for(PHOTOGRAPHS, network=network)).values():
+            if hyperparameter.choices:
+                assert hyperparameter.usual in hyperparameter.choices, hyperparameter
             else:
-                assert dial.low <= float(dial.usual) <= dial.high, dial
-                assert dial.low > 0 or not dial.is_log, dial
+                assert hyperparameter.low <= float(hyperparameter.usual) <= hyperparameter.high, hyperparameter
+                assert hyperparameter.low > 0 or not hyperparameter.is_log, hyperparameter
 
 
 def test_where_every_dial_stands_as_usual_the_recipe_is_the_default():
     recipe = recipe_for(PHOTOGRAPHS)
-    dials = choose_dials(recipe, ROOM)
+    hyperparameters = choose_hyperparameters(recipe, ROOM)
 
-    assert changes_of(recipe, dials, {dial.name: dial.usual for dial in dials}) == {}
+    assert (
+        changes_of(
+            recipe, hyperparameters, {hyperparameter.name: hyperparameter.usual for hyperparameter in hyperparameters}
+        )
+        == {}
+    )
 
 
 def test_what_the_user_set_is_not_searched():
@@ -90,22 +95,25 @@ def test_images_are_never_enlarged_beyond_their_own_size():
 
 def test_one_dial_scales_every_strength_of_the_augmentation_and_stays_within_what_is_allowed():
     recipe = Recipe(augmentation=Augmentation(flip="horizontal", shift=0.1, erase=0.6))
-    dials = (Dial(name="augmentation", usual=1.0, low=0.0, high=2.0),)
+    hyperparameters = (Hyperparameter(name="augmentation", usual=1.0, low=0.0, high=2.0),)
 
-    assert changes_of(recipe, dials, {"augmentation": 2.0}) == {"augmentation.shift": 0.2, "augmentation.erase": 0.8}
-    assert recipe.changed(changes_of(recipe, dials, {"augmentation": 0.0}), source="t").augmentation == Augmentation(
-        flip="horizontal"
-    )
+    assert changes_of(recipe, hyperparameters, {"augmentation": 2.0}) == {
+        "augmentation.shift": 0.2,
+        "augmentation.erase": 0.8,
+    }
+    assert recipe.changed(
+        changes_of(recipe, hyperparameters, {"augmentation": 0.0}), source="t"
+    ).augmentation == Augmentation(flip="horizontal")
 
 
 def test_each_value_that_a_dial_can_have_makes_a_recipe():
     recipe = recipe_for(PHOTOGRAPHS)
-    for dial in choose_dials(recipe, ROOM):
+    for hyperparameter in choose_hyperparameters(recipe, ROOM):
         made = [
-            recipe.changed(changes_of(recipe, (dial,), {dial.name: value}), source="t")
-            for value in dial.choices or (dial.low, dial.high)
+            recipe.changed(changes_of(recipe, (hyperparameter,), {hyperparameter.name: value}), source="t")
+            for value in hyperparameter.choices or (hyperparameter.low, hyperparameter.high)
         ]
-        assert len({replace(one, sources={}).as_toml() for one in made}) == len(made), dial.name
+        assert len({replace(one, sources={}).as_toml() for one in made}) == len(made), hyperparameter.name
 
 
 def test_accuracy_decides_and_the_loss_only_among_equals():
@@ -183,33 +191,33 @@ def good_of(values: Mapping[str, Value], *, of: int) -> float:
     return round(good * of) / of
 
 
-def filled(path: Path, count: int, *, of: int = 50) -> tuple[Study, tuple[Dial, ...]]:
+def filled(path: Path, count: int, *, of: int = 50) -> tuple[Study, tuple[Hyperparameter, ...]]:
     """A study in which a learning rate near 0.3 is good, and the batch says nothing."""
-    dials = (RATE, BATCH)
+    hyperparameters = (RATE, BATCH)
     study = studies.journal_study(path, seed=0)
-    studies.begin(study, settings(dials))
-    studies.want_default(study, dials)
+    studies.begin(study, settings(hyperparameters))
+    studies.want_default(study, hyperparameters)
     for _ in range(count):
-        run(study, dials, lambda _, values: TrialResult(outcome=outcome(good_of(values, of=of)), seconds=1.0))
-    return study, dials
+        run(study, hyperparameters, lambda _, values: TrialResult(outcome=outcome(good_of(values, of=of)), seconds=1.0))
+    return study, hyperparameters
 
 
 def test_the_first_trial_is_the_default_recipe_and_the_study_goes_on_from_its_file(tmp_path: Path):
     path = tmp_path / "study.journal"
-    study, dials = filled(path, 5)
+    study, hyperparameters = filled(path, 5)
 
     again = studies.journal_study(path, seed=0)
 
     assert studies.trial_rows(again) == studies.trial_rows(study)
-    assert studies.is_default(studies.trial_rows(again)[0].values, dials)
-    assert studies.settings_of(again) == settings(dials)
+    assert studies.is_default(studies.trial_rows(again)[0].values, hyperparameters)
+    assert studies.settings_of(again) == settings(hyperparameters)
 
 
 @pytest.mark.fault
 def test_a_journal_cut_off_anywhere_in_its_last_line_is_mended_and_a_dead_trial_is_noted(tmp_path: Path):
     path = tmp_path / "study.journal"
-    study, dials = filled(path, 3)
-    begin(study, dials)  # and then the power goes
+    study, hyperparameters = filled(path, 3)
+    begin(study, hyperparameters)  # and then the power goes
     whole = path.read_bytes()
     last = whole[:-1].rfind(b"\n") + 1
     for cut in range(last + 1, len(whole), 7):
@@ -218,22 +226,22 @@ def test_a_journal_cut_off_anywhere_in_its_last_line_is_mended_and_a_dead_trial_
 
         again = studies.journal_study(path, seed=0)
         studies.clear_stale(again, worker=None)
-        begin(again, dials)
+        begin(again, hyperparameters)
 
         states = [row.state for row in studies.trial_rows(again)]
         assert states == ["done", "done", "done", "interrupted", "running"]
 
 
 def test_an_interrupted_default_is_tried_again(tmp_path: Path):
-    dials = (RATE, BATCH)
+    hyperparameters = (RATE, BATCH)
     study = studies.journal_study(tmp_path / "study.journal", seed=0)
-    studies.want_default(study, dials)
-    run(study, dials, lambda *_: TrialResult(seconds=1.0))
+    studies.want_default(study, hyperparameters)
+    run(study, hyperparameters, lambda *_: TrialResult(seconds=1.0))
 
-    studies.want_default(study, dials)
-    values = begin(study, dials)
+    studies.want_default(study, hyperparameters)
+    values = begin(study, hyperparameters)
 
-    assert studies.is_default(values, dials)
+    assert studies.is_default(values, hyperparameters)
     assert [row.state for row in studies.trial_rows(study)] == ["interrupted", "running"]
 
 
@@ -249,19 +257,19 @@ def test_a_study_of_other_data_or_another_recipe_is_refused(tmp_path: Path):
 
 @pytest.mark.slow  # over half a second of processor time: makes the tables of a database
 def test_two_workers_share_a_study_in_a_database_and_clear_only_their_own_dead_trials(tmp_path: Path):
-    url, dials = f"sqlite:///{tmp_path}/study.db", (RATE, BATCH)
+    url, hyperparameters = f"sqlite:///{tmp_path}/study.db", (RATE, BATCH)
     first = studies.shared_study(url, name="ours", seed=1)
-    studies.begin(first, settings(dials))
-    studies.want_default(first, dials)
-    begin(first, dials, worker="a")
+    studies.begin(first, settings(hyperparameters))
+    studies.want_default(first, hyperparameters)
+    begin(first, hyperparameters, worker="a")
 
     second = studies.shared_study(url, name="ours", seed=2)
-    assert studies.settings_of(second) == settings(dials)
-    studies.want_default(second, dials)  # its turn has come already
-    values = begin(second, dials, worker="b")
+    assert studies.settings_of(second) == settings(hyperparameters)
+    studies.want_default(second, hyperparameters)  # its turn has come already
+    values = begin(second, hyperparameters, worker="b")
     studies.clear_stale(second, worker="b")
 
-    assert not studies.is_default(values, dials)
+    assert not studies.is_default(values, hyperparameters)
     assert [row.state for row in studies.trial_rows(first)] == ["running", "interrupted"]
 
 
@@ -286,9 +294,9 @@ def test_a_storage_that_cannot_be_used_is_refused_without_showing_its_url(url: s
 
 @pytest.mark.slow  # over a second of processor time: forests over resampled trials
 def test_importance_finds_the_dial_that_matters_and_says_how_sure_it_is(tmp_path: Path):
-    study, dials = filled(tmp_path / "study.journal", 24)
+    study, hyperparameters = filled(tmp_path / "study.journal", 24)
 
-    found = importances(study, dials, seed=0)
+    found = importances(study, hyperparameters, seed=0)
 
     assert [one.name for one in found] == ["learning_rate", "batch"]
     assert sum(one.share for one in found) == pytest.approx(1)
@@ -297,14 +305,14 @@ def test_importance_finds_the_dial_that_matters_and_says_how_sure_it_is(tmp_path
 
 
 def test_importance_is_silent_after_few_trials(tmp_path: Path):
-    study, dials = filled(tmp_path / "study.journal", 7)
+    study, hyperparameters = filled(tmp_path / "study.journal", 7)
 
-    assert importances(study, dials) == []
+    assert importances(study, hyperparameters) == []
 
 
 def test_dials_and_settings_survive_json():
     known = settings((RATE, BATCH))
 
     assert StudySettings.from_text(known.as_text()) == known
-    assert json.loads(known.as_text())["dials"][1]["choices"] == [16, 32]
+    assert json.loads(known.as_text())["hyperparameters"][1]["choices"] == [16, 32]
     assert NetworkOptions() == recipe_for(PHOTOGRAPHS).options

@@ -55,7 +55,7 @@ def test_both_ways_where_the_validation_images_gain_by_it():
     assert recipe.sources["views"].startswith("measured: log loss")
 
 
-def test_one_way_where_mirrors_were_not_learnt_from_or_nothing_can_be_measured():
+def test_one_way_where_mirrors_were_not_learned_from_or_nothing_can_be_measured():
     data = sided_data()
     unmirrored = small_recipe(**{"augmentation.flip": "none"})
     few = replace(data, validation_rows=data.validation_rows[:20])

@@ -6,7 +6,7 @@ import pytest
 from optuna import Study, Trial
 
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.dials import Dial, Value
+from vidi.training.tuning.search_space import Hyperparameter, Value
 from vidi.training.tuning.trial import TrialResult
 
 
@@ -15,21 +15,25 @@ class KilledError(BaseException):
 
 
 def run(
-    study: Study, dials: Sequence[Dial], result: Callable[[Trial, dict[str, Value]], TrialResult], *, worker: str = "w"
+    study: Study,
+    hyperparameters: Sequence[Hyperparameter],
+    result: Callable[[Trial, dict[str, Value]], TrialResult],
+    *,
+    worker: str = "w",
 ) -> tuple[int, dict[str, Value]]:
-    """Have the next trial end with a result: its number, and where its dials stood."""
+    """Have the next trial end with a result: its number, and where its hyperparameters stood."""
     tried: list[dict[str, Value]] = []
 
     def attempt(trial: Trial, values: dict[str, Value]) -> TrialResult:
         tried.append(values)
         return result(trial, values)
 
-    number, _ = studies.run_next(study, dials, worker=worker, attempt=attempt)
+    number, _ = studies.run_next(study, hyperparameters, worker=worker, attempt=attempt)
     return number, tried[0]
 
 
-def begin(study: Study, dials: Sequence[Dial], *, worker: str = "w") -> dict[str, Value]:
-    """Begin the next trial, and end as a killed process does: where its dials stand."""
+def begin(study: Study, hyperparameters: Sequence[Hyperparameter], *, worker: str = "w") -> dict[str, Value]:
+    """Begin the next trial, and end as a killed process does: where its hyperparameters stand."""
     tried: list[dict[str, Value]] = []
 
     def killed(_: Trial, values: dict[str, Value]) -> TrialResult:
@@ -37,5 +41,5 @@ def begin(study: Study, dials: Sequence[Dial], *, worker: str = "w") -> dict[str
         raise KilledError
 
     with pytest.raises(KilledError):
-        studies.run_next(study, dials, worker=worker, attempt=killed)
+        studies.run_next(study, hyperparameters, worker=worker, attempt=killed)
     return tried[0]

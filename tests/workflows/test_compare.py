@@ -19,7 +19,7 @@ from vidi.errors import DataError, GateError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
 from vidi.images.framing import Framing
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata, Provenance
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
@@ -27,7 +27,7 @@ from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.pages.compare import comparison_rows
 from vidi.workflows.compare import compare
-from vidi.workflows.comparing.written import Compared, read_comparison
+from vidi.workflows.comparing.written import CompareResult, read_comparison
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CompareRequest
@@ -77,7 +77,7 @@ def models(tmp_path_factory) -> tuple[Path, Path]:
     return make_model(folder / "says-dark", favours="dark"), make_model(folder / "says-light", favours="light")
 
 
-def compared(models, data, *, events=None, parts=None, names=None, **options) -> Compared:
+def compared(models, data, *, events=None, parts=None, names=None, **options) -> CompareResult:
     request = CompareRequest(
         first=models[0], second=models[1], data=DataRequest(source=str(data), parts=parts or {}, names=names), **options
     )
@@ -138,7 +138,7 @@ def test_the_terminal_gets_a_line_for_each_class_with_its_verdict(models, tmp_pa
     assert any("dark (3)" in row[0] and "not enough evidence: about" in row[-1] for row in rows)
 
 
-def test_images_that_either_learnt_from_are_set_aside(tmp_path):
+def test_images_that_either_learned_from_are_set_aside(tmp_path):
     data = brightness_folders(tmp_path / "shades", dark=4, light=4)
     models = make_model(tmp_path / "a", favours="dark"), make_model(tmp_path / "b", favours="light")
     for model, name in zip(models, ("dark/000.png", "light/000.png"), strict=True):
@@ -149,13 +149,13 @@ def test_images_that_either_learnt_from_are_set_aside(tmp_path):
 
     assert found.account.used == 6
     assert {(entry.path, entry.code) for entry in found.account.set_aside} == {
-        ("dark/000.png", "learnt-from"),
-        ("light/000.png", "learnt-from"),
+        ("dark/000.png", "learned-from"),
+        ("light/000.png", "learned-from"),
     }
     assert all(len((model / FILE).read_text().splitlines()) == 1 for model in models)
 
 
-def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(models, tmp_path):
+def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learned(models, tmp_path):
     heard = Heard()
 
     compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=heard.events)
@@ -163,7 +163,7 @@ def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(model
     assert "says-dark is not in its run folder: vidi cannot tell which images it was trained on" in heard.sentences
 
 
-def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_path):
+def test_images_that_a_copied_model_file_learned_from_are_set_aside(models, tmp_path):
     data, heard = brightness_folders(tmp_path / "shades", dark=4, light=4), Heard()
     known = DigestFilter.of([digest_of_file(data / "dark" / "000.png")])
     copies = tmp_path / "a.onnx", tmp_path / "b.onnx"
@@ -171,7 +171,7 @@ def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_p
         shutil.copyfile(model / "model.onnx", copy)
         set_metadata(
             copy,
-            with_provenance(read_model(copy).metadata, learnt_from=(known,)),
+            with_provenance(read_model(copy).metadata, learned_from=(known,)),
         )
 
     found = compared(copies, data, events=heard.events)

@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dealt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assigned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images with a part of their own for calibration: no folds are trained for it."""
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes", "square"), each=40, parts=PARTS)
 
@@ -62,9 +62,9 @@ def networks_in(model: ModelFile) -> int:
 
 
 @pytest.fixture(scope="module")
-def whole(dealt: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def whole(assigned: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     heard = Heard()
-    folder = train(request(dealt, tmp_path_factory.mktemp("runs") / "whole"), events=heard.events).folder
+    folder = train(request(assigned, tmp_path_factory.mktemp("runs") / "whole"), events=heard.events).folder
     return folder, heard.sentences
 
 
@@ -110,23 +110,25 @@ def test_the_file_is_inspected_and_answers_as_it_was_tested(whole: tuple[Path, l
     assert "2 networks" in (folder / "model_card.md").read_text("utf-8")
 
 
-def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path):
+def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], assigned: Path, tmp_path: Path):
     heard = Heard()
 
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
     again = train(
-        request(dealt, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=heard.events
+        request(assigned, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=heard.events
     )
 
     assert any("starts from the best of the 2 networks" in sentence for sentence in heard.sentences)
     assert networks_in(read_model(again.folder)) == 1
 
 
-def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path):
+def test_as_many_trainings_as_networks_begin_from_one_each(
+    whole: tuple[Path, list[str]], assigned: Path, tmp_path: Path
+):
     heard = Heard()
 
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0, "averaging": 0.0}
-    again = train(request(dealt, tmp_path / "again", weights=str(whole[0]), changes=slow), events=heard.events)
+    again = train(request(assigned, tmp_path / "again", weights=str(whole[0]), changes=slow), events=heard.events)
 
     assert f"the 2 trainings start from the 2 networks in {whole[0]}" in heard.sentences
     old, new = (
@@ -149,9 +151,9 @@ def test_an_ensemble_is_retrained_as_one(whole: tuple[Path, list[str]], tmp_path
 
 @pytest.mark.fault
 def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_same_weights(
-    whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path
+    whole: tuple[Path, list[str]], assigned: Path, tmp_path: Path
 ):
-    cut = train(request(dealt, tmp_path / "cut"), events=interrupt_at_step(3, after="training 2 "))
+    cut = train(request(assigned, tmp_path / "cut"), events=interrupt_at_step(3, after="training 2 "))
 
     assert not cut.finished
     unfinished = read_model(cut.folder)
@@ -170,9 +172,9 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
 
 @pytest.mark.fault
 def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_completes_what_is_there(
-    dealt: Path, tmp_path: Path
+    assigned: Path, tmp_path: Path
 ):
-    cut = train(request(dealt, tmp_path / "run", ensemble=3), events=interrupt_at_step(3, after="training 1 "))
+    cut = train(request(assigned, tmp_path / "run", ensemble=3), events=interrupt_at_step(3, after="training 1 "))
     assert not cut.finished
     assert networks_in(read_model(cut.folder)) == 1
 
@@ -198,8 +200,8 @@ def test_the_time_is_shared_among_the_trainings():
 
 
 @pytest.mark.integration
-def test_a_deadline_ends_every_training_and_the_run_is_finished(dealt: Path, tmp_path: Path):
-    run = train(request(dealt, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
+def test_a_deadline_ends_every_training_and_the_run_is_finished(assigned: Path, tmp_path: Path):
+    run = train(request(assigned, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
 
     members = json.loads((run.folder / "metrics.json").read_text())["ensemble"]["members"]
     assert run.finished

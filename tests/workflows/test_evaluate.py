@@ -19,12 +19,12 @@ from vidi.errors import DataError, UsageError
 from vidi.evaluation.document import Metrics
 from vidi.evaluation.uses import FILE, digest_of_images
 from vidi.files import digest_of_file
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata
 from vidi.report.words.sentences import first_line
 from vidi.workflows.evaluate import evaluate
-from vidi.workflows.evaluating.learnt import parts_to_score
+from vidi.workflows.evaluating.learned import parts_to_score
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import EvaluateRequest
@@ -139,37 +139,37 @@ def test_no_class_in_common_stops_before_anything_is_written(model, tmp_path):
     assert not (tmp_path / "evaluations").exists()
 
 
-def test_images_that_the_model_learnt_from_are_set_aside(model, tmp_path):
+def test_images_that_the_model_learned_from_are_set_aside(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
-    learnt = data / "disc" / "000.png"
-    row = Assignment(digest_of_file(learnt), "disc/000.png", "", "train", "v1:70-10-0-20:seed0")
+    learned = data / "disc" / "000.png"
+    row = Assignment(digest_of_file(learned), "disc/000.png", "", "train", "v1:70-10-0-20:seed0")
     write_assignments(model / "splits.csv", [row])
 
     evaluated = scored(model, data)
 
     assert metrics_of(evaluated)["test"]["images"] == 8
-    assert [(entry.path, entry.code) for entry in evaluated.account.set_aside] == [("disc/000.png", "learnt-from")]
+    assert [(entry.path, entry.code) for entry in evaluated.account.set_aside] == [("disc/000.png", "learned-from")]
 
 
 @pytest.mark.slow  # evaluates twice
-def test_a_copied_model_file_still_knows_what_it_learnt_from(model, tmp_path):
+def test_a_copied_model_file_still_knows_what_it_learned_from(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
     copy = copy_that_knows(model, tmp_path, [data / "disc" / "000.png", data / "square" / "001.png"])
 
     evaluated = scored(copy, data)
 
     assert sorted(entry.path for entry in evaluated.account.set_aside) == ["disc/000.png", "square/001.png"]
-    assert metrics_of(evaluated)["learnt_from"] == {"unseen": True, "set_aside": 2}
+    assert metrics_of(evaluated)["learned_from"] == {"unseen": True, "set_aside": 2}
     assert "of 7 held-out images correctly" in (evaluated.folder / "report.html").read_text("utf-8")
 
 
-def test_where_a_model_may_have_learnt_from_the_images_the_first_line_says_so(model, tmp_path):
+def test_where_a_model_may_have_learned_from_the_images_the_first_line_says_so(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
 
     evaluated = scored(model, data)
 
     metrics = metrics_of(evaluated)
-    assert metrics["learnt_from"] == {"unseen": False, "set_aside": 0}
+    assert metrics["learned_from"] == {"unseen": False, "set_aside": 0}
     assert first_line(Metrics.from_json(metrics)).endswith("It may have learned from some of these images.")
     page = (evaluated.folder / "report.html").read_text("utf-8")
     assert "of 9 images correctly" in page
@@ -186,22 +186,22 @@ def test_the_test_part_of_an_older_file_is_known_to_be_unseen(model, tmp_path):
         with_provenance(read_model(path).metadata, data={"test_digest": tested}),
     )
 
-    assert metrics_of(scored(model, data))["learnt_from"]["unseen"] is True
+    assert metrics_of(scored(model, data))["learned_from"]["unseen"] is True
 
 
 def copy_that_knows(model, tmp_path, files):
-    """A copy of the model file, outside its run folder, that learnt from these files."""
+    """A copy of the model file, outside its run folder, that learned from these files."""
     copy = tmp_path / "copy.onnx"
     shutil.copyfile(model / "model.onnx", copy)
     known = DigestFilter.of(digest_of_file(path) for path in files)
     set_metadata(
         copy,
-        with_provenance(read_model(copy).metadata, learnt_from=(known,)),
+        with_provenance(read_model(copy).metadata, learned_from=(known,)),
     )
     return copy
 
 
-def test_data_of_which_everything_was_learnt_from_is_refused(model, tmp_path):
+def test_data_of_which_everything_was_learned_from_is_refused(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=1)
     rows = [Assignment(digest_of_file(path), path.name, "", "train", "v1") for path in data.rglob("*.png")]
     write_assignments(model / "splits.csv", rows)

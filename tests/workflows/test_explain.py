@@ -345,7 +345,7 @@ def test_damaged_neighbours_are_named(tmp_path: Path, damage: str):
         find_neighbours(read_neighbours(model), np.ones(4, np.float32))
 
 
-def test_a_network_is_told_before_anything_is_learnt(tmp_path: Path):
+def test_a_network_is_told_before_anything_is_learned(tmp_path: Path):
     network = describe_architecture("textbook")
     table = network_table(network, name="textbook")
     page = write_network(network, name="textbook", folder=tmp_path)

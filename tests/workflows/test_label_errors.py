@@ -118,8 +118,8 @@ def part_of(run: Path) -> dict[str, str]:
 
 def test_planted_wrong_labels_are_found(kept: Path):
     found = [row["path"] for row in listed(kept)]
-    learnt = [path for path, part in part_of(kept).items() if part in ("train", "validation")]
-    planted = {path for path in learnt if "wrong-" in path}
+    learned = [path for path, part in part_of(kept).items() if part in ("train", "validation")]
+    planted = {path for path in learned if "wrong-" in path}
     assert len(planted) >= 6
     assert len(planted & set(found)) / len(found) >= 0.6
     assert len(planted & set(found)) / len(planted) >= 0.6

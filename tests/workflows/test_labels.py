@@ -16,7 +16,7 @@ from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers, SeveralCalled
 from vidi.evaluation.guarantees.operating import OperatingTarget
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SIGMOID
@@ -98,7 +98,9 @@ def test_calibration_gives_every_class_a_threshold(model: ModelFile, data: Path,
 
 
 def test_promises_are_about_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
-    wide = calibrate(asked(model, data, tmp_path, guarantees=Guarantees(promise=Promise(max_error=0.4, coverage=0.8))))
+    wide = calibrate(
+        asked(model, data, tmp_path, guarantees=Guarantees(promise=GuaranteeTargets(max_error=0.4, coverage=0.8)))
+    )
 
     limits = wide.model.metadata.verdict
     assert (limits.max_error, limits.coverage) == (0.4, 0.8)
@@ -263,7 +265,7 @@ def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, h
     assert (run.folder / "report.html").exists()
     assert (run.folder / "model_card.md").exists()
     figures = evaluate(EvaluateRequest(model=run.folder, data=DataRequest(source=str(data)), output=tmp_path / "again"))
-    assert figures.figures["test"].accuracy.value == run.test.accuracy.value  # what it learnt from is set aside
+    assert figures.figures["test"].accuracy.value == run.test.accuracy.value  # what it learned from is set aside
 
 
 def test_a_run_remembers_its_target_and_that_images_show_several_classes(tmp_path: Path):

@@ -11,7 +11,7 @@ from tests.workflows.heard import Heard
 from vidi.errors import DataError
 from vidi.estimator import ImageClassifier
 from vidi.evaluation.run_files import LABEL_ERRORS
-from vidi.groups import deal_learnable_folds
+from vidi.groups import split_learnable_folds
 from vidi.model_file.read import read_model
 from vidi.training.heads.linear import HEADS, choose_head
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
@@ -105,13 +105,13 @@ def test_no_class_is_held_out_whole():
     labels = np.array([0, 0, 0, 1, 1, 2, 2])
     groups = ["a", "b", "c", "d", "e", "f", "f"]
 
-    fold_of = deal_learnable_folds(groups, labels=labels, seed=3)
+    fold_of = split_learnable_folds(groups, labels=labels, seed=3)
 
     assert (fold_of[:5] >= 0).all()
     assert fold_of[5:].tolist() == [-1, -1]  # one group: nobody else knows its class
     for fold in range(5):
         assert set(labels[fold_of != fold]) == {0, 1, 2}
-    assert (deal_learnable_folds(["a", "b", "c"], labels=np.array([0, 0, 1]), seed=3) == -1).all()
+    assert (split_learnable_folds(["a", "b", "c"], labels=np.array([0, 0, 1]), seed=3) == -1).all()
 
 
 @pytest.mark.parametrize("kind", sorted(HEADS))

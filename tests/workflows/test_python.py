@@ -16,7 +16,7 @@ import vidi
 from vidi.errors import DataError, ShapeError, UsageError
 from vidi.images.decode import decode_image
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.check import Checked
+from vidi.workflows.check import CheckReport
 from vidi.workflows.train import Run
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
@@ -58,7 +58,7 @@ def test_a_run_and_its_model_show_themselves(run: Run, tmp_path: Path):
 
 
 @pytest.mark.slow  # uses the training above
-def test_an_answer_is_explained_by_the_images_that_were_learnt_from(run: Run, data: Path):
+def test_an_answer_is_explained_by_the_images_that_were_learned_from(run: Run, data: Path):
     known = json.loads((run.folder / "neighbours" / "index.json").read_text("utf-8"))["images"]
 
     why = vidi.explain(run.folder, data / known[0]["path"])
@@ -96,7 +96,7 @@ def test_a_check_counts_lists_and_shows(tmp_path: Path):
 
     checked = vidi.check(data)
 
-    assert isinstance(checked, Checked)
+    assert isinstance(checked, CheckReport)
     assert checked.class_sizes == {"disc": 4, "stripes": 5}
     assert {"unreadable", "exact-copies"} <= {finding.kind for finding in checked.findings}
     assert "found 10 = used 9" in checked._repr_html_()

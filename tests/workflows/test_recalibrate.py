@@ -1,4 +1,4 @@
-"""Other promises for a finished model: same weights, other limits, and no image that it has learnt from."""
+"""Other promises for a finished model: same weights, other limits, and no image that it has learned from."""
 
 import json
 from dataclasses import replace
@@ -13,10 +13,10 @@ from tests.model_file.tiny import tiny_model, with_provenance
 from vidi.data.splitting.split_plan import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.guarantees.operating import OperatingTarget
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.files import digest_of
 from vidi.model_file.drift_reference import Histogram
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata
 from vidi.prediction.predictor import Predictor
@@ -49,7 +49,7 @@ def request(model: ModelFile, data: Path, output: Path, **promise: float) -> Cal
         model=model.path,
         data=DataRequest(source=str(data)),
         output=output,
-        guarantees=Guarantees(promise=Promise(**promise)),
+        guarantees=Guarantees(promise=GuaranteeTargets(**promise)),
     )
 
 
@@ -107,15 +107,15 @@ def test_of_the_images_it_was_trained_on_only_the_calibration_part_is_used(
 
 
 def test_the_drift_reference_is_of_the_new_answers_and_images(model: ModelFile, data: Path, tmp_path: Path):
-    learnt = sorted(data.glob("class 0/*.png"))[:10]
-    stated = DigestFilter.of(digest_of(path.read_bytes()) for path in learnt)
-    model = set_metadata(model.path, with_provenance(model.metadata, learnt_from=(stated,)))
+    learned = sorted(data.glob("class 0/*.png"))[:10]
+    stated = DigestFilter.of(digest_of(path.read_bytes()) for path in learned)
+    model = set_metadata(model.path, with_provenance(model.metadata, learned_from=(stated,)))
 
     done = calibrate(request(model, data, tmp_path / "new.onnx"))
 
     reference = done.model.metadata.drift_reference
     assert (reference.basis, reference.answer_count, reference.images.part) == ("calibration", 80, "calibration")
-    others = [path for path in sorted(data.rglob("*.png")) if path not in learnt]
+    others = [path for path in sorted(data.rglob("*.png")) if path not in learned]
     answers = list(Predictor.load(tmp_path / "new.onnx").predict_files(others, embedding=True, statistics=True))
     brightness = np.array([answer.statistics.brightness for answer in answers])
     assert reference.images.qualities["brightness"] == Histogram.of(brightness)
@@ -130,7 +130,7 @@ def test_the_drift_reference_is_of_the_new_answers_and_images(model: ModelFile, 
 def test_a_file_that_tells_nothing_of_single_images_gets_no_embeddings(model: ModelFile, data: Path, tmp_path: Path):
     done = calibrate(request(model, data, tmp_path / "new.onnx"))
 
-    assert model.metadata.provenance.learnt_from is None
+    assert model.metadata.provenance.learned_from is None
     assert done.model.metadata.drift_reference.images.image_count == 90
     assert done.model.metadata.drift_reference.images.embeddings is None
 

@@ -1,4 +1,4 @@
-"""What a trained model remembers for noticing drift, and that none of it comes from images that it learnt from."""
+"""What a trained model remembers for noticing drift, and that none of it comes from images that it learned from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -76,20 +76,20 @@ def distances(reference: DriftReference, answers: list[Answer]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("part", ["calibration", pytest.param("validation", marks=pytest.mark.integration)])
-def test_no_image_of_the_reference_was_learnt_from(data: Path, whole: Path, tmp_path: Path, part: str):
+def test_no_image_of_the_reference_was_learned_from(data: Path, whole: Path, tmp_path: Path, part: str):
     given = PARTS if part == "calibration" else tuple(name for name in PARTS if name != "calibration")
     parts = by_parts(data, given)
 
     run = whole if part == "calibration" else train(request(data, tmp_path, parts)).folder
 
     reference = read_model(run).metadata.drift_reference
-    own, learnt = answers_about(run, parts[part]), answers_about(run, parts["train"])
+    own, learned = answers_about(run, parts[part]), answers_about(run, parts["train"])
     assert (reference.images.part, reference.images.image_count) == (part, len(parts[part]))
     for name, histogram in reference.images.qualities.items():
         assert histogram == Histogram.of(np.array([getattr(answer.statistics, name) for answer in own]))
     assert reference.images.embeddings.image_count == len(own) // 2
     assert distances(reference, own).max() < 1e-3
-    assert np.median(distances(reference, learnt)) > 0.01  # they are others, not the same ones within rounding
+    assert np.median(distances(reference, learned)) > 0.01  # they are others, not the same ones within rounding
 
 
 def test_answers_come_from_networks_that_had_not_seen_the_image(data: Path, whole: Path):
@@ -130,7 +130,7 @@ def test_without_images_no_embedding_goes_into_the_file(data: Path, tmp_path: Pa
 
 
 @pytest.mark.integration
-def test_images_that_the_earlier_weights_learnt_from_are_left_out(data: Path, whole: Path, tmp_path: Path):
+def test_images_that_the_earlier_weights_learned_from_are_left_out(data: Path, whole: Path, tmp_path: Path):
     first = by_parts(data, PARTS)
     calibration = first["train"][::2] + first["calibration"]
     turned = {**first, "train": first["train"][1::2], "calibration": calibration}

@@ -15,8 +15,8 @@ from tests.model_file.tiny import with_provenance
 
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError, UsageError
-from vidi.files import write_whole
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.files import write_atomic
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata
 from vidi.registry import find_name
@@ -24,7 +24,7 @@ from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import PromoteRequest, RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.retrain import Retrained, retrain
+from vidi.workflows.retrain import RetrainResult, retrain
 from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.train import train
 
@@ -41,7 +41,7 @@ class Loop:
     """A first run in use as `plants`, and what retraining it with feedback gave."""
 
     folder: Path
-    done: Retrained
+    done: RetrainResult
 
     @property
     def first(self) -> Path:
@@ -126,8 +126,8 @@ def test_a_champion_is_not_compared_on_feedback_that_it_was_trained_on(loop: Loo
     held_back = [row.digest for row in read_assignments(loop.done.folder / "splits.csv") if row.part == "extra"]
     knows = DigestFilter.of(held_back[::2])
     taught = tmp_path / "taught.onnx"
-    write_whole(taught, model.data)
-    set_metadata(taught, with_provenance(model.metadata, learnt_from=(knows,)))
+    write_atomic(taught, model.data)
+    set_metadata(taught, with_provenance(model.metadata, learned_from=(knows,)))
     promote(PromoteRequest(model=taught, name="plants"), root=tmp_path / "models")
 
     done = retrain(RetrainRequest(run=run, candidate=candidate, name="plants"), root=tmp_path / "models")
@@ -196,10 +196,10 @@ def test_a_list_of_training_files_costs_no_test_image_of_a_champion_with_the_sam
     shutil.copytree(loop.first, run)
     model = read_model(run)
     wrong = DigestFilter.of(row.digest for row in read_assignments(run / "splits.csv"))
-    write_whole(tmp_path / "alone.onnx", model.data)
+    write_atomic(tmp_path / "alone.onnx", model.data)
     alone = set_metadata(
         tmp_path / "alone.onnx",
-        with_provenance(model.metadata, learnt_from=(wrong,)),
+        with_provenance(model.metadata, learned_from=(wrong,)),
     )
     promote(PromoteRequest(model=alone.path, name="plants"), root=tmp_path / "models")
     asked = RetrainRequest(run=run, candidate=loop.done.folder, name="plants")

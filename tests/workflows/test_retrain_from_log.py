@@ -68,9 +68,9 @@ def test_confirmed_labels_are_copied_and_one_source_gives_at_most_its_share(run:
     assert taken.classes == {"cat": 2, "new": 2}
     assert taken.left_out == {"over-share": 8, "not kept": 1}
     assert taken.folder == run / "feedback-1"
-    reviewed, strangers = run / "feedback-1" / "test", run / "feedback-1" / "train"
+    reviewed, outliers = run / "feedback-1" / "test", run / "feedback-1" / "train"
     assert {path.read_bytes() for path in (reviewed / "new").iterdir()} == {image(1), image(2)}
-    assert [folder.name for folder in strangers.iterdir()] == ["cat"]
+    assert [folder.name for folder in outliers.iterdir()] == ["cat"]
     assert "left out: 8 over-share, 1 not kept" in label_words(taken)
 
 

@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dealt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assigned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images with a part of their own for calibration: no folds are trained for it."""
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30, parts=PARTS)
 
@@ -54,13 +54,13 @@ def test_a_folder_of_images_becomes_a_tested_model_file(run: Run):
     model = read_model(run.folder)
     assert model.metadata.unfinished is None
     assert model.metadata.test["accuracy"]["value"] == run.test.accuracy.value
-    (learnt,) = model.metadata.provenance.learnt_from
+    (learned,) = model.metadata.provenance.learned_from
     rows = read_assignments(run.folder / "splits.csv")
-    assert {row.part for row in rows if learnt.asker()(row.digest)} == {"train", "validation"}
-    assert learnt.image_count == sum(row.part != "test" for row in rows)
+    assert {row.part for row in rows if learned.asker()(row.digest)} == {"train", "validation"}
+    assert learned.image_count == sum(row.part != "test" for row in rows)
     metrics = json.loads((run.folder / "metrics.json").read_text("utf-8"))
     assert metrics["two_parts"]["differs"] is False
-    assert metrics["two_parts"]["accuracy"]["held_out"]["n"] == learnt.image_count
+    assert metrics["two_parts"]["accuracy"]["held_out"]["n"] == learned.image_count
     assert (metrics["refuted"], model.metadata.refuted) == ([], None)
     assert set(os.listdir(run.folder)) >= {
         "model.onnx",
@@ -92,11 +92,11 @@ def test_what_predict_says_is_what_the_test_measured(run: Run, data: Path):
 
 @pytest.mark.fault
 def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_same_weights(
-    dealt: Path, tmp_path: Path
+    assigned: Path, tmp_path: Path
 ):
-    whole = train(request(dealt, tmp_path / "whole", epochs=9))
+    whole = train(request(assigned, tmp_path / "whole", epochs=9))
 
-    cut = train(request(dealt, tmp_path / "cut", epochs=9), events=interrupt_at_step(2))
+    cut = train(request(assigned, tmp_path / "cut", epochs=9), events=interrupt_at_step(2))
     assert not cut.finished
     unfinished = read_model(cut.folder).metadata
     assert unfinished.unfinished is not None
@@ -107,8 +107,8 @@ def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_s
     assert read_model(resumed.folder).weights_digest() == read_model(whole.folder).weights_digest()
 
 
-def test_finish_completes_an_interrupted_run_without_more_epochs(dealt: Path, tmp_path: Path):
-    cut = train(request(dealt, tmp_path / "run", epochs=9), events=interrupt_at_step(2))
+def test_finish_completes_an_interrupted_run_without_more_epochs(assigned: Path, tmp_path: Path):
+    cut = train(request(assigned, tmp_path / "run", epochs=9), events=interrupt_at_step(2))
 
     run = resume(cut.folder, finish=True)
 
@@ -153,17 +153,21 @@ def test_a_missing_split_file_is_named_before_anything_is_written(data: Path, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_without_images_no_picture_and_no_cache_is_left(dealt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_images_no_picture_and_no_cache_is_left(
+    assigned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
-    run = train(TrainRequest(data=DataRequest(source=str(dealt)), changes=SMALL, output=tmp_path / "run", images=False))
+    run = train(
+        TrainRequest(data=DataRequest(source=str(assigned)), changes=SMALL, output=tmp_path / "run", images=False)
+    )
 
     assert "<img" not in (run.folder / "report.html").read_text()
     assert list((tmp_path / "cache").glob("*.pixels")) == []
-    assert read_model(run.folder).metadata.provenance.learnt_from is None
+    assert read_model(run.folder).metadata.provenance.learned_from is None
     assert sorted(path.name for path in (run.folder / "neighbours").iterdir()) == ["embeddings.npy", "index.json"]
 
 
-def test_bad_images_are_listed_and_the_rest_is_learnt_from(tmp_path: Path):
+def test_bad_images_are_listed_and_the_rest_is_learned_from(tmp_path: Path):
     data = class_folders(tmp_path / "data", each=20, parts=PARTS)
     (data / "train" / "disc" / "broken.jpg").write_bytes(b"no image at all, only text")
     (data / "train" / "disc" / "empty.png").write_bytes(b"")
@@ -193,12 +197,12 @@ def test_a_new_run_begins_from_the_weights_of_another(run: Run, data: Path, tmp_
     assert (shape["options.width"], shape["options.grey"]) == (0.25, None)  # None: whatever the new images suggest
 
 
-def test_a_cache_that_refuses_stops_no_training_and_is_said_once(dealt: Path, tmp_path: Path, monkeypatch):
+def test_a_cache_that_refuses_stops_no_training_and_is_said_once(assigned: Path, tmp_path: Path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "file" / "cache"))
     heard = Heard()
 
-    run = train(request(dealt, tmp_path / "run", epochs=1), events=heard.events)
+    run = train(request(assigned, tmp_path / "run", epochs=1), events=heard.events)
 
     assert run.finished
     assert sum("going on without the cache" in sentence for sentence in heard.sentences) == 1

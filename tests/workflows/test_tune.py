@@ -25,7 +25,7 @@ from vidi.errors import DataError, GateError, MissingPackageError, ResourceError
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
-from vidi.training.tuning.dials import Dial, Room
+from vidi.training.tuning.search_space import Hyperparameter, Room
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.interaction.events import Event, Events, SearchStep
 from vidi.workflows.interaction.run_folder import open_run_folder
@@ -109,10 +109,14 @@ def test_on_shuffled_labels_no_gain_is_reported_and_the_default_is_kept(tmp_path
 def test_a_real_gain_is_shown_and_the_recipe_says_which_trial_it_is_from(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def only_the_rate(recipe: Recipe, room: Room) -> tuple[Dial, ...]:
-        return (Dial(name="learning_rate", usual=recipe.optimization.learning_rate, low=1e-7, high=0.3, is_log=True),)
+    def only_the_rate(recipe: Recipe, room: Room) -> tuple[Hyperparameter, ...]:
+        return (
+            Hyperparameter(
+                name="learning_rate", usual=recipe.optimization.learning_rate, low=1e-7, high=0.3, is_log=True
+            ),
+        )
 
-    monkeypatch.setattr(tune_plan, "choose_dials", only_the_rate)
+    monkeypatch.setattr(tune_plan, "choose_hyperparameters", only_the_rate)
     wanted = request(data, tmp_path / "run", trials=10, epochs=12, learning_rate=1e-7, seed=2)
 
     tuned = tune(wanted)
@@ -309,7 +313,7 @@ def test_a_search_from_given_weights_leaves_the_shape_of_the_network_alone(data:
 
     tuned = tune(replace(wanted, training=replace(wanted.training, weights=str(first.folder), changes=changes)))
 
-    names = {dial["name"] for dial in tuned.document["dials"]}
+    names = {hyperparameter["name"] for hyperparameter in tuned.document["hyperparameters"]}
     assert not names & {"image_size", "options.width"}
     assert "weight_decay" in names
     assert tuned.document["default"]["options"] == {"width": 0.25}

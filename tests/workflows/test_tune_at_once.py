@@ -19,7 +19,7 @@ from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest, TuneRequest
 from vidi.workflows.tune import resume_tuning, tune
-from vidi.workflows.tuning.search import Tuned
+from vidi.workflows.tuning.search import TuneResult
 from vidi.workflows.tuning.trials import TrialLostError
 
 __all__ = ["one_thread"]  # every test here
@@ -71,7 +71,7 @@ class Answering:
         **_: object,
     ) -> Outcome:  # fmt: skip
         named = [source for source in recipe.sources.values() if source.startswith("tune: trial ")]
-        number = int(named[0].split()[-1]) if named else 0  # which turns no dial
+        number = int(named[0].split()[-1]) if named else 0  # which turns no hyperparameter
         order = Order(number, arrays, recipe, deadline, is_hopeless)
         with self._lock:
             self.orders.append(order)
@@ -90,7 +90,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=20, size=(16, 16))
 
 
-def searched(data: Path, folder: Path, cluster: Answering, *, trials: int = 6) -> Tuned:
+def searched(data: Path, folder: Path, cluster: Answering, *, trials: int = 6) -> TuneResult:
     training = TrainRequest(data=DataRequest(source=str(data)), changes=SMALL, output=folder / "run", minutes=600.0)
     return tune(TuneRequest(training=training, trials=trials, trial_minutes=10.0), cluster=cluster)
 
@@ -178,15 +178,15 @@ def test_all_trials_of_a_killed_process_are_failed_and_their_values_tried_again(
 def test_the_cluster_is_asked_for_only_when_the_data_were_found(data: Path, tmp_path: Path):
     asked: list[str] = []
 
-    class Asked(Answering):
+    class PredictQuery(Answering):
         def room(self) -> int:
             asked.append("room")
             return super().room()
 
     with pytest.raises(UsageError, match="neither an existing path"):
-        searched(data / "nowhere", tmp_path, Asked())
+        searched(data / "nowhere", tmp_path, PredictQuery())
     assert asked == []
-    searched(data, tmp_path, Asked(), trials=1)
+    searched(data, tmp_path, PredictQuery(), trials=1)
     assert asked
 
 

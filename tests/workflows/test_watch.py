@@ -262,7 +262,7 @@ def test_a_full_disk_ends_no_watch(folder: Path, tmp_path: Path, monkeypatch):
     def full(path: Path, _: object) -> None:
         raise ResourceError(f"{path} cannot be written: no space left", "Free some.")
 
-    monkeypatch.setattr("vidi.workflows.watching.outputs.write_whole", full)
+    monkeypatch.setattr("vidi.workflows.watching.outputs.write_atomic", full)
     done = watched(folder, "-o", tmp_path / "events")
 
     assert len(done.stdout.splitlines()) == 4

@@ -12,7 +12,7 @@ from vidi.options import Option, declared
 from vidi.workflows.requests.model_file import BoxSearch, CompareRequest, EvaluateRequest, StoredRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.comparing.written import Compared
+    from vidi.workflows.comparing.written import CompareResult
 
 
 def evaluate(
@@ -106,7 +106,7 @@ def compare(
         raise SystemExit(SOME_BAD)
 
 
-def _show_comparison(compared: "Compared") -> None:
+def _show_comparison(compared: "CompareResult") -> None:
     """The outcome in a sentence and a table."""
     from vidi.cli.screen import show_table
     from vidi.files import escape_path

@@ -20,8 +20,8 @@ from vidi.workflows.requests.in_use import (
 from vidi.workflows.requests.predict import LogRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.promote import Promoted
-    from vidi.workflows.retrain import Retrained
+    from vidi.workflows.promote import PromoteResult
+    from vidi.workflows.retrain import RetrainResult
 
 
 def serve(request: ServeRequest, log: LogRequest) -> None:
@@ -96,7 +96,7 @@ def rollback(request: RollbackRequest, *, as_json: options.AsJson = False) -> No
     _show_promoted(roll_back(request), as_json=as_json)
 
 
-def _show_promoted(done: "Promoted", *, as_json: bool) -> None:
+def _show_promoted(done: "PromoteResult", *, as_json: bool) -> None:
     from vidi.files import escape_path
     from vidi.workflows.promote import promoted_lines
 
@@ -135,7 +135,7 @@ def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None
     done.require_passed()
 
 
-def _show_retrained(done: "Retrained") -> None:
+def _show_retrained(done: "RetrainResult") -> None:
     """The decision, each rule, and what to do next."""
     from vidi.cli.screen import show_table
     from vidi.files import escape_path

@@ -11,13 +11,13 @@ from vidi.files import escape_controls
 from vidi.numbers import percent
 from vidi.workflows.interaction.events import (
     BytesFetched,
-    Counted,
     Event,
     Events,
     FeaturesComputed,
     ImagesRead,
     Message,
     SearchStep,
+    StageProgress,
     StepDone,
 )
 
@@ -61,7 +61,7 @@ class Terminal:
                 self._count(f"fetching {what}", done, total)
             case FeaturesComputed(done, total):
                 self._count("computing features", done, total)
-            case Counted(what, done, total):
+            case StageProgress(what, done, total):
                 self._count(what, done, total)
             case StepDone(progress):
                 self._step(progress)

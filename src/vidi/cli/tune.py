@@ -15,7 +15,7 @@ from vidi.workflows.requests.train import TuneRequest
 if TYPE_CHECKING:
     from vidi.errors import UsageError
     from vidi.workflows.interaction.events import Events
-    from vidi.workflows.tuning.search import Tuned
+    from vidi.workflows.tuning.search import TuneResult
     from vidi.workflows.tuning.trials import TrialCluster
 
 BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")
@@ -92,7 +92,7 @@ def _nothing_to_do(finish: bool) -> "UsageError":
     return UsageError("there is nothing to train on", "Name a folder of images: vidi tune photos/")
 
 
-def _conclude(tuned: "Tuned", events: "Events", *, as_json: bool) -> None:
+def _conclude(tuned: "TuneResult", events: "Events", *, as_json: bool) -> None:
     """The last lines, and the exit code."""
     from vidi.files import escape_path
 

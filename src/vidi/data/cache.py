@@ -160,20 +160,20 @@ class PixelCache:
         return sum(entry.byte_count for entry in self.entries()) + byte_count <= self.limit_bytes
 
     @contextlib.contextmanager
-    def building(self, shape: Shape, kind: Kind = np.uint8) -> Iterator["Building | Elsewhere"]:
+    def building(self, shape: Shape, kind: Kind = np.uint8) -> Iterator["Building | UncachedArray"]:
         """An array to fill; `Building.keep` gives it its name. What was not kept is removed at the end.
 
         Raises:
             ResourceError: no room for it, or the folder refuses, and there is nowhere else.
         """
         with contextlib.ExitStack() as opened:
-            building: Building | Elsewhere
+            building: Building | UncachedArray
             try:
                 building = opened.enter_context(self._in_folder(shape, kind))
             except ResourceError as error:
-                building = Elsewhere(self, self.spare_array(shape, kind, error))
+                building = UncachedArray(self, self.spare_array(shape, kind, error))
             except OSError as error:
-                building = Elsewhere(self, self.spare_array(shape, kind, writing_error(error, self.folder)))
+                building = UncachedArray(self, self.spare_array(shape, kind, writing_error(error, self.folder)))
             yield building
 
     def spare_array(self, shape: Shape, kind: Kind, refusal: ResourceError) -> NDArray[Any]:
@@ -316,13 +316,15 @@ class Building:
             self.cache.used.add(key)
         except OSError as error:
             written = np.memmap(self.path, self.kind, "r", HEADER_BYTES, self.shape)
-            spare = Elsewhere(self.cache, self.cache.spare_array(self.shape, self.kind, writing_error(error, final)))
+            spare = UncachedArray(
+                self.cache, self.cache.spare_array(self.shape, self.kind, writing_error(error, final))
+            )
             spare.pixels[:] = written
             return spare.keep(key)
         return np.memmap(final, self.kind, "r", HEADER_BYTES, self.shape)
 
 
-class Elsewhere:
+class UncachedArray:
     """An array being written for which the cache's folder has no place: it lasts as long as the cache's object."""
 
     def __init__(self, cache: PixelCache, pixels: NDArray[Any]) -> None:

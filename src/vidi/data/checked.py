@@ -31,7 +31,7 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class NearCopy:
+class NearDuplicate:
     """Two images of one scene whose files differ."""
 
     first: int  # image index
@@ -41,7 +41,7 @@ class NearCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldClass:
+class ClassSeparation:
     """How well something tells one class from all others, on images that the fit has not seen."""
 
     name: str
@@ -64,7 +64,7 @@ class Shortcut:
     what: str  # the same in plain words
     accuracy: float  # each class counting the same
     interval: Interval  # its 95 % interval
-    classes: tuple[ToldClass, ...]  # the one best told first
+    classes: tuple[ClassSeparation, ...]  # the one best told first
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class ClearClasses:
 
     class_names: tuple[str, ...]
     outputs: Outputs
-    told: tuple[tuple[Shortcut, ToldClass], ...]  # the class best told first
+    told: tuple[tuple[Shortcut, ClassSeparation], ...]  # the class best told first
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +178,11 @@ class Shortcuts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class DataCheck:
     """Everything that a check found, in the order of `dataset.images`."""
 
     records: tuple[ImageRecord, ...]  # one for each image
-    near_copies: tuple[NearCopy, ...]  # pairs of images that show the same picture
+    near_duplicates: tuple[NearDuplicate, ...]  # pairs of images that show the same picture
     findings: tuple[Finding, ...]  # most severe first
     account: Account  # which files were used, set aside, refused or ignored
     conflicting: frozenset[int] = frozenset()  # indexes of images with two different labels
@@ -206,4 +206,4 @@ class CheckResult:
     @property
     def near_links(self) -> list[tuple[int, int]]:
         """Pairs of near-copies."""
-        return [(pair.first, pair.second) for pair in self.near_copies]
+        return [(pair.first, pair.second) for pair in self.near_duplicates]

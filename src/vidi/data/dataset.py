@@ -13,7 +13,7 @@ from vidi.images.account import Account
 from vidi.images.store import ImageStore
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
-COUNTER_EXAMPLE = ("counter-example", "It shows none of the classes: used to tell what is unknown.")
+NEGATIVE = ("negative", "It shows none of the classes: used to tell what is unknown.")
 NEWEST = 100  # images of feedback: of older ones none are held back, since they show what came in long ago
 
 
@@ -64,9 +64,9 @@ class Dataset:
     multi_label: bool = False  # an image may show several classes, or none
 
     @property
-    def counter_examples(self) -> list[str]:
+    def negatives(self) -> list[str]:
         """The paths of images that their owner says show none of the classes."""
-        return [entry.path for entry in self.account.set_aside if entry.code == COUNTER_EXAMPLE[0]]
+        return [entry.path for entry in self.account.set_aside if entry.code == NEGATIVE[0]]
 
     @property
     def is_feedback(self) -> NDArray[np.bool_]:

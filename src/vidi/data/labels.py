@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vidi.errors import DataError, ResourceError, UsageError
-from vidi.files import append_line, digest_of, escape_path, try_lock, write_whole
+from vidi.files import append_line, digest_of, escape_path, try_lock, write_atomic
 
 # It shows a class; none of the classes; it cannot be told; the image is to be left out.
 Kind = Literal["label", "none", "unclear", "exclude"]
@@ -207,7 +207,7 @@ class LabelsFile:
                 elif left:
                     kept.append({**{name: row[name] for name in row if name not in ("digest", "path")}, "images": left})
             if changed:
-                write_whole(self.path, "".join(map(_line, kept)))
+                write_atomic(self.path, "".join(map(_line, kept)))
             return changed
 
     def _append(self, row: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import escape_path, remove_leftovers, write_whole
+from vidi.files import escape_path, remove_leftovers, write_atomic
 from vidi.images.store import ImageStore, stamp_within
 
 DECIDING: Final = ("vidi", "ray", "numpy", "pillow", "onnxruntime")  # packages whose versions decide the last bits
@@ -158,7 +158,7 @@ class ShardFolder:
             raise UsageError(f"{escape_path(folder)} holds other things than shards", "Write to another place.")
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(place, plan)
+            write_atomic(place, plan)
         remove_leftovers(folder)
         self._identity = identity
         self._names: dict[int, str] = {}
@@ -180,7 +180,7 @@ class ShardFolder:
     def put(self, number: int, data: bytes) -> None:
         """Write a shard's result whole, under its name, in the place of one of what the images were before."""
         path = self.path(number)
-        write_whole(path, data)
+        write_atomic(path, data)
         for earlier in self._earlier.pop(number, ()):
             if earlier != path:
                 earlier.unlink(missing_ok=True)

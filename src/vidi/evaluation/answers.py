@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.duplicates.capture import read_camera
 from vidi.errors import ImageError, ShapeError
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.scores import number_groups_or_images
@@ -59,7 +59,7 @@ class SeveralCalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Look:
+class FramedImage:
     """One image as a network sees it."""
 
     embedding: Floats  # (features,)
@@ -77,16 +77,16 @@ class Answers:
     parts: tuple[str, ...]  # `test`, or `extra`, which is scored by itself
     digests: tuple[str, ...]  # SHA-256 of each file's bytes, "" where unknown
     groups: tuple[str, ...]  # images of one group are not independent; "" where an image stands alone
-    near_copies: tuple[bool, ...]  # has a near copy among the images that something was chosen on
+    near_duplicates: tuple[bool, ...]  # has a near-duplicate among the images that something was chosen on
     novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
     several: SeveralCalled | None = None  # where images may show several classes; `truths` then joins names
     traits: tuple[Traits, ...] | None = None  # what each image is like beside what it shows; None: nobody looked
     numbers: Counts | None = None  # (images,): rows of the data set that was asked about; None: none was
-    looks: Mapping[int, Look] = field(default_factory=dict)  # at some of the images, by their rows
+    looks: Mapping[int, FramedImage] = field(default_factory=dict)  # at some of the images, by their rows
     lost: tuple[Entry, ...] = ()  # images that were asked about and have no answer here, and why
 
     def __post_init__(self) -> None:
-        columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
+        columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_duplicates]
         columns += [one for one in (self.novelty, self.traits, self.numbers) if one is not None]
         columns += [] if self.several is None else [self.several.shown, self.several.called]
         if any(len(column) != len(self.paths) for column in columns):
@@ -116,7 +116,7 @@ class Answers:
             parts=(TEST,) * len(paths),
             digests=nothing if digests is None else tuple(digests),
             groups=nothing if groups is None else tuple(groups),
-            near_copies=(False,) * len(paths),
+            near_duplicates=(False,) * len(paths),
         )
 
     @property
@@ -240,7 +240,7 @@ class _EvenLooks:
     """Looks at images of a stream; of very many at evenly spaced ones, since how many will follow is not known."""
 
     def __init__(self) -> None:
-        self.kept: dict[int, Look] = {}
+        self.kept: dict[int, FramedImage] = {}
         self._seen, self._every = 0, 1
 
     def add(self, row: int, answer: Answer) -> None:
@@ -248,7 +248,7 @@ class _EvenLooks:
         if answer.embedding is None:
             return
         if self._seen % self._every == 0:
-            self.kept[row] = Look(embedding=answer.embedding.copy(), statistics=answer.statistics)
+            self.kept[row] = FramedImage(embedding=answer.embedding.copy(), statistics=answer.statistics)
         self._seen += 1
         if len(self.kept) == 2 * MOST_SEEN:  # every second one goes
             self.kept, self._every = dict(islice(self.kept.items(), 0, None, 2)), 2 * self._every
@@ -303,7 +303,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         parts=tuple(parts[row] for row in rows),
         digests=tuple(digests),
         groups=tuple(images[row].group or "" for row in rows),
-        near_copies=(False,) * len(rows),
+        near_duplicates=(False,) * len(rows),
         novelty=as_column([one.novelty for one in said]),
         several=several,
         traits=tuple(traits) if want.traits else None,

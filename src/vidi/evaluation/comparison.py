@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers, join_names
-from vidi.files import escape_path, write_csv_whole
+from vidi.files import escape_path, write_csv_atomic
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same_length
 from vidi.metrics.intervals import Interval, bootstrap_intervals, group_mean_interval, mean_interval, shown_together
 from vidi.metrics.multi_label import probability_of_all
@@ -377,4 +377,4 @@ def write_disagreements(path: Path, disagreements: Sequence[Disagreement]) -> No
         ]
         for one in disagreements
     )
-    write_csv_whole(path, [COLUMNS, *rows])
+    write_csv_atomic(path, [COLUMNS, *rows])

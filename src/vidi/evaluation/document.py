@@ -23,14 +23,14 @@ from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
     AccountFacts,
     DataFacts,
-    DoubtedLabel,
     EnsembleFigures,
     LabelErrors,
+    LearnedFacts,
     LearningFigures,
-    LearntFacts,
     ModelName,
-    PartsFigures,
+    PartComparison,
     SplitFacts,
+    SuspectTestLabel,
     TrainingFacts,
 )
 from vidi.evaluation.slices import Slice
@@ -46,7 +46,7 @@ from vidi.model_file.values import BESIDE, ROUND, by_fields, entry_names, from_p
 Figures = TypeVar("Figures")
 
 SCHEMA = 1
-WITHOUT_COPIES = "without_near_copies"
+WITHOUT_DUPLICATES = "without_near_duplicates"
 NULL = frozenset({"verdicts", "operating_points", "foreign"})  # sections that are null where there is none
 NULL_IN_A_RUN = frozenset({"calibration", "two_parts", "ensemble"})  # an evaluation leaves them out
 
@@ -99,7 +99,7 @@ class LabelFigures:
     """What the labels are like, and what more of them would bring."""
 
     label_errors: LabelErrors | None = None
-    doubted_test_labels: tuple[DoubtedLabel, ...] = ()
+    doubted_test_labels: tuple[SuspectTestLabel, ...] = ()
     learning_curve: LearningFigures | None = None
 
 
@@ -108,9 +108,9 @@ class Parts:
     """The figures of each part."""
 
     test: Evaluation | None = None
-    test_without_near_copies: Evaluation | None = None
+    test_without_near_duplicates: Evaluation | None = None
     extra: Evaluation | None = None
-    extra_without_near_copies: Evaluation | None = None
+    extra_without_near_duplicates: Evaluation | None = None
     foreign: ForeignFigures | None = None
 
 
@@ -124,10 +124,10 @@ class Metrics:
     origin: Origin = field(default_factory=Origin, metadata=BESIDE)
     calibration: Mapping[str, Any] | None = None  # the figures of the step, as the model file states them
     decisions: Decisions = field(default_factory=Decisions, metadata=BESIDE)
-    two_parts: PartsFigures | None = None
+    two_parts: PartComparison | None = None
     ensemble: EnsembleFigures | None = None
     account: AccountFacts | None = None
-    learnt_from: LearntFacts | None = None
+    learned_from: LearnedFacts | None = None
     trust: Trust = field(default_factory=Trust, metadata=BESIDE)
     labels: LabelFigures = field(default_factory=LabelFigures, metadata=BESIDE)
     test_uses: int | None = None  # how often these test images were used, this time included
@@ -168,13 +168,13 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
     """Score each part by itself; images of classes that the model lacks are left out.
 
     Returns:
-        `test`, always; `test_without_near_copies` where some of its images have near copies among those that
+        `test`, always; `test_without_near_duplicates` where some of its images have near-duplicates among those that
         something was chosen on; the same two for `extra`, where there is such a part.
     """
     known, parts, copies = (
         answers.truth.is_known,
         np.array(answers.parts),
-        np.array(answers.near_copies, dtype=np.bool_),
+        np.array(answers.near_duplicates, dtype=np.bool_),
     )
     figures = {}
     for part in (TEST, EXTRA):
@@ -182,7 +182,7 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
         if part == TEST or rows.any():
             figures[part] = _evaluate(answers.only(rows), seed=seed)
         if (rows & copies).any():
-            figures[f"{part}_{WITHOUT_COPIES}"] = _evaluate(answers.only(rows & ~copies), seed=seed)
+            figures[f"{part}_{WITHOUT_DUPLICATES}"] = _evaluate(answers.only(rows & ~copies), seed=seed)
     return figures
 
 
@@ -245,15 +245,15 @@ def scored_metrics(
         labels=LabelFigures(doubted_test_labels=doubt_labels(answers, limits)),
         parts=Parts(
             test=figures.get(TEST),
-            test_without_near_copies=figures.get(f"{TEST}_{WITHOUT_COPIES}"),
+            test_without_near_duplicates=figures.get(f"{TEST}_{WITHOUT_DUPLICATES}"),
             extra=figures.get(EXTRA),
-            extra_without_near_copies=figures.get(f"{EXTRA}_{WITHOUT_COPIES}"),
+            extra_without_near_duplicates=figures.get(f"{EXTRA}_{WITHOUT_DUPLICATES}"),
             foreign=describe_foreign(answers, limits),
         ),
     )
 
 
-def doubt_labels(answers: Answers, limits: VerdictLimits | None) -> tuple[DoubtedLabel, ...]:
+def doubt_labels(answers: Answers, limits: VerdictLimits | None) -> tuple[SuspectTestLabel, ...]:
     """Find the images whose label is likely wrong, the least likely label first.
 
     Images of unknown classes, and those that the model calls unknown, are not doubted: nothing is known about them.
@@ -279,7 +279,8 @@ def doubt_labels(answers: Answers, limits: VerdictLimits | None) -> tuple[Doubte
             suggested = [join_names(answers.classes, row) for row in shown ^ wrong]
             given = [join_names(answers.classes, row) for row in shown]
     return tuple(
-        DoubtedLabel(path=escape_path(answers.paths[row]), label=given[row], suggested=suggested[row]) for row in rows
+        SuspectTestLabel(path=escape_path(answers.paths[row]), label=given[row], suggested=suggested[row])
+        for row in rows
     )
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.scores import Estimate
 from vidi.evaluation.slices import estimate_shares
+from vidi.images.corruptions import CORRUPTIONS, STEPS
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
 from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
-from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline, core_count
 from vidi.model_file.decisions import say
@@ -26,11 +26,11 @@ from vidi.prediction.session import batch_size
 LEAST_IMAGES = 20  # of fewer every point of a curve has a range of 40 points and more …
 LEAST_IN_TIME = 12  # … but where the time is short, a range of 50 points still shows what costs most
 SOME_IMAGES = 4  # that say how long the others will take
-# Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
+# Images that are corrupted: so many pixels of the network's input, but neither fewer nor more images than that.
 PIXELS, FEWEST, MOST = 1_500_000, 50, 300
 EVERY_STEP = tuple(range(STEPS))
 MIDDLE = 2  # step of a change that is answered first, with the strongest; alone where there is no time for every step
-VERSIONS_OF_ALL, VERSIONS_OF_MIDDLE = 24, 1 + len(SPOILINGS)  # answers about an image, about so many of all steps
+VERSIONS_OF_ALL, VERSIONS_OF_MIDDLE = 24, 1 + len(CORRUPTIONS)  # answers about an image, about so many of all steps
 KEPT_BACK = 0.85  # of the time is planned with: what was measured on a few images is not known better
 
 Image = NDArray[np.uint8]
@@ -41,7 +41,7 @@ Said = NDArray[np.bool_]
 class Curve:
     """The accuracy under one kind of change."""
 
-    name: str  # in `vidi.images.spoiling.SPOILINGS`
+    name: str  # in `vidi.images.corruptions.CORRUPTIONS`
     noun: str  # what it is called in a sentence
     unit: str  # of its strengths
     strengths: tuple[float, ...]  # the weakest first
@@ -50,7 +50,7 @@ class Curve:
     @classmethod
     def of(cls, name: str, accuracies: Sequence[Estimate], steps: Sequence[int] = EVERY_STEP) -> Self:
         """The curve of one kind of change at some of its steps."""
-        change = SPOILINGS[name]
+        change = CORRUPTIONS[name]
         return cls(name, change.noun, change.unit, tuple(change.strengths[step] for step in steps), tuple(accuracies))
 
 
@@ -147,7 +147,7 @@ def measure_robustness(
         clean=clean,
         curves=tuple(
             Curve.of(name, others[len(steps) * number : len(steps) * (number + 1)], steps)
-            for number, name in enumerate(SPOILINGS)
+            for number, name in enumerate(CORRUPTIONS)
         ),
     )
 
@@ -195,9 +195,9 @@ def _answer(
         kind, step = divmod(number - 1, STEPS)
         if number == 0:
             return frame_image(working, framing)
-        change = list(SPOILINGS.values())[kind]
+        change = list(CORRUPTIONS.values())[kind]
         random = np.random.default_rng([seed, own, number])
-        return frame_image(change.spoil(working, change.strengths[step], random), framing)
+        return frame_image(change.corrupt(working, change.strengths[step], random), framing)
 
     return _say_of_all(predictor, version, steps=steps, until=until)
 
@@ -222,7 +222,7 @@ def _say_of_all(
             said.update(zip(some, say(given, predictor.metadata), strict=True))
         return True
 
-    firsts = range(1, 1 + STEPS * len(SPOILINGS), STEPS)
+    firsts = range(1, 1 + STEPS * len(CORRUPTIONS), STEPS)
     if not answer([0, *(first + step for first in firsts for step in (MIDDLE, STEPS - 1) if step in steps)]):
         return None
     doubtful = []

@@ -22,8 +22,8 @@ from vidi.files import (
     read_csv_rows,
     read_json,
     unescape_path,
-    write_csv_whole,
-    write_whole,
+    write_atomic,
+    write_csv_atomic,
 )
 from vidi.metrics.truth import OneClass, Truth
 from vidi.model_file.metadata import ModelMetadata
@@ -38,7 +38,7 @@ PREDICTION_COLUMNS = (
     "digest",
     "part",
     "group",
-    "near_copy",
+    "near_duplicate",
     "label",
     "predicted",
     "probability",
@@ -151,7 +151,7 @@ def read_metrics(folder: Path) -> Metrics:
 def write_metrics(folder: Path, metrics: Metrics) -> None:
     """Write metrics.json whole. No data is null; a NaN is a bug and raises ValueError."""
     text = json.dumps(metrics.as_json(), allow_nan=False, ensure_ascii=True, indent=1)
-    write_whole(folder / METRICS, text + "\n")
+    write_atomic(folder / METRICS, text + "\n")
 
 
 def read_suspects(folder: Path) -> tuple[SuspectLabel, ...]:
@@ -192,7 +192,7 @@ def write_suspects(folder: Path, suspects: Sequence[SuspectLabel]) -> None:
         ]
         for rank, one in enumerate(suspects, start=1)
     )
-    write_csv_whole(folder / LABEL_ERRORS, [SUSPECT_COLUMNS, *rows])
+    write_csv_atomic(folder / LABEL_ERRORS, [SUSPECT_COLUMNS, *rows])
 
 
 def _answer(row: Mapping[str, str]) -> AnsweredImage:
@@ -244,7 +244,7 @@ def write_predictions(folder: Path, answers: Answers, metadata: ModelMetadata) -
                 answers.digests[row],
                 answers.parts[row],
                 escape_path(answers.groups[row]),
-                YES if answers.near_copies[row] else "",
+                YES if answers.near_duplicates[row] else "",
                 *_said_and_true(answers, truth.at(np.array([row])), row, predicted[row], shipped),
                 shipped.verdict or "",
                 "|".join(map(escape_in_list, shipped.candidates)),
@@ -252,7 +252,7 @@ def write_predictions(folder: Path, answers: Answers, metadata: ModelMetadata) -
                 *(_short(value) for value in (probabilities if names else ())),
             ]
         )
-    write_csv_whole(folder / PREDICTIONS, rows)
+    write_csv_atomic(folder / PREDICTIONS, rows)
 
 
 def _said_and_true(answers: Answers, truth: Truth, row: int, predicted: int, shipped: Prediction) -> list[str]:

@@ -114,7 +114,7 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearntFacts:
+class LearnedFacts:
     """Whether all scored images are held out from training, and how many were set aside."""
 
     unseen: bool
@@ -122,7 +122,7 @@ class LearntFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotedFile:
+class FileNote:
     """One file that was not simply used; its path escaped."""
 
     path: str
@@ -136,8 +136,8 @@ class AccountFacts:
 
     found: int
     used: int
-    set_aside: tuple[NotedFile, ...]
-    refused: tuple[NotedFile, ...]
+    set_aside: tuple[FileNote, ...]
+    refused: tuple[FileNote, ...]
     ignored: Mapping[str, int]  # by reason
 
     @classmethod
@@ -147,7 +147,7 @@ class AccountFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShareOf:
+class ImageShare:
     """A share of images, and their number."""
 
     value: float = field(metadata=ROUND)
@@ -159,14 +159,14 @@ class SharesOfClass:
     """Recall of one class, or accuracy of all images, in each part."""
 
     name: str = field(metadata=key("class"))  # empty: of all
-    held_out: ShareOf
-    test: ShareOf
+    held_out: ImageShare
+    test: ImageShare
     is_lower: bool = field(metadata=key("lower"))  # in the test part, beyond chance
     p_value: float | None = field(default=None, metadata=ROUND)  # of all: how often chance leaves the test so few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeaturesApart:
+class FeatureSeparation:
     """How well features alone tell the two parts apart."""
 
     area: float = field(metadata=ROUND)  # under the ROC curve
@@ -178,14 +178,14 @@ class FeaturesApart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartsFigures:
+class PartComparison:
     """The section `two_parts`."""
 
     differs: bool
     accuracy: SharesOfClass
     classes: tuple[SharesOfClass, ...]
-    features: FeaturesApart | None
-    loudest: tuple[str, ...]  # escaped paths of the test images that look least like what was learnt
+    features: FeatureSeparation | None
+    loudest: tuple[str, ...]  # escaped paths of the test images that look least like what was learned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ class LabelErrors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoubtedLabel:
+class SuspectTestLabel:
     """A test image whose label is likely wrong, by a model that was not trained on it."""
 
     path: str  # escaped
@@ -245,7 +245,7 @@ class LearningFigures:
     features_of: str  # the network whose features they were measured on
     held_out: int  # images that the errors are of
     images: int  # that there are
-    counts: tuple[float, ...]  # images learnt from, ascending
+    counts: tuple[float, ...]  # images learned from, ascending
     errors: tuple[float, ...]  # at each count
     law: Law | None = None
     gain: ExpectedGain
@@ -254,7 +254,7 @@ class LearningFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Studied:
+class StudyDocument:
     """What study.json holds; None where it was not looked at."""
 
     label_errors: LabelErrors | None = None

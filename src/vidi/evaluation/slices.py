@@ -48,7 +48,7 @@ def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:
     right = answers.is_right
     groups = answers.group_numbers
     found = [(by, name, inside) for by, name, inside in _divide(answers.traits, answers.truths)]
-    chances = adjust_for_looks([worse_by_chance(right, inside, groups) for _, _, inside in found])
+    chances = adjust_for_multiplicity([worse_by_chance(right, inside, groups) for _, _, inside in found])
     slices = []
     for (by, name, inside), chance in zip(found, chances.tolist(), strict=True):
         accuracy, others = (
@@ -191,7 +191,7 @@ def _worth(right: NDArray[np.bool_], groups: Counts) -> tuple[int, int]:
     return round(units * float(right.mean())), round(units)
 
 
-def adjust_for_looks(chances: Sequence[float]) -> Floats:
+def adjust_for_multiplicity(chances: Sequence[float]) -> Floats:
     """Chances made larger for how many were looked at: below 0.05 none of them is a false alarm, 95 times in 100.
 
     Args:
@@ -202,7 +202,7 @@ def adjust_for_looks(chances: Sequence[float]) -> Floats:
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
 
-    >>> adjust_for_looks([0.01, 0.04, 0.03]).round(6).tolist()
+    >>> adjust_for_multiplicity([0.01, 0.04, 0.03]).round(6).tolist()
     [0.03, 0.06, 0.06]
     """
     values = np.asarray(chances, np.float64)

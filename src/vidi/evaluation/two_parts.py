@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.guarantees.refuted import HeldGuarantee, choose_refuted
-from vidi.evaluation.sections import FeaturesApart, PartsFigures, ShareOf, SharesOfClass
+from vidi.evaluation.sections import FeatureSeparation, ImageShare, PartComparison, SharesOfClass
 from vidi.files import escape_path
 from vidi.groups import number_groups
 from vidi.metrics.arrays import Counts, Floats, check_same_length
@@ -80,7 +80,7 @@ def _by_groups(
     surplus = np.bincount(units.of_image, is_correct - usual[stratum])
     second = is_second[units.first]
     seen = float(surplus[second].sum())
-    sums = np.concatenate([surplus @ dealt for dealt in _deals(second, units.stratum, random)])
+    sums = np.concatenate([surplus @ assigned for assigned in _permutations(second, units.stratum, random)])
     return float((1 + (sums <= seen + 1e-9).sum()) / (1 + len(sums)))
 
 
@@ -101,21 +101,21 @@ def _units(groups: Counts, stratum: Counts) -> _ClassUnits:
     return _ClassUnits(of_image, first, pairs[chosen, 1])
 
 
-def _deals(second: Flags, stratum: Counts, random: np.random.Generator, draws: int = DRAWS) -> list[Flags]:
+def _permutations(second: Flags, stratum: Counts, random: np.random.Generator, draws: int = DRAWS) -> list[Flags]:
     """(units, some draws) each: the units assigned to the two sets at random, as many of each stratum as there are."""
     size = max(1, min(draws, MOST_DRAWN // max(1, len(second))))
-    dealt = []
+    assigned = []
     for start in range(0, draws, size):
         some = np.empty((len(second), min(size, draws - start)), np.bool_)
         for one in np.unique(stratum).tolist():
             rows = np.flatnonzero(stratum == one)
             some[rows] = random.permuted(np.repeat(second[rows, None], some.shape[1], axis=1), axis=0)
-        dealt.append(some)
-    return dealt
+        assigned.append(some)
+    return assigned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Apartness:
+class Separation:
     """How well features separate two sets of images."""
 
     area: float  # under the ROC curve, on images that the telling had not seen: 0.5 is chance, 1 is always
@@ -133,9 +133,9 @@ FOLDS = 5
 SHRINKAGE = 0.1  # of the mean variance
 
 
-def tell_apart(
+def measure_separation(
     features: Floats, is_second: Flags, *, strata: Counts, groups: Counts, random: np.random.Generator
-) -> Apartness | None:
+) -> Separation | None:
     """Tell two sets of images apart by a linear rule on their features, cross-validated; None of too few images.
 
     Both sets are thinned to the same number of each stratum, so that another mixture of classes tells nothing, and
@@ -164,7 +164,7 @@ def tell_apart(
         return None
     areas = _areas(units[chosen], second[chosen], pairs[chosen], random)
     weights = _rule(units[chosen]) @ (second[chosen] - second[chosen].mean())
-    return Apartness(
+    return Separation(
         area=float(areas[0]),
         by_chance=float(np.quantile(areas[1:], 0.99)),
         p_value=float((areas >= areas[0] - 1e-12).mean()),
@@ -189,8 +189,8 @@ def _matched(second: Flags, strata: Counts, random: np.random.Generator) -> Coun
 def _areas(units: Floats, second: Flags, pairs: NDArray[np.int64], random: np.random.Generator) -> Floats:
     """(1 + draws,): the cross-validated area for the sets as they are, then for sets assigned at random."""
     whole = _units(pairs[:, 0], np.unique(pairs[:, 1], return_inverse=True)[1])
-    dealt = _deals(second[whole.first], whole.stratum, random)
-    parts = np.concatenate([second[:, None], np.concatenate(dealt, axis=1)[whole.of_image]], axis=1)
+    assigned = _permutations(second[whole.first], whole.stratum, random)
+    parts = np.concatenate([second[:, None], np.concatenate(assigned, axis=1)[whole.of_image]], axis=1)
     fold_of = (random.permutation(len(whole.first)) % FOLDS)[whole.of_image]
     scores = np.zeros(parts.shape)
     for fold in range(FOLDS):
@@ -232,7 +232,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class PartFeatures:
     """Features of images of both parts, none of which the features were trained on."""
 
     features: Floats  # (images, features)
@@ -249,7 +249,7 @@ class ComparedParts:
     everything: SharesOfClass  # of all images
     p_value: float  # how often chance alone leaves the test so few correct answers, class by class
     classes: tuple[SharesOfClass, ...]  # those in both parts, the greatest loss first
-    apart: Apartness | None  # None: too few images, or no features that were trained on other images
+    apart: Separation | None  # None: too few images, or no features that were trained on other images
     is_apart: bool  # beyond chance, and clearly
     loudest: tuple[str, ...]  # paths of the test images that look least like the training images
     refuted: tuple[HeldGuarantee, ...]
@@ -259,16 +259,16 @@ class ComparedParts:
         """Whether the test part comes from elsewhere, or is harder, beyond chance."""
         return self.everything.is_lower or self.is_apart
 
-    def figures(self) -> PartsFigures:
+    def figures(self) -> PartComparison:
         """The section `two_parts` of metrics.json."""
         apart = self.apart
-        return PartsFigures(
+        return PartComparison(
             differs=self.differs,
             accuracy=replace(self.everything, p_value=self.p_value),
             classes=self.classes,
             features=None
             if apart is None
-            else FeaturesApart(
+            else FeatureSeparation(
                 area=apart.area,
                 by_chance=apart.by_chance,
                 p_value=apart.p_value,
@@ -281,7 +281,13 @@ class ComparedParts:
 
 
 def compare_parts(
-    held_out: Side, test: Side, names: Sequence[str], *, looks: Looks | None, held: Sequence[HeldGuarantee], seed: int
+    held_out: Side,
+    test: Side,
+    names: Sequence[str],
+    *,
+    looks: PartFeatures | None,
+    held: Sequence[HeldGuarantee],
+    seed: int,
 ) -> ComparedParts | None:
     """Compare the test part with held-out training images; None if one of them is empty.
 
@@ -303,7 +309,7 @@ def compare_parts(
     strata = np.concatenate([held_out.strata, test.strata])
     groups = number_groups([*held_out.groups, *test.groups])
     chance = lower_by_chance(is_correct, is_test, strata=strata, groups=groups, random=random)
-    apart = None if looks is None else _tell_apart(looks, random)
+    apart = None if looks is None else _measure_separation(looks, random)
     tests, least = [chance, 1.0 if apart is None else apart.p_value], [0.0, 1.0 if apart is None else 1 / (DRAWS + 1)]
     is_lower, is_apart = shown_together(tests, least, chance=CHANCE / 2).tolist()
     is_apart = is_apart and apart is not None and apart.area >= CLEARLY_APART
@@ -318,13 +324,13 @@ def compare_parts(
     )
 
 
-def _tell_apart(looks: Looks, random: np.random.Generator) -> Apartness | None:
-    return tell_apart(
+def _measure_separation(looks: PartFeatures, random: np.random.Generator) -> Separation | None:
+    return measure_separation(
         looks.features, looks.is_test, strata=looks.strata, groups=number_groups(looks.groups), random=random
     )
 
 
-def _loudest(looks: Looks, apart: Apartness) -> tuple[str, ...]:
+def _loudest(looks: PartFeatures, apart: Separation) -> tuple[str, ...]:
     """The test images that look least like the training images."""
     rows = np.flatnonzero(looks.is_test)
     order = rows[np.argsort(-apart.loudness[rows], kind="stable")]
@@ -333,7 +339,7 @@ def _loudest(looks: Looks, apart: Apartness) -> tuple[str, ...]:
 
 def _shares(name: str, is_correct: Mask, is_test: Mask, *, is_lower: bool) -> SharesOfClass:
     held_out, test = (
-        ShareOf(value=float(is_correct[part].mean()), image_count=int(part.sum())) for part in (~is_test, is_test)
+        ImageShare(value=float(is_correct[part].mean()), image_count=int(part.sum())) for part in (~is_test, is_test)
     )
     return SharesOfClass(name=name, held_out=held_out, test=test, is_lower=is_lower)
 

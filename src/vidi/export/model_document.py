@@ -11,7 +11,7 @@ from vidi.prediction.words import explain_verdict, why_never_sure
 MODEL_FILE = "model.onnx"
 MODEL_DOCUMENT = "model.json"
 MODELS_DOCUMENT = "models.json"
-LEFT_OUT = ("drift_reference", "learnt_from")  # large, and of no use to a page; the model file holds them
+LEFT_OUT = ("drift_reference", "learned_from")  # large, and of no use to a page; the model file holds them
 
 
 def model_document(model: ModelFile, name: str, *, byte_count: int) -> dict[str, Json]:

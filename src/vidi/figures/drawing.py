@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidi.errors import from_extra
-from vidi.files import write_whole
+from vidi.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ class Drawing:
         Raises:
             ResourceError: it cannot be written.
         """
-        write_whole(Path(path), self.svg + "\n")
+        write_atomic(Path(path), self.svg + "\n")
 
     def _repr_html_(self) -> str:
         # As an image, not inline: the ids of one figure never meet those of another cell.

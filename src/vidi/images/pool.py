@@ -15,7 +15,7 @@ from vidi.images.store import ImageStore
 from vidi.machine import core_count
 
 if TYPE_CHECKING:
-    from vidi.images.workers.crew import DecodeCrew
+    from vidi.images.workers.decode_pool import DecodePool
 
 __all__ = ["DecodeJob", "Measure", "ReadImage", "read_and_finish", "read_images"]
 
@@ -126,7 +126,7 @@ class _Files:
 
     def __init__(self, store: ImageStore, job: DecodeJob, *, workers: int, isolated: bool) -> None:
         self.store, self.job, self.workers, self.isolated = store, job, workers, isolated
-        self._crew: DecodeCrew | None = None  # started when it is first needed
+        self._pool: DecodePool | None = None  # started when it is first needed
         self._lock = threading.Lock()
         self._is_stopped = False
 
@@ -141,7 +141,7 @@ class _Files:
     def read(self, paths: Sequence[str]) -> list[ReadImage]:
         """The answers about some paths, in order; called by the pool's threads."""
         found: list[ReadImage | None] = []
-        for_crew: list[tuple[int, bytes]] = []  # place of the path, bytes of the file
+        for_pool: list[tuple[int, bytes]] = []  # place of the path, bytes of the file
         room = self.job.options.limits.file_bytes  # in this process's memory at once, or one file
         for place, path in enumerate(paths):
             try:
@@ -154,40 +154,40 @@ class _Files:
                 continue
             found.append(None if self.isolated else read_unless(data, self.job, self._is_for_worker))
             if found[place] is None:
-                if sum(len(one) for _, one in for_crew) + len(data) > room:
-                    self._hand_over(for_crew, found)
-                for_crew.append((place, data))
-        self._hand_over(for_crew, found)
+                if sum(len(one) for _, one in for_pool) + len(data) > room:
+                    self._hand_over(for_pool, found)
+                for_pool.append((place, data))
+        self._hand_over(for_pool, found)
         return [name_read(read, path) for read, path in zip(found, paths, strict=True) if read is not None]
 
-    def _hand_over(self, for_crew: list[tuple[int, bytes]], found: list[ReadImage | None]) -> None:
-        """Have the crew decode what waits for it."""
-        if for_crew:
-            reads = self._started().decode_each([data for _, data in for_crew], self.job)
-            for (place, _), read in zip(for_crew, reads, strict=True):
+    def _hand_over(self, for_pool: list[tuple[int, bytes]], found: list[ReadImage | None]) -> None:
+        """Have the pool decode what waits for it."""
+        if for_pool:
+            reads = self._started().decode_each([data for _, data in for_pool], self.job)
+            for (place, _), read in zip(for_pool, reads, strict=True):
                 found[place] = read
-            for_crew.clear()
+            for_pool.clear()
 
     def _is_for_worker(self, header: Header) -> bool:
         """TIFF: its C library prints to the terminal, and its warnings would have to wait for each other."""
         return header.pixel_count > self.job.options.limits.thread_pixels or header.format == "TIFF"
 
-    def _started(self) -> "DecodeCrew":
-        """The crew, which stands."""
+    def _started(self) -> "DecodePool":
+        """The pool, which stands."""
         with self._lock:
             if self._is_stopped:
                 raise ResourceError("The decoding was stopped.", "Start it again.")
-            if self._crew is None:
-                from vidi.images.workers.crew import DecodeCrew  # threads alone need no subprocess
+            if self._pool is None:
+                from vidi.images.workers.decode_pool import DecodePool  # threads alone need no subprocess
 
-                crew = DecodeCrew(self.workers, options=self.job.options, wall_factor=_WALL_FACTOR)
-                crew.start()
-                self._crew = crew
-            return self._crew
+                pool = DecodePool(self.workers, options=self.job.options, wall_factor=_WALL_FACTOR)
+                pool.start()
+                self._pool = pool
+            return self._pool
 
     def stop(self) -> None:
         """End all processes at once; a `read` under way in another thread ends with an error."""
         with self._lock:
             self._is_stopped = True
-            if self._crew is not None:
-                self._crew.stop()
+            if self._pool is not None:
+                self._pool.stop()

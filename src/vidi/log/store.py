@@ -62,7 +62,7 @@ class PredictionLog:
 
     def __init__(self, engine: Engine, address: LogAddress, *, patience: float = PATIENCE_SECONDS) -> None:
         self.address = address
-        self._patience, self._turns = patience, Turns()
+        self._patience, self._turns = patience, FairLock()
         self._engine = engine
         self._models: dict[LoggedModel, ModelRow] = {}
         self._file = identity_of(address)
@@ -404,10 +404,10 @@ def read_events(connection: Connection, *, since: float | None, limit: int | Non
     return [LoggedEvent(**row) for row in reversed(connection.execute(wanted).mappings().all())]
 
 
-class Turns:
+class FairLock:
     """A lock that is fair. SQLite lets whoever asks again at once go first, so one busy writer would starve another.
 
-    >>> turns = Turns()
+    >>> turns = FairLock()
     >>> with turns.taken(seconds=1):
     ...     pass
     """

@@ -33,7 +33,7 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HandedOver:
+class PendingAnswer:
     """One answer on its way to the log."""
 
     make: Callable[[], LoggedPrediction]  # called in the writer's thread: what an answer need not wait for
@@ -93,7 +93,7 @@ class LogWriter:
         self.retention = retention
         self._log, self._now, self._tell = log, now, tell
         self._waits, self._most, self._retry = waits_for_room, most_waiting, retry_seconds
-        self._entries: deque[HandedOver] = deque()
+        self._entries: deque[PendingAnswer] = deque()
         self._batch: list[tuple[LoggedPrediction, bytes | None]] = []  # made once: a second try has the same keys
         self._image_bytes = 0
         self._changed = threading.Condition()
@@ -115,7 +115,7 @@ class LogWriter:
             self._changed.notify_all()
         self._thread.join(2 * LAST_SECONDS)
 
-    def write(self, entries: Sequence[HandedOver]) -> None:
+    def write(self, entries: Sequence[PendingAnswer]) -> None:
         """Hand rows over; they are on the disk about half a second later."""
         with self._changed:
             for entry in entries:
@@ -134,15 +134,15 @@ class LogWriter:
         with self._changed:
             return replace(self._state)
 
-    def _within_bytes(self, entry: HandedOver) -> HandedOver:
+    def _within_bytes(self, entry: PendingAnswer) -> PendingAnswer:
         """The entry, without its image where no images are kept or too many wait."""
         if entry.image is None:
             return entry
         if self.retention is None:
-            return HandedOver(make=entry.make)
+            return PendingAnswer(make=entry.make)
         if self._image_bytes + len(entry.image) > MOST_IMAGE_BYTES:
             self._state.images_lost += 1
-            return HandedOver(make=entry.make)
+            return PendingAnswer(make=entry.make)
         self._image_bytes += len(entry.image)
         return entry
 
@@ -186,7 +186,7 @@ class LogWriter:
             lost = len(made) - len(self._batch)
             self._state.lost, self._state.waiting = self._state.lost + lost, self._state.waiting - lost
 
-    def _made(self, entry: HandedOver) -> LoggedPrediction | None:
+    def _made(self, entry: PendingAnswer) -> LoggedPrediction | None:
         """The row of an entry; None for one that cannot be made, which must not hold up all that follow."""
         try:
             return entry.make()

@@ -58,7 +58,7 @@ def cross_fitted_scores(
     Args:
         columns: (images, columns), from `step_columns` and `standard_columns`.
         labels: (images,) int, every class from 0 on present.
-        folds: (images,) int, from `deal_folds`.
+        folds: (images,) int, from `split_folds`.
         families: (columns,) bool each: the columns that a fit may use.
         penalties: (columns,) float, what is added to the sum of squares of each: images' worth of doubt.
 

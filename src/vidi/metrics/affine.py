@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.groups import deal_folds
+from vidi.groups import split_folds
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
 from vidi.metrics.calibration import apply_temperature, best_temperature, log_probabilities
 from vidi.metrics.classification import log_losses
@@ -66,7 +66,7 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
         return FittedAffine(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels))
-    fold_of = deal_folds(groups, seed=seed)
+    fold_of = split_folds(groups, seed=seed)
     answers = {"none": unchanged}
     for method, fit in _methods(len(labels), probabilities.shape[1]).items():
         answers[method] = _cross_fitted(fit, probabilities, labels, fold_of)

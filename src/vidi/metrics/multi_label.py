@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.groups import deal_folds
+from vidi.groups import split_folds
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.operating import Mask
 
@@ -129,7 +129,7 @@ def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None =
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
         return FittedSigmoid(step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets))
-    fold_of = deal_folds(groups, seed=seed)
+    fold_of = split_folds(groups, seed=seed)
     moved = np.empty_like(unchanged)
     for fold in np.unique(fold_of):
         unseen = fold_of == fold

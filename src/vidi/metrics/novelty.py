@@ -18,7 +18,7 @@ SMALLEST = 1e-6  # of a length or a variance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sureness:
+class MaxLogitScore:
     """How high a network's strongest logit is: images of another kind seldom raise any of them."""
 
     weight: Doubles  # (classes, features): the network's own head …
@@ -52,9 +52,9 @@ class NoveltyScore:
     prototypes: Doubles  # (classes, components): where the classes lie
     variances: Doubles  # (components,): within the classes, along each component
     weight: float  # of a squared length outside the components; 0 where they span everything
-    counters: Doubles | None = None  # (kinds, components): where counter-examples lie
+    counters: Doubles | None = None  # (kinds, components): where negatives lie
     offset: float = 0.0  # what is added to how much nearer to them an image is than to the classes
-    sureness: Sureness | None = None  # of a network that has learned the embedding together with its logits
+    sureness: MaxLogitScore | None = None  # of a network that has learned the embedding together with its logits
 
     def of(self, embeddings: Floats) -> Doubles:
         """(batch, features) to (batch,): higher is stranger."""
@@ -62,7 +62,7 @@ class NoveltyScore:
         return np.maximum(distance, resemblance + self.offset)
 
     def both(self, embeddings: Floats) -> tuple[Doubles, Doubles]:
-        """The distance from the nearest class, and by how much that is more than from the nearest counter-examples.
+        """The distance from the nearest class, and by how much that is more than from the nearest negatives.
 
         The second is -inf where there are none.
         """
@@ -77,14 +77,14 @@ class NoveltyScore:
             return distance, np.full(len(distance), -np.inf)
         return distance, to_classes - _nearest(placed, self.counters)
 
-    def knowing(self, counter_examples: Floats, kinds: Labels) -> "NoveltyScore":
+    def knowing(self, negatives: Floats, kinds: Labels) -> "NoveltyScore":
         """The score that knows where some images lie that show none of the classes; `offset` is still to be chosen.
 
         Args:
-            counter_examples: (images, features) float, at least one.
+            negatives: (images, features) float, at least one.
             kinds: (images,) int; those of one kind lie together.
         """
-        placed = (directions(counter_examples) - self.mean) @ self.projection
+        placed = (directions(negatives) - self.mean) @ self.projection
         return replace(self, counters=np.stack([placed[kinds == kind].mean(axis=0) for kind in np.unique(kinds)]))
 
 
@@ -95,7 +95,7 @@ def _nearest(placed: Doubles, prototypes: Doubles) -> Doubles:
 
 
 def balancing_offset(distance: Floats, resemblance: Floats, *, share: float = 0.01) -> float:
-    """The offset with which known images that are far away and those that look like counter-examples count alike.
+    """The offset with which known images that are far away and those that look like negatives count alike.
 
     Args:
         distance: (images,) of known images, from `NoveltyScore.both`.
@@ -176,11 +176,11 @@ def fit_novelty(
     return score if head is None else replace(score, sureness=_fit_sureness(score, embeddings, *head))
 
 
-def _fit_sureness(score: NoveltyScore, embeddings: Floats, weight: Floats, bias: Floats) -> Sureness:
+def _fit_sureness(score: NoveltyScore, embeddings: Floats, weight: Floats, bias: Floats) -> MaxLogitScore:
     """Logits and logarithms of distances count alike, each by how far it spreads over the training images."""
     highest = strongest(embeddings, weight, bias)
     spread = float(np.log(np.maximum(score.of(embeddings), SMALLEST)).std())
-    return Sureness(
+    return MaxLogitScore(
         weight=weight.astype(np.float64),
         bias=bias.astype(np.float64),
         usual=float(highest.mean()),

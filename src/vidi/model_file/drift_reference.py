@@ -130,7 +130,7 @@ class SummedScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrangestImages:
+class MostNovelImages:
     """Scores of the strangest fifth of the images."""
 
     limit: float  # their novelty is higher
@@ -146,7 +146,7 @@ class SummedPlaces:
     shift: SummedScores  # (components,) the clipped scores
     width: SummedScores  # (components,) how far these lie from 0
     # With `shift` of these alone; None: not known, or too few.
-    strangest: StrangestImages | None = field(default=None, metadata=NEED)
+    strangest: MostNovelImages | None = field(default=None, metadata=NEED)
 
     def __post_init__(self) -> None:
         parts = [self.shift, self.width, *([] if self.strangest is None else [self.strangest.scores])]

@@ -13,7 +13,7 @@ from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.model_file.digests import is_digest
 from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, Refuted, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import BESIDE, NEED
@@ -84,7 +84,7 @@ class Provenance:
     data: Mapping[str, Any] | None = field(default=None, metadata=NEED)
     recipe: Mapping[str, Any] | None = field(default=None, metadata=NEED)
     library_versions: Mapping[str, Any] | None = field(default=None, metadata=NEED)
-    learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
+    learned_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
     derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
 
     def __post_init__(self) -> None:

@@ -30,20 +30,20 @@ class NotBandedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ReceptiveField:
     """Rows `first * stride - above` to `last * stride + below` of one map make rows `first` to `last` of another."""
 
     stride: int = 1
     above: int = 0
     below: int = 0
 
-    def through(self, window: "RowWindow") -> "Reach":
+    def through(self, window: "RowWindow") -> "ReceptiveField":
         """The same about the map before, of which a window makes each row.
 
-        >>> Reach().through(RowWindow(3, 2, 1, 1)).through(RowWindow(3, 1, 1, 1))
+        >>> ReceptiveField().through(RowWindow(3, 2, 1, 1)).through(RowWindow(3, 1, 1, 1))
         Reach(stride=2, above=2, below=2)
         """
-        return Reach(
+        return ReceptiveField(
             self.stride * window.stride,
             self.above * window.stride + window.top,
             self.below * window.stride - window.top + window.rows - 1,
@@ -72,7 +72,7 @@ class GraphStage:
     source: str
     target: str
     axis: int = 1  # of the rows of the source
-    reach: Reach = field(default_factory=Reach)
+    reach: ReceptiveField = field(default_factory=ReceptiveField)
     windows: tuple[RowWindow, ...] = ()  # along one way from the source to the target
     pixel_bytes: float = 0.0  # that one pixel of the source takes while the stage is worked out; 0: never in bands
 
@@ -219,14 +219,14 @@ def _window(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> Ro
     return RowWindow(rows=(kernel[0] - 1) * dilations[0] + 1, stride=strides[0], top=pads[0], bottom=pads[2])
 
 
-def _reach(nodes: Sequence[onnx.NodeProto], windows: Sequence[RowWindow], source: str, target: str) -> Reach:
+def _reach(nodes: Sequence[onnx.NodeProto], windows: Sequence[RowWindow], source: str, target: str) -> ReceptiveField:
     """Which rows of the source make some rows of the target, by whichever way."""
-    found = {target: Reach()}
+    found = {target: ReceptiveField()}
     for node, window in zip(reversed(nodes), reversed(windows), strict=True):
         before = found[node.output[0]].through(window)
         for name in node.input:
             other = found.get(name, before)
-            found[name] = Reach(before.stride, max(before.above, other.above), max(before.below, other.below))
+            found[name] = ReceptiveField(before.stride, max(before.above, other.above), max(before.below, other.below))
     return found[source]
 
 

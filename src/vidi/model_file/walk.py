@@ -26,7 +26,7 @@ MAXIMUM_NUMBER = 1 << 20  # in attributes and int64 tensors: shapes, pads, sizes
 EXPONENT = 0x7F800000  # of a float32: all its bits are set in NaN and infinity alone
 WHOLE_AXIS = (1 << 63) - 1  # "to the end" in Slice
 Value = int | memoryview
-Found = dict[int, list[Value]]
+FoundData = dict[int, list[Value]]
 # Fields that vidi writes: number -> (name, wire type, may it stand there several times).
 _MODEL = {
     1: ("ir_version", VARINT, False),
@@ -276,9 +276,9 @@ def walk_model(data: bytes) -> ModelContents:
     return ModelContents(_metadata(model[14]), opset, inputs, outputs, tensors, operators)
 
 
-def _collect(message: memoryview, allowed: Mapping[int, tuple[str, int, bool]], where: str) -> Found:
+def _collect(message: memoryview, allowed: Mapping[int, tuple[str, int, bool]], where: str) -> FoundData:
     """The fields of one message by number; anything that vidi does not write is refused."""
-    found: Found = {number: [] for number in allowed}
+    found: FoundData = {number: [] for number in allowed}
     for number, kind, value in fields(message):
         if number not in allowed:
             raise RefusedError(f"{where} holds {_FOREIGN.get((where, number), f'an unknown field {number}')}")

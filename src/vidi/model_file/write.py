@@ -11,8 +11,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from vidi.errors import ModelError
-from vidi.files import write_whole
-from vidi.metrics.novelty import MOST_POWER, SMALLEST, NoveltyScore, Sureness
+from vidi.files import write_atomic
+from vidi.metrics.novelty import MOST_POWER, SMALLEST, MaxLogitScore, NoveltyScore
 from vidi.metrics.outputs import Sigmoid, Softmax
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, TensorView, digest_file, digest_weights
 from vidi.model_file.golden import draw_golden_image, make_golden
@@ -174,8 +174,8 @@ def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[onnx.ValueInfoPro
     return kept[::-1]
 
 
-def _surprise(parts: GraphParts, sureness: Sureness) -> str:
-    """(batch, 1): `Sureness.factor`."""
+def _surprise(parts: GraphParts, sureness: MaxLogitScore) -> str:
+    """(batch, 1): `MaxLogitScore.factor`."""
 
     def constant(name: str, value: np.ndarray | float) -> str:
         return parts.constant(f"novelty.{name}", np.asarray(value, np.float32))
@@ -218,7 +218,7 @@ def write_model(
         ModelError: the network does not fit this description or the classes, or its answers are not finite.
         ResourceError: the file cannot be written.
     """
-    write_whole(path, model_bytes(network, metadata, novelty=novelty))
+    write_atomic(path, model_bytes(network, metadata, novelty=novelty))
     return read_model(path)
 
 
@@ -243,7 +243,7 @@ def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
         ResourceError: the file cannot be written; the old one is untouched.
     """
     before = read_model(path)
-    write_whole(before.path, bytes_with(before, metadata))
+    write_atomic(before.path, bytes_with(before, metadata))
     return read_model(before.path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from vidi.errors import ShapeError
 from vidi.metrics.arrays import Counts, Floats
-from vidi.model_file.drift_reference import Histogram, ReferenceEmbeddings, StrangestImages, SummedPlaces, SummedScores
+from vidi.model_file.drift_reference import Histogram, MostNovelImages, ReferenceEmbeddings, SummedPlaces, SummedScores
 from vidi.monitoring.contrast import RunningSums, weights_of
 
 CLIP = 2.5  # robust standard deviations: beyond it, how far an image lies says no more
@@ -128,10 +128,10 @@ def sum_places(places: Floats, novelty: Floats | None = None) -> SummedPlaces:
     )
 
 
-def _strangest(scores: Floats, novelty: Floats) -> StrangestImages | None:
+def _strangest(scores: Floats, novelty: Floats) -> MostNovelImages | None:
     limit = float(np.quantile(novelty.astype(np.float64), STRANGEST))
     some = scores[novelty > limit]
-    return StrangestImages(limit=limit, scores=sum_scores(some)) if len(some) >= LEAST_STRANGE else None
+    return MostNovelImages(limit=limit, scores=sum_scores(some)) if len(some) >= LEAST_STRANGE else None
 
 
 def sum_scores(scores: Floats) -> SummedScores:

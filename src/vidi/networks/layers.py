@@ -149,7 +149,7 @@ class GridMean(nn.Module):
         return functional.adaptive_avg_pool2d(each_alone, self.grid).view(pixels, -1)
 
 
-class Mirrored(nn.Module):
+class MirrorPad(nn.Module):
     """The image continued by its mirror image on every side, so that its edges look like any other place."""
 
     def __init__(self, pixels: int) -> None:
@@ -184,7 +184,7 @@ class Inner(nn.Module):
         return inputs[:, :, cut, cut]
 
 
-class Beside(nn.Module):
+class Parallel(nn.Module):
     """Networks that see the same images; their maps, of one size, stand side by side, channel by channel."""
 
     def __init__(self, parts: Sequence[nn.Sequential]) -> None:
@@ -201,7 +201,7 @@ class Beside(nn.Module):
         return torch.cat([part(inputs) for part in self.parts], dim=1)
 
 
-class Joining(nn.Sequential):
+class ConcatenateMaps(nn.Sequential):
     """Layers in a row; the maps of some join the last map, channel by channel: before the mean over the regions where
     there is one, else at the end.
     """
@@ -267,7 +267,7 @@ def folded(network: Classifier) -> Classifier:
 LUMA = (0.299, 0.587, 0.114)  # red, green, blue; ITU-R BT.601, as in every conversion to grey
 
 
-def look_through_grey(network: Classifier) -> None:
+def average_colour_filters(network: Classifier) -> None:
     """Change the first layer so that a colour image gives what its grey version would.
 
     On grey images, whose three channels are equal, a layer's answer depends only on the sum of its weights over the

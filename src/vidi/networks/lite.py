@@ -9,13 +9,13 @@ from torch import nn
 
 from vidi.errors import UsageError
 from vidi.networks.layers import (
-    Beside,
     Classifier,
+    ConcatenateMaps,
     ConvNorm,
     GlobalMean,
     Inner,
-    Joining,
-    Mirrored,
+    MirrorPad,
+    Parallel,
     Residual,
     convolution,
 )
@@ -73,7 +73,7 @@ def lite0_and_lite2(*, image_size: tuple[int, int], class_count: int, options: N
     _check_sides(image_size)
     maps = [_map(width=width, depth=depth, options=options) for width, depth in ((1.0, 1.0), (1.1, 1.2))]
     parts, features = zip(*maps, strict=True)
-    return Classifier(nn.Sequential(Beside(parts), GlobalMean()), nn.Linear(sum(features), class_count))
+    return Classifier(nn.Sequential(Parallel(parts), GlobalMean()), nn.Linear(sum(features), class_count))
 
 
 def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
@@ -90,7 +90,7 @@ def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: Networ
             f"Use --imgsz {nearest[0]}x{nearest[1]}.",
         )
     body, channels = _stages(STAGES[:GRID_STAGES], width=1.0, depth=1.0)
-    layers: OrderedDict[str, nn.Module] = OrderedDict(edge=Mirrored(EDGE))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(edge=MirrorPad(EDGE))
     layers.update((str(number), layer) for number, layer in enumerate(body))
     layers.update(inner=Inner(EDGE // GRID_STRIDE), flat=nn.Flatten())
     places = (image_size[0] // GRID_STRIDE) * (image_size[1] // GRID_STRIDE)
@@ -114,7 +114,7 @@ def _map(*, width: float, depth: float, options: NetworkOptions) -> tuple[nn.Seq
     of_first, _ = _stages(STAGES[:GRID_STAGES], width=width, depth=depth)
     blocks = range(len(of_first), len(layers) - 1)  # those whose maps have the last map's size
     inside = sum(_channels_of(layers[number]) for number in blocks)
-    return Joining(layers, joined=blocks, scale=BLOCK_SCALE), FEATURES + inside
+    return ConcatenateMaps(layers, joined=blocks, scale=BLOCK_SCALE), FEATURES + inside
 
 
 def _check_sides(image_size: tuple[int, int]) -> None:

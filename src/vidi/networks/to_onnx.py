@@ -16,14 +16,14 @@ from vidi.networks.backbone import Backbone
 from vidi.networks.exported import export_body
 from vidi.networks.layers import (
     Activation,
-    Beside,
     Classifier,
+    ConcatenateMaps,
     ConvNorm,
     GlobalMean,
     GridMean,
     Inner,
-    Joining,
-    Mirrored,
+    MirrorPad,
+    Parallel,
     Residual,
 )
 from vidi.networks.side_by_side import Ensemble, Network, members_of, side_by_side
@@ -94,7 +94,7 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
     if network.both_ways:
         mirrored = _reversed(graph, value, f"{MIRRORED}.inputs")
         value = graph.add("Concat", [value, mirrored], output=f"{MIRRORED}.beside", attributes={"axis": 0})
-    joining = network.layers if isinstance(network.layers, Joining) else None
+    joining = network.layers if isinstance(network.layers, ConcatenateMaps) else None
     maps: list[str] = []
     for number, (name, layer) in enumerate(network.layers.named_children()):
         if isinstance(layer, GlobalMean):
@@ -127,7 +127,7 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
     return helper.make_graph(graph.nodes, "network", inputs, outputs, graph.tensors)
 
 
-def _joined(graph: GraphWriter, value: str, maps: list[str], layer: Joining, name: str) -> str:
+def _joined(graph: GraphWriter, value: str, maps: list[str], layer: ConcatenateMaps, name: str) -> str:
     """The last map with those of earlier layers beside it."""
     beside = graph.add("Concat", maps, output=f"{name}.maps", attributes={"axis": 1})
     scale = graph.tensor(f"{name}.scale", np.array(layer.scale, np.float32))
@@ -233,7 +233,7 @@ def _sequence(graph: GraphWriter, layer: nn.Sequential, value: str, name: str) -
     return value
 
 
-def _joining(graph: GraphWriter, layer: Joining, value: str, name: str) -> str:
+def _joining(graph: GraphWriter, layer: ConcatenateMaps, value: str, name: str) -> str:
     """Of a part that ends with its map."""
     maps = []
     for number, (index, part) in enumerate(layer.named_children()):
@@ -243,7 +243,7 @@ def _joining(graph: GraphWriter, layer: Joining, value: str, name: str) -> str:
     return _joined(graph, value, maps, layer, f"{name}.joined")
 
 
-def _beside(graph: GraphWriter, layer: Beside, value: str, name: str) -> str:
+def _beside(graph: GraphWriter, layer: Parallel, value: str, name: str) -> str:
     maps = [_translate(graph, part, value, f"{name}.parts.{number}") for number, part in enumerate(layer.parts)]
     return graph.add("Concat", maps, output=name, attributes={"axis": 1})
 
@@ -311,7 +311,7 @@ def _backbone(graph: GraphWriter, layer: Backbone, value: str, name: str) -> str
     return graph.add("Identity", [inner.output[0].name], output=name)
 
 
-def _mirrored(graph: GraphWriter, layer: Mirrored, value: str, name: str) -> str:
+def _mirrored(graph: GraphWriter, layer: MirrorPad, value: str, name: str) -> str:
     pads = graph.tensor(f"{name}.pads", np.array([0, 0, layer.pixels, layer.pixels] * 2, np.int64))
     graph.nodes.append(helper.make_node("Pad", [value, pads], [name], name=name, mode="reflect"))
     return name
@@ -329,12 +329,12 @@ def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> st
 
 
 TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
-    Beside: _beside,
-    Joining: _joining,
+    Parallel: _beside,
+    ConcatenateMaps: _joining,
     ConvNorm: _conv_norm,
     GlobalMean: _global_mean,
     GridMean: _grid_mean,
-    Mirrored: _mirrored,
+    MirrorPad: _mirrored,
     Inner: _inner,
     nn.MaxPool2d: _max_pool,
     Residual: _residual,

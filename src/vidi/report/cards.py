@@ -8,7 +8,7 @@ from vidi.errors import DataError
 from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.run_files import RunFiles, read_run
 from vidi.evaluation.scores import Estimate
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import describe_refuted
 from vidi.model_file.metadata import ModelMetadata
@@ -48,7 +48,7 @@ def write_model_card(run: Path) -> Path:
     if files.model is None:
         raise DataError(f"{escape_path(run)} holds no model.onnx", "Name a run folder that `vidi train` wrote.")
     text = "\n".join([*_front_matter(files, files.model), *_body(files, files.model)])
-    write_whole(run / MODEL_CARD, text + "\n")
+    write_atomic(run / MODEL_CARD, text + "\n")
     return run / MODEL_CARD
 
 

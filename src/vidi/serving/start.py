@@ -78,7 +78,7 @@ def serve(
             lifecycle=service.lifecycle,
             ready=lambda listening: _tell(listening, access, models, say, log=log or LogRequest()),
             reload=reloader.read_anew_soon,
-            tell_refusal=service.log.refused,
+            describe_refusal=service.log.refused,
         )
     say("stopped: every request that was accepted has been answered")
 

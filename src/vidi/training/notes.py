@@ -15,7 +15,7 @@ class MemoryShort:
 
 
 @dataclass(frozen=True, slots=True)
-class SteppedBack:
+class RolledBack:
     """Steps in a row had no finite loss; training went back to a checkpoint, at half the learning rate."""
 
     failed: int  # steps in a row
@@ -59,10 +59,10 @@ class CutEnsemble:
     ended: bool  # whether that one was trained to its end
 
 
-Note = MemoryShort | SteppedBack | NewLayers | OlderCheckpoint | Moved | NoEnsemble | CutEnsemble
+Note = MemoryShort | RolledBack | NewLayers | OlderCheckpoint | Moved | NoEnsemble | CutEnsemble
 KINDS: Mapping[str, Callable[..., Note]] = {
     kind.__name__: kind
-    for kind in (MemoryShort, SteppedBack, NewLayers, OlderCheckpoint, Moved, NoEnsemble, CutEnsemble)
+    for kind in (MemoryShort, RolledBack, NewLayers, OlderCheckpoint, Moved, NoEnsemble, CutEnsemble)
 }
 
 
@@ -91,7 +91,7 @@ def describe_note(note: Note) -> str:
         case MemoryShort():
             parts = f"{note.parts} parts of at most {note.largest}"
             said = f"short of memory: each batch of {note.batch} images is computed in {parts}"
-        case SteppedBack():
+        case RolledBack():
             way = f"from step {note.step} to step {note.checkpoint}"
             said = f"{note.failed} steps in a row had no finite loss: went back {way} and halved the learning rate"
         case NewLayers():

@@ -11,7 +11,7 @@ from vidi.training.data import TrainingData, identity_difference
 from vidi.training.engine.engine import engine_of, limit_threads, moved_here, with_engine
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.epoch import steps_in_epoch
-from vidi.training.loop.faults import Keeper
+from vidi.training.loop.faults import CheckpointKeeper
 from vidi.training.loop.loop import train
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.loop.progress import NOBODY, Listener
@@ -64,7 +64,7 @@ def train_network(
         state, recipe, normalisation = _resumed(folder, arrays, recipe=recipe)
     else:
         state, recipe, normalisation, deadline = _begun(arrays, recipe, deadline=deadline)
-    keeper = Keeper(
+    keeper = CheckpointKeeper(
         folder,
         arrays,
         recipe=recipe,

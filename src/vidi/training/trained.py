@@ -9,7 +9,7 @@ from scipy.special import softmax
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.truth import OneClass
 from vidi.networks.build import blank_network
-from vidi.networks.layers import Classifier, look_through_grey
+from vidi.networks.layers import Classifier, average_colour_filters
 from vidi.networks.side_by_side import Network
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, is_grey
@@ -83,7 +83,7 @@ def trained_network(
     if kind != "none":
         forget_weights(network, class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=kind))
     if is_grey(arrays.images, arrays.train_rows):
-        look_through_grey(network)
+        average_colour_filters(network)
     recipe = choose_views(network, arrays, recipe=recipe, normalisation=normalisation)
     return TrainedNetwork(
         network=network.eval().requires_grad_(False),

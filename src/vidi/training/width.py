@@ -8,7 +8,7 @@ from vidi.networks.layers import Classifier, operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import engine_of, precision_of
 from vidi.training.engine.rates import seconds_per_image
-from vidi.training.loop.state import hold_still
+from vidi.training.loop.state import freeze_layers
 from vidi.training.recipe import MEASURED, Recipe
 
 WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width become 96, 80, 64, 48, 32, 24
@@ -80,7 +80,7 @@ def widest(images_seen: Callable[[float], float]) -> float:
 
 
 def _seconds_per_image(network: Classifier, recipe: Recipe) -> float:
-    hold_still(network, recipe)
+    freeze_layers(network, recipe)
     device = engine_of(recipe).device
     batch, precision = recipe.optimization.batch, precision_of(recipe)
     return seconds_per_image(network.to(device), recipe.image_size, batch=batch, precision=precision)

@@ -1,1 +1,1 @@
-"""Moving images: frames from cameras, video files and streams, each with its time."""
+"""Video: frames from cameras, video files and streams, each with its time."""

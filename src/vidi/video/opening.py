@@ -39,7 +39,7 @@ STREAMS: Final[Mapping[str, Mapping[str, str]]] = {  # by scheme
 
 
 class Opened:
-    """An opened source: a container and its moving image. A context: leaving it closes both."""
+    """An opened source: a container and its video stream. A context: leaving it closes both."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Opened:
 
 
 def check_video_package() -> None:
-    """Raise unless moving images can be read here.
+    """Raise unless video can be read here.
 
     Raises:
         MissingPackageError: the extra `video` is not installed.
     """
-    with from_extra("moving images need PyAV", extra="video"):
+    with from_extra("video need PyAV", extra="video"):
         import av  # noqa: F401
 
 
@@ -77,7 +77,7 @@ def open_file(path: Path, limits: Limits) -> Opened:
     """Open a video file.
 
     Raises:
-        DataError: it cannot be read, holds no moving image, or asks for too much.
+        DataError: it cannot be read, holds no video stream, or asks for too much.
     """
     import av
 
@@ -122,7 +122,7 @@ def open_stream(
         connected: receives a connection that can be interrupted, before anything is read from it.
 
     Raises:
-        DataError: it cannot be opened, is no stream of moving images, or asks for too much.
+        DataError: it cannot be opened, is no stream of video, or asks for too much.
     """
     import av
 
@@ -177,9 +177,9 @@ def _prepared(
     file: IO[bytes] | HttpStream | None = None,
     is_live: bool,
 ) -> Opened:
-    """The moving image of a container, its decoder with its limits; closed where there is none."""
+    """The video stream of a container, its decoder with its limits; closed where there is none."""
     try:
-        stream = _moving_image(container, name, limits)
+        stream = _video_stream(container, name, limits)
     except VidiError:
         container.close()
         if file is not None:
@@ -192,11 +192,11 @@ def _prepared(
     return Opened(container, stream, file, limits)
 
 
-def _moving_image(container: "InputContainer", name: str, limits: Limits) -> "VideoStream":
+def _video_stream(container: "InputContainer", name: str, limits: Limits) -> "VideoStream":
     stream = next((stream for stream in container.streams.video if stream.codec_context is not None), None)
     if stream is None:
         raise DataError(
-            f"{name} holds no moving image that can be decoded", "Give a video with images, not sound alone."
+            f"{name} holds no video stream that can be decoded", "Give a video with images, not sound alone."
         )
     height, width = stream.codec_context.height, stream.codec_context.width
     if height * width > limits.pixels:

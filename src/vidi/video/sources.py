@@ -1,4 +1,4 @@
-"""Where moving images come from: a camera's number, a video file, or the address of a stream."""
+"""Where video come from: a camera's number, a video file, or the address of a stream."""
 
 import re
 import threading
@@ -29,7 +29,7 @@ EARLY: Final = 1e-3  # seconds by which a frame may come before it is due: times
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoSource:
-    """Where moving images come from."""
+    """Where video come from."""
 
     kind: Literal["camera", "file", "stream"]
     address: str = field(repr=False)  # what is opened; a stream's may hold user and password

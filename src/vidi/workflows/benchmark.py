@@ -22,7 +22,7 @@ from vidi.data.inputs import BytesStore, find_paths
 from vidi.errors import DataError, ImageError, MissingPackageError, ModelError, UnknownNameError
 from vidi.figures.bars import SpeedBar, draw_speeds
 from vidi.figures.drawing import Drawing, side_by_side
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.decode import read_header
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing
@@ -31,7 +31,7 @@ from vidi.machine import core_count, processor_name
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.prediction.engines.fastest import Timed, take_turns
+from vidi.prediction.engines.fastest import Timing, take_turns
 from vidi.prediction.engines.registry import ENGINES, is_installed, open_engine
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.inputs import no_images
@@ -105,7 +105,7 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
     )
     if request.output is not None:
         picture = done.drawing()
-        write_whole(request.output / DOCUMENT, json.dumps(done.as_json(), indent=1) + "\n")
+        write_atomic(request.output / DOCUMENT, json.dumps(done.as_json(), indent=1) + "\n")
         picture.save(request.output / PICTURE)
     return done
 
@@ -131,7 +131,7 @@ def _counter(progress: Progress, total: int) -> Callable[[], None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Subject:
+class BenchmarkedModel:
     """A model by an engine."""
 
     name: str  # of the model
@@ -156,7 +156,7 @@ def find_models(named: Sequence[str]) -> dict[str, ModelFile]:
     found: list[ModelFile] = []
     for text in named:
         model = read_model(Path(text))
-        for one in (model, *lighter_files(model)):
+        for one in (model, *compressed_files(model)):
             if all(one.digest != other.digest for other in found):
                 found.append(one)
     names = [_name(model) for model in found]
@@ -166,7 +166,7 @@ def find_models(named: Sequence[str]) -> dict[str, ModelFile]:
     }
 
 
-def lighter_files(model: ModelFile) -> list[ModelFile]:
+def compressed_files(model: ModelFile) -> list[ModelFile]:
     """Files of fewer bits that `vidi export` made of this one, in folders in or beside its own."""
     own = model.path.resolve().parent
     places = {report.parent for folder in (own, own.parent) for report in folder.glob(f"*/{FIGURES}")}
@@ -181,7 +181,9 @@ def lighter_files(model: ModelFile) -> list[ModelFile]:
     return found
 
 
-def open_subjects(models: dict[str, ModelFile], engines: Sequence[str] | None) -> tuple[list[Subject], dict[str, str]]:
+def open_subjects(
+    models: dict[str, ModelFile], engines: Sequence[str] | None
+) -> tuple[list[BenchmarkedModel], dict[str, str]]:
     """Each model by each engine that gives its golden answers.
 
     Args:
@@ -199,7 +201,7 @@ def open_subjects(models: dict[str, ModelFile], engines: Sequence[str] | None) -
         if name not in ENGINES:
             raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}.")
     wanted = list(dict.fromkeys(engines or (name for name in ENGINES if is_installed(name))))
-    subjects, refused = list[Subject](), dict[str, str]()
+    subjects, refused = list[BenchmarkedModel](), dict[str, str]()
     for name, model in models.items():
         for engine in wanted:
             try:
@@ -207,7 +209,7 @@ def open_subjects(models: dict[str, ModelFile], engines: Sequence[str] | None) -
             except ModelError as error:
                 refused[f"{name} by {engine}"] = error.cause
             else:
-                subjects.append(Subject(name=name, engine=engine, predictor=predictor))
+                subjects.append(BenchmarkedModel(name=name, engine=engine, predictor=predictor))
     if not subjects:
         raise ModelError("; ".join(refused.values()), "Use `--engine onnxruntime`.")
     return subjects, refused
@@ -322,7 +324,7 @@ class BenchImages:
 
 
 def measure_speeds(
-    subjects: Sequence[Subject],
+    subjects: Sequence[BenchmarkedModel],
     images: BenchImages,
     *,
     threads: Sequence[int],
@@ -345,7 +347,7 @@ def measure_speeds(
     framed = {framing: images.framed(framing) for framing in _framings(subjects)}
     speeds: dict[str, list[Speed]] = {subject.key: [] for subject in subjects}
     for count in threads:
-        timed: dict[int, dict[str, Timed]] = {}
+        timed: dict[int, dict[str, Timing]] = {}
         for size in BATCHES:
             runs = {
                 one.key: partial(one.predictor.engine.run, framed[one.predictor.metadata.framing][:size], _outputs(one))
@@ -370,14 +372,14 @@ def measure_speeds(
     return speeds
 
 
-def turn_count(subjects: Sequence[Subject], threads: Sequence[int]) -> int:
+def turn_count(subjects: Sequence[BenchmarkedModel], threads: Sequence[int]) -> int:
     """How many turns `measure_speeds` takes."""
     of_files = len(subjects) + len(_framings(subjects))
     return ROUNDS * len(threads) * (len(BATCHES) * len(subjects) + of_files)
 
 
 def _from_files(
-    subjects: Sequence[Subject],
+    subjects: Sequence[BenchmarkedModel],
     images: BenchImages,
     *,
     workers: int,
@@ -402,16 +404,16 @@ def _decode(images: BenchImages, framing: Framing, workers: int) -> None:
         pass
 
 
-def _answer(subject: Subject, images: BenchImages, workers: int) -> None:
+def _answer(subject: BenchmarkedModel, images: BenchImages, workers: int) -> None:
     for _ in subject.predictor.predict_files(list(images.contents), store=images.store, workers=workers):
         pass
 
 
-def _framings(subjects: Sequence[Subject]) -> list[Framing]:
+def _framings(subjects: Sequence[BenchmarkedModel]) -> list[Framing]:
     return list(dict.fromkeys(subject.predictor.metadata.framing for subject in subjects))
 
 
-def _outputs(subject: Subject) -> list[str]:
+def _outputs(subject: BenchmarkedModel) -> list[str]:
     """What `predict` asks for."""
     return [name for name in ("probabilities", "novelty") if name in subject.predictor.model.outputs]
 

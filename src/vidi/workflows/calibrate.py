@@ -7,14 +7,14 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import ModelError, UsageError
 from vidi.evaluation.answers import Reason, Want
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.prediction.predictor import Predictor
 from vidi.report.cards import write_model_card
 from vidi.report.words.guarantees import describe_calibration, lacking_reference
 from vidi.workflows.evaluating.calibrated import CALIBRATION, calibrate_file
-from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
+from vidi.workflows.evaluating.learned import LEARNED_FROM, find_learned
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
@@ -24,7 +24,7 @@ from vidi.workflows.requests.model_file import CalibrateRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recalibrated:
+class CalibrateResult:
     """Result of a new calibration."""
 
     model: ModelFile
@@ -32,7 +32,7 @@ class Recalibrated:
     sentences: tuple[str, ...]  # how the logits are scaled, and what is promised
 
 
-def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
+def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> CalibrateResult:
     """Write a model file with the same weights, calibrated on given images, with limits for the guarantees.
 
     Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
@@ -68,9 +68,9 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
         guarantees=request.guarantees,
         positive=request.data.positive,
     )
-    write_whole(request.output, made.data)
+    write_atomic(request.output, made.data)
     _rewrite_pages(request.output, events)
-    return Recalibrated(
+    return CalibrateResult(
         model=read_model_bytes(made.data, request.output),
         image_count=made.image_count,
         sentences=(*describe_calibration(made.done), *lacking_reference(made.metadata.drift_reference)),
@@ -106,12 +106,12 @@ def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
 
 def _wanted(before: Predictor, request: CalibrateRequest, events: Events) -> Want:
     """How the images are read; those that the model was trained, chosen or tested on are left out."""
-    splits, learnt = before.model.path.parent / SPLITS, find_learnt(before)
+    splits, learned = before.model.path.parent / SPLITS, find_learned(before)
     parts = {row.digest: row.part for row in read_assignments(splits)} if splits.exists() else {}
 
     def leave_out(row: int, digest: str) -> Reason | None:
         if parts:
-            return LEARNT_FROM if parts.get(digest, CALIBRATION) != CALIBRATION else None
-        return learnt.leaves_out(row, digest)
+            return LEARNED_FROM if parts.get(digest, CALIBRATION) != CALIBRATION else None
+        return learned.leaves_out(row, digest)
 
     return Want(options=decode_options(request.data), leave_out=leave_out, on_progress=events.reading)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.data.checking.check import ReadElsewhere, check_dataset
 from vidi.data.dataset import Dataset
 from vidi.data.readers.class_folders import NO_CLASS
@@ -25,11 +25,11 @@ WORDS = {"problem": "PROBLEM", "warning": "look at", "note": "note"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Checked:
+class CheckReport:
     """Result of the check of a data set."""
 
     dataset: Dataset  # the data as it was read
-    result: CheckResult  # everything that was found
+    result: DataCheck  # everything that was found
     page: Path | None = None  # the page of images, if one was written
 
     @property
@@ -101,7 +101,7 @@ def check(
     *,
     events: Events = SILENCE,
     read: ReadElsewhere | None = None,
-) -> Checked:
+) -> CheckReport:
     """Decode every image of a data set once, and find damaged, duplicate and odd images.
 
     Args:
@@ -125,4 +125,4 @@ def check(
         from vidi.report.pages.check import write_check_page
 
         write_check_page(page, dataset, result, options=options, with_images=request.images)
-    return Checked(dataset=dataset, result=result, page=page)
+    return CheckReport(dataset=dataset, result=result, page=page)

@@ -14,10 +14,10 @@ from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.compare import tell_apart
+from vidi.report.pages.compare import distinct_names
 from vidi.workflows.comparing.stored import NOT_SHARED, skipped_classes
-from vidi.workflows.comparing.written import Compared, both_answered, name_compared, write_comparison
-from vidi.workflows.evaluating.learnt import LearntFrom, account_for, find_learnt, parts_to_score
+from vidi.workflows.comparing.written import CompareResult, both_answered, name_compared, write_comparison
+from vidi.workflows.evaluating.learned import LearnedFrom, account_for, find_learned, parts_to_score
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import (
@@ -38,15 +38,15 @@ class ComparedModel:
     path: Path
     predictor: Predictor
     match: ClassMatch
-    learnt: LearntFrom
+    learned: LearnedFrom
 
     @property
     def run(self) -> Path:
         return self.predictor.model.path.parent
 
     @property
-    def knows_what_it_learnt(self) -> bool:
-        return self.learnt.is_stated
+    def knows_what_it_learned(self) -> bool:
+        return self.learned.is_stated
 
     def knows(self, row: int) -> bool:
         """Whether a class of the data is one of its own."""
@@ -78,7 +78,7 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
     models = []
     for path, predictor in zip((request.first, request.second), predictors, strict=True):
         match = match_classes(predictor.classes, dataset.classes, names=request.data.names)
-        models.append(ComparedModel(path, predictor, match, find_learnt(predictor)))
+        models.append(ComparedModel(path, predictor, match, find_learned(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
             f"{escape_path(dataset.source)}: the two models have no class of the data in common",
@@ -111,7 +111,7 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     remarks, (a, b), shared = [], models, shared_classes(dataset, models)
     if a.predictor.model.model_id == b.predictor.model.model_id:
         remarks.append(SAME_MODEL)
-    names = tell_apart(escape_path(a.path), escape_path(b.path))
+    names = distinct_names(escape_path(a.path), escape_path(b.path))
     for name, model, other in zip(names, (a, b), (b, a), strict=True):
         in_data = {model.match.names[row] for row in shared}
         alone = [one for one in model.predictor.classes if one not in in_data and one not in other.predictor.classes]
@@ -124,11 +124,11 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     return remarks + [
         f"{name} is not in its run folder: vidi cannot tell which images it was trained on"
         for name, model in zip(names, models, strict=True)
-        if not model.knows_what_it_learnt
+        if not model.knows_what_it_learned
     ]
 
 
-def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
+def compare(request: CompareRequest, *, events: Events = SILENCE) -> CompareResult:
     """Score two model files on the same images, and test whether the second is better.
 
     Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
@@ -172,7 +172,7 @@ def _wanted(models: Sequence[ComparedModel], request: CompareRequest, *, events:
     """What each is asked, about images that neither was trained on."""
 
     def leave_out(row: int, digest: str) -> Reason | None:
-        return next((reason for model in models if (reason := model.learnt.leaves_out(row, digest))), None)
+        return next((reason for model in models if (reason := model.learned.leaves_out(row, digest))), None)
 
     options = decode_options(request.data)
     return [
@@ -200,7 +200,7 @@ def _about(model: ComparedModel, digests: Sequence[str], folder: Path) -> dict[s
         model_id=model.predictor.model.model_id,
         date=datetime.now(UTC),
     )
-    return name_compared(model.path, model.predictor.model, uses=uses, knows=model.learnt.is_stated)
+    return name_compared(model.path, model.predictor.model, uses=uses, knows=model.learned.is_stated)
 
 
 def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vidi.data.known_sets.named import NAMED_SETS
 from vidi.errors import ResourceError
-from vidi.files import digest_of, escape_path, write_whole
+from vidi.files import digest_of, escape_path, write_atomic
 from vidi.images.encode import encode_png
 from vidi.log.store import PredictionLog
 from vidi.model_file.registered import MODELS_VARIABLE
@@ -42,7 +42,7 @@ from vidi.workflows.requests.in_use import (
 )
 from vidi.workflows.requests.shared import wants_pictures
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.retrain import GATE_PAGE, Retrained, retrain
+from vidi.workflows.retrain import GATE_PAGE, RetrainResult, retrain
 from vidi.workflows.review import open_review
 from vidi.workflows.train import train
 
@@ -106,7 +106,7 @@ def write_digits(folder: Path, size: LoopSize) -> Month:
     images, digits = load()
     rows = iter(np.random.default_rng(0).permutation(len(images)).tolist())
     for row in islice(rows, size.learned):
-        write_whole(folder / str(digits[row]) / f"{row:04}.png", encode_png(images[row]))
+        write_atomic(folder / str(digits[row]) / f"{row:04}.png", encode_png(images[row]))
 
     def take(count: int, *, is_changed: bool) -> list[MonthImage]:
         return [
@@ -343,7 +343,7 @@ def _label(places: _Places, month: Month, most: int, events: Events) -> int:
     return count
 
 
-def _decision(done: Retrained) -> Iterator[str]:
+def _decision(done: RetrainResult) -> Iterator[str]:
     """What the gate says."""
     document = done.document or {}
     yield f"   {gate_headline(document)}"

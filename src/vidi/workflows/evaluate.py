@@ -14,8 +14,8 @@ from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import accuracy_line, describe_match
-from vidi.workflows.evaluating.learnt import account_for, find_learnt, parts_to_score
-from vidi.workflows.evaluating.written import Scored, count_use, open_folder, write_evaluation
+from vidi.workflows.evaluating.learned import account_for, find_learned, parts_to_score
+from vidi.workflows.evaluating.written import ScoredDataset, count_use, open_folder, write_evaluation
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluated:
+class EvaluateResult:
     """Result of an evaluation."""
 
     folder: Path  # holds metrics.json, predictions.csv and report.html
@@ -53,7 +53,7 @@ class Evaluated:
         return folder_as_html(self.folder)
 
 
-def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated:
+def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> EvaluateResult:
     """Score a model file on a data set.
 
     Images of classes that the model lacks are left out of accuracy and counted; images that the model was trained on
@@ -74,12 +74,12 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     path = named_first(request.model, [request.data.source], verb="evaluate")
     predictor = Predictor.load(path, engine=request.engine, say=events.say)
     dataset = read_for_model(request.data, predictor.metadata)
-    match, learnt = match_classes(predictor.classes, dataset.classes), find_learnt(predictor)
+    match, learned = match_classes(predictor.classes, dataset.classes), find_learned(predictor)
     want = Want(
         options=decode_options(request.data),
         match=match,
         traits=True,
-        leave_out=learnt.leaves_out,
+        leave_out=learned.leaves_out,
         on_progress=events.reading,
     )
     answers = answer(predictor, dataset, parts_to_score(dataset, request.data.parts), want)
@@ -88,14 +88,14 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         events.say(sentence)
     folder = open_folder(request, dataset)
     uses = count_use(predictor.model.path.parent, folder, predictor.model, answers)
-    scored = Scored(
+    scored = ScoredDataset(
         dataset=dataset,
         match=match,
         answers=answers,
         figures=evaluate_parts(answers),
         account=account,
-        learnt_from=learnt.facts(answers.digests, account),
+        learned_from=learned.facts(answers.digests, account),
     )
     asked = replace(request, engine=predictor.engine.name)
     write_evaluation(folder, asked, predictor, scored, test_uses=uses, events=events)
-    return Evaluated(folder=folder, figures=scored.figures, match=match, account=account, test_uses=uses)
+    return EvaluateResult(folder=folder, figures=scored.figures, match=match, account=account, test_uses=uses)

@@ -28,7 +28,7 @@ from vidi.workflows.interaction.run_folder import safe_name
 from vidi.workflows.requests.model_file import PRECISIONS, ExportRequest, Form
 
 if TYPE_CHECKING:
-    from vidi.workflows.exporting.judged import Lighter
+    from vidi.workflows.exporting.judged import CompressedModel
 
 FIGURES = "export.json"  # of a lighter file
 MODEL_FILES = (MODEL_FILE, GRAPH, WEIGHTS)  # the model itself, in any form
@@ -49,7 +49,7 @@ USES: Mapping[Form, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class ExportResult:
     """What was written."""
 
     folder: Path
@@ -58,7 +58,7 @@ class Exported:
     name: str
     file_bytes: Mapping[str, int]  # size of each file, by its path in the folder
     beside_model_bytes: int  # of all but the model file, compressed one by one by gzip
-    lighter: "Lighter | None" = None  # of a form with fewer bits
+    lighter: "CompressedModel | None" = None  # of a form with fewer bits
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def require_golden_answers(folder: Path, model: ModelFile) -> None:
         )
 
 
-def export(request: ExportRequest, *, events: Events = SILENCE) -> Exported:
+def export(request: ExportRequest, *, events: Events = SILENCE) -> ExportResult:
     """Write a model file in another form.
 
     A form with fewer bits is calibrated again, and held to the test images beside the file that it is made of.
@@ -138,11 +138,11 @@ def export(request: ExportRequest, *, events: Events = SILENCE) -> Exported:
     model = read_model(request.model)
     name = safe_name(model.metadata.provenance.run or model.path.stem)
     with _appearing(request.output) as staged:
-        lighter = _lighter(request, model, staged, events) if request.to in PRECISIONS else None
+        lighter = _compressed(request, model, staged, events) if request.to in PRECISIONS else None
         model = model if lighter is None else lighter.model
         WRITERS[request.to](staged, model, name)
         sizes = {path.relative_to(staged).as_posix(): path.stat().st_size for path in _files(staged)}
-        done = Exported(
+        done = ExportResult(
             folder=request.output,
             form=request.to,
             model=model,
@@ -155,11 +155,11 @@ def export(request: ExportRequest, *, events: Events = SILENCE) -> Exported:
     return done
 
 
-def _lighter(request: ExportRequest, model: ModelFile, folder: Path, events: Events) -> "Lighter":
+def _compressed(request: ExportRequest, model: ModelFile, folder: Path, events: Events) -> "CompressedModel":
     """The model in fewer bits; what was measured stands in the folder, with the parent's index of neighbours."""
-    from vidi.workflows.export_lighter import NEIGHBOURS, make_lighter  # loads what other forms do not need
+    from vidi.workflows.export_compressed import NEIGHBOURS, compress_model  # loads what other forms do not need
 
-    made = make_lighter(model, request, folder=folder, kept_as=request.output / MODEL_FILE, events=events)
+    made = compress_model(model, request, folder=folder, kept_as=request.output / MODEL_FILE, events=events)
     (folder / FIGURES).write_text(json.dumps(made.as_json(), indent=1) + "\n", encoding="utf-8")
     neighbours = model.path.parent / NEIGHBOURS
     if neighbours.is_dir() and request.images:
@@ -243,7 +243,7 @@ def _beside_model(folder: Path) -> int:
     return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name not in MODEL_FILES)
 
 
-def _report(done: Exported) -> str:
+def _report(done: ExportResult) -> str:
     """The text of `export.md`."""
     lines = (
         f"# Export of {done.name}",

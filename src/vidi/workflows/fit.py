@@ -21,11 +21,11 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget, Session
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.given import as_truth, find_given, prepare_given
-from vidi.workflows.run.learning.learn import Learned, learn, training_data
-from vidi.workflows.run.plan import recipe_of_first_rung
+from vidi.workflows.run.learning.learn import LearnedModel, learn, training_data
+from vidi.workflows.run.plan import recipe_of_first_stage
 from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.publish import finished_bytes, publish_unfinished
-from vidi.workflows.run.read import Found
+from vidi.workflows.run.read import FoundData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +103,8 @@ def fit_images(
     )
 
 
-def _choose_recipe(found: Found, request: FitRequest, *, events: Events) -> Recipe:
-    """The recipe of the first rung that `vidi train` would begin with; of a head, with one backbone."""
+def _choose_recipe(found: FoundData, request: FitRequest, *, events: Events) -> Recipe:
+    """The recipe of the first stage that `vidi train` would begin with; of a head, with one backbone."""
     asked = TrainRequest(
         data=found.request,
         minutes=request.minutes,
@@ -112,18 +112,18 @@ def _choose_recipe(found: Found, request: FitRequest, *, events: Events) -> Reci
         pretrained=request.pretrained,
         changes=request.changes,
     )
-    return recipe_of_first_rung(asked, found.traits, events=events)
+    return recipe_of_first_stage(asked, found.traits, events=events)
 
 
-def _train(session: Session, images: SplitImages, recipe: Recipe) -> Learned:
+def _train(session: Session, images: SplitImages, recipe: Recipe) -> LearnedModel:
     """A network from scratch, or a head on the features of the pretrained one that the recipe names."""
     data = training_data(images)
     if not recipe.pretrained:
-        return Learned(images=images, data=data, trained=learn(session, data, recipe))
+        return LearnedModel(images=images, data=data, trained=learn(session, data, recipe))
     trained = train_on_features(
         data,
         recipe,
         in_haste=not session.budget.allows("every head", len(data.train_rows)),
         on_progress=session.events.features,
     )
-    return Learned(images=images, data=data, trained=trained)
+    return LearnedModel(images=images, data=data, trained=trained)

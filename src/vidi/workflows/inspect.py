@@ -9,7 +9,7 @@ from vidi.files import escape_path
 from vidi.model_file.digests import member_count
 from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.golden import Replay, replay_golden
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.limits import describe_refuted
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_json
@@ -96,7 +96,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         else NEXT_LINE.join(describe_points(metadata.operating_points)),
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
-        "trained on": _learnt_from(origin.learnt_from),
+        "trained on": _learned_from(origin.learned_from),
         "drift": _drift(metadata.drift_reference),
         "weights": f"{metadata.weights_digest[:12]}, {origin.weights_license or 'trained from scratch'}"
         + ("" if origin.derived_from is None else f", made of the weights {origin.derived_from[:12]}"),
@@ -118,7 +118,7 @@ def _framing(model: ModelFile) -> str:
     return f"{names[framing.mode]}, after shrinking what is larger than {framing.shrink_to[0]} x {framing.shrink_to[1]}"
 
 
-def _learnt_from(filters: tuple[DigestFilter, ...] | None) -> str:
+def _learned_from(filters: tuple[DigestFilter, ...] | None) -> str:
     if filters is None:
         return "not stated"
     count = sum(one.image_count for one in filters)

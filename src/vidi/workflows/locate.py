@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TextIO
 
 from vidi.data.inputs import FoundInputs, find_paths
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.account import Account
 from vidi.images.encode import encode_jpeg
 from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
+from vidi.report.pages.boxes import BoxedImage, SearchSettings, write_boxes_page
 from vidi.report.pages.render import require_templates
 from vidi.report.pictures.overlays import draw_boxes, make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
@@ -128,7 +128,7 @@ def write_annotated(one: LocatedImage, path: Path) -> None:
         return
     texts = [f"{box.label} {percent(box.score)}" for box in one.boxes]
     drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
-    write_whole(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
+    write_atomic(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
 
 
 def keep_located(
@@ -158,15 +158,17 @@ def keep_located(
         yield kept[-1]
 
 
-def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
+def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> SearchSettings:
     """Describe the search for the page."""
     classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
-    return Looked(classes=classes, by=choose_way(predictor, request), least=request.least, not_reached=not_reached)
+    return SearchSettings(
+        classes=classes, by=choose_way(predictor, request), least=request.least, not_reached=not_reached
+    )
 
 
 def write_found(
     kept: Sequence[LocatedImage],
-    looked: Looked,
+    looked: SearchSettings,
     model: ModelFile,
     *,
     output: Path | None,
@@ -187,7 +189,7 @@ def write_found(
         ResourceError: one of them cannot be written.
     """
     if coco is not None:
-        write_whole(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
+        write_atomic(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
         events.say(written(escape_path(coco)))
     if output is not None:
         images = [

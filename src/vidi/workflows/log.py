@@ -13,7 +13,7 @@ from vidi.log.address import parse_address
 from vidi.log.answers import AnswerRows
 from vidi.log.records import Deleted, Feedback, LogContents, LoggedPrediction, ModelTally, check_digest
 from vidi.log.store import PredictionLog
-from vidi.log.writer import HandedOver, LogWriter, Retention
+from vidi.log.writer import LogWriter, PendingAnswer, Retention
 from vidi.model_file.read import ModelFile, name_of
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Answer
@@ -76,7 +76,7 @@ class AnswerLogger:
         if self._writer.retention is not None and answer.error is None:
             data = store.read(answer.path)
             image = data if digest_of(data) == answer.digest else None  # it was changed meanwhile
-        self._writer.write([HandedOver(make=lambda: row, image=image)])
+        self._writer.write([PendingAnswer(make=lambda: row, image=image)])
 
 
 @contextlib.contextmanager

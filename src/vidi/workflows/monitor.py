@@ -14,7 +14,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from vidi.errors import DataError, GateError, ModelError
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.statistics import QUALITIES, ImageStatistics
 from vidi.log.address import parse_address
 from vidi.log.records import Feedback, LoggedPrediction
@@ -42,7 +42,7 @@ Document = dict[str, Any]
 SCHEMA = 1
 Said = frozenset[str]  # classes
 LABELS = ("model_id", "version")
-Found = Mapping[str, Any]  # a document of monitoring
+FoundData = Mapping[str, Any]  # a document of monitoring
 # Name of each gauge → what it says.
 GAUGES: Mapping[str, str] = {
     "vidi_drift_alarm": "1 if the images have changed, 0 if no change is shown.",
@@ -60,7 +60,7 @@ GAUGES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Monitored:
+class MonitorResult:
     """Result of monitoring."""
 
     document: Document  # of `monitor_document`
@@ -79,7 +79,7 @@ class Monitored:
             )
 
 
-def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
+def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> MonitorResult:
     """Compare the traffic in a prediction log with the model file's reference; write the page and the gauges.
 
     Raises:
@@ -122,8 +122,8 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
     if request.prometheus is not None:
         registry = CollectorRegistry()
         registry.register(MonitorGauges([document]))
-        write_whole(request.prometheus, generate_latest(registry))  # a file that ends in .prom, as its collector wants
-    return Monitored(document=document, drift=drift)
+        write_atomic(request.prometheus, generate_latest(registry))  # a file that ends in .prom, as its collector wants
+    return MonitorResult(document=document, drift=drift)
 
 
 def _reference(model: ModelFile) -> DriftReference:
@@ -162,7 +162,7 @@ def _estimate_since_change(traffic: ModelTraffic, model: ModelFile, drift: Drift
 
 
 @dataclass(slots=True)
-class Counted:
+class RowCounts:
     """Rows that were read, and what became of them."""
 
     rows: int = 0  # with an answer that can be used
@@ -187,7 +187,7 @@ class ComparedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
+class RequiredValues:
     """What a row must hold to be compared with a model's reference."""
 
     class_count: int
@@ -196,7 +196,7 @@ class Needed:
     statistics: bool
 
     @classmethod
-    def by(cls, metadata: ModelMetadata) -> "Needed":
+    def by(cls, metadata: ModelMetadata) -> "RequiredValues":
         """What the model's reference and limits ask for."""
         reference = metadata.drift_reference
         images = None if reference is None else reference.images
@@ -238,7 +238,7 @@ def keep_every(number: int, *, whole: int = KEPT_WHOLE) -> int:
 
 def read_traffic(
     rows: Iterable[LoggedPrediction], metadata: ModelMetadata, *, whole: int = KEPT_WHOLE
-) -> tuple[ModelTraffic, Counted]:
+) -> tuple[ModelTraffic, RowCounts]:
     """Collect the images to compare, those of one time shuffled, and count the rest.
 
     Args:
@@ -246,15 +246,15 @@ def read_traffic(
         metadata: of the model.
         whole: so many different images are all kept; of more, ever fewer (see `keep_every`).
     """
-    counted = Counted()
-    kept = _thinned(_once(rows, Needed.by(metadata), counted), whole)
+    counted = RowCounts()
+    kept = _thinned(_once(rows, RequiredValues.by(metadata), counted), whole)
     # Arrays of many images take less memory than the rows of a log: those are held for one block alone.
     blocks = [_as_traffic(block, metadata) for block in iter(lambda: list(islice(kept, BLOCK)), [])]
     traffic = _joined(blocks) if blocks else _as_traffic([], metadata)
     return as_stream(traffic)[1], counted
 
 
-def _once(rows: Iterable[LoggedPrediction], needed: Needed, counted: Counted) -> Iterator[ComparedImage]:
+def _once(rows: Iterable[LoggedPrediction], needed: RequiredValues, counted: RowCounts) -> Iterator[ComparedImage]:
     """Each image when it first comes: a repeated one is no new evidence."""
     seen: set[int] = set()
     for row in rows:
@@ -282,7 +282,7 @@ def _thinned(images: Iterable[ComparedImage], whole: int) -> Iterator[ComparedIm
 
 
 def _as_traffic(kept: list[ComparedImage], metadata: ModelMetadata) -> ModelTraffic:
-    needed, count = Needed.by(metadata), len(kept)
+    needed, count = RequiredValues.by(metadata), len(kept)
     probabilities = np.array([one.probabilities for one in kept], np.float32).reshape(count, needed.class_count)
     placed = [one.embedding for one in kept if one.embedding is not None]
     seen = [one.statistics for one in kept if one.statistics is not None]
@@ -349,7 +349,7 @@ class MonitorFindings:
 def monitor_document(
     model: ModelFile,
     traffic: ModelTraffic,
-    counted: Counted,
+    counted: RowCounts,
     findings: MonitorFindings,
     *,
     log: str,
@@ -536,7 +536,7 @@ def _last_words(feedback: Sequence[Feedback]) -> Mapping[str, Collection[Feedbac
 class MonitorGauges(Collector):
     """The gauges of some models, as a registry of Prometheus asks for them."""
 
-    def __init__(self, documents: Sequence[Found] = ()) -> None:
+    def __init__(self, documents: Sequence[FoundData] = ()) -> None:
         """
         Args:
             documents: of `vidi monitor --json`, one for each model.
@@ -555,7 +555,7 @@ class MonitorGauges(Collector):
                 yield family
 
 
-def values_of(document: Found) -> dict[str, float | None]:
+def values_of(document: FoundData) -> dict[str, float | None]:
     """The value of each gauge; None where it is not known."""
     drift, feedback = document["drift"], document["feedback"]
     accuracy, since = document["accuracy"] or {}, document["accuracy_since_change"] or {}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from vidi.errors import ModelError
 from vidi.evaluation.run_files import METRICS
-from vidi.files import digest_of, escape_path, write_whole, written_whole
+from vidi.files import digest_of, escape_path, write_atomic, written_atomically
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import models_folder
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.registry import HeldName, Reasons, RegistryDecision, find_name, require_name
+from vidi.registry import LockedName, Reasons, RegistryDecision, find_name, require_name
 from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.in_use import PromoteRequest, RollbackRequest
 from vidi.workflows.tracking.tracker import TRACKED
@@ -24,7 +24,7 @@ UNTESTED = "not tested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promoted:
+class PromoteResult:
     """Result of a promotion or a rollback."""
 
     name: str
@@ -54,7 +54,9 @@ class Promoted:
         }
 
 
-def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, root: Path | None = None) -> Promoted:
+def promote(
+    request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, root: Path | None = None
+) -> PromoteResult:
     """Put a model in use under a name; the version before stays.
 
     Args:
@@ -75,7 +77,7 @@ def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, 
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
     reasons = decided_now(request.why, model, gate=gate)
-    with HeldName(folder) as held:
+    with LockedName(folder) as held:
         before = held.decisions
         version = held.version_with(reasons.sha256)
         is_change = version is None or not before or version != held.standing[-1]
@@ -84,7 +86,7 @@ def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, 
             decision = held.promote(staged, reasons)
         else:
             decision = next(one for one in reversed(before) if one.action != "keep")
-    return Promoted(
+    return PromoteResult(
         name=request.name,
         folder=folder,
         decision=decision,
@@ -93,7 +95,7 @@ def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, 
     )
 
 
-def roll_back(request: RollbackRequest, *, root: Path | None = None) -> Promoted:
+def roll_back(request: RollbackRequest, *, root: Path | None = None) -> PromoteResult:
     """Put an earlier version in use again, with the bytes that it was promoted with.
 
     Args:
@@ -105,10 +107,10 @@ def roll_back(request: RollbackRequest, *, root: Path | None = None) -> Promoted
         ModelError: the version's file is gone or was changed; the version in use stays.
     """
     registered = find_name(root or models_folder(), request.name)
-    with HeldName(registered.folder) as held:
+    with LockedName(registered.folder) as held:
         before = held.decisions
         decision = held.roll_back(request.to, Reasons(who=user_name(), at=_now(), why=request.why))
-    return Promoted(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before))
+    return PromoteResult(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before))
 
 
 def decided_now(why: str, model: ModelFile, *, gate: Mapping[str, Json] | None = None) -> Reasons:
@@ -147,22 +149,22 @@ def _in_use(decisions: tuple[RegistryDecision, ...]) -> RegistryDecision | None:
     return next((one for one in reversed(decisions) if one.action != "keep"), None)
 
 
-def _stage(held: HeldName, model: ModelFile, name: str, reasons: Reasons) -> Path:
+def _stage(held: LockedName, model: ModelFile, name: str, reasons: Reasons) -> Path:
     """A folder with the model's bytes as they were judged, and its run's report, figures and card."""
     staged, run = held.stage(), model.path.parent
-    write_whole(staged / MODEL, model.data)
+    write_atomic(staged / MODEL, model.data)
     if model.path.name != MODEL:  # a file by itself: what lies beside it is about others
         return staged
     for one in COPIED:
         if (run / one).is_file():
-            with written_whole(staged / one) as temporary:
+            with written_atomically(staged / one) as temporary:
                 shutil.copyfile(run / one, temporary)
     if (run / NEIGHBOURS).is_dir():
         shutil.copytree(run / NEIGHBOURS, staged / NEIGHBOURS)
     if (run / MODEL_CARD).is_file():
         card = (run / MODEL_CARD).read_text("utf-8")
         decided = f"version {held.next_version}, on {reasons.at[:10]} by {escape_path(reasons.who)}"
-        write_whole(staged / MODEL_CARD, f"{card}\n## Registered\nRegistered as `{name}`, {decided}.\n")
+        write_atomic(staged / MODEL_CARD, f"{card}\n## Registered\nRegistered as `{name}`, {decided}.\n")
     return staged
 
 

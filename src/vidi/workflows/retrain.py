@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from vidi.errors import GateError, UsageError
 from vidi.evaluation.gate import GateRules
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import models_folder
-from vidi.registry import HeldName
+from vidi.registry import LockedName
 from vidi.report.pages.gate import gate_headline, write_gate_page
 from vidi.report.pages.render import require_templates
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -28,7 +28,7 @@ GATE, GATE_PAGE = "gate.json", "gate.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retrained:
+class RetrainResult:
     """Result of a retraining."""
 
     folder: Path  # run folder of the candidate, with gate.json and gate.html
@@ -48,7 +48,7 @@ class Retrained:
         )
 
 
-def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | None = None) -> Retrained:
+def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | None = None) -> RetrainResult:
     """Train again with new labels, and put the result in use if it is really better.
 
     The test part of the run is frozen: new images fill the other parts, and part of the feedback is held back to
@@ -79,15 +79,15 @@ def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | N
         run = train(request_again(plan, request), events=events)
         folder = run.folder
         if not run.finished:
-            return Retrained(folder=folder, run=run, document=None)
+            return RetrainResult(folder=folder, run=run, document=None)
     rules = GateRules(max_drop=request.max_drop / 100)
     judged = judge_run(plan.champion, plan.run, folder, rules=rules, events=events)
     document = _document(plan, request, judged, folder, rules)
     _decide(plan, request, judged, document, root=root or models_folder())
     document["sentence"] = gate_headline(document)
-    write_whole(folder / GATE, json.dumps(document, allow_nan=False, indent=1) + "\n")
+    write_atomic(folder / GATE, json.dumps(document, allow_nan=False, indent=1) + "\n")
     write_gate_page(folder / GATE_PAGE, document)
-    return Retrained(folder=folder, run=run, document=document)
+    return RetrainResult(folder=folder, run=run, document=document)
 
 
 def _document(
@@ -138,5 +138,5 @@ def _decide(
         done = promote(asked, gate=gate, root=root)
         document["promoted"] = {"name": plan.name, "version": done.decision.version}
     elif plan.version is not None:
-        with HeldName(root / plan.name) as held:
+        with LockedName(root / plan.name) as held:
             held.keep(decided_now(request.why or gate_headline(document), judged.candidate, gate=gate))

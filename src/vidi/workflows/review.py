@@ -310,7 +310,7 @@ def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, 
 
 def _images_learned(request: ReviewRequest, events: Events) -> int:
     """How many images the model of a retraining has learned from: what one source's share is a share of."""
-    learned = None if request.model is None else read_model(request.model).metadata.provenance.learnt_from
+    learned = None if request.model is None else read_model(request.model).metadata.provenance.learned_from
     if learned is None:
         events.say("no model says how many images it has learned from, so shares are those of the labels alone")
     return sum(one.image_count for one in learned or ())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.data.checking.check import check_dataset
 from vidi.data.splitting.leaks import describe_leak
 from vidi.data.splitting.split import Split, split_dataset
@@ -20,7 +20,7 @@ class SplitMade:
     """The split, and the check behind it."""
 
     split: Split
-    check: CheckResult
+    check: DataCheck
 
     def as_json(self) -> dict[str, object]:
         """The split as `vidi split --json` prints it; paths escaped."""

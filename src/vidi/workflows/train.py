@@ -27,7 +27,7 @@ from vidi.workflows.interaction.run_folder import (
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Session, Stopwatch
 from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible
-from vidi.workflows.run.read import Found
+from vidi.workflows.run.read import FoundData
 from vidi.workflows.run.stages import Run, run_stages
 from vidi.workflows.tracking.listener import TRACKERS, find_tracker, tracked
 from vidi.workflows.tracking.tracker import TrackedRun, TrackerKind, read_noted
@@ -43,7 +43,7 @@ def train(
     *,
     events: Events = SILENCE,
     begun: Deadline | None = None,
-    found: Found | None = None,
+    found: FoundData | None = None,
     trackers: Mapping[str, TrackerKind] = TRACKERS,
     embed: Embedder | None = None,
 ) -> Run:

@@ -17,10 +17,10 @@ from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
 from vidi.workflows.requests.train import TuneRequest, request_from
 from vidi.workflows.run.budget import Budget, Session
-from vidi.workflows.run.read import Found
+from vidi.workflows.run.read import FoundData
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.files import TuneFiles
-from vidi.workflows.tuning.search import WORKSHOP, SearchPlan, Tuned, look_at, run_search
+from vidi.workflows.tuning.search import WORKSHOP, SearchPlan, TuneResult, look_at, run_search
 from vidi.workflows.tuning.trials import (
     TrialCluster,
     TryRecipe,
@@ -35,10 +35,10 @@ def tune(
     *,
     events: Events = SILENCE,
     begun: Deadline | None = None,
-    found: Found | None = None,
+    found: FoundData | None = None,
     try_recipe: TryRecipe = run_trial,
     cluster: TrialCluster | None = None,
-) -> Tuned:
+) -> TuneResult:
     """Search for a better recipe, and report whether one was found.
 
     Args:
@@ -109,7 +109,7 @@ def resume_tuning(
     finish: bool = False,
     events: Events = SILENCE,
     cluster: TrialCluster | None = None,
-) -> Tuned:
+) -> TuneResult:
     """Continue an interrupted search for the rest of its time.
 
     Args:

@@ -46,20 +46,20 @@ def test_a_new_name_makes_a_new_certificate_that_holds_the_old_names_too(tmp_pat
     assert not own_certificate(tmp_path, ["10.0.0.1", "10.0.0.2"], NOW).is_new
 
 
-@pytest.mark.parametrize("spoil", ["cut", "not a certificate", "of another key", "open to others"])
-def test_a_certificate_that_is_spoilt_is_made_again(tmp_path, spoil):
+@pytest.mark.parametrize("corrupt", ["cut", "not a certificate", "of another key", "open to others"])
+def test_a_certificate_that_is_spoilt_is_made_again(tmp_path, corrupt):
     path = own_certificate(tmp_path, NAMES, NOW).path
     data, mark = path.read_bytes(), b"-----BEGIN PRIVATE KEY"
-    if spoil == "open to others":
+    if corrupt == "open to others":
         path.chmod(0o644)
     else:
         other = own_certificate(tmp_path / "other", NAMES, NOW).path.read_bytes()
         mixed = data.partition(mark)[0] + mark + other.partition(mark)[2]
-        path.write_bytes({"cut": data[:300], "not a certificate": b"x", "of another key": mixed}[spoil])
+        path.write_bytes({"cut": data[:300], "not a certificate": b"x", "of another key": mixed}[corrupt])
 
     again = own_certificate(tmp_path, NAMES, NOW)
 
-    assert again.is_new == (os.name == "posix" or spoil != "open to others")
+    assert again.is_new == (os.name == "posix" or corrupt != "open to others")
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(again.path)
 
 

@@ -6,12 +6,12 @@ from functools import partial
 
 import pytest
 
-from vidi.images.workers.crew import DecodeCrew
+from vidi.images.workers.decode_pool import DecodePool
 from vidi.serving.engine.engine import AnswerEngine
 
 
 def engine_of(threads: int) -> AnswerEngine:
-    return AnswerEngine(DecodeCrew(1), threads=threads)  # its crew is not started
+    return AnswerEngine(DecodePool(1), threads=threads)  # its pool is not started
 
 
 def fail() -> None:

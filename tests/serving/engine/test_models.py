@@ -9,7 +9,7 @@ import pytest
 
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.machine import core_count
 from vidi.prediction.engines import fastest, registry
 from vidi.prediction.engines.registry import OnnxRuntime
@@ -83,7 +83,7 @@ def test_the_file_that_is_served_is_read_even_where_its_path_now_names_another_o
     before, served = path.read_bytes(), open_served("tiny", path)
 
     if fate == "replaced":
-        write_whole(path, "another")
+        write_atomic(path, "another")
     else:
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""The server of the review page over HTTP: answers are kept, two windows never collide, strangers stay out."""
+"""The server of the review page over HTTP: answers are kept, two windows never collide, outliers stay out."""
 
 import csv
 import errno

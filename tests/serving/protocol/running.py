@@ -22,7 +22,7 @@ PATIENCE = 20  # seconds in which a test's server and its answers come; no test 
 
 
 @dataclass
-class Asked:
+class PredictQuery:
     """What the small application saw, and the events that its answers wait for."""
 
     paths: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Asked:
     may_answer: threading.Event = field(default_factory=threading.Event)
 
 
-def small_app(asked: Asked) -> ASGIApp:
+def small_app(asked: PredictQuery) -> ASGIApp:
     """`/early` answers before the body, `/wait` when it may, `/large` with 8 MB, all others with what they got."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +116,7 @@ def running(
                 listen=Listen(port=0, certificate=certificate, key=key),
                 lifecycle=lifecycle,
                 ready=ready,
-                tell_refusal=lambda problem, _: note(problem),
+                describe_refusal=lambda problem, _: note(problem),
             )
         except BaseException as error:  # a failed start is the test's to see
             failures.append(error)

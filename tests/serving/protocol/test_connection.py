@@ -8,7 +8,7 @@ import pytest
 
 from tests.serving.protocol.running import (
     PATIENCE,
-    Asked,
+    PredictQuery,
     read_replies,
     request,
     running,
@@ -24,7 +24,7 @@ QUICK = Settings(header_seconds=0.05, idle_seconds=0.1, body_bytes_per_second=1_
 
 @pytest.fixture(scope="module")
 def asked():
-    return Asked()
+    return PredictQuery()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def server(asked):
 
 @pytest.fixture(scope="module")
 def quick_server():
-    with running(small_app(Asked()), QUICK) as server:
+    with running(small_app(PredictQuery()), QUICK) as server:
         yield server
 
 
@@ -61,7 +61,7 @@ def test_more_requests_than_may_wait_are_left_to_be_sent_again(server):
 
 
 def test_what_waits_behind_a_request_is_counted_until_its_turn_or_its_end():
-    asked, lifecycle = Asked(), Lifecycle()
+    asked, lifecycle = PredictQuery(), Lifecycle()
     with running(small_app(asked), lifecycle=lifecycle) as server:
         with server.connect() as client:
             send_all(client, request("/wait") + request("/one") + request("/two"))
@@ -140,7 +140,7 @@ def test_a_bad_request_behind_a_good_one_is_refused_after_its_answer(server):
 
 
 def test_a_request_that_is_malformed_while_another_is_answered_is_refused_after_it():
-    asked = Asked()
+    asked = PredictQuery()
     with running(small_app(asked)) as server, server.connect() as client:
         send_all(client, request("/wait"))
         assert asked.began.wait(PATIENCE)
@@ -162,7 +162,7 @@ def test_bytes_that_come_one_at_a_time_mean_the_same(server):
 
 def test_the_headers_of_an_answer_are_not_touched_but_for_its_last():
     replies = []
-    with running(small_app(Asked())) as server:
+    with running(small_app(PredictQuery())) as server:
         replies += server.ask(request("/one") + request("/two", headers=CLOSE))
 
     assert [sorted(reply.headers) for reply in replies] == [
@@ -251,7 +251,7 @@ def test_a_client_that_sends_its_large_body_all_the_same_reads_why_it_was_refuse
 
 
 def test_a_chunked_body_is_refused_where_it_passes_the_limit():
-    asked, chunk = Asked(), b"2710\r\n" + b"x" * 10_000 + b"\r\n"
+    asked, chunk = PredictQuery(), b"2710\r\n" + b"x" * 10_000 + b"\r\n"
 
     with running(small_app(asked), Settings(body_bytes=100_000)) as server, server.connect() as client:
         send_all(client, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)
@@ -264,7 +264,7 @@ def test_a_chunked_body_is_refused_where_it_passes_the_limit():
 
 
 def test_a_hundred_thousand_tiny_chunks_are_cut():
-    with running(small_app(Asked())) as server:
+    with running(small_app(PredictQuery())) as server:
         replies = server.ask(
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
         )
@@ -347,7 +347,7 @@ def test_connections_that_ask_nothing_are_closed_without_a_word(quick_server):
 
 @pytest.mark.skipif(not hasattr(select, "poll"), reason="needs:poll")
 def test_a_client_that_does_not_read_is_cut():
-    with running(small_app(Asked()), QUICK) as server, server.connect() as client:
+    with running(small_app(PredictQuery()), QUICK) as server, server.connect() as client:
         send_all(client, request("/large"))
         ended = select.poll()
         ended.register(client, select.POLLHUP)  # the server's end arrives without a byte being read
@@ -356,7 +356,7 @@ def test_a_client_that_does_not_read_is_cut():
 
 
 def test_connections_over_the_limit_are_told_so():
-    with running(small_app(Asked()), Settings(connections=2)) as server:
+    with running(small_app(PredictQuery()), Settings(connections=2)) as server:
         with server.connect() as first, server.connect() as second:
             for client in (first, second):
                 send_all(client, request())
@@ -369,7 +369,7 @@ def test_connections_over_the_limit_are_told_so():
 
 
 def test_bodies_over_the_memory_for_all_are_refused_until_the_others_are_answered():
-    asked = Asked()
+    asked = PredictQuery()
     with running(small_app(asked), Settings(buffered_bytes=150_000)) as server, server.connect() as first:
         send_all(first, request("/wait", method="POST", body=b"x" * 100_000))
         assert asked.began.wait(5)

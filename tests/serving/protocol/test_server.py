@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.serving.protocol.running import Asked, read_replies, request, running, send_all, small_app
+from tests.serving.protocol.running import PredictQuery, read_replies, request, running, send_all, small_app
 from vidi.errors import UsageError
 from vidi.serving.auth.certificate import own_certificate
 from vidi.serving.protocol.listen import Listen, open_sockets, stop_new_connections, tls_context
@@ -22,7 +22,7 @@ def test_a_port_that_is_taken_is_named_with_what_to_do():
         port = other.getsockname()[1]
 
         with pytest.raises(UsageError, match=rf"127.0.0.1, port {port}: another program listens there.\n.*--port 0"):
-            run_server(small_app(Asked()), Settings(), listen=Listen(port=port))
+            run_server(small_app(PredictQuery()), Settings(), listen=Listen(port=port))
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
@@ -61,7 +61,7 @@ def test_an_application_that_cannot_start_says_so_itself():
 
 
 def test_the_stop_is_seen_by_the_application_and_what_was_accepted_is_answered():
-    asked = Asked()
+    asked = PredictQuery()
     with running(small_app(asked)) as server, server.connect() as busy, server.connect() as idle:
         send_all(idle, request("/before"))
         before = read_replies(idle, 1)
@@ -81,7 +81,7 @@ def test_the_stop_is_seen_by_the_application_and_what_was_accepted_is_answered()
 
 
 def test_a_second_stop_ends_what_is_not_answered():
-    asked = Asked()
+    asked = PredictQuery()
 
     def stop_twice():
         with running(small_app(asked)) as server, server.connect() as client:
@@ -97,7 +97,7 @@ def test_a_second_stop_ends_what_is_not_answered():
 
 
 def test_a_slow_head_does_not_hold_up_the_stop():
-    with running(small_app(Asked()), Settings(stop_seconds=1)) as server, server.connect() as client:
+    with running(small_app(PredictQuery()), Settings(stop_seconds=1)) as server, server.connect() as client:
         send_all(client, request() + b"GET / HTTP/1.1\r\nHost: a")
         assert [reply.status for reply in read_replies(client, 1)] == [200]
         server.lifecycle.stop()
@@ -106,7 +106,7 @@ def test_a_slow_head_does_not_hold_up_the_stop():
 
 
 def test_a_request_that_takes_longer_than_the_stop_is_cut():
-    asked = Asked()
+    asked = PredictQuery()
     with running(small_app(asked), Settings(stop_seconds=0.1)) as server, server.connect() as client:
         send_all(client, request("/wait"))
         assert asked.began.wait(5)
@@ -140,7 +140,7 @@ def over_tls(server, certificate):
 
 
 def test_an_encrypted_server_is_reached_by_whoever_trusts_its_certificate(certificate):
-    with running(small_app(Asked()), certificate=certificate.path) as server:
+    with running(small_app(PredictQuery()), certificate=certificate.path) as server:
         with over_tls(server, certificate) as client:
             shown = hashlib.sha256(client.getpeercert(binary_form=True)).digest().hex(":").upper()
             send_all(client, request("/one") + request("/two", headers="Host: a\r\nConnection: close\r\n"))
@@ -157,7 +157,7 @@ def test_an_encrypted_server_is_reached_by_whoever_trusts_its_certificate(certif
 
 def test_clients_that_do_not_finish_the_handshake_are_cut_and_count_as_connections(certificate):
     settings = Settings(header_seconds=0.2, connections=2)
-    with running(small_app(Asked()), settings, certificate=certificate.path) as server:
+    with running(small_app(PredictQuery()), settings, certificate=certificate.path) as server:
         with server.connect() as silent, server.connect() as plain, server.connect() as third:
             send_all(plain, request())
             assert third.recv(1) == b""  # closed at once

@@ -17,7 +17,7 @@ import pytest
 from tests.counts import count
 from tests.serving.protocol.running import (
     PATIENCE,
-    Asked,
+    PredictQuery,
     Running,
     read_replies,
     request,
@@ -122,7 +122,7 @@ def test_slow_clients_are_cut_and_good_ones_do_not_notice():
     seconds, as_usual = count(small=2, faults=6, soak=60), count(small=False, faults=False, soak=True)
     brief = count(small=0.3, faults=1)  # with hundreds of clients less is too little
     settings = Settings() if as_usual else Settings(header_seconds=brief, idle_seconds=brief)
-    with running(small_app(Asked()), settings) as server, contextlib.ExitStack() as stack:
+    with running(small_app(PredictQuery()), settings) as server, contextlib.ExitStack() as stack:
         with GoodClients(server, good) as quiet:
             assert quiet.enough.wait(PATIENCE)
         clients = [stack.enter_context(server.connect()) for _ in range(slow)]
@@ -150,7 +150,7 @@ def test_slow_clients_are_cut_and_good_ones_do_not_notice():
 def test_connections_over_the_limit_are_ended_at_once_and_the_others_answered():
     limit, more = count(small=100, faults=400, soak=400), count(small=200, faults=3_000, soak=9_600)
     _allow_files(2 * (limit + 100))
-    with running(small_app(Asked()), Settings(connections=limit)) as server, contextlib.ExitStack() as stack:
+    with running(small_app(PredictQuery()), Settings(connections=limit)) as server, contextlib.ExitStack() as stack:
         kept = [stack.enter_context(server.connect()) for _ in range(limit)]
         for client in kept:
             send_all(client, request())

@@ -27,7 +27,7 @@ from vidi.serving.routes.inference_answer import (
     offered_outputs,
     rank_classes,
 )
-from vidi.serving.routes.inference_request import AskedOutput, InferRequest, OutputTensor, texts
+from vidi.serving.routes.inference_request import InferRequest, OutputTensor, RequestedOutput, texts
 
 PLAIN = tiny_metadata()
 LIMITS = VerdictLimits(
@@ -57,7 +57,7 @@ ROWS = {
 
 
 def asked(*names: str) -> InferRequest:
-    return InferRequest(images=(b"",), outputs=tuple(AskedOutput(name=name) for name in names))
+    return InferRequest(images=(b"",), outputs=tuple(RequestedOutput(name=name) for name in names))
 
 
 def read_by_client(response: InferResponse) -> triton.InferResult:
@@ -141,12 +141,12 @@ def test_the_network_gives_what_is_asked_for_and_what_verdicts_are_made_of():
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        (AskedOutput(name="logits"), "has no output 'logits'"),
-        (AskedOutput(name="verdict"), "has no output 'verdict'"),
-        (AskedOutput(name="embedding", class_count=1), "`classification` is asked for of 'embedding'"),
+        (RequestedOutput(name="logits"), "has no output 'logits'"),
+        (RequestedOutput(name="verdict"), "has no output 'verdict'"),
+        (RequestedOutput(name="embedding", class_count=1), "`classification` is asked for of 'embedding'"),
     ],
 )
-def test_an_output_that_the_model_does_not_have_is_refused(output: AskedOutput, said: str):
+def test_an_output_that_the_model_does_not_have_is_refused(output: RequestedOutput, said: str):
     with pytest.raises(Problem) as refusal:
         choose_outputs(InferRequest(images=(b"",), outputs=(output,)), offered_outputs(PLAIN, GRAPH))
 

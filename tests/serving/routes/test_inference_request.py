@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from vidi.serving.problems import PROBLEMS, Problem
 from vidi.serving.routes.inference_request import (
-    AskedOutput,
     InferRequest,
+    RequestedOutput,
     RequestLimits,
     decode_request,
     read_header_length,
@@ -32,7 +32,7 @@ parameters = st.dictionaries(
 )
 outputs = st.lists(
     st.builds(
-        AskedOutput,
+        RequestedOutput,
         name=texts,
         binary=st.none() | st.booleans(),
         class_count=st.integers(0, 9),
@@ -127,7 +127,7 @@ def test_the_stock_clients_requests_are_read(images):
     read = decode_request(body, length, LIMITS)
 
     assert same_images(read.images, images)
-    assert read.outputs == (AskedOutput(name="probabilities", binary=True, class_count=2),)
+    assert read.outputs == (RequestedOutput(name="probabilities", binary=True, class_count=2),)
     assert (read.id, read.parameters) == ("a", {"b": 1})
 
 

@@ -30,7 +30,7 @@ from vidi.data.archives.members import (
     too_much,
 )
 from vidi.data.cache import cache_folder, kept_or_spare
-from vidi.files import digest_of_file, written_whole
+from vidi.files import digest_of_file, written_atomically
 
 _PIECE = 1 << 20  # bytes
 _BLOCK = 512  # bytes: tar counts in these
@@ -154,7 +154,7 @@ def _plain_tar(path: Path, cache: Path) -> Path:
     def make(folder: Path) -> Path:
         plain = folder / "archives" / name
         if not plain.exists():
-            with written_whole(plain) as temporary:
+            with written_atomically(plain) as temporary:
                 _unpack(path, unpack, temporary)
         return plain
 

@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.cache import Building, Elsewhere, PixelCache, pixels_key
-from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
+from vidi.data.cache import Building, PixelCache, UncachedArray, pixels_key
+from vidi.data.checked import CONFLICT, DataCheck, ImageRecord, NearDuplicate
 from vidi.data.checking.findings import find_conflicts, find_left_out, list_findings
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.checking.shortcuts import find_shortcuts
-from vidi.data.copies.capture import group_bursts
-from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
-from vidi.data.copies.near_copies import find_near_copies
 from vidi.data.dataset import Dataset
+from vidi.data.duplicates.capture import group_bursts
+from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
+from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.errors import ImageError, ResourceError
 from vidi.files import digest_of
 from vidi.images.account import Account, Entry
@@ -40,7 +40,7 @@ class KeptReading:
 
     records: tuple[ImageRecord, ...]
     measured: NDArray[np.uint8]  # (files, MEASURED_BYTES), zeros for a refused file
-    near: tuple[NearCopy, ...]
+    near: tuple[NearDuplicate, ...]
 
     @property
     def digests(self) -> list[str | None]:
@@ -144,7 +144,7 @@ def _from_json(told: bytes, paths: Sequence[str], measured: NDArray[np.uint8]) -
         )
         for path, (digest, byte_count, height, width, notes, capture, refusal) in zip(paths, rows, strict=True)
     )
-    return KeptReading(records=records, measured=measured, near=tuple(NearCopy(*pair) for pair in near))
+    return KeptReading(records=records, measured=measured, near=tuple(NearDuplicate(*pair) for pair in near))
 
 
 def _same_bytes(store: ImageStore, records: Sequence[ImageRecord]) -> Iterator[bool]:
@@ -179,7 +179,7 @@ def check_dataset(
     workers: int | None = None,
     on_progress: Progress | None = None,
     read: ReadElsewhere | None = None,
-) -> CheckResult:
+) -> DataCheck:
     """Decode every image once, and find damaged, duplicate and odd images.
 
     Args:
@@ -222,7 +222,7 @@ def check_dataset(
 
 
 def _read(
-    stream: Iterable[ReadImage], count: int, building: Building | Elsewhere | None, on_progress: Progress | None
+    stream: Iterable[ReadImage], count: int, building: Building | UncachedArray | None, on_progress: Progress | None
 ) -> KeptReading:
     """What is kept of each file while the files go by, and which of them are near-copies."""
     records: list[ImageRecord] = []
@@ -237,7 +237,7 @@ def _read(
             on_progress(index + 1, count)
     bursts = group_bursts(captures_of(measured))
     dated = tuple(replace(record, capture=burst) for record, burst in zip(records, bursts, strict=True))
-    return KeptReading(records=dated, measured=measured, near=_near_copies(measured[:, :FINGERPRINT_BYTES], dated))
+    return KeptReading(records=dated, measured=measured, near=_near_duplicates(measured[:, :FINGERPRINT_BYTES], dated))
 
 
 def _record_of(read: ReadImage) -> ImageRecord:
@@ -252,7 +252,7 @@ def _record_of(read: ReadImage) -> ImageRecord:
     )
 
 
-def _conclude(dataset: Dataset, reading: KeptReading) -> CheckResult:
+def _conclude(dataset: Dataset, reading: KeptReading) -> DataCheck:
     records, near = reading.records, reading.near
     conflicting = find_conflicts(dataset, records, near)
     scan = dataset.account
@@ -265,15 +265,15 @@ def _conclude(dataset: Dataset, reading: KeptReading) -> CheckResult:
     )
     left_out = sorted(find_left_out(dataset, conflicting))
     account = account.setting_aside(Entry(dataset.images[index].path, *CONFLICT) for index in left_out)
-    result = CheckResult(
-        records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
+    result = DataCheck(
+        records=records, near_duplicates=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )
     fingerprints = unpack_fingerprints(reading.measured[:, :FINGERPRINT_BYTES])
     result = replace(result, shortcuts=find_shortcuts(dataset, result, fingerprints))
     return replace(result, findings=list_findings(dataset, result, fingerprints))
 
 
-def _near_copies(packed: NDArray[np.uint8], records: tuple[ImageRecord, ...]) -> tuple[NearCopy, ...]:
+def _near_duplicates(packed: NDArray[np.uint8], records: tuple[ImageRecord, ...]) -> tuple[NearDuplicate, ...]:
     """Near-copies among the usable images; of files with the same bytes one stands for all."""
     first = {record.digest: row for row, record in reversed([*enumerate(records)]) if record.refusal is None}
-    return tuple(find_near_copies(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64)))
+    return tuple(find_near_duplicates(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64)))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import CheckResult, Finding, ImageRecord, NearCopy, RefusedFiles, Severity, SmallClasses
+from vidi.data.checked import DataCheck, Finding, ImageRecord, NearDuplicate, RefusedFiles, Severity, SmallClasses
 from vidi.data.checking.shortcuts import list_shortcuts
-from vidi.data.copies.fingerprint import WORKING_SIDE, Fingerprints
 from vidi.data.dataset import Dataset
+from vidi.data.duplicates.fingerprint import WORKING_SIDE, Fingerprints
 from vidi.data.splitting.leaks import find_leaks
 from vidi.data.splitting.split import LEAST_IMAGES, independent_sizes, is_learnable
 from vidi.groups import join_links, links_of_equal, members_of
@@ -26,7 +26,7 @@ TINY_SIDE = 64  # pixels: smaller ones may be tiny, if they are also half as lar
 ODD_SHAPE = 2.0  # times longer or flatter than usual: framing leaves under half of the frame to it
 
 
-def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Iterable[NearCopy]) -> set[int]:
+def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Iterable[NearDuplicate]) -> set[int]:
     """Images that stand under two labels: the same bytes, or the same cut of the same photograph."""
     same = links_of_equal(record.digest for record in records)
     same += [(pair.first, pair.second) for pair in near if pair.same_frame]
@@ -42,7 +42,7 @@ def find_left_out(dataset: Dataset, conflicting: Iterable[int]) -> set[int]:
     return {index for index in conflicting if dataset.images[index].part in (None, "train")}
 
 
-def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprints) -> tuple[Finding, ...]:
+def list_findings(dataset: Dataset, check: DataCheck, fingerprints: Fingerprints) -> tuple[Finding, ...]:
     """All findings, the gravest first."""
     found = [
         *_unreadable(check),
@@ -54,21 +54,21 @@ def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprin
         *list_shortcuts(check.shortcuts, [record.path for record in check.records]),
         *find_odd_images(check, fingerprints),
         *_notes(check),
-        *_counter_examples(dataset),
+        *_negatives(dataset),
         *(Finding("source", "note", remark=sentence) for sentence in dataset.notes),
     ]
     order = {"problem": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
 
 
-def _counter_examples(dataset: Dataset) -> list[Finding]:
-    paths = dataset.counter_examples
+def _negatives(dataset: Dataset) -> list[Finding]:
+    paths = dataset.negatives
     if not paths:
         return []
-    return [Finding("counter-examples", "note", _alone(paths))]
+    return [Finding("negatives", "note", _alone(paths))]
 
 
-def _unreadable(check: CheckResult) -> list[Finding]:
+def _unreadable(check: DataCheck) -> list[Finding]:
     refused = check.account.refused
     if not refused:
         return []
@@ -76,22 +76,22 @@ def _unreadable(check: CheckResult) -> list[Finding]:
     return [Finding("unreadable", "warning", _alone(entry.path for entry in refused), codes)]
 
 
-def _groups(check: CheckResult, links: list[tuple[int, int]]) -> tuple[tuple[str, ...], ...]:
+def _groups(check: DataCheck, links: list[tuple[int, int]]) -> tuple[tuple[str, ...], ...]:
     """Groups of two images and more, the largest first, as paths."""
     groups = [members for members in members_of(join_links(len(check.records), links)) if len(members) > 1]
     groups.sort(key=len, reverse=True)
     return tuple(tuple(check.records[index].path for index in members) for members in groups)
 
 
-def _conflicts(check: CheckResult) -> list[Finding]:
+def _conflicts(check: DataCheck) -> list[Finding]:
     if not check.conflicting:
         return []
-    links = [*check.exact_links, *((pair.first, pair.second) for pair in check.near_copies if pair.same_frame)]
+    links = [*check.exact_links, *((pair.first, pair.second) for pair in check.near_duplicates if pair.same_frame)]
     groups = _groups(check, [(a, b) for a, b in links if a in check.conflicting and b in check.conflicting])
     return [Finding("conflicting-labels", "problem", groups)]
 
 
-def _leaks(dataset: Dataset, check: CheckResult) -> list[Finding]:
+def _leaks(dataset: Dataset, check: DataCheck) -> list[Finding]:
     if all(image.part is None for image in dataset.images):
         return []
     left_out = find_left_out(dataset, check.conflicting)
@@ -110,7 +110,7 @@ def _leaks(dataset: Dataset, check: CheckResult) -> list[Finding]:
     ]
 
 
-def _copies(check: CheckResult) -> list[Finding]:
+def _copies(check: DataCheck) -> list[Finding]:
     by_kind = {
         "exact-copies": check.exact_links,
         "near-copies": check.near_links,
@@ -123,7 +123,7 @@ def _copies(check: CheckResult) -> list[Finding]:
     ]
 
 
-def _unlearnable(dataset: Dataset, check: CheckResult) -> list[Finding]:
+def _unlearnable(dataset: Dataset, check: DataCheck) -> list[Finding]:
     left_out = find_left_out(dataset, check.conflicting)
     is_used = [usable and index not in left_out for index, usable in enumerate(check.usable.tolist())]
     sizes = independent_sizes(dataset, check, is_used)
@@ -133,7 +133,7 @@ def _unlearnable(dataset: Dataset, check: CheckResult) -> list[Finding]:
     return [Finding("too-few-to-learn", "problem", facts=SmallClasses(shown, LEAST_IMAGES))]
 
 
-def _class_sizes(dataset: Dataset, check: CheckResult) -> list[Finding]:
+def _class_sizes(dataset: Dataset, check: DataCheck) -> list[Finding]:
     by_name = dataset.class_sizes(check.usable.tolist())
     empty = tuple((name, size) for name, size in by_name.items() if size == 0)
     tiny = tuple((name, size) for name, size in by_name.items() if 0 < size < FEW_TO_LEARN)
@@ -150,7 +150,7 @@ def _alone(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     return tuple((path,) for path in paths)
 
 
-def _notes(check: CheckResult) -> list[Finding]:
+def _notes(check: DataCheck) -> list[Finding]:
     noted: dict[str, list[str]] = {}
     for record in check.records:
         for note in record.notes:
@@ -162,7 +162,7 @@ _Numbers = NDArray[np.float64]
 _Mask = NDArray[np.bool_]
 
 
-def find_odd_images(check: CheckResult, fingerprints: Fingerprints) -> list[Finding]:
+def find_odd_images(check: DataCheck, fingerprints: Fingerprints) -> list[Finding]:
     """Findings about single images, the most telling images first.
 
     An image counts once, for the gravest: a blank image is not also named as dark or blurred. Tiny and oddly shaped
@@ -202,7 +202,7 @@ def _odd_shapes(sizes: _Numbers, usable: _Mask) -> tuple[_Mask, _Numbers]:
     return usable & (off > np.log(ODD_SHAPE)), -off
 
 
-def _finder(check: CheckResult) -> Callable[[str, _Mask, _Numbers], list[Finding]]:
+def _finder(check: DataCheck) -> Callable[[str, _Mask, _Numbers], list[Finding]]:
     """A function that makes a finding of the images of a mask, lowest rank first."""
 
     def found(kind: str, mask: _Mask, rank: _Numbers) -> list[Finding]:

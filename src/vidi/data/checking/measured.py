@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.copies.capture import Capture, read_capture
-from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, fingerprint_image
+from vidi.data.duplicates.capture import Capture, read_capture
+from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, fingerprint_image
 from vidi.errors import DataError, ImageError
 from vidi.images.reading import ReadImage
 

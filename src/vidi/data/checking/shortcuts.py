@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.checked import (
-    CheckResult,
+    ClassSeparation,
     ClearClasses,
     ClearShortcuts,
+    DataCheck,
     Finding,
     ImageRecord,
     Shortcut,
     Shortcuts,
-    ToldClass,
 )
-from vidi.data.copies.fingerprint import SIDE, Fingerprints
 from vidi.data.dataset import Dataset
-from vidi.groups import deal_folds, join_links, links_of_equal
+from vidi.data.duplicates.fingerprint import SIDE, Fingerprints
+from vidi.groups import join_links, links_of_equal, split_folds
 from vidi.machine import one_matrix_thread
 from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 from vidi.metrics.arrays import Counts, Floats
@@ -68,7 +68,7 @@ class _Chosen:
     names: Sequence[str]  # of those classes
 
 
-def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerprints) -> Shortcuts | None:
+def find_shortcuts(dataset: Dataset, check: DataCheck, fingerprints: Fingerprints) -> Shortcuts | None:
     """How well each family of plain numbers tells the classes apart, on images that the fit has not seen.
 
     Test images of the user's own split are not looked at. Images that belong together are fitted or asked together.
@@ -119,11 +119,11 @@ def _fit_families(
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """For each family (images, classes) scores and limits: of all classes at once, or of each by itself, yes and no."""
     if isinstance(truth, OneClass):
-        folds = deal_folds(groups, labels=truth.labels, seed=random)
+        folds = split_folds(groups, labels=truth.labels, seed=random)
         return cross_fitted_scores(columns, truth.labels, folds, masks, penalties=doubts)
     each = []
     for own in truth.shown.T.astype(np.int64):
-        folds = deal_folds(groups, labels=own, seed=random)
+        folds = split_folds(groups, labels=own, seed=random)
         fitted = cross_fitted_scores(columns, own, folds, masks, penalties=doubts)
         each.append([(scores[:, 1], limits[:, 1]) for scores, limits in fitted])
     return [
@@ -147,7 +147,7 @@ def _columns_of(
     return np.append(steps, details, axis=1), masks, doubts
 
 
-def _choose_rows(dataset: Dataset, check: CheckResult) -> _Chosen | None:
+def _choose_rows(dataset: Dataset, check: DataCheck) -> _Chosen | None:
     """The images that are looked at; None where too few classes are large enough."""
     usable, several = check.usable, dataset.multi_label
     rows = np.array(
@@ -201,7 +201,7 @@ def _judge(
         both = mean_interval([found, spared], [of_found, of_spared])
         order = chosen.rows[own][np.argsort(-scores[own, index], kind="stable")]
         classes.append(
-            ToldClass(
+            ClassSeparation(
                 name=name,
                 found=found,
                 taken=1 - spared,
@@ -256,7 +256,7 @@ def _is_clear(shortcut: Shortcut, found: Shortcuts) -> bool:
     return shortcut.accuracy >= limit and shortcut.interval.low >= sure
 
 
-def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ToldClass, ...]:
+def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ClassSeparation, ...]:
     """The classes that a family clearly tells from the others, an edge more clearly than the middle does."""
     if shortcut.family in EDGES and found.are_tiny:
         return ()
@@ -267,7 +267,7 @@ def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ToldClass, ...
     )
 
 
-def _finding(facts: ClearShortcuts | ClearClasses, told: ToldClass, paths: Sequence[str]) -> Finding:
+def _finding(facts: ClearShortcuts | ClearClasses, told: ClassSeparation, paths: Sequence[str]) -> Finding:
     return Finding("shortcut", "warning", tuple((paths[row],) for row in told.examples), facts)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vidi.errors import MissingPackageError
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.images.encode import encode_png
 
 Array = NDArray[np.uint8]
@@ -64,7 +64,7 @@ def write_face_crops(folder: Path) -> dict[str, str]:
         photograph = photographs[crop.photograph]
         piece = photograph[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]
         name = f"{number:02} {crop.title}.png"
-        write_whole(folder / name, encode_png(piece))
+        write_atomic(folder / name, encode_png(piece))
         truth[name] = crop.truth
     return truth
 
@@ -77,7 +77,7 @@ def write_photographs(names: Sequence[str], folder: Path) -> list[Path]:
     """
     paths = [folder / f"{name}.png" for name in names]
     for name, path in zip(names, paths, strict=True):
-        write_whole(path, encode_png(read_photograph(name)))
+        write_atomic(path, encode_png(read_photograph(name)))
     return paths
 
 
@@ -110,6 +110,6 @@ def write_drawn_digits(folder: Path) -> dict[str, str]:
         image = Image.new("L", (64, 64), 0)
         ImageDraw.Draw(image).text((32, 32), digit, fill=255, font=font, anchor="mm")
         name = f"printed {digit}.png"
-        write_whole(folder / name, encode_png(np.asarray(image)))
+        write_atomic(folder / name, encode_png(np.asarray(image)))
         truth[name] = digit
     return truth

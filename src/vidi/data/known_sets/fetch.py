@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from vidi.data.known_sets.named import NAMED_SETS, data_folder
 from vidi.errors import DataError, ResourceError, UnknownNameError
-from vidi.files import FolderLock, digest_of_file, escape_path, remove_leftovers, writing_error, written_whole
+from vidi.files import FolderLock, digest_of_file, escape_path, remove_leftovers, writing_error, written_atomically
 
 # A mirror that PyTorch keeps of yann.lecun.com/exdb/mnist, which asks not to be used by programs.
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -223,7 +223,7 @@ def _unpack(file: Download, packed: Path, folder: Path) -> None:
                 data = b"" if stream is None else stream.read()
                 if hashlib.sha256(data).hexdigest() != wanted.pop(name):
                     raise _not_the_file(file, f"{name} in it is another file")
-                with written_whole(folder / name) as temporary:
+                with written_atomically(folder / name) as temporary:
                     temporary.write_bytes(data)
     except (tarfile.TarError, EOFError) as error:
         raise _not_the_file(file, f"it cannot be unpacked ({error})") from error

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from vidi.data.dataset import COUNTER_EXAMPLE, LabelledImage
+from vidi.data.dataset import NEGATIVE, LabelledImage
 from vidi.data.readers.class_names import order_names
 from vidi.data.readers.parts import part_named
 from vidi.data.readers.source import Reading, Source
@@ -40,7 +40,7 @@ def read_class_folders(source: Source) -> Reading | None:
     deepest = max(layout.class_level, layout.part_level or 0) + 1
     strange = {path for path in paths if UNKNOWN in path.split("/")[:-1][:deepest]}
     read = _label_images([path for path in paths if path not in strange], layout)
-    read.set_aside += [Entry(path, *COUNTER_EXAMPLE) for path in paths if path in strange]
+    read.set_aside += [Entry(path, *NEGATIVE) for path in paths if path in strange]
     if source.scan.empty_folders:
         read.notes.append(_empty_folders_note(source.scan.empty_folders))
     return read

@@ -24,9 +24,9 @@ from vidi.files import (
     read_json,
     remove_leftovers,
     try_lock,
-    write_whole,
+    write_atomic,
     writing_error,
-    written_whole,
+    written_atomically,
 )
 from vidi.images.account import Entry
 
@@ -256,7 +256,7 @@ class _Fetcher:
             errors = list(pool.map(lambda one: self._fetch(one, total), missing))
         refused = {one.name: error for one, error in zip(missing, errors, strict=True) if error is not None}
         index = {name: [one.byte_count, one.changed] for name, one in safe.items() if name not in refused}
-        write_whole(self.folder / INDEX, json.dumps({"address": self._address, "files": index}) + "\n")
+        write_atomic(self.folder / INDEX, json.dumps({"address": self._address, "files": index}) + "\n")
         outside = [Entry(one.name, "link-outside", "Its name leads out of the folder.") for one in objects]
         return [
             *(entry for entry in outside if entry.path not in safe),
@@ -301,7 +301,7 @@ class _Fetcher:
         path = self.folder / FILES / one.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as temporary, temporary.open("wb") as out:
+            with written_atomically(path) as temporary, temporary.open("wb") as out:
                 for piece in self._pieces(one):
                     out.write(piece)
         except _StoreError as caught:
@@ -430,7 +430,7 @@ def open_filesystem(address: str) -> tuple["FileSystem", str]:
 
 
 def again(operation: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
-    """Do what a network may spoil, up to four times.
+    """Do what a network may corrupt, up to four times.
 
     Raises:
         OSError: of the last attempt, or of one that nothing can help.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vidi.data.checked import CheckResult, Crossing, LeakKind, PlacedImage
+from vidi.data.checked import Crossing, DataCheck, LeakKind, PlacedImage
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_plan import EXTRA
 from vidi.errors import DataError
@@ -38,7 +38,7 @@ class Leak:
         return self.kind in ("exact-copies", "group")
 
 
-def find_leaks(dataset: Dataset, check: CheckResult, parts: Sequence[str]) -> tuple[Leak, ...]:
+def find_leaks(dataset: Dataset, check: DataCheck, parts: Sequence[str]) -> tuple[Leak, ...]:
     """Where images that belong together lie in different parts.
 
     Args:

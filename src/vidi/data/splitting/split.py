@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import CONFLICT, CheckResult
+from vidi.data.checked import CONFLICT, DataCheck
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
 from vidi.data.splitting.split_plan import (
@@ -36,7 +36,7 @@ TEST = "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomers:
+class NewImages:
     """The images to place, in any order; indexes are the caller's."""
 
     indexes: Sequence[int]
@@ -53,7 +53,7 @@ Node = int | tuple[str, str]  # an image by index, or a group by name
 
 
 def place_grown(
-    images: Newcomers, rows: Sequence[Assignment], rule: SplitRule, *, frozen_test: bool = False
+    images: NewImages, rows: Sequence[Assignment], rule: SplitRule, *, frozen_test: bool = False
 ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
     """Parts for images of a data set that was split before.
 
@@ -134,14 +134,14 @@ class _Clusters:
             self.parent[b] = a
 
 
-def _without_released(images: Newcomers, rows: Sequence[Assignment]) -> list[Assignment]:
+def _without_released(images: NewImages, rows: Sequence[Assignment]) -> list[Assignment]:
     """The rows without those of feedback that was held back before, and is for learning now."""
     released = {images.digests[index] for index in images.feedback - images.held_back}
     return [row for row in rows if row.part != EXTRA or row.digest not in released]
 
 
 def _old_parts(
-    images: Newcomers, rows: Sequence[Assignment], *, frozen_test: bool
+    images: NewImages, rows: Sequence[Assignment], *, frozen_test: bool
 ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
     """The parts of images that have a row: the same file, else the same content, else the same name.
 
@@ -165,7 +165,7 @@ def _old_parts(
     return parts, kept_out
 
 
-def _neighbours(images: Newcomers) -> dict[int, list[Node]]:
+def _neighbours(images: NewImages) -> dict[int, list[Node]]:
     """What each image is linked to: its copies, and the node of its group."""
     neighbours: dict[int, list[Node]] = {index: [] for index in (*images.indexes, *images.placed)}
     for first, second in images.links:
@@ -179,7 +179,7 @@ def _neighbours(images: Newcomers) -> dict[int, list[Node]]:
 
 
 def _name_parts(
-    images: Newcomers, clusters: _Clusters, kept_out: frozenset[int], rule: SplitRule, *, frozen_test: bool
+    images: NewImages, clusters: _Clusters, kept_out: frozenset[int], rule: SplitRule, *, frozen_test: bool
 ) -> dict[int, str]:
     """The part of each placed image; a cluster without one gets it from its key."""
     placed = [index for index in images.indexes if index not in kept_out]
@@ -307,7 +307,7 @@ class Split:
 
 
 def split_dataset(
-    dataset: Dataset, check: CheckResult, *, plan: SplitPlan = NO_PLAN, previous: Path | None = None
+    dataset: Dataset, check: DataCheck, *, plan: SplitPlan = NO_PLAN, previous: Path | None = None
 ) -> Split:
     """Give every usable image a part.
 
@@ -373,7 +373,7 @@ def _first_rule(free_count: int, plan: SplitPlan, named: NamedParts) -> SplitRul
     return plan_rule(free_count, plan.seed)
 
 
-def _group_names(dataset: Dataset, check: CheckResult, free: Sequence[int]) -> list[str]:
+def _group_names(dataset: Dataset, check: DataCheck, free: Sequence[int]) -> list[str]:
     """The name of each image's group; what belongs together among the free images carries one name."""
     names = [group_key(image.group, check.records[i].digest or "") for i, image in enumerate(dataset.images)]
     among_free = set(free)
@@ -387,12 +387,12 @@ def _group_names(dataset: Dataset, check: CheckResult, free: Sequence[int]) -> l
     return names
 
 
-def _links(dataset: Dataset, check: CheckResult) -> list[tuple[int, int]]:
+def _links(dataset: Dataset, check: DataCheck) -> list[tuple[int, int]]:
     own = links_of_equal(image.group for image in dataset.images)
     return [*own, *check.exact_links, *check.capture_links, *check.near_links]
 
 
-def _settled(dataset: Dataset, check: CheckResult, rows: Sequence[Assignment]) -> frozenset[int]:
+def _settled(dataset: Dataset, check: DataCheck, rows: Sequence[Assignment]) -> frozenset[int]:
     """The images that an earlier split gave a part: what comes later under another label does not push them out."""
     known = {row.digest for row in rows if row.part != ASIDE}
     return frozenset(
@@ -402,11 +402,11 @@ def _settled(dataset: Dataset, check: CheckResult, rows: Sequence[Assignment]) -
     )
 
 
-def _newcomers(dataset: Dataset, check: CheckResult, free: Sequence[int], parts: Sequence[str]) -> Newcomers:
+def _newcomers(dataset: Dataset, check: DataCheck, free: Sequence[int], parts: Sequence[str]) -> NewImages:
     placed = {index: part for index, part in enumerate(parts) if part}
     here = {*free, *placed}
     look_alike = [*check.exact_links, *check.capture_links, *check.near_links]
-    return Newcomers(
+    return NewImages(
         indexes=free,
         digests={index: check.records[index].digest or "" for index in free},
         paths={index: dataset.images[index].path for index in free},
@@ -426,11 +426,11 @@ def _deal(dataset: Dataset, free: Sequence[int], groups: Sequence[str], rule: Sp
     for index in free:
         counts.setdefault(groups[index], Counter()).update(dataset.images[index].labels or NO_CLASS)
     names = list(counts)
-    part_of = dict(zip(names, deal_groups([counts[name] for name in names], names, rule), strict=True))
+    part_of = dict(zip(names, assign_groups([counts[name] for name in names], names, rule), strict=True))
     return {index: part_of[groups[index]] for index in free}
 
 
-def _refuse_unlearnable(dataset: Dataset, check: CheckResult, parts: Sequence[str]) -> None:
+def _refuse_unlearnable(dataset: Dataset, check: DataCheck, parts: Sequence[str]) -> None:
     """A classifier needs two classes to learn, and something to be tested on."""
     trained = Counter(
         label for image, part in zip(dataset.images, parts, strict=True) if part == "train" for label in image.labels
@@ -454,7 +454,7 @@ def _untested(dataset: Dataset, parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _assignments(
-    check: CheckResult,
+    check: DataCheck,
     parts: Sequence[str],
     *,
     groups: Sequence[str],
@@ -473,7 +473,7 @@ def _assignments(
     return (*made, *gone)
 
 
-def deal_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: SplitRule) -> list[str]:
+def assign_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: SplitRule) -> list[str]:
     """A part for every group, stratified by class.
 
     Each group goes where it brings the parts nearest to their shares, judged for each of its classes and
@@ -489,18 +489,18 @@ def deal_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: SplitR
         One part name for each group, in order.
     """
     order = sorted(range(len(groups)), key=lambda i: (-sum(groups[i].values()), rule.number_of(keys[i])))
-    dealer = _Dealer(groups, rule)
+    assigner = _Assigner(groups, rule)
     if "test" in rule.share_of:
-        _reserve(dealer, groups, order)
+        _reserve(assigner, groups, order)
     for index in order:
-        if dealer.parts[index] == "":
-            dealer.deal(index, dealer.best_part(index))
-    if "validation" in rule.share_of and "validation" not in dealer.parts:
-        _spare_for_validation(dealer, groups, order)
-    return dealer.parts
+        if assigner.parts[index] == "":
+            assigner.deal(index, assigner.best_part(index))
+    if "validation" in rule.share_of and "validation" not in assigner.parts:
+        _spare_for_validation(assigner, groups, order)
+    return assigner.parts
 
 
-class _Dealer:
+class _Assigner:
     """What each part still lacks while groups are assigned."""
 
     def __init__(self, groups: Sequence[ClassCounts], rule: SplitRule) -> None:
@@ -544,7 +544,7 @@ class _Dealer:
             self.lacking_in_all[part] -= sign * n
 
 
-def _reserve(dealer: _Dealer, groups: Sequence[ClassCounts], order: Sequence[int]) -> None:
+def _reserve(assigner: _Assigner, groups: Sequence[ClassCounts], order: Sequence[int]) -> None:
     """Rare classes first: one group of each to the test part and one to train, as far as there are two."""
     groups_of: dict[int, list[int]] = {}
     for index in order:
@@ -553,22 +553,22 @@ def _reserve(dealer: _Dealer, groups: Sequence[ClassCounts], order: Sequence[int
     for c in sorted(groups_of, key=lambda c: (len(groups_of[c]), c)):
         members = groups_of[c]
         for part, candidates in (("train", members), ("test", members[::-1])):  # the smallest to the test part
-            free = [index for index in candidates if dealer.parts[index] == ""]
+            free = [index for index in candidates if assigner.parts[index] == ""]
             wanted = part == "train" or len(members) > 1
-            if wanted and free and not any(dealer.parts[index] == part for index in members):
-                dealer.deal(free[0], part)
+            if wanted and free and not any(assigner.parts[index] == part for index in members):
+                assigner.deal(free[0], part)
 
 
-def _spare_for_validation(dealer: _Dealer, groups: Sequence[ClassCounts], order: Sequence[int]) -> None:
+def _spare_for_validation(assigner: _Assigner, groups: Sequence[ClassCounts], order: Sequence[int]) -> None:
     """In a tiny set: the smallest group whose classes all keep another one in train."""
-    in_train = Counter(c for index in order if dealer.parts[index] == "train" for c in groups[index])
+    in_train = Counter(c for index in order if assigner.parts[index] == "train" for c in groups[index])
     for index in reversed(order):
-        if dealer.parts[index] == "train" and all(in_train[c] > 1 for c in groups[index]):
-            dealer.deal(index, "validation")
+        if assigner.parts[index] == "train" and all(in_train[c] > 1 for c in groups[index]):
+            assigner.deal(index, "validation")
             return
 
 
-def independent_sizes(dataset: Dataset, check: CheckResult, is_used: Sequence[bool]) -> dict[str, int]:
+def independent_sizes(dataset: Dataset, check: DataCheck, is_used: Sequence[bool]) -> dict[str, int]:
     """The number of independent images of each class: copies and images of one group count as one.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidi.errors import DataError, UsageError
-from vidi.files import escape_path, read_csv_text, unescape_path, write_csv_whole
+from vidi.files import escape_path, read_csv_text, unescape_path, write_csv_atomic
 
 PARTS = ("train", "validation", "calibration", "test")  # what a split divides into
 EXTRA = "extra"  # scored and reported by itself, never trained on
@@ -168,7 +168,7 @@ def write_assignments(path: Path, assignments: Iterable[Assignment]) -> None:
     """Write `splits.csv` whole, sorted by path."""
     ordered = sorted(assignments, key=lambda row: row.path)
     rows = ((row.digest, escape_path(row.path), escape_path(row.group), row.part, row.rule) for row in ordered)
-    write_csv_whole(path, [COLUMNS, *rows])
+    write_csv_atomic(path, [COLUMNS, *rows])
 
 
 def read_assignments(path: Path) -> list[Assignment]:

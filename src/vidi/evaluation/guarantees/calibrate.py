@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
-from vidi.evaluation.guarantees.promise import Promise
-from vidi.groups import deal_folds
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
+from vidi.groups import split_folds
 from vidi.metrics.affine import FittedAffine, fit_affine
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import candidate_limit, limit_for_coverage
@@ -66,7 +66,7 @@ def calibrate_answers(
     answers: UnseenAnswers,
     classes: Sequence[str],
     *,
-    promise: Promise,
+    promise: GuaranteeTargets,
     target: OperatingTarget | None = None,
     positive: str | None = None,
     others: Callable[[], tuple[Floats, Truth]] | None = None,
@@ -104,7 +104,7 @@ def find_limits(
     probabilities: Floats,
     answers: UnseenAnswers,
     *,
-    promise: Promise,
+    promise: GuaranteeTargets,
     ranking: Ranking = "probability",
     called: Mask | None = None,
 ) -> VerdictLimits:
@@ -208,7 +208,7 @@ def cross_fitted_calls(
         seed: for the folds.
     """
     alone = np.arange(len(targets))
-    fold_of = deal_folds(alone if groups is None else groups, seed=seed)
+    fold_of = split_folds(alone if groups is None else groups, seed=seed)
     called = np.zeros(targets.shape, np.bool_)
     for fold in np.unique(fold_of):
         own, others = fold_of == fold, fold_of != fold

@@ -8,7 +8,7 @@ from vidi.options import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class GuaranteeTargets:
     """Guarantees that the user asks for."""
 
     max_error: Annotated[float, Option('Maximum error rate among "sure" answers.', metavar="SHARE")] = 0.05

@@ -60,7 +60,7 @@ class ForkServer:
             if not worker.is_buried and worker.orders is self._orders:
                 _exchange(worker.orders, KILL, worker.pid)
 
-    def bury(self, worker: "Forked") -> int:
+    def reap(self, worker: "Forked") -> int:
         """End a worker and wait for its end; its exit code."""
         with contextlib.suppress(OSError), self._lock:
             if not worker.is_buried and worker.orders is self._orders:
@@ -133,9 +133,9 @@ class Forked:
         """End it now."""
         self._server.kill(self)
 
-    def bury(self) -> int:
+    def reap(self) -> int:
         """End it, wait for its end and close its streams."""
-        code = self._server.bury(self)
+        code = self._server.reap(self)
         with contextlib.suppress(OSError):
             while self.answers.read(1 << 16):  # until it has let go of everything, its shared memory too
                 pass

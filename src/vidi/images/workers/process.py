@@ -62,7 +62,7 @@ class WorkerProcess:
             raise self._no_start() from error
 
     def _no_start(self) -> ResourceError:
-        self.bury()
+        self.reap()
         return ResourceError(
             "A process for decoding images could not be started.",
             "Free some memory; what went wrong stands above.",
@@ -112,12 +112,12 @@ class WorkerProcess:
             )
         return content
 
-    def bury(self) -> End:
+    def reap(self) -> End:
         """End the process if it has not ended; how it did."""
         running, self._running = self._running, None
         if running is None:
             return End(code=0, is_slow=False)
-        code = running.bury()
+        code = running.reap()
         is_slow = self._was_too_slow or (os.name == "posix" and code == -signal.SIGPROF)
         self._was_too_slow = False
         return End(code=code, is_slow=is_slow)

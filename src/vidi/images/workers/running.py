@@ -25,7 +25,7 @@ class Running(Protocol):
         """End it now; safe from any thread, also when it is dead."""
         ...
 
-    def bury(self) -> int:
+    def reap(self) -> int:
         """End it, wait for its end and close its streams.
 
         Returns:
@@ -49,7 +49,7 @@ class Spawned:
         """End it now."""
         self._process.kill()
 
-    def bury(self) -> int:
+    def reap(self) -> int:
         """End it, wait for its end and close its streams."""
         self._process.kill()
         close_quietly(self.source, self.answers)

@@ -91,7 +91,7 @@ def unpack_work(content: bytes) -> Any:  # the worker knows which message comes 
 def pack_answer(read: ReadImage, room: memoryview) -> bytes:
     """An answer in a few bytes, its arrays laid into the shared memory.
 
-    What a decoder may have spoilt is never unpickled: numbers stand in fixed places, and what is rare is JSON.
+    What a decoder may have corrupted is never unpickled: numbers stand in fixed places, and what is rare is JSON.
     """
     shape, rare, place = _NONE, b"", 0
     if read.image is not None:

@@ -168,7 +168,7 @@ def _progress_bar(what: str, on_progress: OnProgress | None) -> "type[tqdm[Any]]
     """A bar in the library's manner that draws nothing and tells the listener."""
     from tqdm import tqdm
 
-    class Telling(tqdm):  # type: ignore[misc]
+    class ProgressCounter(tqdm):  # type: ignore[misc]
         """Counts; someone else draws."""
 
         monitor_interval = 0  # no thread that looks after drawing
@@ -185,7 +185,7 @@ def _progress_bar(what: str, on_progress: OnProgress | None) -> "type[tqdm[Any]]
                 self.closed = True
                 self.display()
 
-    return Telling
+    return ProgressCounter
 
 
 def _not_fetched(hosted: Hosted, file: str, reason: str) -> ResourceError:

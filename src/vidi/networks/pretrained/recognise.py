@@ -146,7 +146,7 @@ NAMINGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Recognised:
+class RecognizedWeights:
     """Tensors under our layers' names."""
 
     network: str
@@ -168,7 +168,7 @@ class _Fit:
         return len(self.unknown) + len(self.missing) + len(self.misshapen)
 
 
-def recognise(tensors: Mapping[str, Tensor], *, source: str) -> Recognised:
+def recognise(tensors: Mapping[str, Tensor], *, source: str) -> RecognizedWeights:
     """The network of these weights; layers are matched by name, never by their order.
 
     A head may be absent, and may be for any number of classes.
@@ -194,7 +194,7 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> Recognised:
         # One value that is not finite makes the sum so; a sum that overflows is looked at value by value.
         if not bool(tensor.sum().isfinite()) and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{source}: layer {name} holds values that are not finite", "Use another file of weights.")
-    return Recognised(best.network, best.tensors)
+    return RecognizedWeights(best.network, best.tensors)
 
 
 def _sides(network: str) -> Sequence[int]:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vidi.errors import ModelError
-from vidi.files import escape_path, written_whole
+from vidi.files import escape_path, written_atomically
 from vidi.networks.build import blank_network
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
@@ -51,7 +51,7 @@ def keep_weights(path: Path, weights: PretrainedWeights) -> None:
         "tensors": digest_of_tensors(weights.tensors),
     }
     tensors = {name: tensor.contiguous() for name, tensor in weights.tensors.items()}
-    with written_whole(path) as temporary:
+    with written_atomically(path) as temporary:
         try:
             save_file(tensors, temporary, metadata={_KEY: json.dumps(about, sort_keys=True)})
         except SafetensorError as error:  # its word for what the disk says

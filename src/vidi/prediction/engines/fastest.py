@@ -16,7 +16,7 @@ import numpy as np
 
 from vidi.data.cache import cache_folder
 from vidi.errors import ModelError, ResourceError
-from vidi.files import digest_of, read_json, write_whole
+from vidi.files import digest_of, read_json, write_atomic
 from vidi.machine import core_count, processor_name
 from vidi.model_file.read import ModelFile
 from vidi.prediction.engines.registry import ENGINES, USUAL, GraphEngine, is_installed, open_engine
@@ -71,7 +71,7 @@ def open_fastest(
     chosen, engine = choose_fastest(model, measure=measure)
     say(chosen.sentence())
     with contextlib.suppress(ResourceError):  # a cache that cannot be written costs the next call its time, no more
-        write_whole(path, json.dumps({"layout": LAYOUT, "key": key, **asdict(chosen)}, indent=1) + "\n")
+        write_atomic(path, json.dumps({"layout": LAYOUT, "key": key, **asdict(chosen)}, indent=1) + "\n")
     return engine
 
 
@@ -154,7 +154,7 @@ Clock = Callable[[], float]  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
+class Timing:
     """How often something ran, and how long each run took."""
 
     rate: float  # runs per second, of all threads together: the median of the rounds
@@ -169,7 +169,7 @@ def take_turns(
     threads: int = 1,
     clock: Clock = time.perf_counter,
     turn: Callable[[], object] = lambda: None,
-) -> dict[str, Timed]:
+) -> dict[str, Timing]:
     """Run each for a moment, several times in turn. Before that each runs once in every thread, which is not counted.
 
     Args:
@@ -201,7 +201,7 @@ def take_turns(
                 rates[name].append(len(lengths) / (clock() - begun))
                 taken[name] += lengths
                 turn()
-    return {name: Timed(rate=statistics.median(rates[name]), seconds=tuple(taken[name])) for name in runs}
+    return {name: Timing(rate=statistics.median(rates[name]), seconds=tuple(taken[name])) for name in runs}
 
 
 def _repeat(run: Callable[[], object], seconds: float, clock: Clock) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.detection.locate import Located
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.framing import Size
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import render_page
@@ -42,7 +42,7 @@ class BoxedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class SearchSettings:
     """How the images were searched."""
 
     classes: tuple[str, ...]  # that were looked for
@@ -51,7 +51,7 @@ class Looked:
     not_reached: int = 0  # images that an interruption left out
 
 
-def write_boxes_page(path: Path, images: Sequence[BoxedImage], looked: Looked, model: ModelFile) -> None:
+def write_boxes_page(path: Path, images: Sequence[BoxedImage], looked: SearchSettings, model: ModelFile) -> None:
     """Write the page about all images.
 
     Args:
@@ -76,7 +76,7 @@ def write_boxes_page(path: Path, images: Sequence[BoxedImage], looked: Looked, m
         "colour_of": colour_of,
         "path_text": escape_path,
     }
-    write_whole(path, render_page("boxes.html", values))
+    write_atomic(path, render_page("boxes.html", values))
 
 
 def headline(images: Sequence[BoxedImage]) -> str:

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.data.dataset import Dataset
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.limits import DecodeOptions
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import WORDS
@@ -40,7 +40,7 @@ TITLES = {
     "blurred": "Blurred images",
     "tiny": "Tiny images",
     "odd-shape": "Odd shapes",
-    "counter-examples": "Counter-examples",
+    "negatives": "Negatives",
     "shortcut": "A possible shortcut",
     "note-truncated": "Incomplete images",
     "note-end-missing": "Images without an end mark",
@@ -82,7 +82,7 @@ class Section:
 
 
 def write_check_page(
-    path: Path, dataset: Dataset, check: CheckResult, *, options: DecodeOptions = DEFAULT, with_images: bool = True
+    path: Path, dataset: Dataset, check: DataCheck, *, options: DecodeOptions = DEFAULT, with_images: bool = True
 ) -> None:
     """Write the page of a check.
 
@@ -116,10 +116,10 @@ def write_check_page(
         "parts": _part_sizes(dataset, check),
         "sizes": _usual_size(check),
     }
-    write_whole(path, render_page("check.html", values))
+    write_atomic(path, render_page("check.html", values))
 
 
-def headline(check: CheckResult) -> str:
+def headline(check: DataCheck) -> str:
     """The outcome in one sentence."""
     counted: Counter[str] = Counter(finding.severity for finding in check.findings)
     images = f"{check.account.used:,} usable image{'' if check.account.used == 1 else 's'}"
@@ -137,7 +137,7 @@ def headline(check: CheckResult) -> str:
     return f"{images}: {', '.join(told[:-1]) + ' and ' if len(told) > 1 else ''}{told[-1]}."
 
 
-def choose_sections(dataset: Dataset, check: CheckResult) -> list[Section]:
+def choose_sections(dataset: Dataset, check: DataCheck) -> list[Section]:
     """The findings, gravest first, with images as far as there is room."""
     places = MOST_PICTURES
     index_of = {record.path: index for index, record in enumerate(check.records)}
@@ -186,7 +186,7 @@ def _shown(dataset: Dataset, path: str, index_of: dict[str, int]) -> CheckedImag
     return CheckedImage(path, escape_path(path), classes, image.part or "")
 
 
-def _class_sizes(dataset: Dataset, check: CheckResult) -> list[tuple[str, int]]:
+def _class_sizes(dataset: Dataset, check: DataCheck) -> list[tuple[str, int]]:
     """Usable images of each class, the most first."""
     sizes = dict.fromkeys(range(len(dataset.classes)), 0)
     for image, record in zip(dataset.images, check.records, strict=True):
@@ -197,7 +197,7 @@ def _class_sizes(dataset: Dataset, check: CheckResult) -> list[tuple[str, int]]:
     return [(dataset.classes[label], size) for label, size in ordered]
 
 
-def _part_sizes(dataset: Dataset, check: CheckResult) -> list[tuple[str, int]]:
+def _part_sizes(dataset: Dataset, check: DataCheck) -> list[tuple[str, int]]:
     counted = Counter(
         image.part
         for image, record in zip(dataset.images, check.records, strict=True)
@@ -206,7 +206,7 @@ def _part_sizes(dataset: Dataset, check: CheckResult) -> list[tuple[str, int]]:
     return sorted(counted.items(), key=lambda item: -item[1])
 
 
-def _usual_size(check: CheckResult) -> str:
+def _usual_size(check: DataCheck) -> str:
     """The middle height and width, as people write a size."""
     sizes = [record.size for record in check.records if record.refusal is None]
     if not sizes:

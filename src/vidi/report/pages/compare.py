@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.figures.evaluation import Difference, draw_differences
-from vidi.files import escape_path, unescape_path, write_whole
+from vidi.files import escape_path, unescape_path, write_atomic
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page
@@ -57,7 +57,7 @@ def write_compare_page(
         made = make_thumbnails(store, digests, digests=digests, options=options)
         pictures = {escape_path(name): picture for name, picture in made.items()}
     values = {**page_values(document), "thumbnails": pictures, "with_images": store is not None}
-    write_whole(path, render_page("compare.html", values))
+    write_atomic(path, render_page("compare.html", values))
 
 
 def page_values(document: Mapping[str, Any]) -> dict[str, object]:
@@ -149,10 +149,10 @@ def headline(document: Mapping[str, Any]) -> str:
             return f"Not enough evidence that either is better: {shares} ({reach}). {_what_it_takes(document)}"
 
 
-def tell_apart(first: str, second: str) -> tuple[str, str]:
+def distinct_names(first: str, second: str) -> tuple[str, str]:
     """Short names of two models: the last parts of their paths that differ.
 
-    >>> tell_apart("runs/photos", "runs/dense"), tell_apart("old/model.onnx", "new/model.onnx")
+    >>> distinct_names("runs/photos", "runs/dense"), distinct_names("old/model.onnx", "new/model.onnx")
     (('photos', 'dense'), ('old', 'new'))
     """
     if first == second:
@@ -171,7 +171,7 @@ def model_names(document: Mapping[str, Any]) -> tuple[str, str]:
         document: of compare.json.
     """
     models = document["models"]
-    return tell_apart(models["A"]["path"], models["B"]["path"])
+    return distinct_names(models["A"]["path"], models["B"]["path"])
 
 
 def measures(document: Mapping[str, Any]) -> tuple[str, str]:

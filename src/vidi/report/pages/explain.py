@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.explanation import Map, place_in_words
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile
@@ -52,7 +52,7 @@ def write_explanation(path: Path, explanation: Explanation, model: ModelFile, *,
         MissingPackageError: jinja2 is not installed.
         ResourceError: the page cannot be written.
     """
-    write_whole(path, render_page("explain.html", page_values(explanation, model, with_images=with_images)))
+    write_atomic(path, render_page("explain.html", page_values(explanation, model, with_images=with_images)))
 
 
 def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool) -> dict[str, object]:
@@ -164,7 +164,7 @@ def kinship_sentence(explanation: Explanation) -> str:
         return ""
     total = len(explanation.neighbours)
     known = (
-        f"Of {explanation.known_count:,} images that it has learnt from, these look most like this one to the network"
+        f"Of {explanation.known_count:,} images that it has learned from, these look most like this one to the network"
     )
     if explanation.prediction.multi_label:
         said = explanation.prediction.decision or ()

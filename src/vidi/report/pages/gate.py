@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.figures.evaluation import Difference, draw_differences
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.numbers import percent
 from vidi.report.pages.compare import about, points
 from vidi.report.pages.render import render_page
@@ -32,7 +32,7 @@ def write_gate_page(path: Path, document: Mapping[str, Any]) -> None:
         MissingPackageError: jinja2 or matplotlib is not installed.
         ResourceError: the page cannot be written.
     """
-    write_whole(path, render_page("gate.html", gate_values(document)))
+    write_atomic(path, render_page("gate.html", gate_values(document)))
 
 
 def gate_values(document: Mapping[str, Any]) -> dict[str, object]:

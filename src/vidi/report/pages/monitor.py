@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidi.errors import ImageError
 from vidi.figures.in_use import Change, TimePoint, draw_over_time
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.numbers import percent, short_percent
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
@@ -85,7 +85,7 @@ def write_monitor_page(path: Path, document: Document, *, image_of: ImageOf | No
     if image_of is not None:
         pictures = make_thumbnails(KeptImages(image_of), [one["digest"] for one in shown])
     values = {**page_values(document), "shown": shown, "thumbnails": pictures}
-    write_whole(path, render_page("monitor.html", values))
+    write_atomic(path, render_page("monitor.html", values))
 
 
 def page_values(document: Document) -> dict[str, object]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.model_file.read import ModelFile
 from vidi.report.layers import Layer, Maps, choose_pictured, words_needed
@@ -236,7 +236,7 @@ def write_network_page(path: Path, network: ShownNetwork, *, name: str) -> None:
         MissingPackageError: jinja2 is not installed.
         ResourceError: the page cannot be written.
     """
-    write_whole(path, render_page("network.html", {"network": network, "name": name}))
+    write_atomic(path, render_page("network.html", {"network": network, "name": name}))
 
 
 def show_layers(layers: Sequence[Layer], *, with_filters: bool = True) -> tuple[ShownLayer, ...]:

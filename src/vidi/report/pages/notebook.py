@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.detection.locate import Located
 from vidi.errors import DataError
 from vidi.evaluation.run_files import read_metrics
@@ -118,7 +118,7 @@ def draw_comparison(document: Mapping[str, Any]) -> Drawing:
     return side_by_side([draw_classes(document)])
 
 
-def check_as_html(title: str, check: CheckResult) -> str:
+def check_as_html(title: str, check: DataCheck) -> str:
     """The account of a check and its findings, the gravest first."""
     shown = describe_findings(check)[:MOST_FINDINGS]
     items = "".join(f"<li><b>{escape(one.severity)}</b>: {escape(visible(one.sentence))}</li>" for one in shown)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.evaluation.run_files import RunFiles, read_run
 from vidi.evaluation.sections import DataFacts
 from vidi.evaluation.two_parts import MOST_LOUD
-from vidi.files import escape_path, unescape_path, write_whole
+from vidi.files import escape_path, unescape_path, write_atomic
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.digests import member_count
@@ -116,7 +116,7 @@ def write_report(
     values["trust"] = describe_trust(files, image)
     values["with_images"] = with_images
     values["images_are_missing"] = with_images and bool(paths) and not thumbnails
-    write_whole(run / REPORT, render_page("report.html", values))
+    write_atomic(run / REPORT, render_page("report.html", values))
     return run / REPORT
 
 

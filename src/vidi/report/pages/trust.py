@@ -14,8 +14,8 @@ from vidi.evaluation.run_files import RunFiles
 from vidi.evaluation.scores import Estimate
 from vidi.evaluation.slices import Slice
 from vidi.figures.evaluation import Step, draw_robustness
+from vidi.images.corruptions import CORRUPTIONS
 from vidi.images.framing import Framing, reduce_to_frame
-from vidi.images.spoiling import SPOILINGS
 from vidi.metrics.intervals import Interval
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail, data_uri
 from vidi.report.words.text import drawn, percent
@@ -241,7 +241,7 @@ def make_strips(found: Robustness | NotMeasured, image: NDArray[np.uint8], frami
         every = 1 if left is None else 2  # of two changes there is no room for every step
         before = [] if left is None else [(left, strength) for strength in curves[left].strengths[::-every]]
         chosen = [*before, *((right, strength) for strength in curves[right].strengths[::every])]
-        tiles = [SPOILINGS[name].spoil(working, strength, random) for name, strength in chosen]
+        tiles = [CORRUPTIONS[name].corrupt(working, strength, random) for name, strength in chosen]
         strips[title] = _side_by_side(tiles)
     return strips
 

@@ -1,4 +1,4 @@
-"""The search for a better recipe as a page: the finding, how it went, which dial mattered, what was tried."""
+"""The search for a better recipe as a page: the finding, how it went, which hyperparameter mattered, what was tried."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidi.figures.bars import draw_importances
 from vidi.figures.training import draw_search_history
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import settings
 from vidi.report.words.text import drawn
@@ -16,7 +16,7 @@ from vidi.report.words.text import drawn
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-WORDS = {  # of the dials, in plain language
+WORDS = {  # of the hyperparameters, in plain language
     "learning_rate": "learning rate",
     "image_size": "image size",
     "augmentation": "strength of augmentation",
@@ -31,8 +31,8 @@ FEWEST_FOR_IMPORTANCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class DialRow:
-    """One dial: where the default has it, where the best trial has it, how far it was turned."""
+class HyperparameterRow:
+    """One hyperparameter: where the default has it, where the best trial has it, how far it was turned."""
 
     name: str
     field: str  # as --set takes it
@@ -65,7 +65,7 @@ def write_tune_page(path: Path, document: Mapping[str, Any]) -> None:
         MissingPackageError: jinja2 or matplotlib is not installed.
         ResourceError: the page cannot be written.
     """
-    write_whole(path, render_page("tune.html", page_values(document)))
+    write_atomic(path, render_page("tune.html", page_values(document)))
 
 
 def page_values(document: Mapping[str, Any]) -> dict[str, object]:
@@ -89,8 +89,10 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
         "best": best,
         "best_accuracy": next((line.accuracy for line in lines if line.is_best), None),
         "default_accuracy": next((line.accuracy for line in done if line.is_default), None),
-        "dials": dial_rows(document),
-        "dial_names": [WORDS.get(dial["name"], dial["name"]) for dial in document["dials"]],
+        "hyperparameters": hyperparameter_rows(document),
+        "hyperparameter_names": [
+            WORDS.get(hyperparameter["name"], hyperparameter["name"]) for hyperparameter in document["hyperparameters"]
+        ],
         "lines": _ordered(lines)[:MOST_ROWS],
         "more": max(0, len(lines) - MOST_ROWS),
         "history": _history(done),
@@ -112,7 +114,7 @@ def headline(document: Mapping[str, Any]) -> str:
 
 def trial_lines(document: Mapping[str, Any]) -> list[TrialLine]:
     """Every trial, in order."""
-    usual = {dial["name"]: dial["usual"] for dial in document["dials"]}
+    usual = {hyperparameter["name"]: hyperparameter["usual"] for hyperparameter in document["hyperparameters"]}
     return [
         TrialLine(
             number=row["number"],
@@ -130,20 +132,21 @@ def trial_lines(document: Mapping[str, Any]) -> list[TrialLine]:
     ]
 
 
-def dial_rows(document: Mapping[str, Any]) -> list[DialRow]:
-    """The dials of the default recipe beside those of the best trial."""
+def hyperparameter_rows(document: Mapping[str, Any]) -> list[HyperparameterRow]:
+    """The hyperparameters of the default recipe beside those of the best trial."""
     best = (document.get("best") or {}).get("values", {})
     rows = []
-    for dial in document["dials"]:
-        name, usual = dial["name"], dial["usual"]
-        choices = [_shown(name, choice) for choice in dial["choices"]]
+    for hyperparameter in document["hyperparameters"]:
+        name, usual = hyperparameter["name"], hyperparameter["usual"]
+        choices = [_shown(name, choice) for choice in hyperparameter["choices"]]
         rows.append(
-            DialRow(
+            HyperparameterRow(
                 name=WORDS.get(name, name),
                 field=name,
                 usual=_shown(name, usual),
                 best=_shown(name, best.get(name)),
-                searched=", ".join(choices) or f"{_shown(name, dial['low'])} to {_shown(name, dial['high'])}",
+                searched=", ".join(choices)
+                or f"{_shown(name, hyperparameter['low'])} to {_shown(name, hyperparameter['high'])}",
                 is_turned=name in best and best[name] != usual,
             )
         )
@@ -177,7 +180,7 @@ def _importance(document: Mapping[str, Any]) -> "Markup | None":
 
 
 def _shown(name: str, value: object) -> str:
-    """Where a dial stands, as people write it."""
+    """Where a hyperparameter stands, as people write it."""
     if value is None:
         return "–"
     if name in ("augmentation", "options.width") and isinstance(value, int | float):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidi.figures.in_use import draw_event_lanes
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import make_thumbnails
@@ -48,7 +48,7 @@ def write_watch_page(path: Path, events: Sequence[Document], *, source: str, sec
         "lasting": lasting,
         "when": lambda one: position(one["began"]) if one["began_at"] is None else moment(one["began_at"]),
     }
-    write_whole(path, render_page("watch.html", values))
+    write_atomic(path, render_page("watch.html", values))
 
 
 def headline(events: Sequence[Document]) -> str:

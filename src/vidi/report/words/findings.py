@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.data.checked import (
-    CheckResult,
     ClearClasses,
     ClearShortcuts,
     Crossing,
+    DataCheck,
     Finding,
     RefusedFiles,
     Severity,
@@ -59,12 +59,12 @@ class DescribedFinding:
         return {"kind": self.kind, "severity": self.severity, "message": self.sentence, "paths": shown}
 
 
-def describe_findings(check: CheckResult) -> tuple[DescribedFinding, ...]:
+def describe_findings(check: DataCheck) -> tuple[DescribedFinding, ...]:
     """Every finding with its sentence, the gravest first."""
     return tuple(DescribedFinding(one.kind, one.severity, describe_finding(one), one.paths) for one in check.findings)
 
 
-def check_document(check: CheckResult) -> dict[str, object]:
+def check_document(check: DataCheck) -> dict[str, object]:
     """The check as `vidi check --json` prints it and `check.json` keeps it; paths escaped."""
     return {
         "schema": 1,
@@ -108,8 +108,8 @@ def _of_images(finding: Finding) -> str:
     if kind == "conflicting-labels":
         have = "has" if groups == 1 else "have"
         return f"{count_of(groups, 'photograph')} {have} two labels; {images} will be left out of training"
-    if kind == "counter-examples":
-        return f"{count_of(number, 'counter-example')}: no class is learned from them, they show what is unknown"
+    if kind == "negatives":
+        return f"{count_of(number, 'negative')}: no class is learned from them, they show what is unknown"
     remark = NOTES.get(finding.remark, finding.remark)
     return remark if kind == "source" else f"{images}: {remark[:1].lower()}{remark[1:].rstrip('.')}"
 

@@ -20,7 +20,7 @@ from vidi.evaluation.sections import (
     GainOfClass,
     LabelErrors,
     LearningFigures,
-    PartsFigures,
+    PartComparison,
     SharesOfClass,
 )
 from vidi.files import escape_path
@@ -304,13 +304,13 @@ def accuracy_line(test: Evaluation | None) -> str:
     return f"accuracy {numbers.percent(accuracy.value, digits=1)} ({reach}{images}{every})"
 
 
-def differing(metrics: Metrics) -> PartsFigures | None:
+def differing(metrics: Metrics) -> PartComparison | None:
     """What is known of the two parts where they differ; else None."""
     parts = metrics.two_parts
     return parts if parts is not None and parts.differs else None
 
 
-def differing_headline(parts: PartsFigures) -> str:
+def differing_headline(parts: PartComparison) -> str:
     """The first line where the parts differ.
 
     Args:
@@ -324,7 +324,7 @@ def differing_headline(parts: PartsFigures) -> str:
     )
 
 
-def differing_details(parts: PartsFigures) -> tuple[str, ...]:
+def differing_details(parts: PartComparison) -> tuple[str, ...]:
     """The size of the difference, the classes, the evidence, and what to do.
 
     Args:
@@ -462,7 +462,7 @@ def _add_images(metrics: Metrics) -> NextStep | None:
 
 def is_unseen(metrics: Metrics) -> bool:
     """Whether the model surely learned from none of the test images; older evaluations do not say."""
-    return metrics.learnt_from is None or metrics.learnt_from.unseen
+    return metrics.learned_from is None or metrics.learned_from.unseen
 
 
 def reservations(metrics: Metrics) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import escape_path, written_whole
+from vidi.files import escape_path, written_atomically
 
 FILE = "serve.pem"  # certificate and key in one file, so that they always belong together
 DAYS = 397  # browsers refuse certificates that are valid for more than 398
@@ -61,7 +61,7 @@ def own_certificate(folder: Path, names: Sequence[str], now: datetime.datetime) 
     before = [] if kept is None else sorted(_names_of(kept))
     made, pem = _make([*names, *(name for name in before if name not in names)][:MOST_NAMES], now)
     try:
-        with written_whole(path) as temporary:
+        with written_atomically(path) as temporary:
             temporary.chmod(0o600)  # before the key stands in it
             temporary.write_bytes(pem)
     except ResourceError as error:

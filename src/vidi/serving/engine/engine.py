@@ -1,6 +1,6 @@
 """The threads that answer requests, the processes that decode for them, and the way from encoded files to answers.
 
-A thread has an image decoded in a process of the crew and runs the session on it itself, so as many images are under
+A thread has an image decoded in a process of the pool and runs the session on it itself, so as many images are under
 way as there are threads, each always in one of its two places, and nothing waits between them. Threads take from
 requests in turn: one that asks much does not hold up the others. A request is the task that asks.
 """
@@ -23,7 +23,7 @@ from vidi.images.decode import read_header
 from vidi.images.limits import DecodeOptions
 from vidi.images.reading import ReadImage
 from vidi.images.statistics import ImageStatistics, read_statistics
-from vidi.images.workers.crew import DecodeCrew
+from vidi.images.workers.decode_pool import DecodePool
 from vidi.machine import core_count
 from vidi.prediction.session import batch_size
 from vidi.serving.engine.models import ServedModel
@@ -52,8 +52,8 @@ Requests = dict["asyncio.Task[Any] | None", deque[_Waiting]]  # what each waits 
 class AnswerEngine:
     """Runs work in threads. Its methods belong to the event loop's thread, but `is_alone` may be asked anywhere."""
 
-    def __init__(self, crew: DecodeCrew, *, threads: int) -> None:
-        self.crew = crew
+    def __init__(self, pool: DecodePool, *, threads: int) -> None:
+        self.pool = pool
         self.threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="vidi-answer")
         self._under_way = 0  # waiting or running
@@ -71,7 +71,7 @@ class AnswerEngine:
             workers: threads and processes; None: one for each core.
         """
         count = workers or core_count()
-        return cls(DecodeCrew(count, options=options), threads=count * THREADS_FOR_EACH_WORKER)
+        return cls(DecodePool(count, options=options), threads=count * THREADS_FOR_EACH_WORKER)
 
     def is_alone(self) -> bool:
         """Whether one piece of work is under way and no other waits: then it may use all cores."""
@@ -167,14 +167,14 @@ class AnswerEngine:
 
     def start(self) -> None:
         """Start the decoding processes, and wait until they stand."""
-        self.crew.start()
+        self.pool.start()
 
     def stop(self) -> None:
         """End threads and processes; what waits is not begun."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         for future in list(self._awaited):
             future.cancel()
-        self.crew.stop()
+        self.pool.stop()
 
 
 def _run(work: Callable[[], Done], future: "asyncio.Future[Done]", loop: asyncio.AbstractEventLoop) -> None:
@@ -262,7 +262,7 @@ async def count_pixels(engine: AnswerEngine, files: Sequence[bytes]) -> list[int
     Raises:
         Problem: there are too many in one request.
     """
-    pixels = await engine.do(lambda: [_pixels(data, engine.crew.options) for data in files])
+    pixels = await engine.do(lambda: [_pixels(data, engine.pool.options) for data in files])
     if sum(pixels) > MOST_PIXELS:
         raise Problem(
             "invalid-input",
@@ -316,7 +316,7 @@ def _classify(
     engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], *, outputs: Sequence[str], statistics: bool
 ) -> list[Classified]:
     framing = served.metadata.framing
-    reads = [engine.crew.decode(data, framing=framing) for data in files]
+    reads = [engine.pool.decode(data, framing=framing) for data in files]
     images = [read.image for read in reads if read.image is not None]
     given = _run_graph(engine, served, np.stack(images), outputs) if images else {}
     numbers = iter(range(len(images)))

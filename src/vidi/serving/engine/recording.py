@@ -17,7 +17,7 @@ from vidi.files import digest_of
 from vidi.images.statistics import QUALITIES, ImageStatistics, statistics_of
 from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.answers import EMBEDDING, AnswerRows
-from vidi.log.writer import HandedOver, LogWriter
+from vidi.log.writer import LogWriter, PendingAnswer
 from vidi.metrics.outputs import SOFTMAX
 from vidi.prediction.prediction import Prediction, decide
 from vidi.serving.bodies import Digest, misfit, read_json
@@ -161,7 +161,7 @@ class Recorder:
         keeps = self.writer.retention is not None
         self.writer.write(
             [
-                HandedOver(
+                PendingAnswer(
                     make=partial(
                         rows.row,
                         outcome,
@@ -194,7 +194,7 @@ class Recorder:
             embedding=None if seen is None else seen.rows.get(EMBEDDING),
             statistics=answer.statistics if seen is None else seen.statistics,
         )
-        self.writer.write([HandedOver(make=make, image=answer.image)])
+        self.writer.write([PendingAnswer(make=make, image=answer.image)])
 
     def record_arrays(
         self, served: ServedModel, images: NDArray[np.uint8], given: Rows, outcomes: Sequence[Prediction]
@@ -208,7 +208,7 @@ class Recorder:
         embeddings = given.get(EMBEDDING)
         self.writer.write(
             [
-                HandedOver(
+                PendingAnswer(
                     make=partial(
                         rows.row,
                         outcome,

@@ -226,11 +226,11 @@ class Service:
 
     def readiness(self) -> tuple[bool, dict[str, Json]]:
         """Whether requests should be sent here, and the document that says why."""
-        crew = self.engine.crew
+        pool = self.engine.pool
         has_started = self._starting is not None and self._starting.done()
         reasons = [
             *(["stopping"] if self.lifecycle.is_stopping else []),
-            *([] if has_started and crew.standing == crew.count else ["a decoding process does not stand"]),
+            *([] if has_started and pool.standing == pool.count else ["a decoding process does not stand"]),
         ]
         document: dict[str, Json] = {
             "ready": not reasons,
@@ -244,7 +244,7 @@ class Service:
                 }
                 for one in self.models
             ],
-            "workers": {"standing": crew.standing, "wanted": crew.count, "deaths": crew.deaths},
+            "workers": {"standing": pool.standing, "wanted": pool.count, "deaths": pool.deaths},
         }
         if self.recorder is not None:  # it stands against no request: answers go on without it
             document["log"] = log_document(self.recorder.writer.state())

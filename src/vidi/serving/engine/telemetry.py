@@ -100,8 +100,8 @@ class ServerMetrics:
         """
         if log is not None:
             self._show_log(log)
-        self.workers.set(engine.crew.standing)
-        self.deaths.set(engine.crew.deaths)
+        self.workers.set(engine.pool.standing)
+        self.deaths.set(engine.pool.deaths)
         self.model_info.clear()
         for model in models:
             self.model_info.labels(model.name, model.version, model.model_id).set(1)

@@ -43,7 +43,7 @@ class Traffic:
 
     settings: Settings
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    tell_refusal: Callable[[Problem, str], None] = lambda *_: None  # a refusal below ASGI, and the client's address
+    describe_refusal: Callable[[Problem, str], None] = lambda *_: None  # a refusal below ASGI, and the client's address
     context: ssl.SSLContext | None = None  # None: plain HTTP
     guards: "dict[Ends, Guard]" = field(default_factory=dict)  # of all connections that are open
     answering: set["asyncio.Future[Any]"] = field(default_factory=set)  # the application's work
@@ -372,7 +372,7 @@ class Guard(asyncio.Protocol):
         if self.reading == "closed":
             return
         had_head, self.reading, self.refusal = self.reading == "body", "closed", problem
-        self.traffic.tell_refusal(problem, "" if self.ends is None else self.ends[0][0])
+        self.traffic.describe_refusal(problem, "" if self.ends is None else self.ends[0][0])
         if had_head and self.waiting:
             self.traffic.lifecycle.waiting -= 1
             self.traffic.free(self.waiting.pop())  # the newest: it was not begun
@@ -393,7 +393,7 @@ class Guard(asyncio.Protocol):
         self.linger()
 
     def _turn_away(self, problem: Problem) -> None:
-        self.traffic.tell_refusal(problem, "")
+        self.traffic.describe_refusal(problem, "")
         if self.traffic.context is None:
             self.transport.write(refusal_response(problem))
         self.linger(FAREWELL_SECONDS)

@@ -56,7 +56,7 @@ class Request:
         return bool(values_of(b"transfer-encoding", self.headers))
 
 
-class Taker(Protocol):
+class RequestHandler(Protocol):
     """What becomes of requests that come in."""
 
     def may_begin(self) -> bool:
@@ -75,7 +75,7 @@ class Taker(Protocol):
 class Incoming:
     """The bytes of one connection. The parser has none of llhttp's leniencies, and calls the methods named `on_…`."""
 
-    def __init__(self, taker: Taker, settings: Settings) -> None:
+    def __init__(self, taker: RequestHandler, settings: Settings) -> None:
         self.taker, self.settings = taker, settings
         self.parser = httptools.HttpRequestParser(self)
         self.request = Request()  # the latest

@@ -35,7 +35,7 @@ def run_server(
     lifecycle: Lifecycle | None = None,
     ready: Callable[[Listening], None] | None = None,
     reload: Callable[[], None] | None = None,
-    tell_refusal: Callable[[Problem, str], None] | None = None,
+    describe_refusal: Callable[[Problem, str], None] | None = None,
 ) -> None:
     """Serve an application until a signal, or `lifecycle.stop()`, ends it.
 
@@ -49,15 +49,15 @@ def run_server(
         lifecycle: what the application reads to know that the server is stopping.
         ready: called in the server's thread when connections are accepted.
         reload: called in the server's thread on SIGHUP, where the system has it; it must return at once.
-        tell_refusal: called with each refusal that no application saw, and the client's address.
+        describe_refusal: called with each refusal that no application saw, and the client's address.
 
     Raises:
         UsageError: the address or the certificate cannot be used.
         KeyboardInterrupt: a second signal came.
     """
     traffic = Traffic(settings=settings, lifecycle=lifecycle or Lifecycle(), context=tls_context(listen))
-    if tell_refusal is not None:
-        traffic.tell_refusal = tell_refusal
+    if describe_refusal is not None:
+        traffic.describe_refusal = describe_refusal
     sockets = open_sockets(listen)
     _allow_open_files(settings.connections + SPARE_FILES)
     try:

@@ -16,9 +16,9 @@ from vidi.prediction.predictor import ANSWERS
 from vidi.serving.problems import Problem
 from vidi.serving.routes.inference_request import (
     INPUT,
-    AskedOutput,
     InferRequest,
     OutputTensor,
+    RequestedOutput,
     Values,
     texts,
     to_binary,
@@ -64,14 +64,14 @@ def _shape(sides: Sequence[int | str]) -> tuple[int, ...]:
     return (-1, *(side if isinstance(side, int) else -1 for side in sides[1:]))
 
 
-def choose_outputs(request: InferRequest, offered: Sequence[OfferedOutput]) -> tuple[AskedOutput, ...]:
+def choose_outputs(request: InferRequest, offered: Sequence[OfferedOutput]) -> tuple[RequestedOutput, ...]:
     """The outputs that a request asks for, in its order; all where it names none.
 
     Raises:
         Problem: `bad-request`; the model has no such output, or classes are asked for of another than `probabilities`.
     """
     names = [output.name for output in offered]
-    chosen = request.outputs or tuple(AskedOutput(name=name) for name in names)
+    chosen = request.outputs or tuple(RequestedOutput(name=name) for name in names)
     for output in chosen:
         if output.name not in names:
             shown = output.name[:60]
@@ -83,7 +83,7 @@ def choose_outputs(request: InferRequest, offered: Sequence[OfferedOutput]) -> t
     return chosen
 
 
-def network_outputs(chosen: Sequence[AskedOutput], offered: Sequence[OfferedOutput]) -> tuple[str, ...]:
+def network_outputs(chosen: Sequence[RequestedOutput], offered: Sequence[OfferedOutput]) -> tuple[str, ...]:
     """The outputs of the network for those that were chosen, and always what verdicts are made of: it costs nothing."""
     own = [output.name for output in offered if output.datatype == "FP32"]
     wanted = {output.name for output in chosen} | ANSWERS
@@ -91,7 +91,7 @@ def network_outputs(chosen: Sequence[AskedOutput], offered: Sequence[OfferedOutp
 
 
 def make_tensors(
-    request: InferRequest, chosen: Sequence[AskedOutput], rows: Rows, metadata: ModelMetadata
+    request: InferRequest, chosen: Sequence[RequestedOutput], rows: Rows, metadata: ModelMetadata
 ) -> list[OutputTensor]:
     """The tensors of an answer, in the order of the request.
 
@@ -114,7 +114,7 @@ def make_tensors(
     ]
 
 
-def _values(output: AskedOutput, rows: Rows, predictions: Sequence[Prediction], classes: Sequence[str]) -> Values:
+def _values(output: RequestedOutput, rows: Rows, predictions: Sequence[Prediction], classes: Sequence[str]) -> Values:
     if output.name in _TEXTS:
         return texts([_TEXTS[output.name](prediction) for prediction in predictions])
     if output.class_count:

@@ -242,7 +242,7 @@ class OfRequest(Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedOutput:
+class RequestedOutput:
     """An output that a request names."""
 
     name: str
@@ -255,7 +255,7 @@ class InferRequest:
     """Images, and what is asked about them."""
 
     images: Pixels | tuple[bytes, ...]  # of one size, or encoded files
-    outputs: tuple[AskedOutput, ...] = ()  # none: all that the model has
+    outputs: tuple[RequestedOutput, ...] = ()  # none: all that the model has
     binary: bool = False  # outputs that do not say otherwise come behind the JSON
     id: str | None = None  # given back as it is
     parameters: Mapping[str, Parameter] = field(default_factory=dict)  # likewise
@@ -375,11 +375,11 @@ def _binary_data(tensor: EncodedImages | ImagePixels, body: bytes, start: int | 
     return memoryview(body)[start:]
 
 
-def _outputs(named: Sequence[NamedOutput]) -> tuple[AskedOutput, ...]:
+def _outputs(named: Sequence[NamedOutput]) -> tuple[RequestedOutput, ...]:
     if len({one.name for one in named}) < len(named):
         raise Problem("bad-request", "The request names an output twice.")
     found = [(one.name, _known(one.parameters or {}, OfOutput)) for one in named]
-    return tuple(AskedOutput(name=name, binary=of.binary_data, class_count=of.classification) for name, of in found)
+    return tuple(RequestedOutput(name=name, binary=of.binary_data, class_count=of.classification) for name, of in found)
 
 
 def _known(parameters: Mapping[str, Parameter], kind: type[Known]) -> Known:

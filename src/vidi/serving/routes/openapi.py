@@ -10,7 +10,7 @@ from vidi.images.limits import MEGABYTE
 from vidi.model_file.values import Json
 from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
 from vidi.serving.routes.inference_request import HEADER_LENGTH, INPUT, Parameters
-from vidi.serving.routes.predict import Asked
+from vidi.serving.routes.predict import PredictQuery
 from vidi.serving.routes.schemas import (
     COUNT,
     FLAG,
@@ -226,7 +226,7 @@ def _predict(names: Sequence[str], settings: Settings) -> Schema:
 def _query(names: Sequence[str]) -> list[Json]:
     """The query, as the type says that it is read; what may be left out is never null in it."""
     found: list[Json] = []
-    for name, schema in declared(Asked)["Asked"]["properties"].items():
+    for name, schema in declared(PredictQuery)["PredictQuery"]["properties"].items():
         about, is_model = schema.pop("description"), name == "model"
         values = one_of(names) if is_model else schema.get("anyOf", [schema])[0]
         required = is_model and len(names) > 1

@@ -34,7 +34,7 @@ from vidi.workflows.requests.model_file import LocateRequest
 _BARE: Final = re.compile(r'(?!null)[^\s"]+')  # what is no text
 
 
-class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PredictQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The query of a request for predictions."""
 
     model: Annotated[str | None, Meta(description="Which model is asked.")] = None
@@ -57,10 +57,10 @@ class Images(Struct, forbid_unknown_fields=True):
     images: Annotated[list[bytes], Meta(min_length=1, description="Encoded files, such as JPEG, in base64.")]
 
 
-_TYPES: Final = {one.name: one.type for one in msgspec.structs.fields(Asked)}
+_TYPES: Final = {one.name: one.type for one in msgspec.structs.fields(PredictQuery)}
 
 
-def read_query(pairs: Sequence[tuple[str, str]]) -> Asked:
+def read_query(pairs: Sequence[tuple[str, str]]) -> PredictQuery:
     """The query of a request; strict, so that a slip of the pen is no silent default.
 
     Raises:
@@ -76,7 +76,7 @@ def read_query(pairs: Sequence[tuple[str, str]]) -> Asked:
         if name in given:
             raise misfit(f"The query names {name!r} twice", "Name it once.")
         given[name] = _value(name, value)
-    return Asked(**given)
+    return PredictQuery(**given)
 
 
 def _value(name: str, text: str) -> Any:
@@ -262,7 +262,7 @@ def _predict(service: Service) -> Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Predicted:
+class PredictionDocument:
     """The document that answers a request, and how its images ended."""
 
     document: Document
@@ -273,10 +273,10 @@ async def predict(
     engine: AnswerEngine,
     served: ServedModel,
     images: Sequence[SentImage],
-    asked: Asked,
+    asked: PredictQuery,
     *,
     recorder: Recorder | None = None,
-) -> Predicted:
+) -> PredictionDocument:
     """The predictions document about some images.
 
     Args:
@@ -307,7 +307,7 @@ async def predict(
         "predictions": rows,
         "account": _account(images, classified),
     }
-    return Predicted(document, outcomes=[_outcome(row) for row in rows])
+    return PredictionDocument(document, outcomes=[_outcome(row) for row in rows])
 
 
 def _outcome(row: Row) -> str:
@@ -337,14 +337,14 @@ def unusable(error: ImageError) -> UnusableImages:
     return UnusableImages(error.cause, error.remedy, members={"image": {"code": error.code}})
 
 
-def _outputs(served: ServedModel, asked: Asked) -> list[str]:
+def _outputs(served: ServedModel, asked: PredictQuery) -> list[str]:
     if asked.explain == "evidence" and "evidence" not in served.outputs:
         raise Problem("invalid-input", f"The model {served.name!r} gives no evidence.", "Ask without `explain`.")
     names = ["probabilities", *(["novelty"] if "novelty" in served.outputs else [])]
     return [*names, *(["evidence"] if asked.explain == "evidence" else [])]
 
 
-def _row(image: SentImage, one: Classified, outcome: Prediction | ImageError, asked: Asked) -> Row:
+def _row(image: SentImage, one: Classified, outcome: Prediction | ImageError, asked: PredictQuery) -> Row:
     """One image's row of the document."""
     answer = Answer(path=image.name, outcome=outcome, notes=one.read.notes, digest=one.read.digest, size=one.read.size)
     row: Row = {**answer.written(top=asked.top).as_json()}
@@ -359,7 +359,7 @@ def decide_rows(served: ServedModel, rows: Mapping[str, Floats]) -> Prediction:
     return decide(rows["probabilities"], served.metadata, novelty=novelty)
 
 
-def _why(prediction: Prediction, rows: Mapping[str, Floats], asked: Asked) -> dict[str, Json]:
+def _why(prediction: Prediction, rows: Mapping[str, Floats], asked: PredictQuery) -> dict[str, Json]:
     return {"regions": regions_as_json(rows["evidence"], prediction, labels_shown(prediction, asked.top))}
 
 
@@ -374,7 +374,7 @@ def _account(images: Sequence[SentImage], classified: Sequence[Classified]) -> D
 
 
 async def add_boxes(
-    engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], rows: Sequence[Row], asked: Asked
+    engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], rows: Sequence[Row], asked: PredictQuery
 ) -> None:
     """Search every image that could be used; one at a time, for a search takes much memory.
 
@@ -405,7 +405,7 @@ def _finder(served: ServedModel, request: LocateRequest) -> Find:
 
 
 def _search(engine: AnswerEngine, find: Find, image: SentImage) -> Row:
-    read = engine.crew.decode(image.data, framing=None)
+    read = engine.pool.decode(image.data, framing=None)
     if read.error is not None:
         raise UnusableImages(read.error.cause, read.error.remedy)
     located = search_image(find, image.name, read.pixels())

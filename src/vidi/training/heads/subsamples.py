@@ -78,7 +78,7 @@ def errors_by_size(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnPart:
+class Subsample:
     """Images that one head learns from."""
 
     fold: int  # that is held out
@@ -95,7 +95,7 @@ def draw_parts(
     shares: Sequence[float],
     most: int,
     seed: int,
-) -> Iterator[DrawnPart]:
+) -> Iterator[Subsample]:
     """Parts of the images to learn from, fold by fold; those of one draw lie within one another, groups are whole.
 
     Args:
@@ -108,12 +108,12 @@ def draw_parts(
     """
     looked_at = draw_images(groups, images=most, seed=[seed, 0x50])
     for fold in np.unique(fold_of[fold_of >= 0]).tolist():
-        learnt = np.flatnonzero((fold_of != fold) & looked_at)
+        learned = np.flatnonzero((fold_of != fold) & looked_at)
         for size, share in enumerate(shares):
             for draw in range(_draws(share)):
                 random = np.random.default_rng([seed, fold, draw, 0x5B])
-                rows = learnt[draw_share(labels[learnt], groups[learnt], share=share, random=random)]
-                yield DrawnPart(fold=fold, size=size, draw=draw, rows=rows)
+                rows = learned[draw_share(labels[learned], groups[learned], share=share, random=random)]
+                yield Subsample(fold=fold, size=size, draw=draw, rows=rows)
 
 
 def _draws(share: float) -> int:

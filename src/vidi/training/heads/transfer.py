@@ -1,4 +1,4 @@
-"""Transfer learning's first rung: a network that was trained on other images, and a new linear head."""
+"""Transfer learning's first stage: a network that was trained on other images, and a new linear head."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vidi.groups import deal_folds
+from vidi.groups import split_folds
 from vidi.metrics.truth import SeveralClasses, Truth
-from vidi.networks.layers import Classifier, look_through_grey
+from vidi.networks.layers import Classifier, average_colour_filters
 from vidi.networks.options import NetworkOptions
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights, set_head, with_weights
@@ -39,7 +39,7 @@ def frozen_backbone(
     network.eval().requires_grad_(False)
     # Only where its normalisation has one number for the three channels are grey's three channels equal still.
     if weights.normalisation != "imagenet" and is_grey(data.images, data.train_rows):
-        look_through_grey(network)
+        average_colour_filters(network)
     return network
 
 
@@ -70,9 +70,9 @@ def learn_head(
         several = choose_one_vs_rest(features, truth.shown, fold_of=fold_of, weights=weights, strengths=few)
         return several, _with_choice(recipe, several, fold_of)
     labels = truth.labels
-    learnt = labels[weights > 0]
-    recipe = weigh_classes(recipe, np.bincount(learnt, minlength=data.class_count).tolist())
-    weights *= class_weights(learnt, data.class_count, kind=recipe.optimization.class_weights)[labels]
+    learned = labels[weights > 0]
+    recipe = weigh_classes(recipe, np.bincount(learned, minlength=data.class_count).tolist())
+    weights *= class_weights(learned, data.class_count, kind=recipe.optimization.class_weights)[labels]
     kinds, strengths = QUICK if in_haste else ((), ())
     if recipe.head != "trained":
         kinds, strengths = (recipe.head,), (recipe.head_strength,) if recipe.head_strength else ()
@@ -174,7 +174,7 @@ def with_head(
     recipe: Recipe,
     license: str,
 ) -> TrainedNetwork:
-    """The finished network of the first rung.
+    """The finished network of the first stage.
 
     Args:
         backbone: of `frozen_backbone`; it gets the head.
@@ -236,6 +236,6 @@ def train_on_features(
         engine=recipe.execution.features,
         on_progress=on_progress,
     )
-    fold_of = deal_folds(data.groups_of(rows), labels=data.truth.strata[rows], seed=recipe.seed)
+    fold_of = split_folds(data.groups_of(rows), labels=data.truth.strata[rows], seed=recipe.seed)
     chosen, recipe = learn_head(features, rows, data, recipe, fold_of=fold_of, in_haste=in_haste)
     return with_head(network, chosen, features, rows, data=data, recipe=recipe, license=weights.license)

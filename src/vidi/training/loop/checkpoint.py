@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from vidi.errors import ModelError
-from vidi.files import TEMPORARY_PREFIX, escape_path, write_whole
+from vidi.files import TEMPORARY_PREFIX, escape_path, write_atomic
 
 NAME, PREVIOUS_NAME = "checkpoint.safetensors", "checkpoint-previous.safetensors"
 SCHEMA = 1
@@ -44,7 +44,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], *, values: Map
     path = folder / NAME
     if path.exists():
         _keep_previous(path, folder / PREVIOUS_NAME)
-    write_whole(path, encode(tensors, values))
+    write_atomic(path, encode(tensors, values))
 
 
 def _keep_previous(path: Path, previous: Path) -> None:

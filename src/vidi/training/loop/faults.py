@@ -15,7 +15,7 @@ from vidi.training.loop.epoch import limited_by, steps_in_epoch
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import Listener, Progress, write_results
 from vidi.training.loop.state import State, restore_state, state_as_json, state_as_tensors
-from vidi.training.notes import MemoryShort, SteppedBack
+from vidi.training.notes import MemoryShort, RolledBack
 from vidi.training.recipe import Recipe
 
 SKIPS_BEFORE_ROLLBACK = 10
@@ -79,10 +79,10 @@ def roll_back(state: State, checkpoint: Checkpoint, *, learning_rate: float) -> 
         )
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     state.counters.rollbacks, state.counters.skipped, state.counters.skipped_in_a_row = rollbacks, skipped, 0
-    state.notes.append(SteppedBack(failed=SKIPS_BEFORE_ROLLBACK, step=step, checkpoint=state.counters.step))
+    state.notes.append(RolledBack(failed=SKIPS_BEFORE_ROLLBACK, step=step, checkpoint=state.counters.step))
 
 
-class Keeper:
+class CheckpointKeeper:
     """Tells and saves after each step; holds the time of the last checkpoint."""
 
     def __init__(

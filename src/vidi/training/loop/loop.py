@@ -52,7 +52,7 @@ def learn(
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
-            loss, correct = push_through(state, images, truth=truth, rows=rows, context=context)
+            loss, correct = forward_backward(state, images, truth=truth, rows=rows, context=context)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_memory_shortage(error):
@@ -74,7 +74,7 @@ def learn(
     counters.add_images(loss_sum=loss, correct=correct, seen=len(rows))
 
 
-def push_through(
+def forward_backward(
     state: State, images: NDArray[np.uint8], *, truth: Truth, rows: NDArray[np.int64], context: TrainingContext
 ) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (sum of the losses, how many were right)."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from vidi.files import read_csv_rows, write_csv_whole
+from vidi.files import read_csv_rows, write_csv_atomic
 
 RESULTS = "results.csv"
 
@@ -67,7 +67,7 @@ def write_results(folder: Path, history: Sequence[EpochRow]) -> None:
     """Write results.csv, whole."""
     names = [item.name for item in fields(EpochRow)]
     rows = ([_cell(getattr(row, name)) for name in names] for row in history)
-    write_csv_whole(folder / RESULTS, [names, *rows])
+    write_csv_atomic(folder / RESULTS, [names, *rows])
 
 
 def _cell(value: float | str | None) -> object:

@@ -117,14 +117,14 @@ def new_state(
         network = build_network(
             recipe.network, image_size=size, class_count=class_count, options=options, seed=recipe.seed
         )
-    hold_still(network, recipe)
+    freeze_layers(network, recipe)
     layout = torch.channels_last if engine.channels_last else torch.contiguous_format
     network.to(engine.device).to(memory_format=layout)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network).requires_grad_(False) if recipe.optimization.averaging else None
     return State(network=network, optimizer=new_optimizer(network, recipe), averaged=averaged, plan=plan)
 
 
-def hold_still(network: Classifier, recipe: Recipe) -> None:
+def freeze_layers(network: Classifier, recipe: Recipe) -> None:
     """Take from learning what the recipe leaves as it is."""
     for layer in list(network.layers.children())[: recipe.freezing.frozen_layers]:
         layer.requires_grad_(False)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vidi.errors import MissingPackageError, ResourceError, UsageError, from_extra
-from vidi.files import escape_path, write_whole
-from vidi.training.tuning.dials import Dial, Value
+from vidi.files import escape_path, write_atomic
+from vidi.training.tuning.search_space import Hyperparameter, Value
 from vidi.training.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class TrialRow:
     epochs: float | None
     seconds: float | None
     cause: str  # why it failed
-    values: Mapping[str, Value] = field(default_factory=dict)  # where the dials stood
+    values: Mapping[str, Value] = field(default_factory=dict)  # where the hyperparameters stood
     marks: Mapping[int, float] = field(default_factory=dict)  # tenth of the plan → value there
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class StudySettings:
 
     data: str  # digest of the images for training and validation
     recipe: Mapping[str, Any]  # the default one, without sources
-    dials: tuple[Dial, ...]
+    hyperparameters: tuple[Hyperparameter, ...]
     trial_seconds: float  # for each training
 
     def as_text(self) -> str:
@@ -65,7 +65,7 @@ class StudySettings:
         values = {
             "data": self.data,
             "recipe": dict(self.recipe),
-            "dials": [dial.as_dict() for dial in self.dials],
+            "hyperparameters": [hyperparameter.as_dict() for hyperparameter in self.hyperparameters],
             "trial_seconds": self.trial_seconds,
         }
         return json.dumps(values, sort_keys=True)
@@ -74,7 +74,7 @@ class StudySettings:
     def from_text(cls, text: str) -> Self:
         """The settings that `as_text` wrote."""
         values = json.loads(text)
-        return cls(**{**values, "dials": tuple(map(Dial.from_dict, values["dials"]))})
+        return cls(**{**values, "hyperparameters": tuple(map(Hyperparameter.from_dict, values["hyperparameters"]))})
 
 
 class _NoOutcomeError(Exception):
@@ -222,18 +222,20 @@ def begin(study: "Study", settings: StudySettings) -> None:
     study.set_user_attr(SETTINGS, settings.as_text())
 
 
-def want_default(study: "Study", dials: Sequence[Dial]) -> None:
+def want_default(study: "Study", hyperparameters: Sequence[Hyperparameter]) -> None:
     """Make the default recipe the next trial, unless it was tried or its turn comes."""
     tried = [row.values for row in trial_rows(study) if row.state != "interrupted"]
     waiting = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "WAITING"]
-    waits = any(is_default(trial.system_attrs.get(ENQUEUED, trial.params), dials) for trial in waiting)
-    if not waits and not any(is_default(values, dials) for values in tried):
-        study.enqueue_trial({dial.name: dial.usual for dial in dials}, skip_if_exists=False)
+    waits = any(is_default(trial.system_attrs.get(ENQUEUED, trial.params), hyperparameters) for trial in waiting)
+    if not waits and not any(is_default(values, hyperparameters) for values in tried):
+        study.enqueue_trial(
+            {hyperparameter.name: hyperparameter.usual for hyperparameter in hyperparameters}, skip_if_exists=False
+        )
 
 
-def is_default(values: Mapping[str, Value], dials: Sequence[Dial]) -> bool:
-    """Whether every dial stands where the default recipe has it."""
-    return all(values.get(dial.name) == dial.usual for dial in dials)
+def is_default(values: Mapping[str, Value], hyperparameters: Sequence[Hyperparameter]) -> bool:
+    """Whether every hyperparameter stands where the default recipe has it."""
+    return all(values.get(hyperparameter.name) == hyperparameter.usual for hyperparameter in hyperparameters)
 
 
 def require_same(known: StudySettings, *, data: str, recipe: Mapping[str, Any]) -> None:
@@ -255,7 +257,7 @@ def require_same(known: StudySettings, *, data: str, recipe: Mapping[str, Any]) 
 
 def run_next(
     study: "Study",
-    dials: Sequence[Dial],
+    hyperparameters: Sequence[Hyperparameter],
     *,
     worker: str,
     attempt: "Callable[[Trial, dict[str, Value]], TrialResult]",
@@ -266,9 +268,9 @@ def run_next(
 
     Args:
         study: of which a trial is asked; before that, those of dead processes are failed.
-        dials: of the study.
+        hyperparameters: of the study.
         worker: that this process is.
-        attempt: told the trial and where its dials stand.
+        attempt: told the trial and where its hyperparameters stand.
     """
     from optuna.exceptions import UpdateFinishedTrialError
 
@@ -276,7 +278,9 @@ def run_next(
 
     def objective(trial: "Trial") -> float:
         trial.set_user_attr(WORKER, worker)
-        result = attempt(trial, {dial.name: _suggest(trial, dial) for dial in dials})
+        result = attempt(
+            trial, {hyperparameter.name: _suggest(trial, hyperparameter) for hyperparameter in hyperparameters}
+        )
         if result.lost and _attempts(study, trial.number) >= MOST_ATTEMPTS:
             result = replace(result, lost="", cause=f"its worker was lost {MOST_ATTEMPTS} times ({result.lost})")
         ended.append((trial.number, result))
@@ -326,11 +330,13 @@ def try_again(study: "Study", number: int) -> None:
         _again()(study, study.get_trials()[number])
 
 
-def _suggest(trial: "Trial", dial: Dial) -> Value:
-    if dial.choices:
-        chosen = trial.suggest_categorical(dial.name, dial.choices)
-        return dial.choices[dial.choices.index(chosen)] if chosen is not None else dial.usual
-    return trial.suggest_float(dial.name, dial.low, dial.high, log=dial.is_log)
+def _suggest(trial: "Trial", hyperparameter: Hyperparameter) -> Value:
+    if hyperparameter.choices:
+        chosen = trial.suggest_categorical(hyperparameter.name, hyperparameter.choices)
+        return (
+            hyperparameter.choices[hyperparameter.choices.index(chosen)] if chosen is not None else hyperparameter.usual
+        )
+    return trial.suggest_float(hyperparameter.name, hyperparameter.low, hyperparameter.high, log=hyperparameter.is_log)
 
 
 def report(trial: "Trial", value: float, mark: int) -> None:
@@ -396,4 +402,4 @@ def _mend(path: Path) -> None:
     if path.exists():
         whole, _, torn = path.read_bytes().rpartition(b"\n")
         if torn:
-            write_whole(path, whole + b"\n" if whole else b"")
+            write_atomic(path, whole + b"\n" if whole else b"")

@@ -18,9 +18,9 @@ from vidi.files import escape_path, read_json, unescape_path
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
-from vidi.report.pages.compare import tell_apart
+from vidi.report.pages.compare import distinct_names
 from vidi.report.words.text import count_of
-from vidi.workflows.comparing.written import BothAnswered, Compared, write_comparison
+from vidi.workflows.comparing.written import BothAnswered, CompareResult, write_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import open_store
 from vidi.workflows.interaction.run_folder import (
@@ -69,7 +69,7 @@ class _Stored:
         return folder if (folder / SPLITS).exists() else None
 
 
-def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compared:
+def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> CompareResult:
     """Compare two evaluations of the same images; classes that only one model knows are set aside.
 
     Raises:
@@ -168,7 +168,7 @@ def _require_same_images(a: _Stored, b: _Stored) -> None:
     Raises:
         DataError: they are about other images, or one image has another class in each.
     """
-    first, second = tell_apart(escape_path(a.files.folder), escape_path(b.files.folder))
+    first, second = distinct_names(escape_path(a.files.folder), escape_path(b.files.folder))
     if [_key(row) for row in a.rows] != [_key(row) for row in b.rows]:
         shared = len({_key(row) for row in a.rows} & {_key(row) for row in b.rows})
         raise DataError(
@@ -229,7 +229,7 @@ def _about(one: _Stored) -> dict[str, object]:
         "id": one.model.id,
         "run": one.model.run,
         "classes": len(one.classes),
-        "knows_what_it_learnt": one.run is not None,
+        "knows_what_it_learned": one.run is not None,
         "test_uses": one.files.metrics.test_uses or 1,
     }
 

@@ -21,7 +21,7 @@ from vidi.evaluation.comparison import (
     write_disagreements,
 )
 from vidi.evaluation.match import ClassMatch
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile
@@ -38,7 +38,7 @@ TABLE = "disagreements.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class CompareResult:
     """Result of a comparison."""
 
     folder: Path  # holds compare.json, compare.html and disagreements.csv
@@ -152,12 +152,12 @@ def name_compared(path: Path, model: ModelFile, *, uses: int, knows: bool) -> di
         "id": model.model_id,
         "run": model.metadata.provenance.run,
         "classes": len(model.metadata.classes),
-        "knows_what_it_learnt": knows,
+        "knows_what_it_learned": knows,
         "test_uses": uses,
     }
 
 
-def write_comparison(folder: Path, both: BothAnswered, *, images: bool, store: ImageStore | None) -> Compared:
+def write_comparison(folder: Path, both: BothAnswered, *, images: bool, store: ImageStore | None) -> CompareResult:
     """Compare two models by their answers, and write what was found.
 
     Args:
@@ -186,6 +186,6 @@ def write_comparison(folder: Path, both: BothAnswered, *, images: bool, store: I
     }
     document["sentence"] = headline(document)
     write_disagreements(folder / TABLE, disagreements)
-    write_whole(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
+    write_atomic(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
     write_compare_page(folder / PAGE, document, store=store, options=decode_options(both.asked))
-    return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=both.account)
+    return CompareResult(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=both.account)

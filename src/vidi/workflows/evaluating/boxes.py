@@ -13,7 +13,7 @@ from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.match import match_classes
 from vidi.figures.drawing import side_by_side
 from vidi.figures.evaluation import draw_box_precision
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.account import Account, Entry
 from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.arrays import Floats
@@ -155,7 +155,7 @@ def score_boxes(
 def _write(scored: ScoredBoxes, request: EvaluateRequest) -> None:
     """The figures as JSON, and one drawing with the curves of every class."""
     write_request(scored.folder, request)
-    write_whole(scored.folder / BOXES, json.dumps(scored.as_json(), indent=1) + "\n")
+    write_atomic(scored.folder / BOXES, json.dumps(scored.as_json(), indent=1) + "\n")
     recalls = RECALL_POINTS.tolist()
     figures = [
         draw_box_precision(

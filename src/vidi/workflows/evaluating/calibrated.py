@@ -14,13 +14,13 @@ from vidi.evaluation.match import match_classes
 from vidi.files import escape_path
 from vidi.groups import number_groups
 from vidi.metrics.arrays import Counts
-from vidi.model_file.learnt_from import with_files
+from vidi.model_file.learned_from import with_files
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import bytes_with
 from vidi.monitoring.reference import UnseenImages, make_reference, without_embeddings
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.evaluating.learnt import LEARNT_FROM
+from vidi.workflows.evaluating.learned import LEARNED_FROM
 from vidi.workflows.requests.shared import Guarantees
 
 CALIBRATION: Literal["calibration"] = "calibration"
@@ -53,11 +53,11 @@ def calibrate_file(
     Raises:
         DataError: no class in common, or no image may be used.
     """
-    bare = Predictor.from_bytes(bytes_with(model, _without_promises(model.metadata)))
+    bare = Predictor.from_bytes(bytes_with(model, _without_guarantees(model.metadata)))
     match = match_classes(bare.classes, dataset.classes)
     answers = answer(bare, dataset, _known(dataset, match.names, bare.metadata), replace(want, match=match, looks=True))
     if not answers.paths:
-        others = sum(entry.code == LEARNT_FROM[0] for entry in answers.lost)
+        others = sum(entry.code == LEARNED_FROM[0] for entry in answers.lost)
         raise DataError(
             f"{escape_path(dataset.source)}: no image is left to calibrate on: {others:,} images were used to train, "
             "choose or test the model",
@@ -71,8 +71,8 @@ def calibrate_file(
         target=guarantees.target,
         positive=positive,
     )
-    learnt = with_files(bare.metadata.provenance.learnt_from, answers.digests)
-    provenance = replace(bare.metadata.provenance, learnt_from=learnt)
+    learned = with_files(bare.metadata.provenance.learned_from, answers.digests)
+    provenance = replace(bare.metadata.provenance, learned_from=learned)
     metadata = replace(done.stated_in(bare.metadata), provenance=provenance)
     reference = make_reference(
         done.fitted.probabilities,
@@ -99,7 +99,7 @@ def _known(dataset: Dataset, names: tuple[str, ...], metadata: ModelMetadata) ->
     return {row: CALIBRATION for row, image in enumerate(dataset.images) if is_known(image.labels)}
 
 
-def _without_promises(metadata: ModelMetadata) -> ModelMetadata:
+def _without_guarantees(metadata: ModelMetadata) -> ModelMetadata:
     """What stays of the metadata where the logits are bare again."""
     return replace(
         metadata,
@@ -115,7 +115,7 @@ def _without_promises(metadata: ModelMetadata) -> ModelMetadata:
 def _tells_of_images(metadata: ModelMetadata) -> bool:
     """Whether the file tells of single images: it lists those that it was trained on, or holds embeddings."""
     images = None if metadata.drift_reference is None else metadata.drift_reference.images
-    return metadata.provenance.learnt_from is not None or (images is not None and images.embeddings is not None)
+    return metadata.provenance.learned_from is not None or (images is not None and images.embeddings is not None)
 
 
 def _look(answers: Answers, groups: Counts) -> UnseenImages:

@@ -14,9 +14,9 @@ from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.run_files import write_metrics, write_predictions
-from vidi.evaluation.sections import AccountFacts, DataFacts, LearntFacts, ModelName
+from vidi.evaluation.sections import AccountFacts, DataFacts, LearnedFacts, ModelName
 from vidi.evaluation.uses import digest_of_images, record_use
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.account import Account
 from vidi.images.pool import DecodeJob
 from vidi.model_file.read import ModelFile
@@ -30,7 +30,7 @@ from vidi.workflows.requests.model_file import EvaluateRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class ScoredDataset:
     """A model's answers about a data set, and what is known about the images."""
 
     dataset: Dataset
@@ -38,7 +38,7 @@ class Scored:
     answers: Answers
     figures: Mapping[str, Evaluation]  # of each part, by `evaluate_parts`
     account: Account
-    learnt_from: LearntFacts
+    learned_from: LearnedFacts
 
 
 def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
@@ -57,7 +57,7 @@ def write_request(folder: Path, request: EvaluateRequest) -> None:
         "engine": request.engine,
         "images": request.images,
     }
-    write_whole(folder / EVALUATION, json.dumps(values, indent=1) + "\n")
+    write_atomic(folder / EVALUATION, json.dumps(values, indent=1) + "\n")
 
 
 def count_use(run: Path, folder: Path, model: ModelFile, answers: Answers) -> int:
@@ -81,7 +81,7 @@ def write_evaluation(
     folder: Path,
     request: EvaluateRequest,
     predictor: Predictor,
-    scored: Scored,
+    scored: ScoredDataset,
     *,
     test_uses: int,
     events: Events = SILENCE,
@@ -114,8 +114,8 @@ def write_evaluation(
             foreign_classes=tuple(scored.match.foreign),
         ),
         account=AccountFacts.of(scored.account),
-        learnt_from=scored.learnt_from,
-        labels=alone.labels if scored.learnt_from.unseen else LabelFigures(),
+        learned_from=scored.learned_from,
+        labels=alone.labels if scored.learned_from.unseen else LabelFigures(),
         test_uses=test_uses,
         trust=replace(trust, refuted=tuple(one.as_refuted() for one in refuted_on(answers, model))),
     )

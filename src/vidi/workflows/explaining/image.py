@@ -34,7 +34,7 @@ from vidi.prediction.session import batch_size
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.layers import describe_layers
 from vidi.report.pictures.overlays import MOST_SIDE
-from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
+from vidi.workflows.explaining.neighbours import NeighbourIndex, find_neighbours
 from vidi.workflows.requests.model_file import ExplainRequest
 
 CHANCE_MAPS = 19  # a map that beats them all does so by chance in 1 of 20
@@ -105,7 +105,7 @@ class Cover:
 class ExplanationParts(ExplainRequest):
     """What to find out about each image, and who receives the progress."""
 
-    known: KnownImages | None = None  # training images that it may look like
+    known: NeighbourIndex | None = None  # training images that it may look like
     on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
 
 

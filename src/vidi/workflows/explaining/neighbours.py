@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError
 from vidi.explanation import directions, nearest
-from vidi.files import escape_path, read_json, unescape_path, write_whole
+from vidi.files import escape_path, read_json, unescape_path, write_atomic
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resize
 from vidi.model_file.read import ModelFile
@@ -49,7 +49,7 @@ class TrainingImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class KnownImages:
+class NeighbourIndex:
     """Training images as a model sees them, read from its run folder."""
 
     images: tuple[tuple[str, str, Size], ...]  # path, label (of several, all), (height, width) of the thumbnail
@@ -98,11 +98,11 @@ def write_neighbours(
                 archive.writestr(name, encode_jpeg(picture, quality=QUALITY))
     place, numbers = folder / NEIGHBOURS, io.BytesIO()
     np.save(numbers, directions(embeddings[some]).astype(np.float16))
-    write_whole(place / EMBEDDINGS, numbers.getvalue())
+    write_atomic(place / EMBEDDINGS, numbers.getvalue())
     if with_images:
-        write_whole(place / THUMBNAILS, stream.getvalue())
+        write_atomic(place / THUMBNAILS, stream.getvalue())
     document = {"schema": SCHEMA_VERSION, "weights_digest": weights_digest, "images": entries}
-    write_whole(place / INDEX, json.dumps(document) + "\n")
+    write_atomic(place / INDEX, json.dumps(document) + "\n")
 
 
 def _small(framed: NDArray[np.uint8], framing: Framing, image_size: Size) -> NDArray[np.uint8]:
@@ -113,7 +113,7 @@ def _small(framed: NDArray[np.uint8], framing: Framing, image_size: Size) -> NDA
     return resize(image, fitted_size(size, (LONGER_SIDE, LONGER_SIDE)) if max(size) > LONGER_SIDE else size)
 
 
-def read_neighbours(model: ModelFile) -> KnownImages | None:
+def read_neighbours(model: ModelFile) -> NeighbourIndex | None:
     """Read the index of training images in a model's run folder; None without the folder.
 
     A file that was made of another (`derived_from`) sees images as that one does, and so keeps its index.
@@ -146,10 +146,10 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
     if embeddings.shape != (len(images), features) or embeddings.dtype != np.float16:
         raise _damaged(place, f"{EMBEDDINGS} does not match {INDEX}")
     thumbnails = place / THUMBNAILS
-    return KnownImages(images=images, embeddings=embeddings, thumbnails=thumbnails if thumbnails.is_file() else None)
+    return NeighbourIndex(images=images, embeddings=embeddings, thumbnails=thumbnails if thumbnails.is_file() else None)
 
 
-def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages | None:
+def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> NeighbourIndex | None:
     """Like `read_neighbours`, but a problem is reported and ignored, because explanations work without."""
     try:
         return read_neighbours(model)
@@ -164,7 +164,9 @@ def _damaged(place: Path, what: str) -> DataError:
     )
 
 
-def find_neighbours(known: KnownImages, embedding: NDArray[np.float32], *, count: int = COUNT) -> tuple[Neighbour, ...]:
+def find_neighbours(
+    known: NeighbourIndex, embedding: NDArray[np.float32], *, count: int = COUNT
+) -> tuple[Neighbour, ...]:
     """Find the training images that are most similar for the network.
 
     Args:
@@ -182,7 +184,7 @@ def find_neighbours(known: KnownImages, embedding: NDArray[np.float32], *, count
     )
 
 
-def _read_thumbnails(known: KnownImages, rows: list[int]) -> dict[int, Thumbnail]:
+def _read_thumbnails(known: NeighbourIndex, rows: list[int]) -> dict[int, Thumbnail]:
     """The pictures of some images, as they lie in the archive: nothing is decoded."""
     if known.thumbnails is None:
         return {}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Want
 from vidi.evaluation.guarantees.operating import OperatingTarget
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.export.precisions import to_fp16, to_int8
 from vidi.model_file.golden_vector import GoldenTolerance
 from vidi.model_file.metadata import ModelMetadata
@@ -59,10 +59,12 @@ def write_calibrated(
     return read_model_bytes(made.data), made.image_count
 
 
-def _promise(metadata: ModelMetadata) -> Promise:
+def _promise(metadata: ModelMetadata) -> GuaranteeTargets:
     """What the parent promises."""
     limits = metadata.verdict
-    return Promise() if limits is None else Promise(max_error=limits.max_error, coverage=limits.coverage)
+    return (
+        GuaranteeTargets() if limits is None else GuaranteeTargets(max_error=limits.max_error, coverage=limits.coverage)
+    )
 
 
 def _target(metadata: ModelMetadata) -> OperatingTarget | None:

@@ -13,12 +13,12 @@ from vidi.data.splitting.split_plan import Assignment, read_assignments
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path
-from vidi.groups import deal_folds
+from vidi.groups import split_folds
 from vidi.images.pool import DecodeJob, read_images
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.evaluating.calibrated import CALIBRATION
-from vidi.workflows.evaluating.learnt import find_learnt
+from vidi.workflows.evaluating.learned import find_learned
 from vidi.workflows.interaction.request import decode_options, read_for_model
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, read_request, understood
 from vidi.workflows.requests.data import DataRequest
@@ -111,17 +111,17 @@ def _parts(data: DataRequest, predictor: Predictor, assigned: Sequence[Assignmen
 
 def _deal(dataset: Dataset, predictor: Predictor) -> tuple[Assignment, ...]:
     """Parts for images of no run. `train` is what the model was trained on, and what the data call so."""
-    learnt, read = find_learnt(predictor), list[tuple[LabelledImage, str]]()
+    learned, read = find_learned(predictor), list[tuple[LabelledImage, str]]()
     for image in dataset.images:
         with contextlib.suppress(OSError, ImageError):  # who scores the images counts what cannot be read
             read.append((image, digest_of(dataset.store.read(image.path))))
-    is_used = [image.part == "train" or learnt.holds(digest) for image, digest in read]
+    is_used = [image.part == "train" or learned.holds(digest) for image, digest in read]
     if any(image.part == TEST for image, _ in read):
         parts = [TEST if image.part == TEST else CALIBRATION for image, _ in read]
     else:
         groups = [image.group or digest for image, digest in read]
         labels = np.array([min(image.labels, default=-1) for image, _ in read], np.int64)
-        halves = deal_folds(groups, labels=labels, folds=2, seed=0) if read else np.empty(0, np.int64)
+        halves = split_folds(groups, labels=labels, folds=2, seed=0) if read else np.empty(0, np.int64)
         parts = [TEST if half else CALIBRATION for half in halves.tolist()]
     return tuple(
         Assignment(digest=digest, path=image.path, group=image.group or "", part="train" if used else part, rule=RULE)

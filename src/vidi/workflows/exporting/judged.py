@@ -21,7 +21,7 @@ from vidi.numbers import percent
 from vidi.prediction.engines.fastest import take_turns
 from vidi.prediction.session import open_graph, open_session, run_session
 from vidi.report.words.text import count_of
-from vidi.workflows.comparing.written import Compared
+from vidi.workflows.comparing.written import CompareResult
 
 CHANCE = 0.05  # of refusing a file that is as good as its parent, by the sign test
 MOST_UNSEEN = 15.0  # percentage points that may go unnoticed: the end of the 95 % interval of the loss
@@ -44,12 +44,12 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lighter:
+class CompressedModel:
     """A lighter file, and what was found out about it."""
 
     model: ModelFile
     parent: ModelFile
-    compared: Compared  # B is the lighter file
+    compared: CompareResult  # B is the lighter file
     agreement: Agreement  # with the parent, on images that are not test images
     fused: Agreement | None  # the file's 8-bit kernels with floating point; None of 16 bits
     rates: Mapping[str, Mapping[int, float]]  # images per second on one core, by file and batch
@@ -153,7 +153,7 @@ def require_sound_kernels(fused: Agreement | None) -> None:
         )
 
 
-def require_promises(answers: Answers, model: ModelFile) -> None:
+def require_guarantees(answers: Answers, model: ModelFile) -> None:
     """Refuse a file of which the test images refute what it promises.
 
     Raises:

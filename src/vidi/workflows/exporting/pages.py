@@ -9,9 +9,9 @@ from vidi.images.account import Entry
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.comparing.stored import NOT_SHARED
-from vidi.workflows.comparing.written import Compared, both_answered, name_compared, write_comparison
-from vidi.workflows.evaluating.learnt import find_learnt
-from vidi.workflows.evaluating.written import Scored, count_use, write_evaluation
+from vidi.workflows.comparing.written import CompareResult, both_answered, name_compared, write_comparison
+from vidi.workflows.evaluating.learned import find_learned
+from vidi.workflows.evaluating.written import ScoredDataset, count_use, write_evaluation
 from vidi.workflows.interaction.run_folder import Kind, open_run_folder
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import EvaluateRequest
@@ -40,7 +40,7 @@ class Pages:
         return count_use(self.parent.model.path.parent, folder, model, answers)
 
 
-def write_own_pages(pages: Pages, scored: Scored) -> None:
+def write_own_pages(pages: Pages, scored: ScoredDataset) -> None:
     """The report of the file."""
     folder = pages.open(EVALUATION, "evaluation")
     pages.count_use(folder, pages.model, scored.answers)
@@ -48,14 +48,14 @@ def write_own_pages(pages: Pages, scored: Scored) -> None:
     write_evaluation(folder, asked, Predictor.from_bytes(pages.model.data), scored, test_uses=1)  # the file is new
 
 
-def write_beside(pages: Pages, scored: Scored, given: Sequence[Answers]) -> Compared:
+def write_beside(pages: Pages, scored: ScoredDataset, given: Sequence[Answers]) -> CompareResult:
     """The comparison with its parent on images of classes that both know, image by image."""
     folder, known = pages.open(COMPARISON, "comparison"), scored.answers.truth.is_known
     foreign = scored.answers.only(~known).paths
     models = [
         name_compared(path, model, uses=pages.count_use(folder, model, scored.answers.only(known)), knows=knows)
         for path, model, knows in (
-            (pages.parent.model.path, pages.parent.model, find_learnt(pages.parent).is_stated),
+            (pages.parent.model.path, pages.parent.model, find_learned(pages.parent).is_stated),
             (pages.kept_as, pages.model, True),
         )
     ]

@@ -41,7 +41,7 @@ class BytesFetched:
 
 
 @dataclass(frozen=True)
-class Counted:
+class StageProgress:
     """Progress of any other stage that counts; `what` names it."""
 
     what: str
@@ -58,7 +58,7 @@ class FeaturesComputed:
 
 
 @dataclass(frozen=True)
-class TrainingBegun:
+class TrainingStarted:
     """A training begins with this recipe; what it measures itself is still open."""
 
     recipe: "Recipe"
@@ -97,9 +97,9 @@ Event = (
     Message
     | ImagesRead
     | BytesFetched
-    | Counted
+    | StageProgress
     | FeaturesComputed
-    | TrainingBegun
+    | TrainingStarted
     | StepDone
     | EpochEnded
     | SearchStep
@@ -127,7 +127,7 @@ class Events:
 
     def count(self, what: str, done: int, total: int) -> None:
         """Progress of any other stage."""
-        self.tell(Counted(what, done, total))
+        self.tell(StageProgress(what, done, total))
 
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""
@@ -135,7 +135,7 @@ class Events:
 
     def recipe(self, recipe: "Recipe") -> None:
         """A training begins."""
-        self.tell(TrainingBegun(recipe))
+        self.tell(TrainingStarted(recipe))
 
     def training(self, progress: "Progress") -> None:
         """Where the training is."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from vidi.errors import ImageError
-from vidi.files import MARK, escape_in_list, escape_path, write_rows, written_whole
+from vidi.files import MARK, escape_in_list, escape_path, write_rows, written_atomically
 from vidi.images.account import Account
 from vidi.model_file.limits import VERDICTS
 from vidi.model_file.read import ModelFile
@@ -195,7 +195,7 @@ def output_stream(output: Path | None, *, is_marked: bool = False) -> Iterator[T
     if output is None:
         yield sys.stdout
         return
-    with written_whole(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+    with written_atomically(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         if is_marked:
             stream.write(MARK)
         yield stream

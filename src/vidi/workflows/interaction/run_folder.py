@@ -20,7 +20,7 @@ from vidi.files import (
     read_json,
     reserve_folder,
     unescape_path,
-    write_whole,
+    write_atomic,
     writing_error,
 )
 
@@ -129,7 +129,7 @@ def find_run(path: Path) -> Path:
 
 def write_request(folder: Path, values: Mapping[str, Any]) -> None:
     """Write the request of a run."""
-    write_whole(folder / REQUEST, json.dumps({"schema": 1, **values}, indent=1, default=str) + "\n")
+    write_atomic(folder / REQUEST, json.dumps({"schema": 1, **values}, indent=1, default=str) + "\n")
 
 
 def read_request(folder: Path) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def event_on_signal(tell: Callable[[str], None] = tell_terminal) -> Iterator[thr
             looking.join()
 
 
-class Reached(Protocol):
+class PathState(Protocol):
     """What is known about one path."""
 
     @property
@@ -91,7 +91,7 @@ class Reached(Protocol):
         ...
 
 
-Item = TypeVar("Item", bound=Reached)
+Item = TypeVar("Item", bound=PathState)
 
 
 def until_stopped(

@@ -14,9 +14,9 @@ from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.benchmark import Benchmark
-    from vidi.workflows.check import Checked
-    from vidi.workflows.comparing.written import Compared
-    from vidi.workflows.evaluate import Evaluated
+    from vidi.workflows.check import CheckReport
+    from vidi.workflows.comparing.written import CompareResult
+    from vidi.workflows.evaluate import EvaluateResult
     from vidi.workflows.train import Run
 
     Data = str | os.PathLike[str] | DataRequest
@@ -117,7 +117,7 @@ def check(
     *,
     page: "str | os.PathLike[str] | None" = None,
     images: bool = True,
-) -> "Checked":
+) -> "CheckReport":
     """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set.
 
     Args:
@@ -144,7 +144,7 @@ def evaluate(
     robustness: bool = False,
     engine: str = "onnxruntime",
     images: bool = True,
-) -> "Evaluated":
+) -> "EvaluateResult":
     """Score a model file on labelled images; classes are matched by name, and its training images are left out.
 
     Args:
@@ -175,7 +175,7 @@ def compare(
     output: "str | os.PathLike[str] | None" = None,
     overwrite: bool = False,
     images: bool = True,
-) -> "Compared":
+) -> "CompareResult":
     """Test whether the second model is better than the first, on labelled images that neither was trained on.
 
     Args:

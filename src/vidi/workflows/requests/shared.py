@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vidi.errors import UsageError
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.options import Option, Part, switched_off
 
 if TYPE_CHECKING:
@@ -243,5 +243,5 @@ class TargetOptions:
 class Guarantees:
     """What the limits in a model file are to keep."""
 
-    promise: Promise = field(default_factory=Promise)
+    promise: GuaranteeTargets = field(default_factory=GuaranteeTargets)
     target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from vidi.errors import UsageError
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.networks.catalog import NETWORKS, PRETRAINED
 from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
@@ -224,7 +224,8 @@ class TrainRequest:
         plain["diagnostics"] = Diagnostics(**plain["diagnostics"])
         plain["images"] = plain["images"] and not switched_off(NO_IMAGES)
         plain["guarantees"] = Guarantees(
-            promise=Promise(**plain.pop("promise", {})), target=OperatingTarget.from_dict(plain.pop("target", None))
+            promise=GuaranteeTargets(**plain.pop("promise", {})),
+            target=OperatingTarget.from_dict(plain.pop("target", None)),
         )
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()

@@ -21,7 +21,7 @@ from vidi.evaluation.uses import carry_uses, digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.evaluating.learnt import LEARNT_FROM, find_learnt
+from vidi.workflows.evaluating.learned import LEARNED_FROM, find_learned
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, read_request, understood
@@ -72,7 +72,7 @@ def judge_run(
         dataset,
         request,
         assigned=assigned,
-        learnt=_learnt_by(champion, frozen, held_back={row.digest for row in assigned.values() if row.part == EXTRA}),
+        learned=_learned_by(champion, frozen, held_back={row.digest for row in assigned.values() if row.part == EXTRA}),
         events=events,
     )
     tested = [digest for digest, part in zip(known.digests, known.parts, strict=True) if part == TEST]
@@ -106,7 +106,7 @@ def _answer_both(
     request: TrainRequest,
     *,
     assigned: Mapping[str, Assignment],
-    learnt: Callable[[str], bool],
+    learned: Callable[[str], bool],
     events: Events,
 ) -> tuple[Answers, Answers]:
     """Answers of both about the images of the parts `test` and `extra`, as they were when they were assigned."""
@@ -114,7 +114,7 @@ def _answer_both(
     wanted = {rows[path]: row for path, row in assigned.items() if row.part in (TEST, EXTRA) and path in rows}
 
     def leave_out(row: int, digest: str) -> Reason | None:
-        return LEARNT_FROM if learnt(digest) else CHANGED if digest != wanted[row].digest else None
+        return LEARNED_FROM if learned(digest) else CHANGED if digest != wanted[row].digest else None
 
     want = Want(options=decode_options(request.data), leave_out=leave_out, on_progress=events.reading)
     parts = {row: one.part for row, one in wanted.items()}
@@ -125,15 +125,15 @@ def _answer_both(
     return first, second
 
 
-def _learnt_by(champion: Predictor, frozen: set[str], *, held_back: set[str]) -> Callable[[str], bool]:
+def _learned_by(champion: Predictor, frozen: set[str], *, held_back: set[str]) -> Callable[[str], bool]:
     """Whether the champion was trained on a file; of one with the same test part the test images need not be asked for.
 
     The list in a model file is wrong for one in a thousand other files, which would cost test images.
     """
-    learnt = find_learnt(champion)
-    if learnt.test_digest != digest_of_images(frozen):
-        return learnt.holds
-    return lambda digest: digest in held_back and learnt.holds(digest)
+    learned = find_learned(champion)
+    if learned.test_digest != digest_of_images(frozen):
+        return learned.holds
+    return lambda digest: digest in held_back and learned.holds(digest)
 
 
 def _in_part(answers: Answers, part: str) -> NDArray[np.bool_]:

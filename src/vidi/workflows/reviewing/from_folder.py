@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import NearCopy
+from vidi.data.checked import NearDuplicate
 from vidi.data.checking.measured import measure_file
-from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
-from vidi.data.copies.near_copies import find_near_copies
+from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
+from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.run_files import SuspectLabel
 from vidi.files import escape_path, unescape_path
@@ -62,7 +62,7 @@ def review_items(
         DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
     """
     found = _look(images, predictor, options, events)
-    near = _near_copies(found)
+    near = _near_duplicates(found)
     copies = _grouped(found, near)
     conflicts = _conflicts(found, near)
     doubtful = _doubtful(found, images, [one.path for one in suspects], events)
@@ -99,7 +99,7 @@ def find_conflicting(images: FolderImages, *, options: DecodeOptions, events: Ev
         DataError: no image can be used.
     """
     found = _look(images, None, options, events)
-    return frozenset(found[row].path for row in _conflicts(found, _near_copies(found)))
+    return frozenset(found[row].path for row in _conflicts(found, _near_duplicates(found)))
 
 
 def _once(items: Sequence[ReviewItem]) -> list[ReviewItem]:
@@ -147,20 +147,20 @@ def _found(
     return FoundImage(path=path, digest=digest, given=given, measured=measured, prediction=prediction)
 
 
-def _near_copies(found: Sequence[FoundImage]) -> list[NearCopy]:
+def _near_duplicates(found: Sequence[FoundImage]) -> list[NearDuplicate]:
     """Pairs of near-copies; of files with the same bytes the first stands for all."""
     packed = np.stack([np.asarray(one.measured, np.uint8)[:FINGERPRINT_BYTES] for one in found])
     first = {one.digest: row for row, one in reversed([*enumerate(found)])}
-    return find_near_copies(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64))
+    return find_near_duplicates(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64))
 
 
-def _grouped(found: Sequence[FoundImage], near: Sequence[NearCopy]) -> NDArray[np.int64]:
+def _grouped(found: Sequence[FoundImage], near: Sequence[NearDuplicate]) -> NDArray[np.int64]:
     """Number the images, (images,) int64, so that exact copies and these near-copies share a number."""
     same = links_of_equal(one.digest for one in found)
     return join_links(len(found), [*same, *((pair.first, pair.second) for pair in near)])
 
 
-def _conflicts(found: Sequence[FoundImage], near: Sequence[NearCopy]) -> list[int]:
+def _conflicts(found: Sequence[FoundImage], near: Sequence[NearDuplicate]) -> list[int]:
     """Images with two labels, as `vidi check` finds them, copies one after the other."""
     cuts = _grouped(found, [pair for pair in near if pair.same_frame])
     labelled = ([row for row in members if found[row].given is not None] for members in members_of(cuts))
@@ -195,7 +195,7 @@ def _prediction(one: FoundImage) -> Prediction:
 
 
 def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64], outputs: Outputs) -> list[int]:
-    """Images without a label, the most informative first, near copies once."""
+    """Images without a label, the most informative first, near-duplicates once."""
     rows = [row for row, one in enumerate(found) if one.given is None]
     if not rows:
         return []

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
-from vidi.data.copies.near_copies import find_near_copies
+from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
+from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.data.labels import Opinion
 from vidi.errors import DataError, ImageError
 from vidi.groups import join_links
@@ -159,7 +159,7 @@ def _with_views(rows: Iterable[LoggedPrediction]) -> Iterator[_Viewed]:
 
 
 def _in_order(log: PredictionLog, rows: Sequence[LoggedPrediction], events: Events) -> list[ReviewItem]:
-    """Images that somebody spoke about, then the most informative others; of near copies the first."""
+    """Images that somebody spoke about, then the most informative others; of near-duplicates the first."""
     said = {one.digest for one in log.feedback()}
     known = list(_with_views(rows))
     spoken = [pair for pair in known if pair[0].digest in said]
@@ -235,7 +235,7 @@ def confirmed_labels(log: PredictionLog, *, model_id: str | None = None) -> tupl
 def group_copies(
     count: int, read: Callable[[int], bytes | None], *, on_progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.int64]:
-    """Number some images so that near copies share a number; one that cannot be used stands alone.
+    """Number some images so that near-duplicates share a number; one that cannot be used stands alone.
 
     Args:
         count: of the images.
@@ -254,5 +254,5 @@ def group_copies(
             pass  # it is shown to a reviewer as what it is: an image that cannot be used
         if on_progress is not None:
             on_progress(place + 1, count)
-    pairs = find_near_copies(unpack_fingerprints(packed), np.flatnonzero(usable))
+    pairs = find_near_duplicates(unpack_fingerprints(packed), np.flatnonzero(usable))
     return join_links(count, [(pair.first, pair.second) for pair in pairs])

@@ -26,8 +26,8 @@ from vidi.files import (
     read_csv_text,
     try_lock,
     unescape_path,
-    write_csv_whole,
-    write_whole,
+    write_atomic,
+    write_csv_atomic,
     writing_error,
 )
 from vidi.images.decode import read_header
@@ -126,7 +126,7 @@ def write_labelled(
             _write_beside(place, file.name, file.data)
             classes[name] += 1
         if lines:
-            write_whole(temporary / TABLE, "".join(lines))
+            write_atomic(temporary / TABLE, "".join(lines))
         os.rename(temporary, folder)
     except OSError as error:
         raise writing_error(error, folder) from error
@@ -184,7 +184,7 @@ class ReviewItem:
     candidates: tuple[str, ...] = ()
     view: ModelView | None = None  # None where no model was asked, or the image could not be used
     suggested: tuple[str, float] | None = None  # by a network that did not learn from it: its answer and probability
-    copies: int = 0  # exact and near copies, which are not shown
+    copies: int = 0  # exact and near-duplicates, which are not shown
 
 
 class ReviewSource(Protocol):
@@ -347,7 +347,7 @@ def write_labels(path: Path, rows: Iterable[tuple[str, Opinion]]) -> None:
         ]
         for name, one in rows
     )
-    write_csv_whole(path, [COLUMNS, *table])
+    write_csv_atomic(path, [COLUMNS, *table])
 
 
 def read_labels(path: Path) -> list[tuple[str, Opinion]]:

@@ -1,4 +1,4 @@
-"""What a run's model answers about its test images and counter-examples; of the latter some teach what is unknown."""
+"""What a run's model answers about its test images and negatives; of the latter some teach what is unknown."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -27,21 +27,21 @@ MOST_LOST = 0.01  # of the images may vanish or change while it trains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CounterExamples:
-    """The counter-examples of a data set, assigned by their content: later ones move none of those that were there."""
+class Negatives:
+    """The negatives of a data set, assigned by their content: later ones move none of those that were there."""
 
     to_learn: tuple[str, ...]  # paths
     to_test: tuple[str, ...]
     unusable: int = 0  # unreadable, or copies of an image with a class or of one another
 
 
-def deal_counter_examples(images: SplitImages) -> CounterExamples:
+def split_negatives(images: SplitImages) -> Negatives:
     """Half of them for the novelty score, half for the test; those in a part of the user's own split go with it."""
     known = {record.digest for record in images.check.records}
     to_learn: list[str] = []
     to_test: list[str] = []
     unusable = 0
-    for path in images.dataset.counter_examples:
+    for path in images.dataset.negatives:
         try:
             digest = digest_of(images.dataset.store.read(path))
         except ImageError:
@@ -55,10 +55,10 @@ def deal_counter_examples(images: SplitImages) -> CounterExamples:
         part = images.request.parts.get(part or "", part)
         is_test = part in (TEST, EXTRA) if part is not None else int(digest[:8], 16) % 2 == 1
         (to_test if is_test else to_learn).append(path)
-    return CounterExamples(to_learn=tuple(to_learn), to_test=tuple(to_test), unusable=unusable)
+    return Negatives(to_learn=tuple(to_learn), to_test=tuple(to_test), unusable=unusable)
 
 
-def frame_counter_examples(images: SplitImages, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def frame_negatives(images: SplitImages, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The readable ones as pixels (images, height, width, 3), framed as the network wants them, and their kinds.
 
     The folders inside `_unknown` say which are of one kind; what lies in none of them is a kind of its own.
@@ -73,24 +73,24 @@ def frame_counter_examples(images: SplitImages, paths: Sequence[str]) -> tuple[N
     return pixels, number_groups([kind for _, kind in read])
 
 
-def answer_counter_examples(predictor: Predictor, images: SplitImages) -> Answers:
+def answer_negatives(predictor: Predictor, images: SplitImages) -> Answers:
     """What a model file says of those that are kept for the test; their class is foreign to every model."""
-    foreign = tuple(LabelledImage(path, frozenset()) for path in deal_counter_examples(images).to_test)
+    foreign = tuple(LabelledImage(path, frozenset()) for path in split_negatives(images).to_test)
     dataset = replace(images.dataset, images=foreign)
     want = Want(options=decode_options(images.request))
     answers = answer(predictor, dataset, dict.fromkeys(range(len(foreign)), TEST), want)
     return replace(answers, truths=(UNKNOWN,) * len(answers.paths), numbers=None)
 
 
-def add_counter_examples(known: Answers, predictor: Predictor, images: SplitImages, *, events: Events) -> Answers:
-    """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
-    others, limits = answer_counter_examples(predictor, images), predictor.metadata.verdict
-    for sentence in () if limits is None else describe_counter_examples(others, limits):
+def add_negatives(known: Answers, predictor: Predictor, images: SplitImages, *, events: Events) -> Answers:
+    """The answers, and those about negatives kept for the test, which no class of one class each is true of."""
+    others, limits = answer_negatives(predictor, images), predictor.metadata.verdict
+    for sentence in () if limits is None else describe_negatives(others, limits):
         events.say(sentence)
     return known.followed_by(others) if isinstance(known.truth, OneClass) else known
 
 
-def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[str, ...]:
+def describe_negatives(answers: Answers, limits: VerdictLimits) -> tuple[str, ...]:
     """How many of those that were kept for the test are called unknown, for people; nothing where there are none."""
     tested = answers.only(np.array([truth == UNKNOWN for truth in answers.truths], bool))
     share = unknown_share(tested, limits)
@@ -98,7 +98,7 @@ def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[
         return ()
     low, high = percent(share.interval.low), percent(share.interval.high)
     return (
-        f"counter-examples: {percent(share.value)} of {share.image_count:,} in the test are called unknown "
+        f"negatives: {percent(share.value)} of {share.image_count:,} in the test are called unknown "
         f"(95 % interval {low} to {high})",
     )
 
@@ -144,5 +144,5 @@ def answer_test_images(predictor: Predictor, images: SplitImages, *, looks_at: C
     return replace(
         answers,
         groups=tuple(split.groups[row] for row in answers.rows.tolist()),
-        near_copies=tuple(row in suspect for row in answers.rows.tolist()),
+        near_duplicates=tuple(row in suspect for row in answers.rows.tolist()),
     )

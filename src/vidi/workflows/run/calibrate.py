@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.groups import deal_folds, number_groups
+from vidi.groups import number_groups, split_folds
 from vidi.metrics.novelty import balancing_offset
 from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis
@@ -17,27 +17,27 @@ from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.known import (
-    Calibrated,
     Distances,
     Known,
-    Strangers,
+    ModelCalibration,
+    Outliers,
     components_of,
     cross_fitted,
-    find_strangers,
+    find_outliers,
     known_to,
     reference_for,
 )
-from vidi.workflows.run.learning.learn import Learned, needs_folds
+from vidi.workflows.run.learning.learn import LearnedModel, needs_folds
 from vidi.workflows.run.out_of_fold import answer_out_of_fold
 
 
 def calibrate_model(
     session: Session,
-    learned: Learned,
+    learned: LearnedModel,
     predictor: Predictor,
     *,
     guarantees: Guarantees,
-) -> Calibrated | None:
+) -> ModelCalibration | None:
     """Calibrate a run's model on its calibration part or, below 1,000 images, on out-of-fold answers.
 
     Args:
@@ -50,11 +50,11 @@ def calibrate_model(
         The affine step and the limits; None where the user stopped it.
     """
     events, images = session.events, learned.images
-    strangers = find_strangers(images, events=events)
+    outliers = find_outliers(images, events=events)
     if needs_folds(images):
-        held_out = _without_part(session, learned, predictor, strangers)
+        held_out = _without_part(session, learned, predictor, outliers)
     else:
-        held_out = _by_part(learned, predictor, strangers)
+        held_out = _by_part(learned, predictor, outliers)
     if held_out is None:
         return None
     known, novelty = _balanced(held_out)
@@ -81,10 +81,10 @@ def calibrate_model(
     for sentence in (f"calibration on {len(rows):,} images: {how}", *further, *lacking_reference(reference)):
         events.say(sentence)
     kept = OutOfFoldAnswers(rows=rows, probabilities=held_out.probabilities)
-    return Calibrated(done=done, known=known, reference=reference, held_out=kept)
+    return ModelCalibration(done=done, known=known, reference=reference, held_out=kept)
 
 
-def _other_answers(learned: Learned, predictor: Predictor) -> tuple[NDArray[np.float32], Truth]:
+def _other_answers(learned: LearnedModel, predictor: Predictor) -> tuple[NDArray[np.float32], Truth]:
     """Answers about images outside the calibration part that were not used for training, and the truth."""
     trained, images = learned.trained, learned.images
     if trained.held_out is not None:
@@ -120,11 +120,11 @@ def _balanced(held_out: _Unseen) -> tuple[Known, NDArray[np.float64] | None]:
     return replace(known, score=replace(score, offset=offset)), np.maximum(distance, resemblance + offset)
 
 
-def _by_part(learned: Learned, predictor: Predictor, strangers: Strangers) -> _Unseen:
+def _by_part(learned: LearnedModel, predictor: Predictor, outliers: Outliers) -> _Unseen:
     """From the calibration part."""
     images = learned.images
     rows = images.split.rows("calibration")
-    known = strangers.known_with(known_to(learned, predictor), strangers.seen_by(predictor))
+    known = outliers.known_with(known_to(learned, predictor), outliers.seen_by(predictor))
     given = run_pixels(predictor, images.pixels, rows, ("probabilities", "embedding"))
     return _Unseen(
         basis="calibration",
@@ -136,14 +136,14 @@ def _by_part(learned: Learned, predictor: Predictor, strangers: Strangers) -> _U
     )
 
 
-def _without_part(session: Session, learned: Learned, predictor: Predictor, strangers: Strangers) -> _Unseen | None:
+def _without_part(session: Session, learned: LearnedModel, predictor: Predictor, outliers: Outliers) -> _Unseen | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
-    trained, images, seen = learned.trained, learned.images, strangers.seen_by(predictor)
-    known = strangers.known_with(known_to(learned, predictor), seen)
+    trained, images, seen = learned.trained, learned.images, outliers.seen_by(predictor)
+    known = outliers.known_with(known_to(learned, predictor), seen)
     if (answered := trained.held_out) is not None:
         groups = [images.split.groups[row] for row in answered.rows.tolist()]
         labels = images.truth.strata[answered.rows]
-        fold_of = deal_folds(groups, labels=labels, seed=trained.recipe.seed)
+        fold_of = split_folds(groups, labels=labels, seed=trained.recipe.seed)
         return _Unseen(
             basis="out-of-fold",
             rows=answered.rows,
@@ -152,10 +152,10 @@ def _without_part(session: Session, learned: Learned, predictor: Predictor, stra
             distances=None
             if answered.features is None or len(np.unique(fold_of)) < 2
             else cross_fitted(
-                answered.features, labels, fold_of, strangers=strangers, seen=seen, components=components_of(images)
+                answered.features, labels, fold_of, outliers=outliers, seen=seen, components=components_of(images)
             ),
         )
-    by_folds = answer_out_of_fold(session, learned, strangers)
+    by_folds = answer_out_of_fold(session, learned, outliers)
     if by_folds is None:
         return None
     rows, probabilities, distances = by_folds

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from vidi.evaluation.uses import digest_of_images
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata, Normalisation, Provenance
 from vidi.model_file.values import Json
 from vidi.training.trained import TrainedNetwork
-from vidi.workflows.evaluating.learnt import CHOSEN_ON
+from vidi.workflows.evaluating.learned import CHOSEN_ON
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.start import Start
@@ -77,13 +77,13 @@ def describe_data(images: SplitImages) -> dict[str, Json]:
     }
 
 
-def files_learnt_from(images: SplitImages, start: Start | None) -> tuple[DigestFilter, ...] | None:
+def files_learned_from(images: SplitImages, start: Start | None) -> tuple[DigestFilter, ...] | None:
     """Filters of the files for training and validation, after those behind the pretrained weights.
 
     Returns:
         None where these weights do not say, and where there are too many files: what is not whole is not stated.
     """
-    before = () if start is None else start.learnt_from
+    before = () if start is None else start.learned_from
     rows = np.concatenate([images.split.rows(part) for part in CHOSEN_ON])
     own = DigestFilter.of(images.check.records[row].digest or "" for row in rows.tolist())
     return None if before is None or own is None else (*before, own)

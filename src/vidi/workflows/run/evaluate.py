@@ -16,22 +16,22 @@ from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.answers import add_counter_examples, answer_test_images
+from vidi.workflows.run.answers import add_negatives, answer_test_images
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.gain import ensemble_gain
-from vidi.workflows.run.known import Calibrated
-from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.known import ModelCalibration
+from vidi.workflows.run.learning.learn import LearnedModel
 from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.publish import finished_bytes
 from vidi.workflows.run.two_parts import compare_with_held_out, refuted_by, rows_to_compare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class TestedModel:
     """Finished model in memory, with its test figures."""
 
     model: ModelFile  # calibrated, with the figures of its test
-    answers: Answers  # about the parts test and extra, and counter-examples
+    answers: Answers  # about the parts test and extra, and negatives
     figures: Mapping[str, Evaluation]  # of each of these parts
     test: Evaluation | None  # None where no image was kept for the test
     account: Account  # without the images that were lost since the check
@@ -40,13 +40,13 @@ class Tested:
 
 def evaluate_model(
     folder: Path,
-    learned: Learned,
-    calibrated: Calibrated,
+    learned: LearnedModel,
+    calibrated: ModelCalibration,
     *,
     budget: Budget,
     events: Events,
     with_images: bool = True,
-) -> Tested:
+) -> TestedModel:
     """Calibrate and test the model file; the run folder still holds the unfinished one.
 
     Args:
@@ -68,7 +68,7 @@ def evaluate_model(
     metadata = predictor.metadata
     seed = learned.trained.recipe.seed
     known = answer_test_images(predictor, images, looks_at=rows_to_compare(images, seed=seed).tolist())
-    answers = add_counter_examples(known, predictor, images, events=events)
+    answers = add_negatives(known, predictor, images, events=events)
     figures = evaluate_parts(answers, seed=seed)
     test = figures.get("test") if "test" in answers.parts else None
     until = budget.report_from()
@@ -76,7 +76,7 @@ def evaluate_model(
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
     gain = ensemble_gain(learned, answers, predictor=predictor, events=events)
     trust = _measure_trust(images, predictor, known, seed=seed, budget=budget, events=events)
-    return Tested(
+    return TestedModel(
         model=read_model_bytes(bytes_with(predictor.model, finished), folder / MODEL),
         answers=answers,
         figures=figures,

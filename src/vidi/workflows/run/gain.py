@@ -24,14 +24,14 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.run.answers import answer_test_images
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learning.ensemble import compared_with, describe_decision, describe_gain
-from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.learning.learn import LearnedModel
 from vidi.workflows.run.prepare import SplitImages
 
 IMAGES_TIMED = 24
 
 
 def ensemble_gain(
-    learned: Learned, answers: Answers, *, predictor: Predictor, events: Events
+    learned: LearnedModel, answers: Answers, *, predictor: Predictor, events: Events
 ) -> EnsembleFigures | None:
     """What an ensemble gains on the test images and costs in time, for metrics.json; None of a single training."""
     combination, images = learned.trained.combination, learned.images

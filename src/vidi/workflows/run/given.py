@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.cache import PixelCache, cache_folder
-from vidi.data.checked import CheckResult, ImageRecord
+from vidi.data.checked import DataCheck, ImageRecord
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.inputs import GivenFilesStore
 from vidi.data.splitting.split import Split
 from vidi.data.splitting.split_plan import SplitRule
 from vidi.errors import DataError
 from vidi.files import digest_of
-from vidi.groups import deal_three_parts, join_links, links_of_equal
+from vidi.groups import join_links, links_of_equal, split_three_parts
 from vidi.images.account import Account, Entry
 from vidi.images.framing import choose_framing
 from vidi.images.given import Given
@@ -22,7 +22,7 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.prepare import SplitImages
-from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, Found, traits_from
+from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, FoundData, traits_from
 
 READER = "python"
 LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor a temperature can be chosen
@@ -35,7 +35,7 @@ def as_truth(truth: NDArray[np.int64] | NDArray[np.bool_], *, class_count: int) 
     return OneClass(labels=truth.astype(np.int64), class_count=class_count)
 
 
-def find_given(images: Sequence[Given], truth: Truth, *, classes: tuple[str, ...], name: str) -> Found:
+def find_given(images: Sequence[Given], truth: Truth, *, classes: tuple[str, ...], name: str) -> FoundData:
     """The images as a data set, with what a sample of them shows; files are read where they are.
 
     Raises:
@@ -69,12 +69,12 @@ def find_given(images: Sequence[Given], truth: Truth, *, classes: tuple[str, ...
         multi_label=several,
     )
     asked = DataRequest(source=READER, multi_label=several)
-    return Found(request=asked, dataset=dataset, sizes=sizes, traits=traits)
+    return FoundData(request=asked, dataset=dataset, sizes=sizes, traits=traits)
 
 
 def prepare_given(
     images: Sequence[Given],
-    found: Found,
+    found: FoundData,
     *,
     image_size: tuple[int, int],
     held_out: float,
@@ -114,7 +114,7 @@ def prepare_given(
     if groups is not None:
         links += links_of_equal(groups)
     names = [str(group) for group in join_links(len(images), links).tolist()]  # by name, as the folders' groups are
-    dealt = deal_three_parts(
+    assigned = split_three_parts(
         truth.strata[usable],
         [names[row] for row in usable.tolist()],
         share=held_out,
@@ -122,13 +122,13 @@ def prepare_given(
         seed=seed,
     )
     parts = np.full(len(images), "", dtype="<U11")
-    for part, rows in zip(("train", "validation", "calibration"), dealt, strict=True):
+    for part, rows in zip(("train", "validation", "calibration"), assigned, strict=True):
         parts[usable[rows]] = part
     share = round(100 * held_out)
     return SplitImages(
         found=found,
-        check=CheckResult(
-            records=tuple(records), near_copies=(), findings=(), account=Account(used=len(usable), refused=refused)
+        check=DataCheck(
+            records=tuple(records), near_duplicates=(), findings=(), account=Account(used=len(usable), refused=refused)
         ),
         split=Split(
             parts=tuple(parts.tolist()),

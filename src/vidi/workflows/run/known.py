@@ -1,4 +1,4 @@
-"""What a model file states of its images: those it learned from, strangers, and those that it never saw."""
+"""What a model file states of its images: those it learned from, outliers, and those that it never saw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from vidi.monitoring.reference import LEAST, UnseenImages, make_reference, thin_
 from vidi.prediction.predictor import Predictor, embed_images
 from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.run.answers import deal_counter_examples, frame_counter_examples
-from vidi.workflows.run.learning.learn import Learned, images_for_novelty, needs_folds
+from vidi.workflows.run.answers import frame_negatives, split_negatives
+from vidi.workflows.run.learning.learn import LearnedModel, images_for_novelty, needs_folds
 from vidi.workflows.run.prepare import SplitImages
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
@@ -35,7 +35,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
+class ModelCalibration:
     """Calibration and novelty score for a model file."""
 
     done: CalibratedAnswers  # step, limits and operating points
@@ -52,7 +52,7 @@ class Calibrated:
         return replace(self, reference=without_embeddings(self.reference))
 
 
-def known_to(learned: Learned, predictor: Predictor) -> Known:
+def known_to(learned: LearnedModel, predictor: Predictor) -> Known:
     """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
     known, data, images = learned.trained.held_out, learned.data, learned.images
     if known is not None and known.features is not None and _show_all(data.strata, known.rows, data.train_rows):
@@ -61,9 +61,9 @@ def known_to(learned: Learned, predictor: Predictor) -> Known:
     return embed_known(predictor, images, data.train_rows, head=learned.trained.own_head())
 
 
-def _show_all(strata: NDArray[np.int64], rows: NDArray[np.int64], learnt: NDArray[np.int64]) -> bool:
+def _show_all(strata: NDArray[np.int64], rows: NDArray[np.int64], trained_on: NDArray[np.int64]) -> bool:
     """Whether these images show every class of the model; a class with one image is never held out."""
-    return bool(np.isin(strata[learnt], strata[rows]).all())
+    return bool(np.isin(strata[trained_on], strata[rows]).all())
 
 
 def embed_known(
@@ -94,8 +94,8 @@ def components_of(images: SplitImages) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Strangers:
-    """Counter-examples that show what is unknown."""
+class Outliers:
+    """Negatives that show what is unknown."""
 
     pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
     kinds: NDArray[np.int64]  # (images,)
@@ -113,15 +113,15 @@ class Strangers:
         return replace(known, score=self.known_to(known.score, embeddings))
 
 
-def find_strangers(images: SplitImages, *, events: Events) -> Strangers:
-    """The counter-examples of the data set that are not kept for the test."""
-    dealt = deal_counter_examples(images)
-    pixels, kinds = frame_counter_examples(images, dealt.to_learn)
-    if images.dataset.counter_examples:
-        unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
+def find_outliers(images: SplitImages, *, events: Events) -> Outliers:
+    """The negatives of the data set that are not kept for the test."""
+    assigned = split_negatives(images)
+    pixels, kinds = frame_negatives(images, assigned.to_learn)
+    if images.dataset.negatives:
+        unusable = assigned.unusable + len(assigned.to_learn) - len(pixels)
         rest = f"; {unusable:,} skipped (unreadable or copies)" if unusable else ""
-        events.say(f"counter-examples: {len(pixels):,} to train on, {len(dealt.to_test):,} to test on{rest}")
-    return Strangers(pixels=pixels, kinds=kinds)
+        events.say(f"negatives: {len(pixels):,} to train on, {len(assigned.to_test):,} to test on{rest}")
+    return Outliers(pixels=pixels, kinds=kinds)
 
 
 def cross_fitted(
@@ -129,7 +129,7 @@ def cross_fitted(
     labels: NDArray[np.int64],
     fold_of: NDArray[np.int64],
     *,
-    strangers: Strangers,
+    outliers: Outliers,
     seen: NDArray[np.float32],
     components: int | None,
 ) -> Distances:
@@ -139,7 +139,7 @@ def cross_fitted(
         embeddings: (images, features).
         labels: (images,) class index.
         fold_of: (images,) number of the fold.
-        strangers: counter-examples.
+        outliers: negatives.
         seen: their embeddings.
         components: directions that the score looks at.
     """
@@ -147,7 +147,7 @@ def cross_fitted(
     for fold in np.unique(fold_of):
         held_out = fold_of == fold
         own = fit_novelty(embeddings[~held_out], labels[~held_out], components=components)
-        score = strangers.known_to(own, seen)
+        score = outliers.known_to(own, seen)
         distances[:, held_out] = score.both(embeddings[held_out])
     return distances[0], distances[1]
 
@@ -155,7 +155,7 @@ def cross_fitted(
 def reference_for(
     done: CalibratedAnswers,
     answers: UnseenAnswers,
-    learned: Learned,
+    learned: LearnedModel,
     predictor: Predictor,
     *,
     rows: Counts,
@@ -173,7 +173,7 @@ def reference_for(
         embeddings: (answers, features) by the model; None: not by the model that is published.
         score: of novelty.
     """
-    kept, novelty = not_learnt_before(learned, rows), answers.novelty
+    kept, novelty = not_trained_on(learned, rows), answers.novelty
 
     def embed(some: Counts) -> Floats:
         if embeddings is not None:
@@ -191,7 +191,7 @@ def reference_for(
 
 
 def find_unseen(
-    learned: Learned, *, embed: Callable[[Counts], Floats], judge: Callable[[Floats], Floats] | None
+    learned: LearnedModel, *, embed: Callable[[Counts], Floats], judge: Callable[[Floats], Floats] | None
 ) -> UnseenImages | None:
     """The calibration images of a run or, where there is no such part, its validation images, as the model sees them.
 
@@ -221,14 +221,17 @@ def find_unseen(
     )
 
 
-def unseen_rows(learned: Learned) -> tuple[ReferencePart, NDArray[np.int64]]:
+def unseen_rows(learned: LearnedModel) -> tuple[ReferencePart, NDArray[np.int64]]:
     """The images that the network did not learn from, and their part."""
     part: ReferencePart = "calibration" if len(learned.images.split.rows("calibration")) else "validation"
     rows = learned.images.split.rows(part)
-    return part, rows[not_learnt_before(learned, rows)]
+    return part, rows[not_trained_on(learned, rows)]
 
 
-def not_learnt_before(learned: Learned, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def not_trained_on(learned: LearnedModel, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(rows,) bool: which images are not in the train part of the run that the weights come from."""
-    records, learnt = learned.images.check.records, frozenset() if learned.start is None else learned.start.trained_on
-    return np.array([records[row].digest not in learnt for row in rows.tolist()], np.bool_)
+    records, trained_on = (
+        learned.images.check.records,
+        frozenset() if learned.start is None else learned.start.trained_on,
+    )
+    return np.array([records[row].digest not in trained_on for row in rows.tolist()], np.bool_)

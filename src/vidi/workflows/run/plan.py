@@ -23,13 +23,13 @@ from vidi.workflows.run.learning.candidates import (
     candidates_for,
 )
 from vidi.workflows.run.learning.ensemble import require_ensemble
-from vidi.workflows.run.learning.ladder import Ladder, plan_ladder
-from vidi.workflows.run.read import Found, find_images
+from vidi.workflows.run.learning.stage_plan import StagePlan, plan_stages
+from vidi.workflows.run.read import FoundData, find_images
 from vidi.workflows.run.recipes import choose_recipe, require_trainable
 from vidi.workflows.run.start import Start, read_start
 
 OF_WINDOWS_USUAL = "lite0-grid"  # its head sees where things are
-LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vidi splits, in images of the train part
+TRAIN_AND_VALIDATION = 8 / 7  # images of the train and validation parts, where vidi splits, in images of the train part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +37,11 @@ class RunPlan:
     """Plan of a run before the first image is decoded."""
 
     request: TrainRequest
-    found: Found
+    found: FoundData
     recipe: Recipe
     budget: Budget  # for everything, counted from the first look
-    ladder: Ladder
-    candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
+    stage_plan: StagePlan
+    candidates: tuple[Candidate, ...]  # pretrained networks to try for the stage plan's first stage
     start: Start | None = None  # weights of an earlier run to begin from
     refused_backgrounds: int = 0  # photographs of `--background` that cannot be used
 
@@ -52,7 +52,7 @@ def read_and_plan(
     *,
     events: Events,
     begun: Deadline | None = None,
-    found: Found | None = None,
+    found: FoundData | None = None,
 ) -> RunPlan:
     """Find the images and choose the recipe, unless they are given; the time counts from `begun` or now."""
     begun = begun or Deadline.after(0.0)
@@ -61,10 +61,10 @@ def read_and_plan(
         refuse_for_labels(request)
     found = found or find_images(request.data, events=events)
     refused = _check_backgrounds(request, found, events=events)
-    ladder = find_ladder(request, found.traits)
+    stage_plan = find_stages(request, found.traits)
     require_ensemble(request.ensemble, only_head=bool(request.changes.get("freeze")))
-    budget = Budget(None if ladder.minutes is None else begun.later(60 * ladder.minutes))
-    candidates = _affordable_candidates(request, found, ladder, budget, events=events)
+    budget = Budget(None if stage_plan.minutes is None else begun.later(60 * stage_plan.minutes))
+    candidates = _affordable_candidates(request, found, stage_plan, budget, events=events)
     if recipe is None or candidates:
         recipe = choose_recipe(request, found.traits, candidates, events=events)
     return RunPlan(
@@ -72,7 +72,7 @@ def read_and_plan(
         found=found,
         recipe=recipe,
         budget=budget,
-        ladder=ladder,
+        stage_plan=stage_plan,
         candidates=candidates,
         start=_start(request),
         refused_backgrounds=refused,
@@ -85,9 +85,9 @@ def _start(request: TrainRequest) -> Start | None:
     return read_start(Path(request.weights), trainings=request.ensemble or 1)
 
 
-def learnt_and_chosen(found: Found) -> int:
+def train_and_validation_count(found: FoundData) -> int:
     """Estimate the number of images in the train and validation parts."""
-    return round(found.traits.image_count * LEARNT_AND_CHOSEN)
+    return round(found.traits.image_count * TRAIN_AND_VALIDATION)
 
 
 def require_possible(job: RunPlan, *, has_features: bool = False) -> None:
@@ -115,14 +115,14 @@ def require_features(job: RunPlan) -> None:
     Raises:
         UsageError: it trains by gradients alone.
     """
-    if "head" not in job.ladder.rungs:
+    if "head" not in job.stage_plan.stages:
         raise UsageError(
             "--ray computes the features of pretrained networks, and this run needs none",
             "Leave out --ray: a network is trained on one computer.",
         )
 
 
-def _check_backgrounds(request: TrainRequest, found: Found, *, events: Events) -> int:
+def _check_backgrounds(request: TrainRequest, found: FoundData, *, events: Events) -> int:
     """How many photographs of `--background` cannot be used; enough others can."""
     if request.data.background is None:
         return 0
@@ -131,13 +131,13 @@ def _check_backgrounds(request: TrainRequest, found: Found, *, events: Events) -
 
 
 def _affordable_candidates(
-    request: TrainRequest, found: Found, ladder: Ladder, budget: Budget, *, events: Events
+    request: TrainRequest, found: FoundData, stage_plan: StagePlan, budget: Budget, *, events: Events
 ) -> tuple[Candidate, ...]:
-    """The pretrained networks that there is time to try; none where the ladder begins elsewhere."""
-    candidates = find_candidates(request, found.traits) if "head" in ladder.rungs else ()
+    """The pretrained networks that there is time to try; none where the stage plan begins elsewhere."""
+    candidates = find_candidates(request, found.traits) if "head" in stage_plan.stages else ()
     if not candidates or budget.deadline is None:
         return candidates
-    count, left = learnt_and_chosen(found), budget.deadline.seconds_left()
+    count, left = train_and_validation_count(found), budget.deadline.seconds_left()
     comparing = TABLE["comparing backbones"].needs(count)
     if len(candidates) > 1 and budget.is_short and comparing > budget.room_for("comparing backbones", count):
         events.say(skipping("comparing backbones"))
@@ -175,7 +175,7 @@ def _for_windows(request: TrainRequest) -> TrainRequest:
     return replace(request, pretrained=request.pretrained or OF_WINDOWS_USUAL, changes=changes)
 
 
-def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
+def find_stages(request: TrainRequest, traits: DataTraits) -> StagePlan:
     """List what the request allows, from a head on pretrained features to a network from scratch.
 
     Raises:
@@ -189,7 +189,7 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
             "--freeze trains only a head on a pretrained network, but another network was chosen",
             "Leave it out, or use --pretrained auto instead of --network, --from, --recipe or --pretrained none.",
         )
-    return plan_ladder(
+    return plan_stages(
         traits,
         pretrained=request.pretrained,
         is_set=is_set,
@@ -208,10 +208,10 @@ def _refuse_two_places(request: TrainRequest) -> None:
             )
 
 
-def recipe_of_first_rung(request: TrainRequest, traits: DataTraits, *, events: Events) -> Recipe:
-    """Choose the recipe of the first rung; of a head, with the network of `auto` that wins most often."""
+def recipe_of_first_stage(request: TrainRequest, traits: DataTraits, *, events: Events) -> Recipe:
+    """Choose the recipe of the first stage; of a head, with the network of `auto` that wins most often."""
     candidates: tuple[Candidate, ...] = ()
-    if find_ladder(request, traits).rungs[0] == "head":
+    if find_stages(request, traits).stages[0] == "head":
         asked = request.changes.get("image_size")
         size = asked if isinstance(asked, tuple) else None
         possible = candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.cache import PixelCache, cache_folder, pixels_key
-from vidi.data.checked import CheckResult
+from vidi.data.checked import DataCheck
 from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.data.remote.addresses import is_remote
@@ -25,15 +25,15 @@ from vidi.workflows.interaction.request import decode_options, split_file_of
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.budget import Stopwatch
-from vidi.workflows.run.read import Found
+from vidi.workflows.run.read import FoundData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedImages:
     """Images decoded once: the result of the check, and their pixels."""
 
-    found: Found
-    check: CheckResult
+    found: FoundData
+    check: DataCheck
     framing: Framing
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
     cache: PixelCache  # where they are kept; it knows which entries this run has used
@@ -44,8 +44,8 @@ class CheckedImages:
 class SplitImages:
     """Images as one network sees them, and the part of each; nothing but `reframe` gives the same in another form."""
 
-    found: Found
-    check: CheckResult  # with the images that the split sets aside
+    found: FoundData
+    check: DataCheck  # with the images that the split sets aside
     split: Split
     framing: Framing
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`; read-only
@@ -70,7 +70,7 @@ def open_cache(events: Events) -> PixelCache:
 
 
 def check_images(
-    found: Found,
+    found: FoundData,
     *,
     image_size: tuple[int, int],
     cache: PixelCache,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vidi.errors import DataError
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.images.encode import encode_png
 from vidi.images.framing import choose_framing
 from vidi.images.pool import DecodeJob, read_images
@@ -39,5 +39,5 @@ def write_preview(request: TrainRequest, path: Path) -> Path:
         raise DataError(
             f"{escape_path(dataset.source)}: none of {len(chosen)} images could be read", "See `vidi check`."
         )
-    write_whole(path, encode_png(preview(np.stack(images), recipe.augmentation, copies=COPIES, seed=recipe.seed)))
+    write_atomic(path, encode_png(preview(np.stack(images), recipe.augmentation, copies=COPIES, seed=recipe.seed)))
     return path

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from vidi.errors import GateError
 from vidi.evaluation.guarantees.calibrate import points_without_images
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.objective import forward
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.describe import describe_model, files_learnt_from
-from vidi.workflows.run.known import Calibrated
-from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.describe import describe_model, files_learned_from
+from vidi.workflows.run.known import ModelCalibration
+from vidi.workflows.run.learning.learn import LearnedModel
 
 IMAGE_COUNT, LEAST_COUNT = 32, 8  # images that both answer: fewer of large ones, since short budgets feel it
 MOST_PIXELS = 32 * 128 * 128  # of all of them
@@ -26,7 +26,7 @@ TOLERANCE = 1e-3  # of a probability; float32 sums in another order differ by so
 UNFINISHED = "training was interrupted: not calibrated, not tested"
 
 
-def publish_unfinished(folder: Path, learned: Learned) -> Predictor:
+def publish_unfinished(folder: Path, learned: LearnedModel) -> Predictor:
     """Write the network as a model file that agrees with torch, marked unfinished, and load it.
 
     Raises:
@@ -38,13 +38,13 @@ def publish_unfinished(folder: Path, learned: Learned) -> Predictor:
     predictor = Predictor.from_bytes(data)
     rows = learned.data.train_rows[:IMAGE_COUNT]
     require_parity(trained, predictor, np.ascontiguousarray(images.pixels[rows]))
-    write_whole(folder / MODEL, data)
+    write_atomic(folder / MODEL, data)
     return predictor
 
 
 def finished_bytes(
-    learned: Learned,
-    calibrated: Calibrated | None,
+    learned: LearnedModel,
+    calibrated: ModelCalibration | None,
     *,
     run: str,
     states_files: bool = False,
@@ -60,7 +60,7 @@ def finished_bytes(
     images, trained = learned.images, learned.trained
     metadata, score = describe_model(images, trained, run=run), None
     if states_files:
-        provenance = replace(metadata.provenance, learnt_from=files_learnt_from(images, learned.start))
+        provenance = replace(metadata.provenance, learned_from=files_learned_from(images, learned.start))
         metadata = replace(metadata, provenance=provenance)
     if calibrated is None:
         metadata = replace(metadata, operating_points=points_without_images(images.truth, metadata.classes))

@@ -22,11 +22,11 @@ SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, thi
 PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
 LOOKED_AT = Framing(size=(16, 16), mode="stretch")  # their size then
 UNKNOWN_SIZE = (128, 128)  # taken where no image can be read; the check that follows says so
-SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
+SHARE_LEARNED = 0.7  # of the images, where the split is vidi's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundData:
     """Data set with facts from its headers and a small sample."""
 
     request: DataRequest
@@ -35,7 +35,7 @@ class Found:
     traits: DataTraits
 
 
-def find_images(request: DataRequest, *, events: Events = SILENCE) -> Found:
+def find_images(request: DataRequest, *, events: Events = SILENCE) -> FoundData:
     """Find the requested images.
 
     Raises:
@@ -45,7 +45,7 @@ def find_images(request: DataRequest, *, events: Events = SILENCE) -> Found:
     return _look_at(request, read_requested(request, events=events))
 
 
-def find_while_importing(module: str, request: DataRequest, *, events: Events = SILENCE) -> Found:
+def find_while_importing(module: str, request: DataRequest, *, events: Events = SILENCE) -> FoundData:
     """Find the requested images while a module is imported that takes seconds, as all that need torch do.
 
     A wrong source is refused, and the first line is said, before that begins.
@@ -62,9 +62,9 @@ def find_while_importing(module: str, request: DataRequest, *, events: Events = 
         return _look_at(request, dataset)
 
 
-def _look_at(request: DataRequest, dataset: Dataset) -> Found:
+def _look_at(request: DataRequest, dataset: Dataset) -> FoundData:
     sizes = look_at_sizes(dataset)
-    return Found(request=request, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
+    return FoundData(request=request, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
 
 
 def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
@@ -88,13 +88,13 @@ def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
         for one, image in zip(seen, sample, strict=True)
         if one.image is not None
     ]
-    learnt = sum(image.part in (None, "train") for image in dataset.images)
-    shares = 1.0 if learnt < len(dataset.images) else SHARE_LEARNT
+    learned = sum(image.part in (None, "train") for image in dataset.images)
+    shares = 1.0 if learned < len(dataset.images) else SHARE_LEARNED
     return traits_from(
         [image for image, _ in read],
         [label for _, label in read],
         sizes=sizes,
-        image_count=round(learnt * shares),
+        image_count=round(learned * shares),
         class_count=len(dataset.classes),
     )
 

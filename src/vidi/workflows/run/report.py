@@ -8,9 +8,9 @@ from pathlib import Path
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.document import Metrics, Origin
 from vidi.evaluation.run_files import write_metrics, write_predictions
-from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts
+from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, StudyDocument, TrainingFacts
 from vidi.evaluation.uses import digest_of_images, record_use
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import from_plain
 from vidi.report.cards import write_model_card
@@ -21,18 +21,18 @@ from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.describe import describe_data
-from vidi.workflows.run.evaluate import Tested
-from vidi.workflows.run.known import Calibrated
+from vidi.workflows.run.evaluate import TestedModel
+from vidi.workflows.run.known import ModelCalibration
 from vidi.workflows.run.learning.label_errors import read_study
-from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.learning.learn import LearnedModel
 
 
 def report_run(
     folder: Path,
-    learned: Learned,
+    learned: LearnedModel,
     *,
-    calibrated: Calibrated,
-    tested: Tested,
+    calibrated: ModelCalibration,
+    tested: TestedModel,
     with_images: bool,
     watch: Stopwatch,
 ) -> None:
@@ -68,14 +68,14 @@ def report_run(
     metrics = with_studies(metrics, folder)
     write_predictions(folder, tested.answers, model.metadata)
     write_metrics(folder, replace(metrics, seconds=watch.rounded()))
-    write_whole(model.path, model.data)  # from here on the run is finished
+    write_atomic(model.path, model.data)  # from here on the run is finished
     write_model_card(folder)
     options = decode_options(images.request)
     write_report(folder, store=images.dataset.store, options=options, with_images=with_images)
     write_metrics(folder, replace(metrics, seconds=watch.rounded()))  # with the report's own
 
 
-def _training_image(learned: Learned, row: int) -> TrainingImage:
+def _training_image(learned: LearnedModel, row: int) -> TrainingImage:
     """An image of the data as the index of similar images keeps it."""
     images = learned.images
     image, record = images.dataset.images[row], images.check.records[row]
@@ -90,12 +90,12 @@ def _training_image(learned: Learned, row: int) -> TrainingImage:
 
 def with_studies(metrics: Metrics, folder: Path) -> Metrics:
     """The metrics, and what the run found out about its images beside the network."""
-    studied = from_plain(Studied, read_study(folder))
+    studied = from_plain(StudyDocument, read_study(folder))
     labels = replace(metrics.labels, label_errors=studied.label_errors, learning_curve=studied.learning_curve)
     return replace(metrics, labels=labels)
 
 
-def _with_origin(metrics: Metrics, learned: Learned, model: ModelFile, *, run: str) -> Metrics:
+def _with_origin(metrics: Metrics, learned: LearnedModel, model: ModelFile, *, run: str) -> Metrics:
     """The metrics, and where they come from: data, split, training and calibration."""
     step, images = model.metadata.calibration, learned.images
     origin = Origin(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.evaluation.evaluate import Evaluation
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_atomic
 from vidi.report.words.sentences import accuracy_line
 from vidi.training.heads.features import Embedder
 from vidi.training.notes import describe_note
@@ -15,10 +15,17 @@ from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.evaluate import evaluate_model
-from vidi.workflows.run.learning.climb import climb
 from vidi.workflows.run.learning.head import learn_by_features
-from vidi.workflows.run.learning.learn import Learned, fold_work, forget_members, keep_preparation, learn, training_data
+from vidi.workflows.run.learning.learn import (
+    LearnedModel,
+    fold_work,
+    forget_members,
+    keep_preparation,
+    learn,
+    training_data,
+)
 from vidi.workflows.run.learning.studies import study_beforehand
+from vidi.workflows.run.learning.train_stages import train_stages
 from vidi.workflows.run.plan import RunPlan
 from vidi.workflows.run.prepare import check_images, forget_images, open_cache, split_images
 from vidi.workflows.run.publish import publish_unfinished
@@ -74,8 +81,8 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
     )
     split = split_images(checked, folder)
     keep_preparation(folder, split, job.recipe, start=job.start, events=events)
-    if job.ladder.reason:
-        events.say(job.ladder.sentence)
+    if job.stage_plan.reason:
+        events.say(job.stage_plan.sentence)
     session = replace(session, fold_work=fold_work(budget, split))
     watch.turn_to("heads")
     head, model, left_out = None, None, None
@@ -89,7 +96,7 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
             diagnostics=request.diagnostics,
             embed=embed,
         )
-        write_whole(folder / RECIPE, head.trained.recipe.as_toml())
+        write_atomic(folder / RECIPE, head.trained.recipe.as_toml())
         watch.turn_to("to ONNX")
         model = publish_unfinished(folder, head)  # what comes may be better
     elif request.diagnostics.requested:
@@ -100,9 +107,11 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
         if head is None:
             data = training_data(split, job.start, left_out=left_out)
             network = learn(session, data, job.recipe, ensemble=request.ensemble, start=job.start)
-            learned = Learned(images=split, data=data, trained=network, start=job.start)
+            learned = LearnedModel(images=split, data=data, trained=network, start=job.start)
         else:
-            learned = climb(session, head, rungs=job.ladder.rungs, changes=request.changes, ensemble=request.ensemble)
+            learned = train_stages(
+                session, head, stages=job.stage_plan.stages, changes=request.changes, ensemble=request.ensemble
+            )
         trained = learned.trained
         if head is None or model is None or trained.network is not head.trained.network:
             watch.turn_to("to ONNX")
@@ -133,7 +142,7 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
     )
 
 
-def _unfinished(session: Session, learned: Learned) -> Run:
+def _unfinished(session: Session, learned: LearnedModel) -> Run:
     return Run(
         folder=session.folder,
         finished=False,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import ModelError
 from vidi.files import escape_path
-from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.options import NetworkOptions
@@ -27,7 +27,7 @@ class Start:
     network: str
     changes: Mapping[str, object]  # of the recipe, so that the weights fit
     data_digest: str  # of the images that they were trained and tested on
-    learnt_from: tuple[DigestFilter, ...] | None = None  # the files behind them; None: not stated
+    learned_from: tuple[DigestFilter, ...] | None = None  # the files behind them; None: not stated
     trained_on: frozenset[str] = frozenset()  # digests of the train part, by the splits.csv beside the model file
     note: str = ""  # what the user should know of them
 
@@ -67,7 +67,7 @@ def read_start(path: Path, *, trainings: int = 1) -> Start:
         network=str(recipe["network"]),
         changes={**options, **size},
         data_digest=str((model.metadata.provenance.data or {}).get("digest", "")),
-        learnt_from=model.metadata.provenance.learnt_from,
+        learned_from=model.metadata.provenance.learned_from,
         trained_on=frozenset(row.digest for row in assigned if row.part == "train"),
         note=_which_members(len(members), path, trainings=trainings),
     )

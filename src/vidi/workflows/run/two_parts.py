@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
-from vidi.evaluation.two_parts import ComparedParts, Looks, Side, compare_parts
+from vidi.evaluation.two_parts import ComparedParts, PartFeatures, Side, compare_parts
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import Refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.predictor import Predictor, run_until
 from vidi.training.trained import OutOfFoldAnswers
-from vidi.workflows.run.learning.learn import Learned
+from vidi.workflows.run.learning.learn import LearnedModel
 from vidi.workflows.run.prepare import SplitImages
 
 NONE_OF_THEM = "none of the classes"
@@ -35,7 +35,7 @@ def rows_to_compare(images: SplitImages, *, seed: int) -> NDArray[np.int64]:
 
 
 def compare_with_held_out(
-    learned: Learned,
+    learned: LearnedModel,
     predictor: Predictor,
     answers: Answers,
     *,
@@ -81,12 +81,12 @@ def _side(images: SplitImages, rows: NDArray[np.int64], probabilities: NDArray[n
 
 
 def _looks(
-    learned: Learned,
+    learned: LearnedModel,
     predictor: Predictor,
     embeddings: Mapping[int, Floats],
     *,
     until: Deadline | None,
-) -> Looks | None:
+) -> PartFeatures | None:
     """Features of some images of both parts; None if all features were trained on these images."""
     images, trained = learned.images, learned.trained
     known = trained.held_out
@@ -107,7 +107,7 @@ def _looks(
     if not len(features) or not len(of_test) or features.shape[1] != of_test.shape[1]:
         return None
     everyone = np.array([*rows.tolist(), *some_tested], np.int64)
-    return Looks(
+    return PartFeatures(
         features=np.concatenate([features, of_test]).astype(np.float64),
         is_test=np.repeat([False, True], [len(rows), len(of_test)]),
         strata=images.truth.at(everyone).strata,

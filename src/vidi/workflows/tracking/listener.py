@@ -23,7 +23,7 @@ from vidi.workflows.interaction.events import (
     Events,
     RunFinished,
     StepDone,
-    TrainingBegun,
+    TrainingStarted,
 )
 from vidi.workflows.interaction.run_folder import CHECK, MODEL, MODEL_CARD, RECIPE, REPORT, SPLITS
 from vidi.workflows.tracking import to_mlflow, to_tensorboard
@@ -113,7 +113,7 @@ class TrackingListener:
         match event:
             case StepDone():  # the first moment at which a failure can be reported without tearing a line
                 self._tell_failure()
-            case TrainingBegun(recipe):  # what training measures itself comes with the result
+            case TrainingStarted(recipe):  # what training measures itself comes with the result
                 values = {name: value for name, value in parameters_of(recipe).items() if value != "auto"}
                 self._waiting.put(lambda: self._tracker.parameters(values))
             case EpochEnded(row, member):

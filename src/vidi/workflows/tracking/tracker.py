@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from vidi.files import read_json, write_whole
+from vidi.files import read_json, write_atomic
 
 Ending = Literal["finished", "interrupted", "failed"]
 TRACKED = "tracked.json"
@@ -79,4 +79,4 @@ def read_noted(folder: Path, tracker: str) -> dict[str, str]:
 def write_noted(folder: Path, tracker: str, noted: Mapping[str, str]) -> None:
     """Keep what the tracker needs to find the run again."""
     document = {"schema": 1, "tracker": tracker, "noted": dict(noted)}
-    write_whole(folder / TRACKED, json.dumps(document, indent=1) + "\n")
+    write_atomic(folder / TRACKED, json.dumps(document, indent=1) + "\n")

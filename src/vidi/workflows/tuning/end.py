@@ -61,9 +61,9 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
     best = best_row(studies.trial_rows(search.study))
     if best is None:
         return SearchFinding(is_better=False, sentence=KEEP, detail=NO_TRIAL_FINISHED)
-    if studies.is_default(best.values, search.settings.dials):
+    if studies.is_default(best.values, search.settings.hyperparameters):
         return SearchFinding(is_better=False, sentence=KEEP, detail=NONE_BETTER)
-    turned = recipe_of(search.recipe, search.settings.dials, best.values, source=f"tune: trial {best.number}")
+    turned = recipe_of(search.recipe, search.settings.hyperparameters, best.values, source=f"tune: trial {best.number}")
     answers = []
     for name, recipe in (("default", search.recipe), ("best", turned)):
         try:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vidi.files import write_csv_whole, write_whole
+from vidi.files import write_atomic, write_csv_atomic
 from vidi.training.recipe import Recipe
-from vidi.training.tuning.dials import Dial, Value
 from vidi.training.tuning.importance import Importance
+from vidi.training.tuning.search_space import Hyperparameter, Value
 from vidi.training.tuning.study import TrialRow
 from vidi.workflows.interaction.run_folder import RECIPE, TUNING
 from vidi.workflows.tuning.document import PAGE
@@ -28,20 +28,20 @@ class TuneFiles:
 
     def write(self) -> None:
         """Write tune.json."""
-        write_whole(self.folder / TUNING, json.dumps(self.document, indent=1) + "\n")
+        write_atomic(self.folder / TUNING, json.dumps(self.document, indent=1) + "\n")
 
-    def begin(self, *, about: Mapping[str, Any], dials: Sequence[Dial]) -> None:
+    def begin(self, *, about: Mapping[str, Any], hyperparameters: Sequence[Hyperparameter]) -> None:
         """Note what is searched, before the first trial."""
-        self.document |= {**about, "dials": [dial.as_dict() for dial in dials]}
+        self.document |= {**about, "hyperparameters": [hyperparameter.as_dict() for hyperparameter in hyperparameters]}
         self.write()
 
     def after_trial(self, rows: Sequence[TrialRow], *, best: TrialRow | None, seconds_used: float) -> None:
         """Note the trials so far."""
-        dials = [Dial.from_dict(values) for values in self.document["dials"]]
+        hyperparameters = [Hyperparameter.from_dict(values) for values in self.document["hyperparameters"]]
         self.document["trials"] = [row.as_dict() for row in rows]
         self.document["best_trial"] = None if best is None else best.number
         self.document["seconds_used"] = round(seconds_used, 1)
-        write_csv_whole(self.folder / TRIALS, _trial_rows(rows, dials))
+        write_csv_atomic(self.folder / TRIALS, _trial_rows(rows, hyperparameters))
         self.write()
 
     def conclude(
@@ -59,18 +59,18 @@ class TuneFiles:
             "recipe": recipe.as_dict(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        write_whole(self.folder / RECIPE, recipe.as_toml())
+        write_atomic(self.folder / RECIPE, recipe.as_toml())
         self.write()
         write_tune_page(self.folder / PAGE, self.document)
 
 
-def _trial_rows(rows: Sequence[TrialRow], dials: Sequence[Dial]) -> Iterator[Sequence[object]]:
-    """The rows of trials.csv: one for each trial, with where its dials stood."""
-    yield [*COLUMNS, *(dial.name for dial in dials)]
+def _trial_rows(rows: Sequence[TrialRow], hyperparameters: Sequence[Hyperparameter]) -> Iterator[Sequence[object]]:
+    """The rows of trials.csv: one for each trial, with where its hyperparameters stood."""
+    yield [*COLUMNS, *(hyperparameter.name for hyperparameter in hyperparameters)]
     for row in rows:
         known = (row.accuracy, row.loss, row.epochs, row.seconds)
-        of_dials = (_cell(row.values.get(dial.name)) for dial in dials)
-        yield [row.number, row.state, *map(_cell, known), row.cause, *of_dials]
+        of_hyperparameters = (_cell(row.values.get(hyperparameter.name)) for hyperparameter in hyperparameters)
+        yield [row.number, row.state, *map(_cell, known), row.cause, *of_hyperparameters]
 
 
 def _cell(value: Value | None) -> str:

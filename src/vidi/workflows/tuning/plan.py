@@ -1,4 +1,4 @@
-"""How a search spends its time: which dials, and how long one training may take."""
+"""How a search spends its time: which hyperparameters, and how long one training may take."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,7 +14,7 @@ from vidi.machine import Deadline
 from vidi.training.engine.engine import on_one_thread
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.dials import Dial, Room, choose_dials
+from vidi.training.tuning.search_space import Hyperparameter, Room, choose_hyperparameters
 from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import train_once
 from vidi.workflows.requests.train import TuneRequest
@@ -35,7 +35,7 @@ MEASURED_STEPS, MEASURED_SECONDS = 12, 4.0  # of the default recipe, to see how 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedSearch:
     """What a search works by."""
 
     settings: StudySettings
@@ -51,7 +51,7 @@ def plan_search(
     until: Deadline,
     workshop: Path,
     at_once: int = 1,
-) -> Planned:
+) -> PlannedSearch:
     """What the study was begun with, or what it begins with now; the default recipe is then the first to be tried.
 
     Args:
@@ -71,22 +71,24 @@ def plan_search(
     data, known, notes = _digest(images), studies.settings_of(study), list[str]()
     if known is None:
         room = Room(
-            usual_size=_usual(images.learnt.sizes), class_count=len(images.classes), image_count=images.train_count
+            usual_size=_usual(images.learned.sizes), class_count=len(images.classes), image_count=images.train_count
         )
-        dials, notes = _affordable(_fitting(choose_dials(recipe, room), images), images, recipe, until)
-        if not dials:
+        hyperparameters, notes = _affordable(
+            _fitting(choose_hyperparameters(recipe, room), images), images, recipe, until
+        )
+        if not hyperparameters:
             raise UsageError("every value is set, so there is nothing to search", "Leave some values unset.")
         with nullcontext() if at_once == 1 else on_one_thread():
             epoch = epoch_seconds(images, recipe, workshop=workshop)
         left = until.seconds_left() - TABLE["search page"].seconds
         seconds = trial_seconds(left, epoch=epoch, request=request, at_once=at_once)
         notes += _remark(seconds, epoch)
-        known = StudySettings(data=data, recipe=values, dials=dials, trial_seconds=seconds)
+        known = StudySettings(data=data, recipe=values, hyperparameters=hyperparameters, trial_seconds=seconds)
         studies.begin(study, known)
     else:
         studies.require_same(known, data=data, recipe=values)
-    studies.want_default(study, known.dials)
-    return Planned(settings=known, notes=tuple(notes))
+    studies.want_default(study, known.hyperparameters)
+    return PlannedSearch(settings=known, notes=tuple(notes))
 
 
 def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest, at_once: int = 1) -> float:
@@ -148,30 +150,34 @@ def _remark(seconds: float, epoch: float | None) -> list[str]:
     ]
 
 
-def _fitting(dials: tuple[Dial, ...], images: TrialImages) -> tuple[Dial, ...]:
+def _fitting(hyperparameters: tuple[Hyperparameter, ...], images: TrialImages) -> tuple[Hyperparameter, ...]:
     """Without those that change the network's shape where it begins from given weights."""
-    return dials if images.start is None else tuple(dial for dial in dials if dial.name not in OF_SHAPE)
+    return (
+        hyperparameters
+        if images.start is None
+        else tuple(hyperparameter for hyperparameter in hyperparameters if hyperparameter.name not in OF_SHAPE)
+    )
 
 
 def _affordable(
-    dials: tuple[Dial, ...], images: TrialImages, recipe: Recipe, until: Deadline
-) -> tuple[tuple[Dial, ...], list[str]]:
+    hyperparameters: tuple[Hyperparameter, ...], images: TrialImages, recipe: Recipe, until: Deadline
+) -> tuple[tuple[Hyperparameter, ...], list[str]]:
     """Without the image size where decoding the images at every size would take too much of the time."""
-    size = next((dial for dial in dials if dial.name == "image_size"), None)
+    size = next((hyperparameter for hyperparameter in hyperparameters if hyperparameter.name == "image_size"), None)
     if size is None:
-        return dials, []
-    seconds = images.learnt.seconds_to_read(recipe.image_size, sample=SAMPLE) * (len(size.choices) - 1)
+        return hyperparameters, []
+    seconds = images.learned.seconds_to_read(recipe.image_size, sample=SAMPLE) * (len(size.choices) - 1)
     if seconds <= TABLE["other sizes"].share * until.seconds_left():
-        return dials, []
-    kept = tuple(dial for dial in dials if dial is not size)
+        return hyperparameters, []
+    kept = tuple(hyperparameter for hyperparameter in hyperparameters if hyperparameter is not size)
     return kept, [f"not searching image sizes: decoding the images at each size would take {seconds:.0f} s"]
 
 
 def _digest(images: TrialImages) -> str:
     """One digest for the images that trials see, in order, with their labels and parts."""
-    learnt = images.learnt
-    known = learnt.truth.array.astype(np.int64)
-    lines = [f"{digest} {label}" for digest, label in zip(learnt.digests, known.tolist(), strict=True)]
+    learned = images.learned
+    known = learned.truth.array.astype(np.int64)
+    lines = [f"{digest} {label}" for digest, label in zip(learned.digests, known.tolist(), strict=True)]
     counted = [] if images.weights is None else [f"counts {weight:g}" for weight in images.weights.tolist()]
     return digest_of("\n".join([str(images.train_count), *images.classes, *lines, *counted]).encode())
 

@@ -19,13 +19,13 @@ from vidi.workflows.requests.train import TuneRequest, refuse_for_labels
 from vidi.workflows.run.budget import TABLE, Session
 from vidi.workflows.run.learning.learn import image_weights, keep_preparation
 from vidi.workflows.run.prepare import SplitImages, check_images, open_cache, split_images
-from vidi.workflows.run.read import Found, find_images
+from vidi.workflows.run.read import FoundData, find_images
 from vidi.workflows.run.recipes import choose_recipe
 from vidi.workflows.run.start import Start, read_start
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import SearchRows, choose_rows, framed_rows
-from vidi.workflows.tuning.plan import Planned, plan_search
+from vidi.workflows.tuning.plan import PlannedSearch, plan_search
 from vidi.workflows.tuning.trials import (
     Search,
     TrialCluster,
@@ -44,7 +44,7 @@ WORKSHOP = "trial"  # in the folder of the search, while something is trained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tuned:
+class TuneResult:
     """Result of a search."""
 
     folder: Path
@@ -59,7 +59,7 @@ class SearchPlan:
     """What will be searched, and how."""
 
     request: TuneRequest
-    found: Found
+    found: FoundData
     recipe: Recipe  # the default one
     files: TuneFiles
     session: Session
@@ -72,7 +72,7 @@ class SearchPlan:
         return self.used_before + (0.0 if until is None else until.seconds - until.seconds_left())
 
 
-def look_at(request: TuneRequest, found: Found | None = None) -> tuple[Found, Recipe]:
+def look_at(request: TuneRequest, found: FoundData | None = None) -> tuple[FoundData, Recipe]:
     """The images that were found, and the default recipe for them."""
     if request.training.data.multi_label:
         refuse_for_labels(request.training)
@@ -80,17 +80,17 @@ def look_at(request: TuneRequest, found: Found | None = None) -> tuple[Found, Re
     return found, choose_recipe(request.training, found.traits)
 
 
-def run_search(job: SearchPlan) -> Tuned:
+def run_search(job: SearchPlan) -> TuneResult:
     """Everything from the first decoded image on: trials, comparison and result; this process holds the folder."""
     split, start = _prepare(job)
     rows = choose_rows(split)
     chosen = np.concatenate([rows.train, rows.validation])
     sizes, workers, cache = job.found.sizes, job.request.training.workers, split.cache
     weights = image_weights(split)
-    learnt = framed_rows(split, chosen, sizes=sizes, workers=workers, cache=cache)
+    learned = framed_rows(split, chosen, sizes=sizes, workers=workers, cache=cache)
     held_out = framed_rows(split, rows.held_out, sizes=sizes, workers=workers, cache=cache)
     images = TrialImages(
-        learnt=learnt,
+        learned=learned,
         train_count=len(rows.train),
         classes=split.dataset.classes,
         start=None if start is None else start.weights,
@@ -108,7 +108,7 @@ def run_search(job: SearchPlan) -> Tuned:
     tuned = _conclude(job, search, finding, refused=len(split.check.account.refused))
     if not job.request.training.images:
         cache.remove_used()
-        learnt.forget()
+        learned.forget()
         held_out.forget()
     return tuned
 
@@ -127,7 +127,7 @@ def _begin(job: SearchPlan, split: SplitImages, rows: SearchRows, images: TrialI
         workshop=workshop,
         at_once=1 if job.cluster is None else job.cluster.room(),
     )
-    job.files.begin(about=_about(job, split, rows, planned), dials=planned.settings.dials)
+    job.files.begin(about=_about(job, split, rows, planned), hyperparameters=planned.settings.hyperparameters)
     for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
         session.events.say(sentence)
     return Search(
@@ -176,7 +176,7 @@ def _numbered(split: SplitImages, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return number_groups([split.split.groups[row] for row in rows.tolist()])
 
 
-def _about(job: SearchPlan, split: SplitImages, rows: SearchRows, planned: Planned) -> dict[str, Any]:
+def _about(job: SearchPlan, split: SplitImages, rows: SearchRows, planned: PlannedSearch) -> dict[str, Any]:
     """What tune.json says of the search as a whole."""
     return {
         "data": {"name": split.dataset.name, "classes": len(split.dataset.classes)},
@@ -194,7 +194,7 @@ def _about(job: SearchPlan, split: SplitImages, rows: SearchRows, planned: Plann
 
 
 def _plan_sentence(settings: StudySettings, rows: SearchRows) -> str:
-    names = ", ".join(dial.name for dial in settings.dials)
+    names = ", ".join(hyperparameter.name for hyperparameter in settings.hyperparameters)
     return (
         f"searching {names}; at most {settings.trial_seconds:g} s per training; "
         f"{len(rows.held_out):,} images held out for the final comparison"
@@ -205,7 +205,7 @@ def _keep(job: SearchPlan, rows: list[TrialRow]) -> None:
     job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
 
 
-def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *, refused: int) -> Tuned:
+def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *, refused: int) -> TuneResult:
     rows = studies.trial_rows(search.study)
     best = best_row(rows)
     job.files.after_trial(rows, best=best, seconds_used=job.seconds_used())
@@ -213,7 +213,7 @@ def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *,
     if best is not None:
         found = recipe_of(
             recipe,
-            search.settings.dials,
+            search.settings.hyperparameters,
             best.values,
             source=f"tune: trial {best.number} of {len(rows)} in {job.files.folder.resolve().name}",
         )
@@ -222,10 +222,10 @@ def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *,
     job.files.conclude(
         state="interrupted" if finding is None else "finished",
         finding=None if finding is None else finding.as_json(),
-        importance=importances(search.study, search.settings.dials, seed=search.recipe.seed),
+        importance=importances(search.study, search.settings.hyperparameters, seed=search.recipe.seed),
         recipe=recipe,
     )
-    return Tuned(
+    return TuneResult(
         folder=job.files.folder,
         is_finished=finding is not None,
         is_better=is_better,

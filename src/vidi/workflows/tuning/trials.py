@@ -18,7 +18,7 @@ from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress, SearchProgress
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.dials import Dial, Value, changes_of
+from vidi.training.tuning.search_space import Hyperparameter, Value, changes_of
 from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.training.tuning.trial import Outcome, TrialResult, run_trial
 from vidi.workflows.run.budget import Session
@@ -37,7 +37,7 @@ BEHIND = "stopped early, behind the others"
 class TrialImages:
     """All that a trial may see: the images to learn from, then those to judge by."""
 
-    learnt: FramedRows
+    learned: FramedRows
     train_count: int  # the first rows are used for training, the rest is for validation
     classes: tuple[str, ...]
     start: Mapping[str, NDArray[np.float32]] | None  # weights to begin from
@@ -49,10 +49,10 @@ class TrialImages:
         Raises:
             DataError, ResourceError: as `FramedRows.at`.
         """
-        rows = np.arange(len(self.learnt.truth))
+        rows = np.arange(len(self.learned.truth))
         return TrainingData(
-            images=self.learnt.at(size, on_progress),
-            truth=self.learnt.truth,
+            images=self.learned.at(size, on_progress),
+            truth=self.learned.truth,
             train_rows=rows[: self.train_count],
             validation_rows=rows[self.train_count :],
             classes=self.classes,
@@ -203,9 +203,11 @@ def best_row(rows: list[TrialRow]) -> TrialRow | None:
     return max(done, key=lambda row: (row.value or 0.0, -row.number), default=None)
 
 
-def recipe_of(recipe: Recipe, dials: tuple[Dial, ...], values: Mapping[str, Value], *, source: str) -> Recipe:
-    """The default recipe with the dials turned; `source` says by whom."""
-    return recipe.changed(changes_of(recipe, dials, values), source=source)
+def recipe_of(
+    recipe: Recipe, hyperparameters: tuple[Hyperparameter, ...], values: Mapping[str, Value], *, source: str
+) -> Recipe:
+    """The default recipe with the hyperparameters turned; `source` says by whom."""
+    return recipe.changed(changes_of(recipe, hyperparameters, values), source=source)
 
 
 def has_room(search: Search) -> bool:
@@ -242,15 +244,15 @@ def _try_one(search: Search, begun: threading.Event | None = None) -> tuple[int,
         return replace(result, seconds=time.monotonic() - began)
 
     try:
-        return studies.run_next(search.study, search.settings.dials, worker=search.worker, attempt=attempt)
+        return studies.run_next(search.study, search.settings.hyperparameters, worker=search.worker, attempt=attempt)
     finally:
         begun.set()
 
 
 def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: threading.Event) -> TrialResult:
     """Train the recipe of a trial, and report to the study on the way."""
-    recipe = recipe_of(search.recipe, search.settings.dials, values, source=f"tune: trial {trial.number}")
-    is_default = studies.is_default(values, search.settings.dials)
+    recipe = recipe_of(search.recipe, search.settings.hyperparameters, values, source=f"tune: trial {trial.number}")
+    is_default = studies.is_default(values, search.settings.hyperparameters)
     arrays = search.images.arrays(recipe.image_size, search.session.events.reading)
     hopeless: list[int] = []
 
@@ -284,6 +286,6 @@ def trial_sentence(search: Search, number: int) -> str:
         "ended early": BEHIND,
         "interrupted": "interrupted",
     }.get(row.state, f"failed: {row.cause}")
-    default = " (the default recipe)" if studies.is_default(row.values, search.settings.dials) else ""
+    default = " (the default recipe)" if studies.is_default(row.values, search.settings.hyperparameters) else ""
     standing = "" if best is None else f"; best so far {percent(best.accuracy or 0, digits=1)} (trial {best.number})"
     return f"trial {number}{default}: {what}{standing}"

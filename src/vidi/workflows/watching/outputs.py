@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidi.detection.locate import Located
 from vidi.errors import UsageError, VidiError
-from vidi.files import TEMPORARY_PREFIX, escape_path, write_whole, writing_error
+from vidi.files import TEMPORARY_PREFIX, escape_path, write_atomic, writing_error
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Size, fitted_size, resize
 from vidi.images.scan import FolderStore
@@ -164,7 +164,7 @@ class EventFolder:
         name = f"{SNAPSHOTS}/{event.id}.jpg"
         notice.files["snapshot"] = name
         if self._shown.get(event.id) != event.best.number:
-            write_whole(self.folder / name, snapshot(notice.image, notice.boxes or ()))
+            write_atomic(self.folder / name, snapshot(notice.image, notice.boxes or ()))
         self._shown[event.id] = event.best.number
         if event.state == "end":
             del self._shown[event.id]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.groups import deal_learnable_folds
+from vidi.groups import split_learnable_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import DecodeJob, read_images
 from vidi.networks.catalog import PAIRS
@@ -100,7 +100,7 @@ class _Trials:
         self.split, self.recipe, self.weights = images, recipe, weights
         self.budget, self.events = budget, events
         self.data = training_data(images)
-        rows = learnt_rows(images)
+        rows = rows_to_learn(images)
         self.order = np.random.default_rng([recipe.seed, 0x7A1]).permutation(rows)
         self.seen: dict[Candidate, dict[int, NDArray[np.float32]]] = {}
         self.sentences: list[str] = []
@@ -204,7 +204,7 @@ class _Trials:
     def _folds(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows,) the fold in which each image is held out; -1 = in none."""
         strata = self.data.strata[rows]
-        return deal_learnable_folds(groups_of(self.split, rows), labels=strata, seed=self.recipe.seed)
+        return split_learnable_folds(groups_of(self.split, rows), labels=strata, seed=self.recipe.seed)
 
     def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
         seen = self.seen.setdefault(candidate, {})
@@ -287,7 +287,7 @@ def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candi
     return best
 
 
-def learnt_rows(images: SplitImages) -> NDArray[np.int64]:
+def rows_to_learn(images: SplitImages) -> NDArray[np.int64]:
     """The images of the parts train and validation, which cross-validation may use."""
     return np.sort(np.concatenate([images.split.rows("train"), images.split.rows("validation")]))
 

@@ -16,11 +16,11 @@ from vidi.training.heads.linear import HEADS
 from vidi.training.heads.transfer import Head, frozen_backbone
 from vidi.training.recipe import Recipe
 from vidi.workflows.run.learning.backbones import ChosenBackbone
-from vidi.workflows.run.learning.learn import Beginning
+from vidi.workflows.run.learning.learn import StartingWeights
 from vidi.workflows.run.learning.studies import USUAL_STRENGTH
 
 
-def beginning_of(head: Head, backbone: ChosenBackbone, recipe: Recipe) -> Beginning:
+def beginning_of(head: Head, backbone: ChosenBackbone, recipe: Recipe) -> StartingWeights:
     """What fine-tuning begins from: one network without joined blocks, and a multinomial head on its last map.
 
     Gradients that enter at every block, or through the large weights of other heads, undo what the network knows.
@@ -37,13 +37,13 @@ def beginning_of(head: Head, backbone: ChosenBackbone, recipe: Recipe) -> Beginn
         best = replace(best, kind="multinomial", strength=USUAL_STRENGTH, sharpness=1.0)
     head = replace(head, features=head.features[:, columns], best=best)
 
-    def tensors(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
-        known = head.fitted_on(np.isin(head.rows, learnt))
+    def tensors(learned: NDArray[np.int64]) -> Mapping[str, Tensor]:
+        known = head.fitted_on(np.isin(head.rows, learned))
         network = frozen_backbone(weights, head.data, image_size=recipe.image_size, options=recipe.options)
         set_head(network, torch.from_numpy(known.weight), torch.from_numpy(known.bias))
         return network.state_dict()
 
-    return Beginning(recipe=recipe, tensors=tensors)
+    return StartingWeights(recipe=recipe, tensors=tensors)
 
 
 def _is_users(name: str, recipe: Recipe) -> bool:

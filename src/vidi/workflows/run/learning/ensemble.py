@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.errors import UsageError
-from vidi.files import read_json, write_whole
+from vidi.files import read_json, write_atomic
 from vidi.groups import number_groups
 from vidi.metrics.paired import PairedComparison
 from vidi.numbers import percent
@@ -109,7 +109,7 @@ def learn_ensemble(
     stopped = session.should_stop() and not session.finish
     trained = _combined(session, data, count, tasks=tasks, ended=ended, in_haste=stopped)
     write_results(folder, trained.history)
-    write_whole(folder / RECIPE, trained.recipe.as_toml())
+    write_atomic(folder / RECIPE, trained.recipe.as_toml())
     return replace(trained, stopped_by="user") if stopped else trained
 
 
@@ -153,7 +153,7 @@ def _train_member(session: Session, task: _Task, ended: Sequence[TrainedNetwork]
 
 
 def _note_ended(task: _Task, trained: TrainedNetwork) -> None:
-    write_whole(task.place / ENDED, json.dumps({"stopped_by": trained.stopped_by}) + "\n")
+    write_atomic(task.place / ENDED, json.dumps({"stopped_by": trained.stopped_by}) + "\n")
 
 
 def _read_ended(task: _Task) -> TrainedNetwork:

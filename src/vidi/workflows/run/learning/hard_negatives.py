@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, cut_out, locate
 from vidi.detection.slide import open_windows
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
@@ -39,7 +39,7 @@ Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class MiningRound:
     """What one round of mining found."""
 
     windows: int  # learned as background so far
@@ -75,10 +75,10 @@ def learn_background(
     searched = [image for image, kept in zip(photographs, is_aside, strict=True) if not kept]
     aside = [image for image, kept in zip(photographs, is_aside, strict=True) if kept]
     wanted = tuple(index for index in range(head.data.class_count) if index != nothing)
-    learnt = np.empty((0, head.features.shape[1]), np.float32)
+    mined = np.empty((0, head.features.shape[1]), np.float32)
     predictor = _as_predictor(folder, metadata, trained)
     fired = _firing(predictor, searched, wanted)
-    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, fired, wanted))]
+    rounds = [MiningRound(windows=0, false_alarms=_false_alarms(predictor, aside, fired, wanted))]
     best, in_vain = trained, 0
     while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN and any(map(len, fired)):
         windows = _cut_out(searched, fired, predictor.metadata.framing)
@@ -89,16 +89,16 @@ def learn_background(
             normalisation=trained.normalisation,
             engine=trained.recipe.execution.features,
         )
-        learnt = np.concatenate([learnt, features])
-        candidate = _with_background(trained, head, learnt, nothing=nothing)
+        mined = np.concatenate([mined, features])
+        candidate = _with_background(trained, head, mined, nothing=nothing)
         predictor = _as_predictor(folder, metadata, candidate)
         fired = _firing(predictor, searched, wanted)
-        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
+        rounds.append(MiningRound(windows=len(mined), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
         number, found = len(rounds) - 1, rounds[-1].false_alarms
         events.say(f"backgrounds, round {number}: {found:.2f} false boxes per photograph")
         is_better = rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1])
         best, in_vain = (candidate, 0) if is_better else (best, in_vain + 1)
-    write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
+    write_atomic(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
     kept = min(reversed(rounds), key=lambda one: one.false_alarms)
     before, after = rounds[0].false_alarms, kept.false_alarms
     where = f"{len(aside):,} held-out photographs" if aside else "the same photographs"
@@ -144,16 +144,16 @@ def _false_alarms(
 
 
 def _with_background(
-    trained: TrainedNetwork, head: Head, learnt: NDArray[np.float32], *, nothing: int
+    trained: TrainedNetwork, head: Head, mined: NDArray[np.float32], *, nothing: int
 ) -> TrainedNetwork:
     """The network with a head that knows windows of backgrounds, and what such heads say of data held out."""
-    fitted = _fit(head, np.ones(len(head.rows), bool), learnt, nothing=nothing)
+    fitted = _fit(head, np.ones(len(head.rows), bool), mined, nothing=nothing)
     with_head = replace_head(trained.single, fitted)
     held_out = head.fold_of >= 0
     logits = np.zeros((len(head.rows), head.data.class_count))
     for fold in np.unique(head.fold_of[held_out]):
         unseen = head.fold_of == fold
-        logits[unseen] = _fit(head, ~unseen, learnt, nothing=nothing).logits(head.features[unseen])
+        logits[unseen] = _fit(head, ~unseen, mined, nothing=nothing).logits(head.features[unseen])
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return replace(
@@ -173,15 +173,15 @@ def replace_head(network: Classifier, head: LinearHead) -> Classifier:
     return other.eval().requires_grad_(False)
 
 
-def _fit(head: Head, known: NDArray[np.bool_], learnt: NDArray[np.float32], *, nothing: int) -> LinearHead:
+def _fit(head: Head, known: NDArray[np.bool_], mined: NDArray[np.float32], *, nothing: int) -> LinearHead:
     """A head for some of the data and all windows of backgrounds."""
     rows = head.rows[known]
     labels = head.data.strata[rows]
     weights = class_weights(labels, head.data.class_count, kind=head.weighting)[labels] * head.data.weights_of(rows)
     return fit_one_head(
-        np.concatenate([head.features[known], learnt]),
-        np.concatenate([labels, np.full(len(learnt), nothing)]),
+        np.concatenate([head.features[known], mined]),
+        np.concatenate([labels, np.full(len(mined), nothing)]),
         head.best,
         class_count=head.data.class_count,
-        weights=np.concatenate([weights, np.ones(len(learnt))]),
+        weights=np.concatenate([weights, np.ones(len(mined))]),
     )

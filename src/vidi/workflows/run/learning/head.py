@@ -1,4 +1,4 @@
-"""Transfer learning's first rung as a step of a run: choose the backbone, compute features, fit the head."""
+"""Transfer learning's first stage as a step of a run: choose the backbone, compute features, fit the head."""
 
 import time
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.groups import FOLDS, deal_learnable_folds
+from vidi.groups import FOLDS, split_learnable_folds
 from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.heads.features import Embedder
@@ -16,13 +16,13 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.budget import Session, skipping
 from vidi.workflows.run.describe import describe_model
-from vidi.workflows.run.learning.backbones import ChosenBackbone, choose_backbone, groups_of, learnt_rows
+from vidi.workflows.run.learning.backbones import ChosenBackbone, choose_backbone, groups_of, rows_to_learn
 from vidi.workflows.run.learning.backgrounds import read_backgrounds
 from vidi.workflows.run.learning.beginning import beginning_of
 from vidi.workflows.run.learning.candidates import Candidate
 from vidi.workflows.run.learning.features import Features, features_of
 from vidi.workflows.run.learning.hard_negatives import learn_background
-from vidi.workflows.run.learning.learn import ANSWERED_AFTER, Learned, training_data
+from vidi.workflows.run.learning.learn import ANSWERED_AFTER, LearnedModel, training_data
 from vidi.workflows.run.learning.studies import study_features
 from vidi.workflows.run.prepare import SplitImages, reframe
 
@@ -37,8 +37,8 @@ def learn_by_features(
     candidates: tuple[Candidate, ...],
     diagnostics: Diagnostics,
     embed: Embedder,
-) -> Learned:
-    """Train the network of the first rung.
+) -> LearnedModel:
+    """Train the network of the first stage.
 
     Args:
         session: of the run; with little time left fewer heads are tried, and no learning curve is drawn unasked.
@@ -50,7 +50,7 @@ def learn_by_features(
     """
     backbone = choose_backbone(images, recipe, candidates, budget=session.budget, events=session.events)
     images = reframe(images, backbone.recipe.image_size, watch=session.budget.watch, events=session.events)
-    rows = learnt_rows(images)
+    rows = rows_to_learn(images)
     began = time.monotonic()
     values = features_of(images, backbone, rows, session=session, embed=embed)
     seconds = backbone.seconds or (time.monotonic() - began) / len(rows)
@@ -81,7 +81,7 @@ def learn_by_features(
         metadata = describe_model(images, trained, run=session.folder.name, unfinished=unfinished)
         trained = learn_background(session.folder, trained, head, photographs, metadata=metadata, events=session.events)
     begin = beginning_of(head, backbone, trained.recipe)
-    return Learned(images=images, data=data, trained=trained, begin=begin)
+    return LearnedModel(images=images, data=data, trained=trained, begin=begin)
 
 
 def _choose_head(
@@ -129,9 +129,9 @@ def _folds(images: SplitImages, rows: NDArray[np.int64], *, seed: int) -> NDArra
     """The fold in which each of these images is held out; of very many only some are, once."""
     labels = images.truth.strata[rows]
     if len(rows) <= MOST_IN_FOLDS:
-        return deal_learnable_folds(groups_of(images, rows), labels=labels, seed=seed)
+        return split_learnable_folds(groups_of(images, rows), labels=labels, seed=seed)
     if len(validation := images.split.rows("validation")):
         return np.where(np.isin(rows, validation), 0, -1)
     parts = -(-len(rows) // (MOST_IN_FOLDS // FOLDS))
-    fold_of = deal_learnable_folds(groups_of(images, rows), labels=labels, folds=parts, seed=seed)
+    fold_of = split_learnable_folds(groups_of(images, rows), labels=labels, folds=parts, seed=seed)
     return np.where(fold_of == 0, 0, -1)

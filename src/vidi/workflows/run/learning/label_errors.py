@@ -13,7 +13,7 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
 from vidi.evaluation.run_files import LABEL_ERRORS, SuspectLabel, read_suspects, write_suspects
 from vidi.evaluation.sections import LabelErrors
-from vidi.files import escape_path, read_json, write_whole
+from vidi.files import escape_path, read_json, write_atomic
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.model_file.values import from_plain
@@ -154,7 +154,7 @@ def _suspect(
 
 def keep_study(folder: Path, found: Mapping[str, object]) -> None:
     """Add results to the run's study.json."""
-    write_whole(folder / STUDY, json.dumps({**read_study(folder), **found}, indent=1) + "\n")
+    write_atomic(folder / STUDY, json.dumps({**read_study(folder), **found}, indent=1) + "\n")
 
 
 def read_study(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidi.data.splitting.split_plan import write_assignments
-from vidi.files import digest_of, escape_path, write_whole
+from vidi.files import digest_of, escape_path, write_atomic
 from vidi.report.words.findings import check_document, describe_findings
 from vidi.report.words.text import account_lines
 from vidi.training.data import TrainingData
@@ -38,9 +38,9 @@ def keep_preparation(
     folder: Path, images: SplitImages, recipe: Recipe, *, start: Start | None = None, events: Events
 ) -> None:
     """Store and report what was found and decided before training."""
-    write_whole(folder / CHECK, json.dumps(check_document(images.check), indent=1) + "\n")
+    write_atomic(folder / CHECK, json.dumps(check_document(images.check), indent=1) + "\n")
     write_assignments(folder / SPLITS, images.split.assignments)
-    write_whole(folder / RECIPE, recipe.as_toml())
+    write_atomic(folder / RECIPE, recipe.as_toml())
     for sentence in describe_preparation(images, recipe, start=start):
         events.say(sentence)
 
@@ -51,8 +51,10 @@ def describe_preparation(images: SplitImages, recipe: Recipe, *, start: Start | 
     shown = f"{height}x{width} pixels ({images.framing.mode})"
     plan = f"pretrained network, starting with {recipe.network} at {shown}"
     if not recipe.pretrained:
-        learnt = len(images.split.rows("train"))
-        plan = f"network {recipe.network}, {shown}, at most {recipe.optimization.epochs} epochs of {learnt:,} images"
+        train_count = len(images.split.rows("train"))
+        plan = (
+            f"network {recipe.network}, {shown}, at most {recipe.optimization.epochs} epochs of {train_count:,} images"
+        )
     findings = [
         f"{found.severity}: {found.sentence}" for found in describe_findings(images.check) if found.severity != "note"
     ]
@@ -79,7 +81,7 @@ def _images_line(counts: Mapping[str, int], images: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
+class StartingWeights:
     """What fine-tuning begins from."""
 
     recipe: Recipe  # of the head, with the network that is fine-tuned
@@ -87,14 +89,14 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class LearnedModel:
     """Result of learning."""
 
     images: SplitImages  # framed as the network sees them
     data: TrainingData  # what it was given of them
     trained: TrainedNetwork
     start: Start | None = None  # the weights of an earlier run that it began from
-    begin: Beginning | None = None  # how a head goes on to fine-tuning
+    begin: StartingWeights | None = None  # how a head goes on to fine-tuning
 
 
 def learn(
@@ -129,7 +131,7 @@ def learn(
         resume=(folder / CHECKPOINT).exists(),
         should_stop=session.should_stop,
     )
-    write_whole(folder / RECIPE, trained.recipe.as_toml())
+    write_atomic(folder / RECIPE, trained.recipe.as_toml())
     return trained
 
 
@@ -161,7 +163,7 @@ def training_data(
         train_rows=np.setdiff1d(images.split.rows("train"), left_out),
         validation_rows=images.split.rows("validation"),
         classes=images.dataset.classes,
-        digest=learnt_digest(images, left_out),
+        digest=training_digest(images, left_out),
         start=None if start is None else start.weights,
         groups=images.split.groups,
         left_out=left_out,
@@ -191,7 +193,7 @@ def most_for_novelty(size: tuple[int, int], image_count: int) -> int:
     return min(most, image_count)
 
 
-def learnt_digest(images: SplitImages, left_out: NDArray[np.int64]) -> str:
+def training_digest(images: SplitImages, left_out: NDArray[np.int64]) -> str:
     """One digest for the training and validation images, in order, with their labels and parts."""
     rows = np.concatenate([images.split.rows("train"), images.split.rows("validation")])
     lines = [

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
 from vidi.evaluation.run_files import LABEL_ERRORS
-from vidi.groups import deal_learnable_folds
+from vidi.groups import split_learnable_folds
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.networks.catalog import PACKAGES
 from vidi.networks.pretrained.packaged import is_installed
@@ -16,7 +16,7 @@ from vidi.training.heads.subsamples import answer_out_of_fold, reduce_features
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.budget import Session
-from vidi.workflows.run.learning.backbones import choose_backbone, groups_of, learnt_rows
+from vidi.workflows.run.learning.backbones import choose_backbone, groups_of, rows_to_learn
 from vidi.workflows.run.learning.candidates import backbone_recipe, candidates_for
 from vidi.workflows.run.learning.features import Features, features_of
 from vidi.workflows.run.learning.label_errors import read_study, study_labels, tell_suspects
@@ -111,10 +111,10 @@ def study_beforehand(
     recipe = backbone_recipe(candidate, traits, changes={})
     seen = reframe(images, recipe.image_size, watch=session.budget.watch, events=session.events)
     backbone = choose_backbone(seen, recipe, (candidate,), budget=session.budget, events=session.events)
-    rows = learnt_rows(seen)
+    rows = rows_to_learn(seen)
     values = features_of(seen, backbone, rows, session=session, embed=embed)
     truth = images.truth.at(rows)
-    fold_of = deal_learnable_folds(groups_of(images, rows), labels=truth.strata, seed=recipe.seed)
+    fold_of = split_learnable_folds(groups_of(images, rows), labels=truth.strata, seed=recipe.seed)
     chosen = try_heads(values, truth, fold_of=fold_of)
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
     return study_features(session, images, features, chosen, diagnostics=diagnostics)
@@ -128,7 +128,7 @@ def _hold_out_all(
     Without images that would take their whole class along.
     """
     truth, values = images.truth.at(features.rows), reduce_features(features.values)
-    fold_of = deal_learnable_folds(groups_of(images, features.rows), labels=truth.strata, seed=0)
+    fold_of = split_learnable_folds(groups_of(images, features.rows), labels=truth.strata, seed=0)
     rows = features.rows[fold_of >= 0]
     if isinstance(truth, SeveralClasses):
         strengths = (chosen.best.strength,)

@@ -51,7 +51,7 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
     bare = write_model(folder / "bare.onnx", wide_network(), metadata)
     calibrate(CalibrateRequest(model=bare.path, data=DataRequest(source=str(data)), output=folder / "model.onnx"))
     made = read_model(folder / "model.onnx")
-    return set_metadata(made.path, with_provenance(made.metadata, learnt_from=None))  # so that the images may test it
+    return set_metadata(made.path, with_provenance(made.metadata, learned_from=None))  # so that the images may test it
 
 
 def request(model: ModelFile, data: Path | None, output: Path, **more: object) -> ExportRequest:
@@ -136,14 +136,14 @@ def test_half_of_other_images_test_and_no_image_does_both(model: ModelFile, data
 def test_a_file_that_loses_more_than_is_allowed_is_not_written(
     model: ModelFile, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def spoil(graph: onnx.ModelProto, _: object) -> onnx.ModelProto:
+    def corrupt(graph: onnx.ModelProto, _: object) -> onnx.ModelProto:
         for tensor in graph.graph.initializer:
             if tensor.name == "head.weight":
                 values = np.zeros_like(onnx.numpy_helper.to_array(tensor))
                 tensor.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
         return graph
 
-    monkeypatch.setitem(fewer_bits.WRITERS, "fp16", spoil)  # type: ignore[misc, arg-type]
+    monkeypatch.setitem(fewer_bits.WRITERS, "fp16", corrupt)  # type: ignore[misc, arg-type]
 
     monkeypatch.setattr(judged, "CHANCE", 1.0)  # the model is about as good as chance itself
 

@@ -34,7 +34,7 @@ _LEAST_PIXELS = 1 << 24  # that a frame may have even where the limits allow ima
 _pack_job = lru_cache(64)(pack_work)
 
 
-class DecodeCrew:
+class DecodePool:
     """Worker processes that decode what they are handed. Safe to use from several threads.
 
     A crash, a hang or too much memory costs the image at hand: it is answered with an error, and the worker replaced.
@@ -130,7 +130,7 @@ class DecodeCrew:
             self.stop()
             raise
         self._free = list(self._members)
-        self._keeper = threading.Thread(target=self._keep, name="vidi-crew", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="vidi-pool", daemon=True)
         self._keeper.start()
 
     def stop(self) -> None:
@@ -173,17 +173,17 @@ class DecodeCrew:
     def decode_each(self, files: Sequence[bytes | memoryview], job: DecodeJob) -> list[ReadImage]:
         """Decode files in a worker; waits for a free one.
 
-        A file on which a worker dies is tried once more. None keeps its workers for longer than the crew's time for it.
+        A file on which a worker dies is tried once more. None keeps its workers for longer than the pool's time for it.
 
         Args:
             files: the bytes of image files, at most `FILES_TOGETHER`.
-            job: what is to be done with each, within the crew's own limits.
+            job: what is to be done with each, within the pool's own limits.
 
         Returns:
             The images or their errors, in order. The images are the caller's own, no shared memory.
 
         Raises:
-            ResourceError: the crew is stopped, or no worker can be started.
+            ResourceError: the pool is stopped, or no worker can be started.
             VidiError: the program failed in the worker.
         """
         limits = self.options.limits
@@ -238,7 +238,7 @@ class DecodeCrew:
         return sum(map(len, files)) <= given and len(files) * slot_bytes(job) <= left
 
     def launch(self, memory: SharedMemory) -> Running:
-        """A new process for one of the crew: forked where the system lets us, else started from nothing.
+        """A new process for one of the pool: forked where the system lets us, else started from nothing.
 
         Raises:
             OSError: the system refuses.
@@ -259,7 +259,7 @@ class DecodeCrew:
                     member = self._free.pop()
                     if member.process.is_alive:
                         return member
-                    self._mourn(member)
+                    self._reap_dead(member)
                 # Whoever works is done when its clock says so, and whoever fell is soon replaced.
                 none_stands = len(self._fallen) == self.count
                 busy_seconds = 2 * self._seconds
@@ -274,14 +274,14 @@ class DecodeCrew:
 
     def _give_up(self, member: "_Member") -> End:
         """How a worker ended; the keeper puts another in its place."""
-        end = member.bury()
+        end = member.reap()
         with self._changed:
             if self._is_stopped:
                 raise _stopped()
-            self._mourn(member)
+            self._reap_dead(member)
         return end
 
-    def _mourn(self, member: "_Member") -> None:
+    def _reap_dead(self, member: "_Member") -> None:
         self.deaths += 1
         self._fallen.append(member)
         self._look.set()
@@ -294,17 +294,17 @@ class DecodeCrew:
             self._look.clear()
             for member in self._members:
                 member.process.check_clock()
-            for member in self._find_fallen():
+            for member in self._find_dead():
                 self._replace(member)
 
-    def _find_fallen(self) -> list["_Member"]:
+    def _find_dead(self) -> list["_Member"]:
         """All who are dead, also those who died while they were free."""
         with self._changed:
             if self._is_stopped:  # then their end was asked for
                 return []
             for member in [one for one in self._free if not one.process.is_alive]:
                 self._free.remove(member)
-                self._mourn(member)
+                self._reap_dead(member)
             return list(self._fallen)
 
     def _replace(self, member: "_Member") -> None:
@@ -317,12 +317,12 @@ class DecodeCrew:
 
 
 class _Member:
-    """One of the crew: a process, and the memory through which files go to it and images come back."""
+    """One of the pool: a process, and the memory through which files go to it and images come back."""
 
-    def __init__(self, crew: DecodeCrew) -> None:
-        self._given, self._left = crew.lengths
+    def __init__(self, pool: DecodePool) -> None:
+        self._given, self._left = pool.lengths
         self._memory = SharedMemory(self._given + self._left)
-        self.process = WorkerProcess(lambda: crew.launch(self._memory), crew.greeting())
+        self.process = WorkerProcess(lambda: pool.launch(self._memory), pool.greeting())
         self._lock = threading.Lock()  # held while the memory is used, and the process made or taken away
         self._is_closed = False
 
@@ -364,10 +364,10 @@ class _Member:
         if failure is not None:
             raise failure
 
-    def bury(self) -> End:
+    def reap(self) -> End:
         """How the dead process ended."""
         with self._lock:
-            return self.process.bury()
+            return self.process.reap()
 
     def renew(self) -> None:
         """Another process in the place of the dead one.
@@ -377,7 +377,7 @@ class _Member:
         """
         with self._lock:
             if not self._is_closed:
-                self.process.bury()
+                self.process.reap()
                 self.process.start()
                 self.process.await_ready()
 
@@ -385,7 +385,7 @@ class _Member:
         """End the process and give the memory back."""
         with self._lock:
             self._is_closed = True
-            self.process.bury()
+            self.process.reap()
             self._memory.close()
 
 

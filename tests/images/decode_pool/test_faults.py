@@ -17,7 +17,7 @@ from vidi.errors import ResourceError, VidiError
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.images.reading import ReadImage
-from vidi.images.workers.crew import DecodeCrew
+from vidi.images.workers.decode_pool import DecodePool
 from vidi.images.workers.wire import pack_answer, unpack_answer
 
 FRAMING = Framing(size=(24, 24))
@@ -33,13 +33,13 @@ WAYS = [
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def standing_crew(request) -> Iterator[DecodeCrew]:
-    with DecodeCrew(2, read=read_oddly, forked=request.param) as crew:
-        yield crew
+def standing_crew(request) -> Iterator[DecodePool]:
+    with DecodePool(2, read=read_oddly, forked=request.param) as pool:
+        yield pool
 
 
 @pytest.fixture
-def odd_crew(standing_crew) -> DecodeCrew:
+def odd_crew(standing_crew) -> DecodePool:
     assert standing_crew.wait_until_standing(LONG)
     standing_crew.deaths = 0
     return standing_crew
@@ -74,16 +74,16 @@ def test_files_that_kill_do_not_cost_the_others_their_answer(odd_crew):
 
 
 def test_what_does_not_end_is_stopped_by_the_clock_of_processor_time():
-    with DecodeCrew(1, options=SOON, read=read_oddly) as crew:
-        assert crew.decode(b"hang").error.code == "too-slow"
-        assert is_good(crew.decode(GOOD, framing=FRAMING))
-        assert crew.deaths == 1
+    with DecodePool(1, options=SOON, read=read_oddly) as pool:
+        assert pool.decode(b"hang").error.code == "too-slow"
+        assert is_good(pool.decode(GOOD, framing=FRAMING))
+        assert pool.deaths == 1
 
 
 def test_what_only_waits_is_stopped_by_the_clock_on_the_wall():
-    with DecodeCrew(1, options=SOON, read=read_oddly) as crew:
-        assert crew.decode(b"sleep").error.code == "too-slow"
-        assert is_good(crew.decode(GOOD, framing=FRAMING))
+    with DecodePool(1, options=SOON, read=read_oddly) as pool:
+        assert pool.decode(b"sleep").error.code == "too-slow"
+        assert is_good(pool.decode(GOOD, framing=FRAMING))
 
 
 def test_what_needs_more_memory_than_the_limit_is_refused_and_the_worker_lives_on(odd_crew):
@@ -119,14 +119,14 @@ def test_a_worker_killed_while_it_is_free_costs_no_image(odd_crew):
 @pytest.mark.parametrize("forked", WAYS)
 def test_an_image_whose_worker_is_killed_under_it_is_decoded_again(forked):
     kills = count(small=4, faults=20, soak=200)
-    with DecodeCrew(1, forked=forked) as crew, ThreadPoolExecutor(1) as executor:
+    with DecodePool(1, forked=forked) as pool, ThreadPoolExecutor(1) as executor:
         for _ in range(kills):
-            os.kill(crew.pids[0], signal.SIGSTOP)
-            future = executor.submit(crew.decode, GOOD, framing=FRAMING)
-            wait_for(lambda: crew.working == 1)
-            end_now(crew.pids[0])
+            os.kill(pool.pids[0], signal.SIGSTOP)
+            future = executor.submit(pool.decode, GOOD, framing=FRAMING)
+            wait_for(lambda: pool.working == 1)
+            end_now(pool.pids[0])
             assert is_good(future.result(LONG))
-        assert crew.deaths == kills
+        assert pool.deaths == kills
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
@@ -136,13 +136,13 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 @pytest.mark.fault
 def test_the_death_of_the_process_that_forks_ends_the_workers_and_all_are_replaced():
-    with DecodeCrew(2, read=read_oddly) as crew:
-        before = open_handles(crew.pids)
-        end_now(crew.pids[-1])
+    with DecodePool(2, read=read_oddly) as pool:
+        before = open_handles(pool.pids)
+        end_now(pool.pids[-1])
         assert all_end(before)
-        assert is_good(crew.decode(GOOD, framing=FRAMING))
-        assert crew.wait_until_standing(LONG)
-        assert crew.deaths == 2
+        assert is_good(pool.decode(GOOD, framing=FRAMING))
+        assert pool.wait_until_standing(LONG)
+        assert pool.deaths == 2
 
 
 @pytest.mark.fault
@@ -157,40 +157,40 @@ def test_signals_that_end_the_server_do_not_end_its_workers(odd_crew, name):
 
 @pytest.mark.parametrize("forked", WAYS)
 def test_stopping_ends_every_process_and_whoever_waits(forked):
-    crew = DecodeCrew(2, read=read_oddly, forked=forked)
-    crew.start()
-    handles = open_handles(crew.pids)
+    pool = DecodePool(2, read=read_oddly, forked=forked)
+    pool.start()
+    handles = open_handles(pool.pids)
     with ThreadPoolExecutor(3) as executor:
-        waiting = [executor.submit(crew.decode, b"sleep") for _ in range(3)]
-        wait_for(lambda: crew.working == 2)
-        crew.stop()
+        waiting = [executor.submit(pool.decode, b"sleep") for _ in range(3)]
+        wait_for(lambda: pool.working == 2)
+        pool.stop()
         for future in waiting:
             with pytest.raises(ResourceError, match="stopped"):
                 future.result(LONG)
     assert all_end(handles)
-    assert (crew.standing, crew.pids) == (0, ())
+    assert (pool.standing, pool.pids) == (0, ())
     with pytest.raises(ResourceError, match="stopped"):
-        crew.decode(GOOD)
+        pool.decode(GOOD)
 
 
-@pytest.mark.slow  # starts a crew twice
+@pytest.mark.slow  # starts a pool twice
 def test_a_crew_can_be_started_again():
-    crew = DecodeCrew(1)
+    pool = DecodePool(1)
     for _ in range(2):
-        with crew:
-            assert is_good(crew.decode(GOOD, framing=FRAMING))
-    assert crew.deaths == 0
+        with pool:
+            assert is_good(pool.decode(GOOD, framing=FRAMING))
+    assert pool.deaths == 0
 
 
 @pytest.mark.parametrize("forked", WAYS)
 def test_kills_leave_no_handle_open(forked):
-    with DecodeCrew(2, read=read_oddly, forked=forked) as crew:
-        crew.decode(b"kill")
-        assert crew.wait_until_standing(LONG)
+    with DecodePool(2, read=read_oddly, forked=forked) as pool:
+        pool.decode(b"kill")
+        assert pool.wait_until_standing(LONG)
         before = open_files()
         for _ in range(count(small=3, faults=20, soak=500)):
-            assert crew.decode(b"kill").error.code == "decoder-died"
-            assert crew.wait_until_standing(LONG)
+            assert pool.decode(b"kill").error.code == "decoder-died"
+            assert pool.wait_until_standing(LONG)
         assert open_files() == before
 
 
@@ -232,24 +232,24 @@ def test_a_caller_who_is_interrupted_spoils_no_other_callers_answer(odd_crew):
 
 @pytest.mark.parametrize("forked", WAYS)
 def test_a_crew_that_cannot_start_says_so_and_leaves_nothing(forked):
-    crew = DecodeCrew(2, read=NeverUnpacked(), forked=forked)
+    pool = DecodePool(2, read=NeverUnpacked(), forked=forked)
     with pytest.raises(ResourceError, match="could not be started"):
-        crew.start()
-    assert crew.pids == ()
+        pool.start()
+    assert pool.pids == ()
 
 
 def test_a_large_image_leaves_its_shared_memory_to_others():
     large = saved(np.full((2000, 3000, 3), 99, np.uint8), "BMP")
-    with DecodeCrew(1) as crew:
-        crew.decode(GOOD)
-        before = shared_bytes(crew)
-        assert crew.decode(large).image.shape == (2000, 3000, 3)
-        assert shared_bytes(crew) < before + 3_000_000
+    with DecodePool(1) as pool:
+        pool.decode(GOOD)
+        before = shared_bytes(pool)
+        assert pool.decode(large).image.shape == (2000, 3000, 3)
+        assert shared_bytes(pool) < before + 3_000_000
 
 
-def shared_bytes(crew: DecodeCrew) -> int:
+def shared_bytes(pool: DecodePool) -> int:
     """Resident memory of a worker that it shares without a file's name, in bytes."""
-    path = f"/proc/{crew.pids[0]}/status"
+    path = f"/proc/{pool.pids[0]}/status"
     if not os.path.exists(path):
         pytest.skip("hardware:/proc")
     with open(path, encoding="ascii") as file:
@@ -263,11 +263,11 @@ def test_an_answer_that_was_spoilt_is_the_death_of_its_process_and_nothing_worse
     answer = pack_answer(ReadImage(image=image, notes=("end-missing",), digest="0" * 64, format="PNG"), room)
     random, deaths = np.random.default_rng(0), 0
     for _ in range(count(small=500, faults=20_000, soak=20_000)):
-        spoilt = bytearray(answer)
+        corrupted = bytearray(answer)
         for place in random.integers(0, len(answer), 2):
-            spoilt[place] = random.integers(0, 256)
+            corrupted[place] = random.integers(0, 256)
         try:
-            read = unpack_answer(bytes(spoilt[: random.integers(60, len(answer) + 1)]), room)
+            read = unpack_answer(bytes(corrupted[: random.integers(60, len(answer) + 1)]), room)
         except EOFError:
             deaths += 1
         else:

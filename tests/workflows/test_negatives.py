@@ -1,4 +1,4 @@
-"""Counter-examples: never learnt as a class, half of them tell what is unknown, the others are the test of it."""
+"""Negatives: never learned as a class, half of them tell what is unknown, the others are the test of it."""
 
 import json
 
@@ -15,9 +15,9 @@ from vidi.workflows.check import check
 from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.run.answers import (
-    deal_counter_examples,
-    describe_counter_examples,
-    frame_counter_examples,
+    describe_negatives,
+    frame_negatives,
+    split_negatives,
 )
 from vidi.workflows.run.prepare import check_images, open_cache, split_images
 from vidi.workflows.run.read import find_images
@@ -46,10 +46,10 @@ def prepared_by(request, tmp_path):
 
 def test_about_half_teach_and_the_others_test_and_later_ones_move_none(tmp_path):
     root = with_counter_examples(tmp_path / "data")
-    before = deal_counter_examples(prepared_from(root, tmp_path))
+    before = split_negatives(prepared_from(root, tmp_path))
     (root / "_unknown" / "later.png").write_bytes(encoded(draw("noise", seed=77)))
 
-    after = deal_counter_examples(prepared_from(root, tmp_path))
+    after = split_negatives(prepared_from(root, tmp_path))
 
     assert len(before.to_learn) + len(before.to_test) == 16
     assert min(len(before.to_learn), len(before.to_test)) >= 3
@@ -63,9 +63,9 @@ def test_copies_and_broken_files_are_counted_and_not_used(tmp_path):
     (root / "_unknown" / "copy.png").write_bytes((root / "disc" / "003.png").read_bytes())
     (root / "_unknown" / "again.png").write_bytes((root / "_unknown" / "00.png").read_bytes())
 
-    dealt = deal_counter_examples(prepared_from(root, tmp_path))
+    assigned = split_negatives(prepared_from(root, tmp_path))
 
-    assert (len(dealt.to_learn) + len(dealt.to_test), dealt.unusable) == (4, 2)
+    assert (len(assigned.to_learn) + len(assigned.to_test), assigned.unusable) == (4, 2)
 
 
 @pytest.mark.slow  # checks several data sets
@@ -76,17 +76,17 @@ def test_what_lies_in_a_part_of_the_users_split_goes_with_it(tmp_path):
             path.write_bytes(path.read_bytes() + part.encode())  # other files, the same pixels
 
     request = DataRequest(source=str(tmp_path / "data"), allow_leaks=True)
-    dealt = deal_counter_examples(prepared_by(request, tmp_path))
+    assigned = split_negatives(prepared_by(request, tmp_path))
 
-    assert {path.split("/")[0] for path in dealt.to_learn} == {"train"}
-    assert {path.split("/")[0] for path in dealt.to_test} == {"test"}
+    assert {path.split("/")[0] for path in assigned.to_learn} == {"train"}
+    assert {path.split("/")[0] for path in assigned.to_test} == {"test"}
 
 
 @pytest.mark.slow  # checks several data sets
 def test_folders_inside_say_what_is_of_one_kind(tmp_path):
     prepared = prepared_from(with_counter_examples(tmp_path / "data", strange=4), tmp_path)
 
-    pixels, kinds = frame_counter_examples(prepared, prepared.dataset.counter_examples)
+    pixels, kinds = frame_negatives(prepared, prepared.dataset.negatives)
 
     assert pixels.shape == (4, 16, 16, 3)
     assert sorted(kinds.tolist()) == [0, 0, 1, 1]
@@ -96,8 +96,8 @@ def test_folders_inside_say_what_is_of_one_kind(tmp_path):
 def test_the_check_shows_them(tmp_path):
     checked = check(CheckRequest(data=DataRequest(source=str(with_counter_examples(tmp_path / "data", strange=3)))))
 
-    (finding,) = [finding for finding in checked.findings if finding.kind == "counter-examples"]
-    assert finding.sentence.startswith("3 counter-examples")
+    (finding,) = [finding for finding in checked.findings if finding.kind == "negatives"]
+    assert finding.sentence.startswith("3 negatives")
     assert len(finding.paths) == 3
 
 
@@ -111,14 +111,14 @@ def test_the_share_called_unknown_is_said_with_its_interval():
         parts=("test",) * 3,
         digests=("",) * 3,
         groups=("",) * 3,
-        near_copies=(False,) * 3,
+        near_duplicates=(False,) * 3,
         novelty=np.array([2.0, 0.5, 3.0]),
     )
 
-    (said,) = describe_counter_examples(answers, limits)
+    (said,) = describe_negatives(answers, limits)
 
-    assert said.startswith("counter-examples: 50 % of 2 in the test are called unknown")
-    assert describe_counter_examples(answers.only(np.array([False, False, True])), limits) == ()
+    assert said.startswith("negatives: 50 % of 2 in the test are called unknown")
+    assert describe_negatives(answers.only(np.array([False, False, True])), limits) == ()
 
 
 @pytest.mark.slow  # trains, with five more trainings for calibration

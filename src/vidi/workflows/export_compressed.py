@@ -6,25 +6,25 @@ from pathlib import Path
 from vidi.evaluation.answers import TEST, Want, answer_alike
 from vidi.evaluation.document import evaluate_parts, short_figures
 from vidi.evaluation.match import match_classes
-from vidi.evaluation.sections import LearntFacts
+from vidi.evaluation.sections import LearnedFacts
 from vidi.machine import processor_name
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import bytes_with
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
-from vidi.workflows.evaluating.learnt import account_for
-from vidi.workflows.evaluating.written import Scored
+from vidi.workflows.evaluating.learned import account_for
+from vidi.workflows.evaluating.written import ScoredDataset
 from vidi.workflows.exporting.fewer_bits import write_calibrated
 from vidi.workflows.exporting.images import find_images
 from vidi.workflows.exporting.judged import (
-    Lighter,
+    CompressedModel,
     compare_sessions,
     measure_rates,
     open_unfused,
     require_as_good,
     require_enough,
+    require_guarantees,
     require_possible,
-    require_promises,
     require_sound_kernels,
 )
 from vidi.workflows.exporting.pages import Pages, write_beside, write_own_pages
@@ -35,9 +35,9 @@ from vidi.workflows.requests.model_file import ExportRequest
 NEIGHBOURS = "neighbours"
 
 
-def make_lighter(
+def compress_model(
     parent: ModelFile, request: ExportRequest, *, folder: Path, kept_as: Path, events: Events = SILENCE
-) -> Lighter:
+) -> CompressedModel:
     """Write a model file in fewer bits, and judge it beside its parent.
 
     Args:
@@ -67,19 +67,19 @@ def make_lighter(
     want = Want(options=decode_options(found.data), match=match, traits=True, on_progress=events.reading)
     parts = dict.fromkeys(range(len(tested.images)), TEST)
     given = answer_alike((old, Predictor.from_bytes(model.data)), tested, parts, (want, want))
-    scored = Scored(
+    scored = ScoredDataset(
         dataset=tested,
         match=match,
         answers=given[1],
         figures=evaluate_parts(given[1]),
         account=account_for(tested, given, tested.account),
-        learnt_from=LearntFacts(unseen=True, set_aside=0),
+        learned_from=LearnedFacts(unseen=True, set_aside=0),
     )
-    require_promises(scored.answers, model)
+    require_guarantees(scored.answers, model)
     model = read_model_bytes(bytes_with(model, replace(model.metadata, test=short_figures(scored.figures[TEST]))))
     pages = Pages(parent=old, model=model, data=found.data, folder=folder, kept_as=kept_as, images=request.images)
     write_own_pages(pages, scored)
-    done = Lighter(
+    done = CompressedModel(
         model=model,
         parent=parent,
         compared=write_beside(pages, scored, given),

@@ -1,4 +1,4 @@
-"""The ladder of a run, planned: a head on pretrained features, then fine-tuning or training from scratch."""
+"""The stage plan of a run, planned: a head on pretrained features, then fine-tuning or training from scratch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ NEUTRAL = frozenset(  # what says nothing about how the weights are learned
     {"seed", "image_size", "class_weights", "device", "precision", "features", "head", "head_strength", "freeze"}
 )
 
-Rung = Literal["head", "fine-tune", "scratch"]
+StageName = Literal["head", "fine-tune", "scratch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
+class StagePlan:
     """The steps that a run tries, and why."""
 
-    rungs: tuple[Rung, ...]
+    stages: tuple[StageName, ...]
     minutes: float | None  # for everything; None = as long as the recipe says
     reason: str  # in words; empty where the user said it all
 
@@ -37,7 +37,7 @@ def _in_words(minutes: float) -> str:
     return "1 minute" if minutes == 1 else f"{minutes:.2g} minutes"
 
 
-def plan_ladder(
+def plan_stages(
     traits: DataTraits,
     *,
     pretrained: str | None,
@@ -46,8 +46,8 @@ def plan_ladder(
     minutes: float | None,
     trainings: int = 1,
     has_weights: bool | None = None,
-) -> Ladder:
-    """Choose the rungs of a run.
+) -> StagePlan:
+    """Choose the stages of a run.
 
     Args:
         traits: of the images to learn from.
@@ -59,16 +59,16 @@ def plan_ladder(
         has_weights: whether a package with pretrained weights is installed; looked up when left out.
     """
     has_weights = any(map(is_installed, PACKAGES)) if has_weights is None else has_weights
-    rungs, reason = _rungs(traits, pretrained, is_set=is_set, changes=changes, has_weights=has_weights)
+    stages, reason = _stages(traits, pretrained, is_set=is_set, changes=changes, has_weights=has_weights)
     # Who says how many epochs, or names the network, has said how long it may take.
     is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
     time = minutes or (trainings * _minutes(traits) if is_open else None)
-    return Ladder(rungs=rungs, minutes=minutes if rungs == ("head",) else time, reason=reason)
+    return StagePlan(stages=stages, minutes=minutes if stages == ("head",) else time, reason=reason)
 
 
-def _rungs(
+def _stages(
     traits: DataTraits, pretrained: str | None, *, is_set: bool, changes: Mapping[str, object], has_weights: bool
-) -> tuple[tuple[Rung, ...], str]:
+) -> tuple[tuple[StageName, ...], str]:
     side = (traits.usual_size[0] * traits.usual_size[1]) ** 0.5
     is_small = side <= SMALL_SIDE
     beside = sorted(set(changes) - NEUTRAL)

@@ -1,4 +1,4 @@
-"""The rung above a head: fine-tuning or a network from scratch; the better of the two is kept."""
+"""The stage above a head: fine-tuning or a network from scratch; the better of the two is kept."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.files import write_whole
+from vidi.files import write_atomic
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.numbers import percent
@@ -22,37 +22,37 @@ from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE, Session
 from vidi.workflows.run.learning.ensemble import has_begun, noting_no_ensemble
-from vidi.workflows.run.learning.ladder import Rung
-from vidi.workflows.run.learning.learn import Learned, learn, training_data
+from vidi.workflows.run.learning.learn import LearnedModel, learn, training_data
+from vidi.workflows.run.learning.stage_plan import StageName
 from vidi.workflows.run.prepare import reframe
 
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
-BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
+BETTER = 0.99  # times the log loss of the stage below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
 
 
-def climb(
+def train_stages(
     session: Session,
-    head: Learned,
+    head: LearnedModel,
     *,
-    rungs: Sequence[Rung],
+    stages: Sequence[StageName],
     changes: Mapping[str, object],
     ensemble: int | None = None,
-) -> Learned:
-    """Try the rung above the head, where there is one, and return the better of the two.
+) -> LearnedModel:
+    """Try the stage above the head, where there is one, and return the better of the two.
 
     Args:
         session: of the run; where it is to be finished, nothing is trained that has not begun.
         head: of `learn_by_features`.
-        rungs: of the run; the first is the head.
+        stages: of the run; the first is the head.
         changes: what the user set of the recipe.
-        ensemble: trainings on the rung above, where the user asked for several.
+        ensemble: trainings on the stage above, where the user asked for several.
     """
-    if len(rungs) == 1:
+    if len(stages) == 1:
         return replace(head, trained=noting_no_ensemble(head.trained, ensemble))
-    (_, rung) = rungs
-    events, begin = session.events, head.begin if rung == "fine-tune" else None
+    (_, stage) = stages
+    events, begin = session.events, head.begin if stage == "fine-tune" else None
     traits = head.images.found.traits
     recipe = recipe_for(traits, changes=_fitting(changes)) if begin is None else _fine_tuning(begin.recipe)
     images = reframe(head.images, recipe.image_size, watch=session.budget.watch, events=events)
@@ -61,19 +61,19 @@ def climb(
         data = replace(data, initial=begin.tensors)
     reason = _why_not(session, data, recipe, head.trained, trainings=ensemble or 1)
     if reason:
-        events.say(f"{rung}: skipped because {reason}")
+        events.say(f"{stage}: skipped because {reason}")
         return replace(head, trained=noting_no_ensemble(head.trained, ensemble))
     if begin is not None and recipe.pretrained != head.trained.recipe.pretrained:
         pair = head.trained.recipe.pretrained
         events.say(f"fine-tune: {recipe.pretrained}, the better one of {pair}; both together would take too long")
     network = learn(session, data, recipe, ensemble=ensemble)
-    is_better, sentence = _compare(data, network, head.trained, rung=rung)
+    is_better, sentence = _compare(data, network, head.trained, stage=stage)
     events.say(sentence)
     if is_better:
-        license = head.trained.weights_license if rung == "fine-tune" else None
-        return Learned(images=images, data=data, trained=replace(network, weights_license=license))
-    write_whole(session.folder / RECIPE, head.trained.recipe.as_toml())
-    # It is finished, but where the user stopped the rung above, the run is not.
+        license = head.trained.weights_license if stage == "fine-tune" else None
+        return LearnedModel(images=images, data=data, trained=replace(network, weights_license=license))
+    write_atomic(session.folder / RECIPE, head.trained.recipe.as_toml())
+    # It is finished, but where the user stopped the stage above, the run is not.
     kept = noting_no_ensemble(head.trained, ensemble)
     return replace(head, trained=replace(kept, stopped_by="user" if network.stopped_by == "user" else kept.stopped_by))
 
@@ -97,7 +97,7 @@ def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
 
 
 def _why_not(session: Session, data: TrainingData, recipe: Recipe, head: TrainedNetwork, *, trainings: int) -> str:
-    """The reason to leave the rung out, in words; empty where there is none."""
+    """The reason to leave the stage out, in words; empty where there is none."""
     if has_begun(session.folder):
         return ""
     if session.finish:
@@ -108,7 +108,7 @@ def _why_not(session: Session, data: TrainingData, recipe: Recipe, head: Trained
 
 
 def _no_time(session: Session, data: TrainingData, recipe: Recipe, *, trainings: int) -> str:
-    """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
+    """Why the time that is left is too short for the stage, in words; empty where it is long enough."""
     until = session.budget.training_until(fold_work=session.fold_work)
     if until is None:
         return ""
@@ -152,7 +152,9 @@ def _compared(data: TrainingData, head: TrainedNetwork) -> tuple[NDArray[np.int6
     return rows, head.held_out.probabilities[order].astype(np.float64)
 
 
-def _compare(data: TrainingData, network: TrainedNetwork, head: TrainedNetwork, *, rung: Rung) -> tuple[bool, str]:
+def _compare(
+    data: TrainingData, network: TrainedNetwork, head: TrainedNetwork, *, stage: StageName
+) -> tuple[bool, str]:
     """Whether the network is better than the head on validation images that neither was trained on, and how much."""
     rows, given = _compared(data, head)
     truth = data.truth.at(rows)
@@ -168,7 +170,7 @@ def _compare(data: TrainingData, network: TrainedNetwork, head: TrainedNetwork, 
     is_better = ours < BETTER * theirs
     verdict = "kept" if is_better else "not better, so the head is kept"
     return is_better, (
-        f"{rung}: accuracy {percent(right, digits=1)}, log loss {ours:.3f} on {len(rows):,} validation images; "
+        f"{stage}: accuracy {percent(right, digits=1)}, log loss {ours:.3f} on {len(rows):,} validation images; "
         f"the head {percent(head_right, digits=1)}, {theirs:.3f}: {verdict}"
     )
 

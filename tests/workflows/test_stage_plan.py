@@ -1,4 +1,4 @@
-"""Which rungs a run climbs, and which of two networks is kept."""
+"""Which stages a run climbs, and which of two networks is kept."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,9 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import stages
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.learning import backbones, candidates, climb, ladder
-from vidi.workflows.run.learning.climb import why_too_short
-from vidi.workflows.run.learning.ladder import plan_ladder
+from vidi.workflows.run.learning import backbones, candidates, stage_plan, train_stages
+from vidi.workflows.run.learning.stage_plan import plan_stages
+from vidi.workflows.run.learning.train_stages import why_too_short
 from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -30,22 +30,22 @@ PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400
 SMALL = DataTraits(image_count=50_000, class_count=10, usual_size=(32, 32), is_grey=False)
 
 
-def rungs(traits: DataTraits, **said: object) -> tuple[str, ...]:
-    return plan(traits, **said).rungs
+def stages(traits: DataTraits, **said: object) -> tuple[str, ...]:
+    return plan(traits, **said).stages
 
 
-def plan(traits: DataTraits, **said: object) -> ladder.Ladder:
+def plan(traits: DataTraits, **said: object) -> stage_plan.StagePlan:
     usual: dict[str, object] = {"pretrained": None, "is_set": False, "changes": {}, "minutes": None}
-    return plan_ladder(traits, **{**usual, **said})
+    return plan_stages(traits, **{**usual, **said})
 
 
-def test_photographs_begin_from_learnt_features_and_many_small_images_from_scratch():
-    assert rungs(PHOTOGRAPHS) == ("head", "fine-tune")
-    assert rungs(SMALL) == ("scratch",)
-    assert rungs(replace(SMALL, image_count=1_260)) == ("head", "scratch")
-    assert rungs(replace(SMALL, image_count=160)) == ("head",)
-    assert rungs(replace(PHOTOGRAPHS, image_count=160)) == ("head",)
-    assert rungs(replace(PHOTOGRAPHS, image_count=160), pretrained="auto") == ("head", "fine-tune")
+def test_photographs_begin_from_learned_features_and_many_small_images_from_scratch():
+    assert stages(PHOTOGRAPHS) == ("head", "fine-tune")
+    assert stages(SMALL) == ("scratch",)
+    assert stages(replace(SMALL, image_count=1_260)) == ("head", "scratch")
+    assert stages(replace(SMALL, image_count=160)) == ("head",)
+    assert stages(replace(PHOTOGRAPHS, image_count=160)) == ("head",)
+    assert stages(replace(PHOTOGRAPHS, image_count=160), pretrained="auto") == ("head", "fine-tune")
 
 
 def test_a_count_from_before_the_split_is_called_an_estimate():
@@ -56,14 +56,14 @@ def test_a_count_from_before_the_split_is_called_an_estimate():
 
 
 def test_what_the_user_says_stands_above_the_plan():
-    assert rungs(PHOTOGRAPHS, pretrained="none") == ("scratch",)
-    assert rungs(PHOTOGRAPHS, is_set=True) == ("scratch",)
-    assert rungs(PHOTOGRAPHS, changes={"epochs": 5}) == ("scratch",)
-    assert rungs(PHOTOGRAPHS, changes={"epochs": 5}, pretrained="lite0") == ("head", "fine-tune")
-    assert rungs(PHOTOGRAPHS, changes={"freeze": True}, pretrained="lite0") == ("head",)
-    assert rungs(SMALL, pretrained="lite0") == ("head", "fine-tune")
-    assert rungs(SMALL, changes={"freeze": True}) == ("head",)
-    assert rungs(PHOTOGRAPHS, changes={"seed": 3, "image_size": (96, 96)}) == ("head", "fine-tune")
+    assert stages(PHOTOGRAPHS, pretrained="none") == ("scratch",)
+    assert stages(PHOTOGRAPHS, is_set=True) == ("scratch",)
+    assert stages(PHOTOGRAPHS, changes={"epochs": 5}) == ("scratch",)
+    assert stages(PHOTOGRAPHS, changes={"epochs": 5}, pretrained="lite0") == ("head", "fine-tune")
+    assert stages(PHOTOGRAPHS, changes={"freeze": True}, pretrained="lite0") == ("head",)
+    assert stages(SMALL, pretrained="lite0") == ("head", "fine-tune")
+    assert stages(SMALL, changes={"freeze": True}) == ("head",)
+    assert stages(PHOTOGRAPHS, changes={"seed": 3, "image_size": (96, 96)}) == ("head", "fine-tune")
 
 
 def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
@@ -78,7 +78,7 @@ def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
 
 
 def test_without_the_packages_a_run_begins_from_scratch_and_says_so():
-    assert rungs(PHOTOGRAPHS, has_weights=False) == ("scratch",)
+    assert stages(PHOTOGRAPHS, has_weights=False) == ("scratch",)
     assert "no pretrained weights are installed" in plan(PHOTOGRAPHS, has_weights=False).sentence
 
 
@@ -95,7 +95,7 @@ def request(data: Path, output: Path, **changes: object) -> TrainRequest:
 
 
 def made_better(monkeypatch: pytest.MonkeyPatch, is_better: bool) -> None:
-    monkeypatch.setattr(climb, "_compare", lambda *_, rung: (is_better, f"{rung}: as a test says"))
+    monkeypatch.setattr(train_stages, "_compare", lambda *_, stage: (is_better, f"{stage}: as a test says"))
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
     unsure = np.where(answers[:, None] == np.arange(2), 0.6, 0.4)
 
     truth = OneClass(labels=labels, class_count=2)
-    losses = [climb._judged(probabilities, truth)[0] for probabilities in (sure, unsure)]
+    losses = [train_stages._judged(probabilities, truth)[0] for probabilities in (sure, unsure)]
 
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # they differ in temperature alone
 

@@ -15,17 +15,17 @@ from PIL import Image, ImageFilter
 from vidi.images.decode import open_by_pillow
 
 Array = NDArray[np.uint8]
-Spoil = Callable[[Array, float, np.random.Generator], Array]
+Corrupt = Callable[[Array, float, np.random.Generator], Array]
 
 
 @dataclass(frozen=True, slots=True)
-class Spoiling:
+class Corruption:
     """One way in which an image gets worse, in five steps."""
 
     noun: str  # what it is in a sentence: it loses most under …
     unit: str  # what the strengths are, as an axis says it
     strengths: tuple[float, float, float, float, float]  # the weakest first
-    spoil: Spoil  # (image, strength, random) → an image of the same size
+    corrupt: Corrupt  # (image, strength, random) → an image of the same size
 
 
 def blur(image: Array, strength: float, _random: np.random.Generator) -> Array:
@@ -145,15 +145,15 @@ def _rounded(values: NDArray[np.floating]) -> Array:
     return rounded
 
 
-SPOILINGS: Mapping[str, Spoiling] = {
-    "blur": Spoiling("blur", "% of the shorter side", (0.5, 1.0, 2.0, 3.0, 5.0), blur),
-    "noise": Spoiling("noise", "levels of 255", (8.0, 16.0, 32.0, 48.0, 64.0), add_noise),
-    "jpeg": Spoiling("JPEG compression", "quality", (50.0, 30.0, 20.0, 10.0, 5.0), compress),
-    "darker": Spoiling("less light", "% of the original", (80.0, 60.0, 45.0, 30.0, 20.0), expose),
-    "brighter": Spoiling("more light", "% of the original", (120.0, 140.0, 170.0, 200.0, 250.0), expose),
-    "contrast": Spoiling("less contrast", "% of the original", (75.0, 55.0, 40.0, 25.0, 15.0), flatten),
-    "rotation": Spoiling("rotation", "degrees", (5.0, 10.0, 15.0, 30.0, 45.0), rotate),
-    "nearer": Spoiling("a nearer view", "times the original", (1.1, 1.2, 1.4, 1.7, 2.0), zoom),
-    "farther": Spoiling("a farther view", "times the original", (0.9, 0.8, 0.7, 0.6, 0.5), zoom),
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "blur": Corruption("blur", "% of the shorter side", (0.5, 1.0, 2.0, 3.0, 5.0), blur),
+    "noise": Corruption("noise", "levels of 255", (8.0, 16.0, 32.0, 48.0, 64.0), add_noise),
+    "jpeg": Corruption("JPEG compression", "quality", (50.0, 30.0, 20.0, 10.0, 5.0), compress),
+    "darker": Corruption("less light", "% of the original", (80.0, 60.0, 45.0, 30.0, 20.0), expose),
+    "brighter": Corruption("more light", "% of the original", (120.0, 140.0, 170.0, 200.0, 250.0), expose),
+    "contrast": Corruption("less contrast", "% of the original", (75.0, 55.0, 40.0, 25.0, 15.0), flatten),
+    "rotation": Corruption("rotation", "degrees", (5.0, 10.0, 15.0, 30.0, 45.0), rotate),
+    "nearer": Corruption("a nearer view", "times the original", (1.1, 1.2, 1.4, 1.7, 2.0), zoom),
+    "farther": Corruption("a farther view", "times the original", (0.9, 0.8, 0.7, 0.6, 0.5), zoom),
 }
 STEPS = 5

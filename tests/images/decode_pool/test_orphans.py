@@ -10,21 +10,21 @@ from tests.processes import all_end, open_handles
 SCRIPT = """
 import sys, threading
 from tests.images.odd_reading import read_oddly
-from vidi.images.workers.crew import DecodeCrew
-crew = DecodeCrew(2, read=read_oddly, forked={forked})
-crew.start()
-asked = threading.Thread(target=crew.decode, args=(b{data!r},), daemon=True)
+from vidi.images.workers.decode_pool import DecodePool
+pool = DecodePool(2, read=read_oddly, forked={forked})
+pool.start()
+asked = threading.Thread(target=pool.decode, args=(b{data!r},), daemon=True)
 asked.start()
-while asked.is_alive() and not crew.working:
+while asked.is_alive() and not pool.working:
     pass
-print(*crew.pids, flush=True)
+print(*pool.pids, flush=True)
 asked.join()
 sys.stdin.read()
 """
 
 
 @pytest.mark.fault
-@pytest.mark.slow  # a process that starts a crew, four times
+@pytest.mark.slow  # a process that starts a pool, four times
 @pytest.mark.parametrize(("forked", "data"), [(True, "no image"), (True, "sleep"), (True, "hang"), (False, "no image")])
 def test_workers_end_with_their_server_also_those_at_work(forked, data):
     script = SCRIPT.format(forked=forked, data=data)

@@ -7,19 +7,19 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, Reason
-from vidi.evaluation.sections import LearntFacts
+from vidi.evaluation.sections import LearnedFacts
 from vidi.evaluation.uses import digest_of_images
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.run_folder import SPLITS
 
-LEARNT_FROM = ("learnt-from", "The image was used to train or choose the model.")
+LEARNED_FROM = ("learned-from", "The image was used to train or choose the model.")
 CHOSEN_ON = ("train", "validation", "calibration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearntFrom:
+class LearnedFrom:
     """What is known about the images behind a model."""
 
     assigned: frozenset[str]  # digests, by the splits.csv of its run folder
@@ -33,21 +33,21 @@ class LearntFrom:
 
     def leaves_out(self, _row: int, digest: str) -> Reason | None:
         """Why an image is not scored; None where it is."""
-        return LEARNT_FROM if self.holds(digest) else None
+        return LEARNED_FROM if self.holds(digest) else None
 
-    def facts(self, digests: Sequence[str], account: Account) -> LearntFacts:
-        """Return the section `learnt_from` of metrics.json: whether all scored images are held out, and the count.
+    def facts(self, digests: Sequence[str], account: Account) -> LearnedFacts:
+        """Return the section `learned_from` of metrics.json: whether all scored images are held out, and the count.
 
         Args:
             digests: of the images scored.
             account: of all images.
         """
-        return LearntFacts(
-            unseen=self.is_stated or digest_of_images(digests) == self.test_digest, set_aside=count_learnt(account)
+        return LearnedFacts(
+            unseen=self.is_stated or digest_of_images(digests) == self.test_digest, set_aside=count_learned(account)
         )
 
 
-def find_learnt(predictor: Predictor) -> LearntFrom:
+def find_learned(predictor: Predictor) -> LearnedFrom:
     """Find a model's training images, from its run folder and its model file.
 
     Raises:
@@ -55,9 +55,9 @@ def find_learnt(predictor: Predictor) -> LearntFrom:
         ModelError: the file's own list is.
     """
     splits = predictor.model.path.parent / SPLITS
-    stated = predictor.metadata.provenance.learnt_from
+    stated = predictor.metadata.provenance.learned_from
     rows = read_assignments(splits) if splits.exists() else []
-    return LearntFrom(
+    return LearnedFrom(
         assigned=frozenset(row.digest for row in rows if row.part in CHOSEN_ON),
         filters=tuple(one.asker() for one in stated or ()),
         is_stated=splits.exists() or stated is not None,
@@ -65,9 +65,9 @@ def find_learnt(predictor: Predictor) -> LearntFrom:
     )
 
 
-def count_learnt(account: Account) -> int:
+def count_learned(account: Account) -> int:
     """Count the images that were set aside because the model was trained on them."""
-    return sum(entry.code == LEARNT_FROM[0] for entry in account.set_aside)
+    return sum(entry.code == LEARNED_FROM[0] for entry in account.set_aside)
 
 
 def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:
@@ -97,17 +97,17 @@ def account_for(dataset: Dataset, answers: Sequence[Answers], account: Account) 
         DataError: no image is left to score.
     """
     lost = [entry for one in answers for entry in one.lost]
-    learnt = [entry for entry in lost if entry.code == LEARNT_FROM[0]]
-    refused = [entry for entry in lost if entry.code != LEARNT_FROM[0]]
+    learned = [entry for entry in lost if entry.code == LEARNED_FROM[0]]
+    refused = [entry for entry in lost if entry.code != LEARNED_FROM[0]]
     if not answers[-1].paths:
         raise DataError(
-            f"{escape_path(dataset.source)}: no image is left to score: {len(learnt):,} were used in training, "
+            f"{escape_path(dataset.source)}: no image is left to score: {len(learned):,} were used in training, "
             f"and {len(refused):,} cannot be read",
             "Use images that the model has not seen. `vidi check` lists unreadable files.",
         )
     return Account(
         used=len(answers[-1].paths),
-        set_aside=[*account.set_aside, *learnt],
+        set_aside=[*account.set_aside, *learned],
         refused=[*account.refused, *refused],
         ignored=account.ignored,
     )

@@ -1,4 +1,4 @@
-"""What a search may turn: each dial with its range, around the recipe that the data gets by itself."""
+"""What a search may turn: each hyperparameter with its range, around the recipe that the data gets by itself."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from vidi.training.recipe import Recipe
 Value = float | int | str
 BY_USER = "you"  # what the user set is not searched
 
-AUGMENTATION = "augmentation"  # one dial for all strengths
+AUGMENTATION = "augmentation"  # one hyperparameter for all strengths
 STRENGTHS = tuple(field.name for field in fields(Augmentation) if field.name != "flip")
 STRONGEST: Mapping[str, float] = {  # what twice the usual may not exceed
     "shift": 0.5,
@@ -29,7 +29,7 @@ LARGEST_SIDE = 256  # pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dial:
+class Hyperparameter:
     """One value that a search may change: a range, or a list of choices."""
 
     name: str  # as `Recipe.changed` takes it; or `augmentation`, which scales every strength of the augmentation
@@ -46,48 +46,50 @@ class Dial:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The dial that `as_dict` wrote."""
+        """The hyperparameter that `as_dict` wrote."""
         return cls(**{**values, "choices": tuple(values["choices"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What bounds the dials beside the recipe."""
+    """What bounds the hyperparameters beside the recipe."""
 
     usual_size: tuple[int, int]  # (height, width) of the images as they are, pixels
     class_count: int
     image_count: int  # images to learn from
 
 
-def choose_dials(recipe: Recipe, room: Room) -> tuple[Dial, ...]:
-    """The dials that make sense for a recipe; what the user set, and what the network does not have, is left out."""
+def choose_hyperparameters(recipe: Recipe, room: Room) -> tuple[Hyperparameter, ...]:
+    """The hyperparameters that make sense for a recipe; what the user set, and what the network does not have, is left out."""
     found = [make(recipe, room) for name, make in DIALS.items() if not _is_fixed(recipe, name)]
-    return tuple(dial for dial in found if dial is not None)
+    return tuple(hyperparameter for hyperparameter in found if hyperparameter is not None)
 
 
-def changes_of(recipe: Recipe, dials: tuple[Dial, ...], values: Mapping[str, Value]) -> dict[str, object]:
-    """What `Recipe.changed` takes, for the dials that do not stand where they usually do.
+def changes_of(
+    recipe: Recipe, hyperparameters: tuple[Hyperparameter, ...], values: Mapping[str, Value]
+) -> dict[str, object]:
+    """What `Recipe.changed` takes, for the hyperparameters that do not stand where they usually do.
 
-    >>> dial = Dial(name="learning_rate", usual=0.1, low=0.01, high=1.0, is_log=True)
-    >>> changes_of(Recipe(), (dial,), {"learning_rate": 0.123456})
+    >>> hyperparameter = Hyperparameter(name="learning_rate", usual=0.1, low=0.01, high=1.0, is_log=True)
+    >>> changes_of(Recipe(), (hyperparameter,), {"learning_rate": 0.123456})
     {'learning_rate': 0.123}
     """
     changes: dict[str, object] = {}
-    for dial in dials:
-        value = values[dial.name]
-        if value == dial.usual:
+    for hyperparameter in hyperparameters:
+        value = values[hyperparameter.name]
+        if value == hyperparameter.usual:
             continue
-        if dial.name == AUGMENTATION:
+        if hyperparameter.name == AUGMENTATION:
             changes |= _scaled(recipe.augmentation, float(value))
-        elif dial.name == "image_size":
-            changes[dial.name] = read_size(str(value))
+        elif hyperparameter.name == "image_size":
+            changes[hyperparameter.name] = read_size(str(value))
         else:
-            changes[dial.name] = _rounded(value)
+            changes[hyperparameter.name] = _rounded(value)
     return changes
 
 
 def size_text(size: tuple[int, int]) -> str:
-    """A size as a choice of a dial.
+    """A size as a choice of a hyperparameter.
 
     >>> size_text((112, 144))
     '112x144'
@@ -109,12 +111,14 @@ def _is_fixed(recipe: Recipe, name: str) -> bool:
     return name in by_user or name.partition(".")[0] in by_user
 
 
-def _learning_rate(recipe: Recipe, _room: Room) -> Dial:
+def _learning_rate(recipe: Recipe, _room: Room) -> Hyperparameter:
     usual = recipe.optimization.learning_rate
-    return Dial(name="learning_rate", usual=usual, low=max(1e-8, usual / 10), high=min(100.0, 6 * usual), is_log=True)
+    return Hyperparameter(
+        name="learning_rate", usual=usual, low=max(1e-8, usual / 10), high=min(100.0, 6 * usual), is_log=True
+    )
 
 
-def _image_size(recipe: Recipe, room: Room) -> Dial | None:
+def _image_size(recipe: Recipe, room: Room) -> Hyperparameter | None:
     """Smaller and larger than usual, never larger than the images are."""
     sizes: dict[tuple[int, int], None] = {}
     for scale in SCALES:
@@ -124,7 +128,7 @@ def _image_size(recipe: Recipe, room: Room) -> Dial | None:
             sizes[size] = None
     if len(sizes) < 2:
         return None
-    return Dial(name="image_size", usual=size_text(recipe.image_size), choices=tuple(map(size_text, sizes)))
+    return Hyperparameter(name="image_size", usual=size_text(recipe.image_size), choices=tuple(map(size_text, sizes)))
 
 
 def _size_at(scale: float, size: tuple[int, int]) -> tuple[int, int]:
@@ -142,11 +146,11 @@ def _is_possible(recipe: Recipe, room: Room, size: tuple[int, int]) -> bool:
     return True
 
 
-def _augmentation(recipe: Recipe, _room: Room) -> Dial | None:
+def _augmentation(recipe: Recipe, _room: Room) -> Hyperparameter | None:
     values = recipe.as_dict()["augmentation"]
     if not any(values[strength] for strength in STRENGTHS):
         return None
-    return Dial(name=AUGMENTATION, usual=1.0, low=0.0, high=2.0)
+    return Hyperparameter(name=AUGMENTATION, usual=1.0, low=0.0, high=2.0)
 
 
 def _scaled(augmentation: Augmentation, factor: float) -> dict[str, object]:
@@ -158,28 +162,30 @@ def _scaled(augmentation: Augmentation, factor: float) -> dict[str, object]:
     }
 
 
-def _flip(recipe: Recipe, _room: Room) -> Dial | None:
+def _flip(recipe: Recipe, _room: Room) -> Hyperparameter | None:
     """Mirrored copies only where the data allow them; then also fewer."""
     allowed = {"none": (), "horizontal": ("none", "horizontal"), "both": ("none", "horizontal", "both")}
     choices = allowed[recipe.augmentation.flip]
-    return Dial(name="augmentation.flip", usual=recipe.augmentation.flip, choices=choices) if choices else None
+    return (
+        Hyperparameter(name="augmentation.flip", usual=recipe.augmentation.flip, choices=choices) if choices else None
+    )
 
 
-def _weight_decay(recipe: Recipe, _room: Room) -> Dial:
+def _weight_decay(recipe: Recipe, _room: Room) -> Hyperparameter:
     usual = recipe.optimization.weight_decay
     if usual == 0:
-        return Dial(name="weight_decay", usual=0.0, low=0.0, high=1e-3)
-    return Dial(name="weight_decay", usual=usual, low=usual / 10, high=min(1.0, 10 * usual), is_log=True)
+        return Hyperparameter(name="weight_decay", usual=0.0, low=0.0, high=1e-3)
+    return Hyperparameter(name="weight_decay", usual=usual, low=usual / 10, high=min(1.0, 10 * usual), is_log=True)
 
 
-def _label_smoothing(recipe: Recipe, _room: Room) -> Dial | None:
+def _label_smoothing(recipe: Recipe, _room: Room) -> Hyperparameter | None:
     if recipe.optimization.loss != "cross-entropy":
         return None
     usual = recipe.optimization.label_smoothing
-    return Dial(name="label_smoothing", usual=usual, low=0.0, high=max(0.2, min(0.9, 2 * usual)))
+    return Hyperparameter(name="label_smoothing", usual=usual, low=0.0, high=max(0.2, min(0.9, 2 * usual)))
 
 
-def _width(recipe: Recipe, room: Room) -> Dial | None:
+def _width(recipe: Recipe, room: Room) -> Hyperparameter | None:
     """All channel counts, where the network has such an option."""
     usual = recipe.options.width or 1.0
     low, high = max(0.1, usual / 2), min(8.0, 2 * usual)
@@ -188,16 +194,16 @@ def _width(recipe: Recipe, room: Room) -> Dial | None:
         design_network(wider.network, image_size=wider.image_size, class_count=room.class_count, options=wider.options)
     except UsageError:
         return None
-    return Dial(name="options.width", usual=usual, low=low, high=high, is_log=True)
+    return Hyperparameter(name="options.width", usual=usual, low=low, high=high, is_log=True)
 
 
-def _batch(recipe: Recipe, room: Room) -> Dial | None:
+def _batch(recipe: Recipe, room: Room) -> Hyperparameter | None:
     usual = recipe.optimization.batch
     choices = sorted(size for size in {usual // 2, usual, 2 * usual} if size == usual or 8 <= size <= room.image_count)
-    return Dial(name="batch", usual=usual, choices=tuple(choices)) if len(choices) > 1 else None
+    return Hyperparameter(name="batch", usual=usual, choices=tuple(choices)) if len(choices) > 1 else None
 
 
-DIALS: Mapping[str, Callable[[Recipe, Room], Dial | None]] = {
+DIALS: Mapping[str, Callable[[Recipe, Room], Hyperparameter | None]] = {
     "learning_rate": _learning_rate,
     "image_size": _image_size,
     AUGMENTATION: _augmentation,

@@ -1,4 +1,4 @@
-"""What a crew of decoding processes answers: the same as decoding in this process."""
+"""What a pool of decoding processes answers: the same as decoding in this process."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from tests.images.bad_images import exif, grain, saved, with_segment
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.images.reading import DecodeJob, ReadImage, read_one
-from vidi.images.workers.crew import DecodeCrew
+from vidi.images.workers.decode_pool import DecodePool
 
 FRAMING = Framing(size=(24, 24))
 OTHER = Framing(size=(48, 30), mode="crop")
@@ -33,8 +33,8 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def crew() -> Iterator[DecodeCrew]:
-    with DecodeCrew(2) as standing:
+def pool() -> Iterator[DecodePool]:
+    with DecodePool(2) as standing:
         yield standing
 
 
@@ -48,10 +48,10 @@ def same(one: ReadImage, other: ReadImage) -> bool:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["framed", "whole", "whole at reduced scale"])
-def test_a_crew_answers_what_this_process_answers(crew, name, kind):
+def test_a_crew_answers_what_this_process_answers(pool, name, kind):
     data, framing, whole_for = FILES[name], FRAMING if kind == "framed" else None, FRAMING if "scale" in kind else None
 
-    read = crew.decode(data, framing=framing, whole_for=whole_for)
+    read = pool.decode(data, framing=framing, whole_for=whole_for)
 
     job = DecodeJob(framing=framing, whole_for=whole_for)
     assert same(read, read_one(data, job))
@@ -61,31 +61,31 @@ def test_a_crew_answers_what_this_process_answers(crew, name, kind):
         assert read.image.shape == (75, 100, 3)
 
 
-def test_bytes_may_come_as_a_view_of_a_larger_body(crew):
+def test_bytes_may_come_as_a_view_of_a_larger_body(pool):
     body = memoryview(b"boundary" + FILES["PNG"] + b"boundary")
 
-    read = crew.decode(body[8:-8], framing=FRAMING)
+    read = pool.decode(body[8:-8], framing=FRAMING)
 
-    assert same(read, crew.decode(FILES["PNG"], framing=FRAMING))
+    assert same(read, pool.decode(FILES["PNG"], framing=FRAMING))
 
 
-def test_framings_may_change_from_file_to_file_and_thread_to_thread(crew):
+def test_framings_may_change_from_file_to_file_and_thread_to_thread(pool):
     kinds = [{"framing": FRAMING}, {"framing": OTHER}, {"whole_for": OTHER}, {}]
     asked = [(data, kind) for data in FILES.values() for kind in kinds] * 2
     with ThreadPoolExecutor(4) as executor:
-        answers = list(executor.map(lambda one: crew.decode(one[0], **one[1]), asked))
+        answers = list(executor.map(lambda one: pool.decode(one[0], **one[1]), asked))
 
     for (data, kind), read in zip(asked, answers, strict=True):
         assert same(read, read_one(data, DecodeJob(**kind)))
-    assert crew.deaths == 0
+    assert pool.deaths == 0
 
 
-def test_an_answer_stays_what_it_is_when_the_next_one_comes(crew):
-    read = crew.decode(FILES["PNG"], framing=FRAMING)
+def test_an_answer_stays_what_it_is_when_the_next_one_comes(pool):
+    read = pool.decode(FILES["PNG"], framing=FRAMING)
     before = read.image.copy()
 
     for _ in range(4):
-        crew.decode(FILES["JPEG"], framing=FRAMING)
+        pool.decode(FILES["JPEG"], framing=FRAMING)
 
     assert np.array_equal(read.image, before)
     assert read.image.flags.writeable
@@ -93,7 +93,7 @@ def test_an_answer_stays_what_it_is_when_the_next_one_comes(crew):
 
 
 def test_workers_started_from_nothing_answer_the_same():
-    with DecodeCrew(1, forked=False) as spawned:
+    with DecodePool(1, forked=False) as spawned:
         assert spawned.standing == 1
         for data in FILES.values():
             job = DecodeJob(framing=FRAMING)
@@ -102,8 +102,8 @@ def test_workers_started_from_nothing_answer_the_same():
 
 def test_the_options_of_decoding_hold_in_the_workers():
     options = DecodeOptions(keep_truncated=True, limits=Limits(file_bytes=100_000))
-    with DecodeCrew(1, options=options) as crew:
-        assert "truncated" in crew.decode(FILES["truncated"]).notes
-        refused = crew.decode(bytes(100_001))
+    with DecodePool(1, options=options) as pool:
+        assert "truncated" in pool.decode(FILES["truncated"]).notes
+        refused = pool.decode(bytes(100_001))
         assert (refused.error.code, refused.byte_count) == ("too-much-memory", 100_001)
         assert refused.digest

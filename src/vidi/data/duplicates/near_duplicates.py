@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import NearCopy
-from vidi.data.copies.candidates import Candidates, find_candidates
-from vidi.data.copies.fingerprint import Fingerprints
+from vidi.data.checked import NearDuplicate
+from vidi.data.duplicates.candidates import Candidates, find_candidates
+from vidi.data.duplicates.fingerprint import Fingerprints
 from vidi.groups import join_links
 from vidi.machine import core_count, one_matrix_thread
 
@@ -193,7 +193,7 @@ def _total(values: Floats) -> Floats:
     return total
 
 
-def find_near_copies(fingerprints: Fingerprints, among: NDArray[np.int64] | None = None) -> list[NearCopy]:
+def find_near_duplicates(fingerprints: Fingerprints, among: NDArray[np.int64] | None = None) -> list[NearDuplicate]:
     """Pairs of images that show one scene.
 
     Candidates are found by their coarse structure, then each pair is laid over one another and compared sample by
@@ -222,11 +222,11 @@ def find_near_copies(fingerprints: Fingerprints, among: NDArray[np.int64] | None
     for index in np.flatnonzero(is_copy).tolist():
         one, other = int(rich[candidates.first[index]]), int(rich[candidates.second[index]])
         difference = round(float(aligned.difference[index]), 4)
-        pairs.append(NearCopy(min(one, other), max(one, other), difference, bool(frame[index] <= SAME_FRAME)))
+        pairs.append(NearDuplicate(min(one, other), max(one, other), difference, bool(frame[index] <= SAME_FRAME)))
     return sorted(_without_chains(pairs), key=lambda pair: (pair.first, pair.second))
 
 
-def _without_chains(pairs: list[NearCopy]) -> list[NearCopy]:
+def _without_chains(pairs: list[NearDuplicate]) -> list[NearDuplicate]:
     """The pairs, but of large groups only those that are alike beyond doubt."""
     images = max((pair.second for pair in pairs), default=-1) + 1
     groups = join_links(images, [(pair.first, pair.second) for pair in pairs])

@@ -5,16 +5,16 @@ import pytest
 from tests.data.scenes import scene
 from tests.draw import draw
 
-from vidi.data.copies import candidates
-from vidi.data.copies.candidates import find_candidates
-from vidi.data.copies.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
-from vidi.data.copies.near_copies import align_pairs, find_near_copies
+from vidi.data.duplicates import candidates
+from vidi.data.duplicates.candidates import find_candidates
+from vidi.data.duplicates.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
+from vidi.data.duplicates.near_duplicates import align_pairs, find_near_duplicates
 from vidi.data.read import read_dataset
 from vidi.groups import join_links
 
 
 def near_copies_of(images):
-    return find_near_copies(unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])))
+    return find_near_duplicates(unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])))
 
 
 def largest_share(images):
@@ -139,7 +139,7 @@ def test_clothes_and_faces_do_not_collapse_into_one_group(name):
     dataset = read_dataset(os.path.join(folder, name))
     paths = [image.path for image in dataset.images][:: max(1, len(dataset.images) // 5000)]
     measured = [read.measured for read in read_images(dataset.store, paths, DecodeJob(measure=measure_file))]
-    pairs = find_near_copies(unpack_fingerprints(np.stack(measured)))
+    pairs = find_near_duplicates(unpack_fingerprints(np.stack(measured)))
     groups = join_links(len(paths), [(pair.first, pair.second) for pair in pairs])
 
     assert np.unique(groups, return_counts=True)[1].max() < 0.01 * len(paths)
