@@ -3,7 +3,7 @@
     VIDI_DATA=… python -m bench promises                         Fashion-MNIST, CIFAR-10, and persons with their groups
     SET=cifar10 MINUTES=5 python -m bench promises               one set, and the time for its training
 
-A model is trained once; its answers before calibration, about the images of its calibration and test parts, are assigned
+A model is trained once; its answers before calibration, about the images of its calibration and test parts, are split
 into two parts again and again, whole groups together, as many to calibration as it had. Each time it is calibrated, the
 limits are found, and the rest of the images is held to them. Each set leaves one JSON in bench/results/promises/, or in
 the folder that RESULTS names.

@@ -119,7 +119,7 @@ def _settle_one(digest: str, opinions: tuple[Opinion, ...]) -> Settled:
 
 
 def _hold(one: Settled, classes: Sequence[str], views: Mapping[str, ModelView], doubtful: frozenset[str]) -> Settled:
-    """The image, held where something speaks against what outliers say of it."""
+    """The image, held where something speaks against what unknown users say of it."""
     if one.state != "confirmed" or one.answer is None or not one.supporters:
         return one
     view = views.get(one.digest)
@@ -135,7 +135,7 @@ def _hold(one: Settled, classes: Sequence[str], views: Mapping[str, ModelView], 
 def _hold_unlikely(
     settled: Sequence[Settled], classes: Sequence[str], views: Mapping[str, ModelView]
 ) -> tuple[Settled, ...]:
-    """The images, those held whose single class, given by outliers, the model believes as little as a wrong one."""
+    """The images; held are those whose class, given by unknown users, the model believes as little as a wrong one."""
     rows = [
         row
         for row, one in enumerate(settled)

@@ -87,7 +87,7 @@ def test_a_folder_that_may_not_be_looked_into_is_listed_as_that(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "content", [[], {}, 3, {"schema": 1}, {"schema": 1, "data": []}, {"schema": 1, "data": {"x": 1}}]
+    "content", [[], {}, 3, {"schema": 2}, {"schema": 2, "data": []}, {"schema": 2, "data": {"x": 1}}]
 )
 def test_a_run_json_of_other_values_is_named(tmp_path, content):
     run = tmp_path / "run"

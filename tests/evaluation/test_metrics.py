@@ -69,7 +69,7 @@ def test_the_file_of_a_run_is_read_back_exactly(tmp_path):
 
 
 def test_sections_that_are_missing_or_unknown_are_no_error():
-    metrics = Metrics.from_json({"schema": 1, "colour": "red", "model": {"id": "0" * 12, "run": "a", "smell": 3}})
+    metrics = Metrics.from_json({"schema": 2, "colour": "red", "model": {"id": "0" * 12, "run": "a", "smell": 3}})
 
     assert metrics.origin.model == ModelName(id="0" * 12, run="a")
     assert metrics.parts.test is None

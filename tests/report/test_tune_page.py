@@ -51,7 +51,7 @@ def hyperparameter(name: str, low: float = 0.0, high: float = 0.0, choices: list
 
 def document(**changes: object) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "schema": 1,
+        "schema": 2,
         "state": "finished",
         "request": {"study": None},
         "data": {"name": HOSTILE, "classes": 3},

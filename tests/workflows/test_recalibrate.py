@@ -71,7 +71,7 @@ def test_weights_stay_and_limits_follow_the_promise(model: ModelFile, data: Path
 
 def test_a_run_whose_own_file_is_calibrated_gets_its_card_anew(model: ModelFile, data: Path):
     run = model.path.parent
-    (run / "metrics.json").write_text(json.dumps({"schema": 1, "model": {"id": model.model_id, "run": "run"}}))
+    (run / "metrics.json").write_text(json.dumps({"schema": 2, "model": {"id": model.model_id, "run": "run"}}))
 
     done = calibrate(replace(request(model, data, model.path), overwrite=True))
 

@@ -30,7 +30,7 @@ PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400
 SMALL = DataTraits(image_count=50_000, class_count=10, usual_size=(32, 32), is_grey=False)
 
 
-def stages(traits: DataTraits, **said: object) -> tuple[str, ...]:
+def planned(traits: DataTraits, **said: object) -> tuple[str, ...]:
     return plan(traits, **said).stages
 
 
@@ -40,12 +40,12 @@ def plan(traits: DataTraits, **said: object) -> stage_plan.StagePlan:
 
 
 def test_photographs_begin_from_learned_features_and_many_small_images_from_scratch():
-    assert stages(PHOTOGRAPHS) == ("head", "fine-tune")
-    assert stages(SMALL) == ("scratch",)
-    assert stages(replace(SMALL, image_count=1_260)) == ("head", "scratch")
-    assert stages(replace(SMALL, image_count=160)) == ("head",)
-    assert stages(replace(PHOTOGRAPHS, image_count=160)) == ("head",)
-    assert stages(replace(PHOTOGRAPHS, image_count=160), pretrained="auto") == ("head", "fine-tune")
+    assert planned(PHOTOGRAPHS) == ("head", "fine-tune")
+    assert planned(SMALL) == ("scratch",)
+    assert planned(replace(SMALL, image_count=1_260)) == ("head", "scratch")
+    assert planned(replace(SMALL, image_count=160)) == ("head",)
+    assert planned(replace(PHOTOGRAPHS, image_count=160)) == ("head",)
+    assert planned(replace(PHOTOGRAPHS, image_count=160), pretrained="auto") == ("head", "fine-tune")
 
 
 def test_a_count_from_before_the_split_is_called_an_estimate():
@@ -56,14 +56,14 @@ def test_a_count_from_before_the_split_is_called_an_estimate():
 
 
 def test_what_the_user_says_stands_above_the_plan():
-    assert stages(PHOTOGRAPHS, pretrained="none") == ("scratch",)
-    assert stages(PHOTOGRAPHS, is_set=True) == ("scratch",)
-    assert stages(PHOTOGRAPHS, changes={"epochs": 5}) == ("scratch",)
-    assert stages(PHOTOGRAPHS, changes={"epochs": 5}, pretrained="lite0") == ("head", "fine-tune")
-    assert stages(PHOTOGRAPHS, changes={"freeze": True}, pretrained="lite0") == ("head",)
-    assert stages(SMALL, pretrained="lite0") == ("head", "fine-tune")
-    assert stages(SMALL, changes={"freeze": True}) == ("head",)
-    assert stages(PHOTOGRAPHS, changes={"seed": 3, "image_size": (96, 96)}) == ("head", "fine-tune")
+    assert planned(PHOTOGRAPHS, pretrained="none") == ("scratch",)
+    assert planned(PHOTOGRAPHS, is_set=True) == ("scratch",)
+    assert planned(PHOTOGRAPHS, changes={"epochs": 5}) == ("scratch",)
+    assert planned(PHOTOGRAPHS, changes={"epochs": 5}, pretrained="lite0") == ("head", "fine-tune")
+    assert planned(PHOTOGRAPHS, changes={"freeze": True}, pretrained="lite0") == ("head",)
+    assert planned(SMALL, pretrained="lite0") == ("head", "fine-tune")
+    assert planned(SMALL, changes={"freeze": True}) == ("head",)
+    assert planned(PHOTOGRAPHS, changes={"seed": 3, "image_size": (96, 96)}) == ("head", "fine-tune")
 
 
 def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
@@ -78,7 +78,7 @@ def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
 
 
 def test_without_the_packages_a_run_begins_from_scratch_and_says_so():
-    assert stages(PHOTOGRAPHS, has_weights=False) == ("scratch",)
+    assert planned(PHOTOGRAPHS, has_weights=False) == ("scratch",)
     assert "no pretrained weights are installed" in plan(PHOTOGRAPHS, has_weights=False).sentence
 
 

@@ -45,7 +45,7 @@ from vidi.model_file.values import BESIDE, ROUND, by_fields, entry_names, from_p
 
 Figures = TypeVar("Figures")
 
-SCHEMA = 1
+SCHEMA = 2
 WITHOUT_DUPLICATES = "without_near_duplicates"
 NULL = frozenset({"verdicts", "operating_points", "foreign"})  # sections that are null where there is none
 NULL_IN_A_RUN = frozenset({"calibration", "two_parts", "ensemble"})  # an evaluation leaves them out

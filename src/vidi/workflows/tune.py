@@ -14,7 +14,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
-from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
+from vidi.workflows.interaction.run_folder import RUN_SCHEMA, discard_folder, open_run_folder
 from vidi.workflows.requests.train import TuneRequest, request_from
 from vidi.workflows.run.budget import Budget, Session
 from vidi.workflows.run.read import FoundData
@@ -93,7 +93,7 @@ def tune(
 def _begun(request: TuneRequest) -> dict[str, Any]:
     """What tune.json holds before anything was tried."""
     return {
-        "schema": 1,
+        "schema": RUN_SCHEMA,
         "state": "running",
         "request": request.as_dict(),
         "worker": secrets.token_hex(8),

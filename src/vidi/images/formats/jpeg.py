@@ -221,7 +221,7 @@ def too_many_scans(limits: Limits) -> ImageError:
 def only_pixels(data: bytes, header: Header) -> bytes:
     """The file without what does not decide the pixels: no EXIF, text, thumbnails or further images.
 
-    The decoder then never parses what outliers wrote there, and has nothing to warn of. An end mark is added
+    The decoder then never parses what others wrote there, and has nothing to warn of. An end mark is added
     where it is missing.
     """
     kept = [b"\xff\xd8"]

@@ -67,7 +67,7 @@ def describe_findings(check: DataCheck) -> tuple[DescribedFinding, ...]:
 def check_document(check: DataCheck) -> dict[str, object]:
     """The check as `vidi check --json` prints it and `check.json` keeps it; paths escaped."""
     return {
-        "schema": 1,
+        "schema": 2,
         "account": check.account.as_json(),
         "findings": [finding.as_json() for finding in describe_findings(check)],
         "shortcuts": None if check.shortcuts is None else check.shortcuts.as_json(),

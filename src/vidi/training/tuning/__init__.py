@@ -1,1 +1,1 @@
-"""The search for a better recipe: which hyperparameters there are, what one trial is, the study, and the honest comparison."""
+"""The search for a better recipe: its hyperparameters, one trial, the study, and the honest comparison."""

@@ -60,7 +60,7 @@ class Room:
 
 
 def choose_hyperparameters(recipe: Recipe, room: Room) -> tuple[Hyperparameter, ...]:
-    """The hyperparameters that make sense for a recipe; what the user set, and what the network does not have, is left out."""
+    """The hyperparameters that suit a recipe, but for those that the user set or the network does not have."""
     found = [make(recipe, room) for name, make in DIALS.items() if not _is_fixed(recipe, name)]
     return tuple(hyperparameter for hyperparameter in found if hyperparameter is not None)
 

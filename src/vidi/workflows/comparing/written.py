@@ -27,7 +27,7 @@ from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.compare import MOST_OF_A_KIND, headline, model_names, write_compare_page
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.interaction.run_folder import COMPARISON, read_document
+from vidi.workflows.interaction.run_folder import COMPARISON, RUN_SCHEMA, read_document
 from vidi.workflows.requests.data import DataRequest
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def write_comparison(folder: Path, both: BothAnswered, *, images: bool, store: I
     comparison = compare_answers(both.paired)
     disagreements = find_disagreements(both.first, both.second, both.truths)
     document: dict[str, Any] = {
-        "schema": 1,
+        "schema": RUN_SCHEMA,
         "task": both.first.truth.outputs.task,
         "models": dict(zip("AB", both.models, strict=True)),
         "data": dict(both.data),

@@ -41,6 +41,7 @@ EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its 
 BOXES = "boxes.json"  # how well boxes lie on true ones
 TUNING = "tune.json"  # what a search for a better recipe was asked for and has found
 COMPARISON = "compare.json"  # what a comparison of two models was asked for and has found
+RUN_SCHEMA = 2  # of these documents
 
 Kind = Literal["run", "evaluation", "tuning", "comparison"]
 NAMES: Mapping[Kind, str] = {
@@ -129,7 +130,7 @@ def find_run(path: Path) -> Path:
 
 def write_request(folder: Path, values: Mapping[str, Any]) -> None:
     """Write the request of a run."""
-    write_atomic(folder / REQUEST, json.dumps({"schema": 1, **values}, indent=1, default=str) + "\n")
+    write_atomic(folder / REQUEST, json.dumps({"schema": RUN_SCHEMA, **values}, indent=1, default=str) + "\n")
 
 
 def read_request(folder: Path) -> dict[str, Any]:
@@ -277,7 +278,7 @@ def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
 
 
 def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
-    """The JSON document, of schema 1, that a verb has left in its folder.
+    """The JSON document that a verb has left in its folder.
 
     Args:
         folder: of the run, search or comparison.
@@ -295,7 +296,7 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
     except OSError as error:
         lacks = f"holds no {name}" if folder.exists() else "does not exist"
         raise UsageError(f"{escape_path(folder)} {lacks}", f"Name the folder of {made_by}.") from error
-    if schema != 1:
+    if schema != RUN_SCHEMA:
         raise UsageError(
             f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
         )
