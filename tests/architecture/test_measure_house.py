@@ -9,7 +9,7 @@ FILES = {
     "data/read.py": "from vidi.images.pixels import shown\n",
     "images/pixels.py": "from vidi.data import copies\nimport vidi.errors\n",
     "images/size.py": "def shown(): ...\n",
-    "data/duplicates.py": "",
+    "data/copies.py": "",
     "workflows/run/plan.py": (
         "def late():\n    from vidi.workflows.studies.curve import x\n    import vidi.workflows.requests.a\n"
     ),
@@ -36,7 +36,7 @@ def source(tmp_path: Path) -> Path:
 def test_folders_that_import_each_other_are_found_although_no_modules_do(source: Path):
     graph = imports(source)
 
-    assert graph["vidi.images.pixels"] == {"vidi.data.duplicates", "vidi.errors"}
+    assert graph["vidi.images.pixels"] == {"vidi.data.copies", "vidi.errors"}
     assert folder_cycles(graph) == ["vidi: data images"]
     assert sideways(graph) == ["vidi.workflows.run.plan → vidi.workflows.studies.curve"]
 
