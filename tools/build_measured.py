@@ -157,7 +157,7 @@ def scratch() -> str:
         rival_row("HOG", "cifar10-hog"),
         *accuracy_rows("person", "person or background, balanced accuracy", 0.99),
         rival_row("HOG, plain accuracy", "person-hog"),
-        *accuracy_rows("clothing", "ten kinds of clothing, test part", 0.86),
+        *accuracy_rows("clothing", "ten kinds of clothing, test split", 0.86),
         rival_row("HOG", "clothing-hog"),
         *accuracy_rows("three-clothes", "three kinds of clothes at 256×256, both parts", 0.91),
         *accuracy_rows("three-clothes-textbook", "… with `--network textbook`, 50 epochs", None),
