@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from vidi.cli.live import LiveBar, StageLine
-from vidi.cli.screen import ShownStage, aligned, draws, painter, show_table
+from vidi.cli.screen import ShownStage, draws, painter, show_table
 from vidi.cli.terminal import Terminal
 from vidi.training.loop.progress import Progress
 from vidi.workflows.interaction.events import ImagesRead, Message, StepDone
+from vidi.workflows.interaction.output import aligned
 
 STAGE = ShownStage(what="reading images", done=30, total=120, facts=("30 of 120",), rate="12 a second", left="8 s")
 PROGRESS = Progress(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
-from vidi.errors import SOME_BAD
+from vidi.errors import SOME_BAD, UsageError
 from vidi.options import Option, declared
 from vidi.workflows.requests.model_file import BoxSearch, CompareRequest, EvaluateRequest, StoredRequest
 
@@ -90,7 +90,11 @@ def compare(
 
     events = on_terminal()
     if request is None:
-        _refuse_without_data()
+        # Options that say how images are read mean nothing where none is.
+        allowed = {*(one.name for one in declared(StoredRequest)), "gate", "as_json"}
+        for name, flag in options.given_flags().items():
+            if name not in allowed:
+                raise UsageError(f"{flag} needs DATA", "Leave it out, or name the data: vidi compare A B DATA")
         compared = compare_stored(stored, events=events)
     else:
         compared = score(request, events=events)
@@ -118,16 +122,3 @@ def _show_comparison(compared: "CompareResult") -> None:
     click.echo("\n".join(compared_models(document)))
     show_table(comparison_rows(document), right=range(1, 5))
     click.echo(f"page: {escape_path(compared.folder)}/{PAGE}")
-
-
-def _refuse_without_data() -> None:
-    """Options that say how images are read mean nothing where none is."""
-    from vidi.errors import UsageError
-
-    allowed = {*(one.name for one in declared(StoredRequest)), "gate", "as_json"}
-    for name, flag in options.given_flags().items():
-        if name not in allowed:
-            raise UsageError(
-                f"{flag} needs DATA",
-                "Leave it out, or name the data: vidi compare A B DATA",
-            )

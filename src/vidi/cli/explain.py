@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import UsageError
 from vidi.options import Argument
 from vidi.workflows.requests.model_file import (
     ExplainedPages,
@@ -40,12 +41,12 @@ def explain(
     as_json: options.AsJson = False,
 ) -> None:
     """Explain a model's answers, one page for each image; without images, show its network."""
-    from vidi.errors import UsageError
-
     if named.network is not None:
         if model is not None:
             raise UsageError("--network and a model exclude each other", "Use only one of them.")
-        _show_network(named.network, output=pages.output, as_json=as_json)
+        from vidi.workflows.explaining.pages import describe_architecture
+
+        _tell(describe_architecture(named.network), named.network, output=pages.output, as_json=as_json)
         return
     if model is None:
         raise UsageError(
@@ -88,13 +89,6 @@ def _explain_images(
         watch=lambda explained, total: counted(explained, "explaining images", total, events),
     )
     return say_ending(account, events, named=as_json)
-
-
-def _show_network(name: str, *, output: Path | None, as_json: bool) -> None:
-    """Show an untrained network."""
-    from vidi.workflows.explaining.pages import describe_architecture
-
-    _tell(describe_architecture(name), name, output=output, as_json=as_json)
 
 
 def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json: bool) -> None:

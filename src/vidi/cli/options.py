@@ -7,6 +7,7 @@ from typing import Annotated
 import click
 from click.core import ParameterSource
 
+from vidi.errors import UsageError
 from vidi.options import Argument, Option
 
 Model = Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
@@ -54,11 +55,22 @@ def refuse_beside_resume(allowed: Sequence[str]) -> None:
     Raises:
         UsageError: one that is not among the allowed was given.
     """
-    from vidi.errors import UsageError
-
     for name, flag in given_flags().items():
         if name not in allowed:
             raise UsageError(
                 f"--resume takes data and recipe from the run, so it excludes {flag}",
                 "Leave it out. To start a new run from these weights, use `vidi train --from RUN`.",
             )
+
+
+def nothing_to_train(finish: bool, *, verb: str, holds: str) -> UsageError:
+    """The error of `vidi train` and `vidi tune` without data.
+
+    Args:
+        finish: `--finish` was given without `--resume`.
+        verb: train or tune.
+        holds: what `--resume` names.
+    """
+    if finish:
+        return UsageError("--finish needs --resume", f"Name the {holds}: vidi {verb} --resume runs/NAME --finish")
+    return UsageError("there is nothing to train on", f"Name a folder of images: vidi {verb} photos/")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from vidi.cli import options
+from vidi.errors import UsageError
 from vidi.options import Option
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
@@ -35,7 +36,6 @@ def predict(
     """Classify images with a model file; files that cannot be used are listed, and all others are classified."""
     from vidi.cli.terminal import on_terminal, say_ending
     from vidi.data.inputs import find_paths
-    from vidi.errors import UsageError
     from vidi.images.account import Account
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.words import remark_on
@@ -142,8 +142,6 @@ def _form(*, json: bool, jsonl: bool, csv: bool) -> str:
     Raises:
         UsageError: two were.
     """
-    from vidi.errors import UsageError
-
     chosen = [name for name, wanted in (("json", json), ("jsonl", jsonl), ("csv", csv)) if wanted]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "Use only one of them.")

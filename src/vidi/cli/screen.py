@@ -42,6 +42,8 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), co
         console: where to draw; standard output by default.
     """
     if console is None and not draws(sys.stdout):
+        from vidi.workflows.interaction.output import aligned
+
         click.echo("\n".join(aligned(rows, right=right)))
         return
     from rich.console import Console
@@ -82,26 +84,6 @@ def _records(cells: Sequence[Sequence["Text"]]) -> Iterator["Text"]:
         for name, cell in zip(head[1:], row[1:], strict=True):
             if cell:
                 yield Text.assemble("  ", name, "  " if name else "", cell)
-
-
-def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
-    """Rows as lines in columns.
-
-    >>> aligned([("run", "images"), ("cats", "75")], right={1})
-    ['run   images', 'cats      75']
-    """
-    from vidi.workflows.interaction.output import text_width
-
-    widths = [max(text_width(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        blanks = [" " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=True)]
-        cells = [
-            blank + cell if column in right else cell + blank
-            for column, (cell, blank) in enumerate(zip(row, blanks, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
 
 
 def show_line(line: str) -> None:

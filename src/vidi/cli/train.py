@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
-from vidi.errors import INTERRUPTED, SOME_BAD
+from vidi.errors import INTERRUPTED, SOME_BAD, UsageError
 from vidi.options import Argument, Option
 from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
-    from vidi.errors import UsageError
     from vidi.training.heads.features import Embedder
     from vidi.workflows.interaction.events import Events
     from vidi.workflows.train import Run
@@ -57,10 +56,10 @@ def train(
 
         return conclude(story.resume(resume, finish=finish, events=events, embed=_embedder(ray, events)), events)
     if request is None or finish:
-        raise _nothing_to_do(finish)
+        raise options.nothing_to_train(finish, verb="train", holds="run")
     if preview is not None:
         if ray is not None:
-            raise _ray_beside_preview()
+            raise UsageError("--ray beside --preview", "Leave out --ray: --preview needs no cluster.")
         from vidi.workflows.run.preview import write_preview
 
         return events.say(f"written: {write_preview(request, preview)}")
@@ -71,12 +70,6 @@ def train(
     return conclude(story.train(request, events=events, begun=begun, found=found, embed=embed), events)
 
 
-def _ray_beside_preview() -> "UsageError":
-    from vidi.errors import UsageError
-
-    return UsageError("--ray beside --preview", "Leave out --ray: --preview needs no cluster.")
-
-
 def _embedder(ray: str | None, events: "Events") -> "Embedder | None":
     """What computes features on a cluster; None without `--ray`."""
     if ray is None:
@@ -84,14 +77,6 @@ def _embedder(ray: str | None, events: "Events") -> "Embedder | None":
     from vidi.distributed.features import features_on_ray
 
     return features_on_ray(ray, say=events.say)
-
-
-def _nothing_to_do(finish: bool) -> "UsageError":
-    from vidi.errors import UsageError
-
-    if finish:
-        return UsageError("--finish needs --resume", "Name the run: vidi train --resume runs/NAME --finish")
-    return UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
 
 
 def conclude(run: "Run", events: "Events") -> None:

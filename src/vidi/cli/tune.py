@@ -13,7 +13,6 @@ from vidi.options import Option
 from vidi.workflows.requests.train import TuneRequest
 
 if TYPE_CHECKING:
-    from vidi.errors import UsageError
     from vidi.workflows.interaction.events import Events
     from vidi.workflows.tuning.search import TuneResult
     from vidi.workflows.tuning.trials import TrialCluster
@@ -65,7 +64,7 @@ def tune(
         _conclude(tuned, events, as_json=as_json)
         return
     if request is None or finish:
-        raise _nothing_to_do(finish)
+        raise options.nothing_to_train(finish, verb="tune", holds="search")
     found = find_while_importing("vidi.workflows.tune", request.training.data, events=events)
     from vidi.workflows import tune as story
 
@@ -82,14 +81,6 @@ def _cluster(ray: str | None, events: "Events") -> "contextlib.AbstractContextMa
     from vidi.distributed.tune import trials_on_ray
 
     return trials_on_ray(ray, say=events.say)
-
-
-def _nothing_to_do(finish: bool) -> "UsageError":
-    from vidi.errors import UsageError
-
-    if finish:
-        return UsageError("--finish needs --resume", "Name the search: vidi tune --resume runs/NAME --finish")
-    return UsageError("there is nothing to train on", "Name a folder of images: vidi tune photos/")
 
 
 def _conclude(tuned: "TuneResult", events: "Events", *, as_json: bool) -> None:

@@ -3,28 +3,25 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from vidi.background import Background
 from vidi.errors import VidiError
 from vidi.log.records import Feedback, LogUnavailableError, Taken
 
+if TYPE_CHECKING:
+    from vidi.log.store import PredictionLog
+
 MOST_TOGETHER: Final = 200  # in one transaction
 MOST_WAITING: Final = 2_000
 LAST_SECONDS: Final = 10.0
-
-
-class FeedbackRows(Protocol):
-    """What feedback is written to: `PredictionLog`."""
-
-    def add_all(self, feedback: Sequence[Feedback]) -> list[Taken]:
-        """Write some feedback, all or none; it is on the disk when this returns."""
+REMEDY: Final = "Look at the log's database."
 
 
 class FeedbackWriter:
     """Commits feedback in a thread of its own. A context: leaving it writes what waits."""
 
-    def __init__(self, log: FeedbackRows) -> None:
+    def __init__(self, log: "PredictionLog") -> None:
         self._log = log
         self._given = Background[tuple[Feedback, Future[Taken]]](
             self._commit,
@@ -60,13 +57,10 @@ class FeedbackWriter:
         try:
             taken = self._log.add_all([one for one, _ in together])
         except Exception as error:
-            cause = error if isinstance(error, VidiError) else _unexpected(error)
+            unexpected = f"{type(error).__name__}: {error}"
+            cause = error if isinstance(error, VidiError) else LogUnavailableError("lost", unexpected, REMEDY)
             for _, future in together:
                 future.set_exception(cause)
             return
         for (_, future), one in zip(together, taken, strict=True):
             future.set_result(one)
-
-
-def _unexpected(error: Exception) -> LogUnavailableError:
-    return LogUnavailableError("lost", f"{type(error).__name__}: {error}", "Look at the log's database.")

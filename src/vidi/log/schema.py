@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any, Final
 
@@ -197,7 +198,7 @@ def model_of(row: RowLike[Any]) -> LoggedModel:
 
 def row_of(one: LoggedPrediction, model: ModelRow) -> Row:
     """A prediction as a row."""
-    found = one.statistics
+    measured = {} if one.statistics is None else asdict(one.statistics)
     return {
         "key": one.key,
         "at": one.at,
@@ -212,12 +213,7 @@ def row_of(one: LoggedPrediction, model: ModelRow) -> Row:
         "decision": None if one.decision is None else _indexes(one.decision, model),
         "novelty": one.novelty,
         "embedding": _pack(one.embedding),
-        "brightness": None if found is None else found.brightness,
-        "contrast": None if found is None else found.contrast,
-        "saturation": None if found is None else found.saturation,
-        "sharpness": None if found is None else found.sharpness,
-        "side": None if found is None else found.side,
-        "aspect": None if found is None else found.aspect,
+        **{name: measured.get(name) for name in QUALITIES},
     }
 
 
@@ -244,30 +240,13 @@ def prediction_of(row: RowMapping, model: LoggedModel) -> LoggedPrediction:
 
 def feedback_row(one: Feedback) -> Row:
     """A piece of feedback as a row."""
-    return {
-        "key": one.key,
-        "at": one.at,
-        "digest": one.digest,
-        "kind": one.kind,
-        "labels": json.dumps(one.labels),
-        "source": one.source,
-        "via": one.via,
-        "model_id": one.model_id,
-    }
+    return {**asdict(one), "labels": json.dumps(one.labels)}
 
 
 def feedback_of(row: RowMapping) -> Feedback:
     """The piece of feedback that a row holds."""
-    return Feedback(
-        key=row["key"],
-        at=row["at"],
-        digest=row["digest"],
-        kind=row["kind"],
-        labels=tuple(json.loads(row["labels"])),
-        source=row["source"],
-        via=row["via"],
-        model_id=row["model_id"],
-    )
+    held = {name: value for name, value in row.items() if name != "id"}
+    return Feedback(**{**held, "labels": tuple(json.loads(row["labels"]))})
 
 
 def _pack(values: NDArray[np.float32] | None) -> bytes | None:

@@ -269,8 +269,7 @@ class PredictionLog:
         Returns:
             False where another reviewer holds it.
         """
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        made = insert(CLAIMS).values(digest=check_digest(digest), reviewer=reviewer, until=until)
+        made = _new(self._engine, CLAIMS).values(digest=check_digest(digest), reviewer=reviewer, until=until)
         taken = made.on_conflict_do_update(
             index_elements=[CLAIMS.c.digest],
             set_={"reviewer": reviewer, "until": until},
@@ -372,19 +371,22 @@ def _take(connection: Connection, feedback: Feedback) -> Taken:
     return "known" if replace(feedback_of(row), at=feedback.at) == feedback else "differs"
 
 
+def _new(place: Connection | Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if place.dialect.name == "postgresql" else sqlite.insert(table)
+
+
 def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
     """Write rows but for those that are there already; returns how many of a single one were new."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).on_conflict_do_nothing(), rows if len(rows) > 1 else rows[0]).rowcount
+    made = _new(connection, table).on_conflict_do_nothing()
+    return connection.execute(made, rows if len(rows) > 1 else rows[0]).rowcount
 
 
 def write_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
     """Write events; one that is there already is brought up to date, but keeps its time."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for event in events:
         row = {**asdict(event), "source": escape_path(event.source), "label": escape_path(event.label)}
         changed = {name: row[name] for name in ("state", "last_seen", "best", "score")}
-        made = insert(EVENTS).values(row)
+        made = _new(connection, EVENTS).values(row)
         connection.execute(made.on_conflict_do_update(index_elements=[EVENTS.c.id], set_=changed))
 
 

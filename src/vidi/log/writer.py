@@ -6,10 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from vidi.errors import VidiError
 from vidi.log.records import LoggedPrediction, LogUnavailableError, Trouble
+
+if TYPE_CHECKING:
+    from vidi.log.store import PredictionLog
 
 DAY: Final = 86_400.0  # seconds
 COMMIT_SECONDS: Final = 0.5  # rows wait for others this long: a kill loses what came since the last commit
@@ -52,25 +55,12 @@ class WriterState:
     images_lost: int = 0  # images that found no room; their rows were written
 
 
-class Rows(Protocol):
-    """What a writer writes to: `PredictionLog`."""
-
-    def append(self, predictions: Sequence[LoggedPrediction]) -> None:
-        """Write some rows, all or none."""
-
-    def keep_images(self, images: Sequence[tuple[str, bytes, float]]) -> None:
-        """Keep some image files."""
-
-    def trim_images(self, *, before: float | None = None, most_bytes: int | None = None) -> int:
-        """Delete images that are too old, then the oldest until the rest fits."""
-
-
 class LogWriter:
     """Takes rows from any thread and commits them about twice a second. A context: leaving it writes the rest."""
 
     def __init__(
         self,
-        log: Rows,
+        log: "PredictionLog",
         *,
         retention: Retention | None = None,
         waits_for_room: bool = False,

@@ -218,8 +218,8 @@ def chance_of_counts(inside: Floats, size: Floats, total: Floats, population: Fl
     >>> float(np.exp(chance_of_counts(*map(np.array, (4.0, 4.0, 4.0, 8.0)))).round(4))  # twice 1 / 70
     0.0286
     """
-    high = _upper_tail(inside, size, total, population)
-    low = _upper_tail(total - inside, population - size, total, population)  # few inside are many outside
+    high = chance_of_more(inside, size, total, population)
+    low = chance_of_more(total - inside, population - size, total, population)  # few inside are many outside
     found: Floats = np.minimum(0.0, np.minimum(high, low) + np.log(2.0))
     return found
 
@@ -230,10 +230,6 @@ def chance_of_more(inside: Floats, size: Floats, total: Floats, population: Floa
     >>> float(np.exp(chance_of_more(*map(np.array, (4.0, 4.0, 4.0, 8.0)))).round(4))  # 1 / 70
     0.0143
     """
-    return _upper_tail(inside, size, total, population)
-
-
-def _upper_tail(inside: Floats, size: Floats, total: Floats, population: Floats) -> Floats:
     rest, unmarked = total - inside, population - total - size + inside
     likely = _log_choose(total, inside) + _log_choose(population - total, size - inside) - _log_choose(population, size)
     ratio = rest * (size - inside) / ((inside + 1) * (unmarked + 1))

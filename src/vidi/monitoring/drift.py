@@ -318,29 +318,25 @@ def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float 
     alarms = np.flatnonzero(np.min([one.by_look for one in searched], axis=0) <= np.log(rate))
     evidence = {one.comparison.kind: float(np.exp(min(0.0, one.level))) for one in searched}
     yardstick = Yardstick.of(reference)
-    changes = describe_changes(stream, yardstick, searched, looks, rate=rate)
     until = np.maximum.accumulate(rows)  # (images,) last row of the traffic that was seen by then
-    curves = draw_curves(stream, yardstick, searched, until)
-    if not len(alarms):
-        return DriftFinding(
-            state="quiet",
-            rate=rate,
-            image_count=len(stream),
-            p_value=min(evidence.values()),
-            evidence=evidence,
-            curves=curves,
-        )
-    began = _nearest_beginning(stream.at, find_beginning(searched, looks))
-    return DriftFinding(
-        state="alarm",
+    found = DriftFinding(
+        state="quiet",
         rate=rate,
         image_count=len(stream),
-        alarmed_at=int(until[looks.ends[alarms[0]] - 1]),
-        began=int(rows[began:].min()),
         p_value=min(evidence.values()),
         evidence=evidence,
+        curves=draw_curves(stream, yardstick, searched, until),
+    )
+    if not len(alarms):
+        return found
+    changes = describe_changes(stream, yardstick, searched, looks, rate=rate)
+    began = _nearest_beginning(stream.at, find_beginning(searched, looks))
+    return replace(
+        found,
+        state="alarm",
+        alarmed_at=int(until[looks.ends[alarms[0]] - 1]),
+        began=int(rows[began:].min()),
         changes=changes,
-        curves=curves,
         loudest=rows[find_loudest(stream, yardstick, changes, began)],
     )
 
@@ -404,13 +400,12 @@ def usual_value(aspect: Aspect, reference: DriftReference) -> float:
         return median_of(reference.images.qualities[aspect.name])
     if aspect.kind in ("embeddings", "novelty"):
         return 0.0
-    counts = np.array(reference.classes if aspect.kind == "classes" else [reference.verdicts[one] for one in VERDICTS])
-    number = aspect.class_index if aspect.kind == "classes" else _verdict_number(aspect)
-    return 0.0 if number is None else float(counts[number] / max(1, reference.answer_count))
-
-
-def _verdict_number(aspect: Aspect) -> int | None:
-    return next((number for number, name in enumerate(VERDICTS) if name == aspect.name), None)
+    if aspect.kind == "verdicts":
+        return sum(count for name, count in reference.verdicts.items() if name == aspect.name) / max(
+            1, reference.answer_count
+        )
+    number = aspect.class_index
+    return 0.0 if number is None else reference.classes[number] / max(1, reference.answer_count)
 
 
 def value_in(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:

@@ -1,6 +1,6 @@
 """How good a model's answers probably are on images whose truth nobody knows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
@@ -12,6 +12,7 @@ from vidi.metrics.multi_label import probability_of_all
 from vidi.metrics.outputs import SOFTMAX
 from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.values import key
 from vidi.monitoring.traffic import ModelTraffic
 
 Distrust = Literal["few", "novelty"]
@@ -35,7 +36,7 @@ class AccuracyEstimate:
     value: float | None  # None with fewer than 50 images
     low: float | None  # of the 95 % range: of the traffic's and the reference's images, and of the method itself
     high: float | None
-    image_count: int
+    image_count: int = field(metadata=key("images"))
     confidence: float | None  # the mean probability of what was said: the estimate if nothing had changed
     reference: float | None  # the same of the reference's answers; None where the file does not say
     distrust: tuple[Distrust, ...]  # why the estimate cannot be trusted; empty where it can
@@ -85,24 +86,8 @@ def estimate_parts(traffic: ModelTraffic, metadata: ModelMetadata) -> list[tuple
     count = len(traffic)
     parts = min(MOST_PARTS, count // LEAST)
     ends = np.linspace(0, count, parts + 1).round().astype(int).tolist() if parts else [0]
-    found = [(end, estimate_accuracy(part_of(traffic, start, end), metadata)) for start, end in pairwise(ends)]
+    found = [(end, estimate_accuracy(traffic.only(np.arange(start, end)), metadata)) for start, end in pairwise(ends)]
     return [(end, one) for end, one in found if one is not None]
-
-
-def part_of(traffic: ModelTraffic, start: int, stop: int) -> ModelTraffic:
-    """The rows from `start` up to, but not at, `stop`."""
-    rows = slice(start, stop)
-    return replace(
-        traffic,
-        at=traffic.at[rows],
-        digests=traffic.digests[rows],
-        probabilities=traffic.probabilities[rows],
-        said=traffic.said[rows],
-        verdicts=traffic.verdicts[rows],
-        novelty=None if traffic.novelty is None else traffic.novelty[rows],
-        embeddings=None if traffic.embeddings is None else traffic.embeddings[rows],
-        qualities={name: values[rows] for name, values in traffic.qualities.items()},
-    )
 
 
 def enlarged_fall(confidence: float, usual: float, *, slope: float = SLOPE) -> float:

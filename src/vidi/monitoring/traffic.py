@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,21 @@ class ModelTraffic:
     def __len__(self) -> int:
         return len(self.at)
 
+    def only(self, rows: Counts) -> Self:
+        """Some rows, in this order."""
+        numbers = rows.tolist()
+        return replace(
+            self,
+            at=self.at[rows],
+            digests=[self.digests[row] for row in numbers],
+            probabilities=self.probabilities[rows],
+            said=self.said[rows],
+            verdicts=[self.verdicts[row] for row in numbers],
+            novelty=None if self.novelty is None else self.novelty[rows],
+            embeddings=None if self.embeddings is None else self.embeddings[rows],
+            qualities={name: values[rows] for name, values in self.qualities.items()},
+        )
+
 
 def as_stream(traffic: ModelTraffic) -> tuple[Counts, ModelTraffic]:
     """Each file the first time it came, and the images of one time shuffled, always in the same way.
@@ -66,19 +82,7 @@ def as_stream(traffic: ModelTraffic) -> tuple[Counts, ModelTraffic]:
     for row, digest in enumerate(traffic.digests):
         first.setdefault(digest, row)
     rows = _shuffled(np.fromiter(first.values(), np.int64, len(first)), traffic)
-    if np.array_equal(rows, np.arange(len(traffic))):
-        return rows, traffic
-    return rows, replace(
-        traffic,
-        at=traffic.at[rows],
-        digests=[traffic.digests[row] for row in rows.tolist()],
-        probabilities=traffic.probabilities[rows],
-        said=traffic.said[rows],
-        verdicts=[traffic.verdicts[row] for row in rows.tolist()],
-        novelty=None if traffic.novelty is None else traffic.novelty[rows],
-        embeddings=None if traffic.embeddings is None else traffic.embeddings[rows],
-        qualities={name: values[rows] for name, values in traffic.qualities.items()},
-    )
+    return rows, traffic if np.array_equal(rows, np.arange(len(traffic))) else traffic.only(rows)
 
 
 def _shuffled(rows: Counts, traffic: ModelTraffic) -> Counts:

@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST, Reason, Want, answer_alike
 from vidi.evaluation.match import ClassMatch, listed, match_classes
-from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
@@ -18,14 +16,10 @@ from vidi.report.pages.compare import distinct_names
 from vidi.workflows.comparing.stored import NOT_SHARED, skipped_classes
 from vidi.workflows.comparing.written import CompareResult, both_answered, name_compared, write_comparison
 from vidi.workflows.evaluating.learned import LearnedFrom, account_for, find_learned, parts_to_score
+from vidi.workflows.evaluating.written import count_use
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.interaction.run_folder import (
-    SPLITS,
-    open_run_folder,
-    require_free,
-    safe_name,
-)
+from vidi.workflows.interaction.run_folder import open_run_folder, require_free
 from vidi.workflows.requests.model_file import CompareRequest
 
 SAME_MODEL = "both are the same model file"
@@ -39,14 +33,6 @@ class ComparedModel:
     predictor: Predictor
     match: ClassMatch
     learned: LearnedFrom
-
-    @property
-    def run(self) -> Path:
-        return self.predictor.model.path.parent
-
-    @property
-    def knows_what_it_learned(self) -> bool:
-        return self.learned.is_stated
 
     def knows(self, row: int) -> bool:
         """Whether a class of the data is one of its own."""
@@ -124,7 +110,7 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     return remarks + [
         f"{name} is not in its run folder: vidi cannot tell which images it was trained on"
         for name, model in zip(names, models, strict=True)
-        if not model.knows_what_it_learned
+        if not model.learned.is_stated
     ]
 
 
@@ -156,12 +142,26 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> CompareResu
         events.say(sentence)
     given = answer_alike(predictors, dataset, scored, _wanted(models, request, events=events))
     account = account_for(dataset, given, account)
-    folder = _open_folder(request, dataset)
+    folder = open_run_folder(
+        request.output,
+        name=dataset.name,
+        source=Path(request.data.source),
+        kind="comparison",
+        overwrite=request.overwrite,
+    )
     both = both_answered(
         dataset,
         given,
         [model.match for model in models],
-        models=[_about(model, given[0].digests, folder) for model in models],
+        models=[
+            name_compared(
+                model.path,
+                model.predictor.model,
+                uses=count_use(model.predictor.model.path.parent, folder, model.predictor.model, given[0]),
+                knows=model.learned.is_stated,
+            )
+            for model in models
+        ],
         asked=request.data,
         account=account,
     )
@@ -178,29 +178,6 @@ def _wanted(models: Sequence[ComparedModel], request: CompareRequest, *, events:
     return [
         Want(options=options, match=model.match, leave_out=leave_out, on_progress=events.reading) for model in models
     ]
-
-
-def _open_folder(request: CompareRequest, dataset: Dataset) -> Path:
-    """The folder asked for, or the next free `comparisons/NAME`."""
-    source = Path(request.data.source)
-    return open_run_folder(
-        request.output,
-        name=safe_name(dataset.name),
-        source=source if source.is_dir() else None,
-        kind="comparison",
-        overwrite=request.overwrite,
-    )
-
-
-def _about(model: ComparedModel, digests: Sequence[str], folder: Path) -> dict[str, object]:
-    """A model as compare.json names it; that these images were used to score it is noted."""
-    uses = record_use(
-        model.run if (model.run / SPLITS).exists() else folder,
-        images=digest_of_images(digests),
-        model_id=model.predictor.model.model_id,
-        date=datetime.now(UTC),
-    )
-    return name_compared(model.path, model.predictor.model, uses=uses, knows=model.learned.is_stated)
 
 
 def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from vidi.data.inputs import FoundInputs, find_paths
-from vidi.errors import ImageError, UsageError
+from vidi.errors import UsageError
 from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.explaining.image import EVERYTHING, Explained, ExplanationParts, explain_path
 from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
-from vidi.workflows.interaction.inputs import no_images
+from vidi.workflows.interaction.inputs import each_group, refusal
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
 from vidi.workflows.requests.model_file import ExplainedPages
 
@@ -85,18 +85,12 @@ def explain_inputs(
         UsageError: too many were found.
     """
     count = sum(len(group.paths) for group in found)
-    if not any(group.paths or group.account.refused for group in found):
-        raise no_images(found)
     if count > MOST_PAGES:
         raise UsageError(
             f"{count:,} images were found, and each gets its own page", f"Name at most {MOST_PAGES} of them."
         )
-    for group in found:
-        account.ignored.extend(group.account.ignored)
-        account.refused.extend(group.account.refused)
-        for entry in group.account.refused:
-            error = ImageError(entry.code, entry.sentence, "Leave it out, or repair it and try again.")
-            yield Explained(path=entry.path, outcome=error)
+    for group in each_group(found, account):
+        yield from (Explained(path=entry.path, outcome=refusal(entry)) for entry in group.account.refused)
         for path in group.paths:
             explained = explain_path(predictor, group.store, path, wanted)
             if explained.error is not None:

@@ -153,7 +153,7 @@ def keep_located(
                 picture = make_picture(one.image)
                 spent += len(picture.uri)
                 one = replace(one, picture=picture)  # noqa: PLW2901  # the same image, with what the page shows of it
-        kept.append(one.without_pixels())
+        kept.append(replace(one, image=None))
         del one  # its pixels would last until the next image has been searched
         yield kept[-1]
 
@@ -190,7 +190,7 @@ def write_found(
     """
     if coco is not None:
         write_atomic(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
-        events.say(written(escape_path(coco)))
+        events.say(f"written: {escape_path(coco)}")
     if output is not None:
         images = [
             BoxedImage(
@@ -204,8 +204,3 @@ def write_found(
         ]
         write_boxes_page(output / PAGE, images, looked, model)
         events.say(f"page: {escape_path(output / PAGE)}")
-
-
-def written(path: str) -> str:
-    """Which file was written; escaped."""
-    return f"written: {path}"

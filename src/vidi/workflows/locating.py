@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Self, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from vidi.prediction.prediction import SCHEMA_VERSION, model_as_json
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.overlays import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
-from vidi.workflows.interaction.inputs import no_images
+from vidi.workflows.interaction.inputs import each_group
 from vidi.workflows.requests.model_file import LocateRequest
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
 
 TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
 
-By = Literal["windows", "evidence"]
 Way = Literal["windows", "evidence", "answer"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
 NO_CLASS_FOR_NOTHING = (
@@ -61,10 +60,6 @@ class LocatedImage:
     error: Entry | None = None  # why the image could not be used
     image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)  # (height, width, 3), upright
     picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # small picture for the page
-
-    def without_pixels(self) -> Self:
-        """Return the same without the image's pixels."""
-        return replace(self, image=None)
 
     def plot(self) -> "Drawing":
         """Draw the image with its numbered boxes; a notebook shows it, and its `save` writes it."""
@@ -189,11 +184,7 @@ def locate_inputs(
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
     """
-    if not any(group.paths or group.account.refused for group in found):
-        raise no_images(found)
-    for group in found:
-        account.ignored.extend(group.account.ignored)
-        account.refused.extend(group.account.refused)
+    for group in each_group(found, account):
         for entry in group.account.refused:
             yield LocatedImage(path=entry.path, size=None, error=entry)
         # A search takes far longer than reading: one image at a time is in memory.

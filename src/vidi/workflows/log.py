@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import digest_of, escape_path
@@ -15,13 +16,13 @@ from vidi.log.records import Deleted, Feedback, LogContents, LoggedPrediction, M
 from vidi.log.store import PredictionLog
 from vidi.log.writer import LogWriter, PendingAnswer, Retention
 from vidi.model_file.read import ModelFile, name_of
-from vidi.model_file.values import Json
+from vidi.model_file.values import as_plain
 from vidi.prediction.prediction import Answer
 from vidi.workflows.requests.in_use import LogContentsRequest
 from vidi.workflows.requests.predict import LogRequest
 from vidi.workflows.requests.shared import parse_time
 
-Document = dict[str, Json]
+Document = dict[str, Any]
 
 
 def open_log(request: LogRequest, environment: Mapping[str, str]) -> PredictionLog:
@@ -133,7 +134,7 @@ def log_document(request: LogContentsRequest, environment: Mapping[str, str]) ->
     with PredictionLog.open(address, create=False) as log:
         document: Document = {"log": str(log.address)}
         if request.delete:
-            document["deleted"] = _deleted_document(_delete(log, digests, before, images=request.images))
+            document["deleted"] = as_plain(_delete(log, digests, before, images=request.images))
         if digests:
             document["images"] = [_known_of(log, digest) for digest in digests]
         else:
@@ -158,15 +159,6 @@ def _delete(log: PredictionLog, digests: Sequence[str], before: float | None, *,
     return deleted if digests else log.delete(before=before, images=images)
 
 
-def _deleted_document(deleted: Deleted) -> Document:
-    return {
-        "predictions": deleted.predictions,
-        "feedback": deleted.feedback,
-        "images": deleted.images,
-        "events": deleted.events,
-    }
-
-
 def _contents_document(found: LogContents) -> Document:
     return {
         "schema": found.schema,
@@ -174,7 +166,7 @@ def _contents_document(found: LogContents) -> Document:
         "models": [_model_document(one) for one in found.models],
         "kept_images": found.images,
         "kept_bytes": found.image_bytes,
-        "feedback": {str(kind): count for kind, count in found.feedback.items()},
+        "feedback": as_plain(found.feedback),
         "sources": found.sources,
         "events": found.events,
         "bytes": found.bytes,
@@ -228,58 +220,42 @@ def _time(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def describe(document: Mapping[str, Json]) -> str:
+def describe(document: Mapping[str, Any]) -> str:
     """The document as lines for people."""
     lines = [f"log         {document['log']}"]
-    deleted = document.get("deleted")
-    if isinstance(deleted, Mapping):
-        lines.append(f"deleted     {_counted(deleted)}")
-    images = document.get("images")
-    if isinstance(images, list):
-        return "\n".join([*lines, *(line for one in images if isinstance(one, Mapping) for line in _lines_of(one))])
-    feedback, models = document["feedback"], document["models"]
-    assert isinstance(feedback, Mapping)  # noqa: S101 - as `log_document` makes it
-    assert isinstance(models, list)  # noqa: S101
-    total = sum(count for count in feedback.values() if isinstance(count, int))
+    if "deleted" in document:
+        lines.append(f"deleted     {', '.join(f'{count:,} {what}' for what, count in document['deleted'].items())}")
+    if "images" in document:
+        return "\n".join([*lines, *(line for one in document["images"] for line in _lines_of(one))])
+    feedback = document["feedback"]
     lines.append(f"predictions {document['predictions']:,}")
-    for one in models:
-        assert isinstance(one, Mapping)  # noqa: S101
-        lines.append(
-            f"  {one['name']} {one['id']}, version {one['version']}: {one['predictions']:,} from {one['first']} to "
-            f"{one['last']}; {one['refused']:,} of images that could not be used"
-        )
+    lines += [
+        f"  {one['name']} {one['id']}, version {one['version']}: {one['predictions']:,} from {one['first']} to "
+        f"{one['last']}; {one['refused']:,} of images that could not be used"
+        for one in document["models"]
+    ]
     lines.append(f"images      {document['kept_images']:,} kept, {_megabytes(document['kept_bytes'])}")
     lines.append(
-        f"feedback    {total:,} from {document['sources']} sources: {feedback['label']:,} with labels, "
-        f"{feedback['none']:,} none of the classes, {feedback['unclear']:,} unclear"
+        f"feedback    {sum(feedback.values()):,} from {document['sources']} sources: "
+        f"{feedback['label']:,} with labels, {feedback['none']:,} none of the classes, {feedback['unclear']:,} unclear"
     )
     lines.append(f"events      {document['events']:,} of watched sources")
     lines.append(f"size        {_megabytes(document['bytes'])}, schema {document['schema']}")
     return "\n".join(lines)
 
 
-def _lines_of(image: Mapping[str, Json]) -> list[str]:
+def _lines_of(image: Mapping[str, Any]) -> list[str]:
     lines = [f"image       {image['digest']}"]
-    predictions, feedback = image["predictions"], image["feedback"]
-    assert isinstance(predictions, list)  # noqa: S101 - as `_known_of` makes it
-    assert isinstance(feedback, list)  # noqa: S101
-    for one in predictions:
-        assert isinstance(one, Mapping)  # noqa: S101
+    for one in image["predictions"]:
         answer = one["label"] if one["error"] is None else f"refused: {one['error']}"
         lines.append(f"  {one['at']} model {one['model']}: {escape_path(str(answer))} {one['verdict'] or ''}".rstrip())
-    for one in feedback:
-        assert isinstance(one, Mapping)  # noqa: S101
-        labels = one["labels"] if isinstance(one["labels"], list) else []
-        said = ", ".join(escape_path(str(label)) for label in labels) or one["kind"]
+    for one in image["feedback"]:
+        said = ", ".join(map(escape_path, one["labels"])) or one["kind"]
         lines.append(f"  {one['at']} {one['source']} says: {said}")
     kept = image["kept_bytes"]
     lines.append("  the image is not kept" if kept is None else f"  the image is kept, {kept:,} bytes")
     return lines
 
 
-def _counted(deleted: Mapping[str, Json]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in deleted.items())
-
-
-def _megabytes(count: Json) -> str:
-    return f"{float(str(count)) / 1e6:,.1f} MB"
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

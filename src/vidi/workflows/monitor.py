@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
@@ -15,18 +14,18 @@ from prometheus_client.registry import Collector
 
 from vidi.errors import DataError, GateError, ModelError
 from vidi.files import escape_path, write_atomic
-from vidi.images.statistics import QUALITIES, ImageStatistics
+from vidi.images.statistics import QUALITIES
 from vidi.log.address import parse_address
 from vidi.log.records import Feedback, LoggedPrediction
 from vidi.log.store import PredictionLog
 from vidi.metrics.intervals import wilson_interval
 from vidi.model_file.decisions import say
 from vidi.model_file.drift_reference import DriftReference
-from vidi.model_file.limits import Verdict
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.values import as_plain
 from vidi.monitoring.drift import find_drift
-from vidi.monitoring.estimate import AccuracyEstimate, estimate_accuracy, estimate_parts, part_of
+from vidi.monitoring.estimate import AccuracyEstimate, estimate_accuracy, estimate_parts
 from vidi.monitoring.finding import Aspect, DriftFinding
 from vidi.monitoring.traffic import ModelTraffic, as_stream
 from vidi.report.pages.monitor import headline
@@ -63,7 +62,7 @@ GAUGES: Mapping[str, str] = {
 class MonitorResult:
     """Result of monitoring."""
 
-    document: Document  # of `monitor_document`
+    document: Document  # that `--json` prints and the page shows
     drift: DriftFinding
 
     def require_quiet(self) -> None:
@@ -101,20 +100,16 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> MonitorResu
         rows = (row for _, row in log.predictions(model.model_id, since=request.since))
         traffic, counted = read_traffic(noted.passing(_counted(rows, events)), model.metadata)
         drift = find_drift(traffic, reference)
-        document = monitor_document(
-            model,
-            traffic,
-            counted,
-            MonitorFindings(
-                drift=drift,
-                accuracy=estimate_accuracy(traffic, model.metadata),
-                accuracy_since_change=_estimate_since_change(traffic, model, drift),
-                accuracy_over_time=estimate_parts(traffic, model.metadata),
-                feedback=judge_by_feedback(noted.answers, feedback),
-            ),
-            log=str(address),
-            since=request.since,
-        )
+        document = {
+            **_compared(model, traffic, counted, log=str(address), since=request.since),
+            "drift": _drift(drift, traffic, model.metadata.classes),
+            "accuracy": as_plain(estimate_accuracy(traffic, model.metadata)),
+            "accuracy_since_change": as_plain(_estimate_since_change(traffic, model, drift)),
+            "accuracy_over_time": [
+                {**_place(row - 1, traffic), **as_plain(one)} for row, one in estimate_parts(traffic, model.metadata)
+            ],
+            "feedback": asdict(judge_by_feedback(noted.answers, feedback)),
+        }
         if request.output is not None:
             from vidi.report.pages.monitor import write_monitor_page
 
@@ -158,7 +153,7 @@ def _counted(rows: Iterator[LoggedPrediction], events: Events) -> Iterator[Logge
 def _estimate_since_change(traffic: ModelTraffic, model: ModelFile, drift: DriftFinding) -> AccuracyEstimate | None:
     if not drift.began or not drift.is_alarm:
         return None
-    return estimate_accuracy(part_of(traffic, drift.began, len(traffic)), model.metadata)
+    return estimate_accuracy(traffic.only(np.arange(drift.began, len(traffic))), model.metadata)
 
 
 @dataclass(slots=True)
@@ -171,19 +166,6 @@ class RowCounts:
     incomplete: int = 0  # without probabilities, or without what the reference is compared with
     first: float | None = None  # seconds since 1970, UTC
     last: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedImage:
-    """One image of the traffic."""
-
-    at: float
-    digest: str
-    probabilities: NDArray[np.float32]
-    verdict: Verdict | None
-    novelty: float | None
-    embedding: NDArray[np.float32] | None
-    statistics: ImageStatistics | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,16 +191,13 @@ class RequiredValues:
             statistics=images is not None,
         )
 
-    def kept(self, row: LoggedPrediction) -> ComparedImage | None:
-        """What of a row is kept; None where something is missing."""
-        probabilities, embedding = row.probabilities, row.embedding if self.components is not None else None
-        if probabilities is None or len(probabilities) != self.class_count:
-            return None
+    def is_in(self, row: LoggedPrediction) -> bool:
+        """Whether a row holds all of it."""
+        if row.probabilities is None or len(row.probabilities) != self.class_count:
+            return False
         if (self.novelty and row.novelty is None) or (self.statistics and row.statistics is None):
-            return None
-        if self.components is not None and (embedding is None or len(embedding) != self.components):
-            return None
-        return ComparedImage(row.at, row.digest, probabilities, row.verdict, row.novelty, embedding, row.statistics)
+            return False
+        return self.components is None or (row.embedding is not None and len(row.embedding) == self.components)
 
 
 def keep_every(number: int, *, whole: int = KEPT_WHOLE) -> int:
@@ -254,15 +233,14 @@ def read_traffic(
     return as_stream(traffic)[1], counted
 
 
-def _once(rows: Iterable[LoggedPrediction], needed: RequiredValues, counted: RowCounts) -> Iterator[ComparedImage]:
+def _once(rows: Iterable[LoggedPrediction], needed: RequiredValues, counted: RowCounts) -> Iterator[LoggedPrediction]:
     """Each image when it first comes: a repeated one is no new evidence."""
     seen: set[int] = set()
     for row in rows:
         if row.error is not None:
             counted.refused += 1
             continue
-        one = needed.kept(row)
-        if one is None:
+        if not needed.is_in(row):
             counted.incomplete += 1
             continue
         counted.rows += 1
@@ -272,16 +250,16 @@ def _once(rows: Iterable[LoggedPrediction], needed: RequiredValues, counted: Row
         if digest not in seen:
             seen.add(digest)
             counted.images += 1
-            yield one
+            yield row
 
 
-def _thinned(images: Iterable[ComparedImage], whole: int) -> Iterator[ComparedImage]:
+def _thinned(images: Iterable[LoggedPrediction], whole: int) -> Iterator[LoggedPrediction]:
     for number, one in enumerate(images):
         if number % keep_every(number, whole=whole) == 0:
             yield one
 
 
-def _as_traffic(kept: list[ComparedImage], metadata: ModelMetadata) -> ModelTraffic:
+def _as_traffic(kept: list[LoggedPrediction], metadata: ModelMetadata) -> ModelTraffic:
     needed, count = RequiredValues.by(metadata), len(kept)
     probabilities = np.array([one.probabilities for one in kept], np.float32).reshape(count, needed.class_count)
     placed = [one.embedding for one in kept if one.embedding is not None]
@@ -335,63 +313,21 @@ class FeedbackAccuracy:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorFindings:
-    """What was found about a model's traffic."""
-
-    drift: DriftFinding
-    accuracy: AccuracyEstimate | None  # of all of it
-    accuracy_since_change: AccuracyEstimate | None  # None without an alarm, too
-    accuracy_over_time: Sequence[tuple[int, AccuracyEstimate]]  # the row after each part, and the part's estimate
-    feedback: FeedbackAccuracy
-
-
-def monitor_document(
-    model: ModelFile,
-    traffic: ModelTraffic,
-    counted: RowCounts,
-    findings: MonitorFindings,
-    *,
-    log: str,
-    since: float | None,
+def _compared(
+    model: ModelFile, traffic: ModelTraffic, counted: RowCounts, *, log: str, since: float | None
 ) -> Document:
-    """The document that `--json` prints and the page shows.
-
-    Args:
-        model: the file.
-        traffic: that was compared.
-        counted: rows that were read.
-        findings: about that traffic.
-        log: the log's address, without a password.
-        since: when the traffic begins, as it was asked for.
-    """
-    metadata = model.metadata
+    """Which model and which traffic the document is about."""
     return {
         "schema": SCHEMA,
         "model": {
             "path": escape_path(model.path),
             "id": model.model_id,
-            "version": metadata.provenance.run,
-            "classes": list(metadata.classes),
+            "version": model.metadata.provenance.run,
+            "classes": list(model.metadata.classes),
         },
         "log": log,
         "since": since,
-        "traffic": {
-            "rows": counted.rows,
-            "images": counted.images,
-            "compared": len(traffic),
-            "refused": counted.refused,
-            "incomplete": counted.incomplete,
-            "first": counted.first,
-            "last": counted.last,
-        },
-        "drift": _drift(findings.drift, traffic, metadata.classes),
-        "accuracy": _estimate(findings.accuracy),
-        "accuracy_since_change": _estimate(findings.accuracy_since_change),
-        "accuracy_over_time": [
-            {**_place(row - 1, traffic), **(_estimate(one) or {})} for row, one in findings.accuracy_over_time
-        ],
-        "feedback": asdict(findings.feedback),
+        "traffic": {**asdict(counted), "compared": len(traffic)},
     }
 
 
@@ -451,20 +387,6 @@ def _shown(row: int, traffic: ModelTraffic, classes: Sequence[str]) -> Document:
         "probability": float(traffic.probabilities[row].max()),
         "verdict": traffic.verdicts[row],
         "novelty": None if traffic.novelty is None else float(traffic.novelty[row]),
-    }
-
-
-def _estimate(found: AccuracyEstimate | None) -> Document | None:
-    if found is None:
-        return None
-    return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "images": found.image_count,
-        "confidence": found.confidence,
-        "reference": found.reference,
-        "distrust": list(found.distrust),
     }
 
 

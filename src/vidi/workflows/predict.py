@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import ImageError, UsageError
+from vidi.errors import UsageError
 from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, writing_error
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
@@ -16,7 +16,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.prediction.prediction import Answer, Prediction
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.interaction.inputs import no_images
+from vidi.workflows.interaction.inputs import each_group, refusal
 
 if TYPE_CHECKING:
     from vidi.workflows.log import AnswerLogger
@@ -54,13 +54,8 @@ def predict_inputs(
             "this model is multi-label, so an image has no single folder",
             "Leave out `--sort-into`; `--csv` lists the predicted classes of each image.",
         )
-    if not any(group.paths or group.account.refused for group in found):
-        raise no_images(found)
-    for group in found:
-        account.ignored.extend(group.account.ignored)
-        account.set_aside.extend(group.account.set_aside)
-        account.refused.extend(group.account.refused)
-        yield from map(_refused, group.account.refused)
+    for group in each_group(found, account):
+        yield from (Answer(path=entry.path, outcome=refusal(entry)) for entry in group.account.refused)
         answers = (answers_of or answered_here(predictor, is_logged=log is not None))(group)
         for answer in answers if log is None else log.passing(answers, group.store):
             if answer.error is not None:
@@ -145,9 +140,3 @@ def _holds(path: Path, data: bytes) -> bool:
     with contextlib.suppress(OSError):
         return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
     return False
-
-
-def _refused(entry: Entry) -> Answer:
-    """An answer about a path that was refused before any decoding."""
-    error = ImageError(entry.code, entry.sentence, "Leave it out, or repair it and try again.")
-    return Answer(path=entry.path, outcome=error)

@@ -67,11 +67,10 @@ def train(
     job = read_and_plan(request, events=events, begun=begun, found=found)
     # What can be known to be wrong is said before anything is written.
     require_possible(job, has_features=embed is not None)
-    source = Path(request.data.source)
     folder = open_run_folder(
         request.output,
         name=job.found.dataset.name,
-        source=source if source.is_dir() else None,
+        source=Path(request.data.source),
         overwrite=request.overwrite,
     )
     with FolderLock(folder), ExitStack() as stack:

@@ -60,11 +60,10 @@ def tune(
     split_file_of(request.training.data)
     if cluster is not None:
         cluster.room()  # a cluster that does not answer is said now, not after all images were checked
-    source = Path(request.training.data.source)
     folder = open_run_folder(
         request.training.output,
         name=f"{found.dataset.name}-tune",
-        source=source if source.is_dir() else None,
+        source=Path(request.training.data.source),
         kind="tuning",
         overwrite=request.training.overwrite,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from vidi.background import Background
 from vidi.errors import INTERRUPTED, SOME_BAD
 from vidi.files import escape_path
+from vidi.model_file.values import as_plain
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.watch import ending_lines
 from vidi.video.sources import VideoSource, parse_source, watch_source
@@ -82,7 +83,8 @@ def watch_with(
         if opened.folder is not None:
             opened.folder.write_page(source.name, session.summary.seconds)
             events.say(f"events: {escape_path(opened.folder.folder / PAGE)}")
-    _say_ending(session.summary, events, took=time.perf_counter() - began)
+    for line in ending_lines(as_plain(session.summary), took=time.perf_counter() - began):
+        events.say(line)
     return _exit_code(source, session.summary, was_stopped=was_stopped)
 
 
@@ -120,11 +122,6 @@ def notifying(
         yield waiting.put_patiently
     if failed:
         raise failed[0]
-
-
-def _say_ending(summary: WatchSummary, events: Events, *, took: float) -> None:
-    for line in ending_lines(summary.as_json(), took=took):
-        events.say(line)
 
 
 def _exit_code(source: VideoSource, summary: WatchSummary, *, was_stopped: bool) -> int:

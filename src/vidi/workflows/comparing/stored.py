@@ -29,7 +29,6 @@ from vidi.workflows.interaction.run_folder import (
     SPLITS,
     open_run_folder,
     require_free,
-    safe_name,
     understood,
 )
 from vidi.workflows.requests.data import DataRequest
@@ -98,7 +97,7 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     for sentence in _remarks(both, account):
         events.say(sentence)
     folder = open_run_folder(
-        request.output, name=safe_name(_data_name(a)), source=None, kind="comparison", overwrite=request.overwrite
+        request.output, name=_data_name(a), source=None, kind="comparison", overwrite=request.overwrite
     )
     first, second = map(_as_answers, both)
     asked = DataRequest.from_dict(a.asked["data"])
@@ -120,14 +119,9 @@ def _data_name(one: _Stored) -> str:
     return one.data.name or one.files.folder.resolve().name
 
 
-def is_stored(path: Path) -> bool:
-    """Whether a folder holds answers that can be compared."""
-    return (path / PREDICTIONS).is_file() and (path / METRICS).is_file()
-
-
 def _read(folder: Path) -> _Stored:
     """The answers about the test images of a folder, in an order that depends on the images alone."""
-    if not is_stored(folder):
+    if not (folder / PREDICTIONS).is_file() or not (folder / METRICS).is_file():
         raise UsageError(
             f"{escape_path(folder)} holds no predictions to compare, and DATA is missing",
             "Add labelled images: `vidi compare A B DATA`. Or name two folders that `vidi evaluate` wrote.",
@@ -241,14 +235,10 @@ def skipped_classes(counts: Mapping[str, int]) -> str:
     '8 images skipped: at least one model does not know their class (moss 8)'
     """
     shown = listed([f"{name} {count:,}" for name, count in counts.items()])
-    return f"{_skipped(sum(counts.values()))} ({shown})"
+    return f"{skipped_images(sum(counts.values()))} ({shown})"
 
 
 def skipped_images(count: int) -> str:
     """The same where only their number is known."""
-    return _skipped(count)
-
-
-def _skipped(count: int) -> str:
     its = "its" if count == 1 else "their"
     return f"{count_of(count, 'image')} skipped: at least one model does not know {its} class"

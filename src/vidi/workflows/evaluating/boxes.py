@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ from vidi.images.account import Account, Entry
 from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.arrays import Floats
 from vidi.metrics.detection import OVERLAPS, RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
+from vidi.model_file.values import as_plain, key
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.evaluating.written import open_folder, write_request
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, require_free
-from vidi.workflows.locating import By, finder
+from vidi.workflows.locating import finder
 from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest, LocateRequest
 from vidi.workflows.requests.shared import USUAL_ENGINE
 
@@ -37,14 +38,16 @@ USUAL = BoxSearch()
 class ClassBoxes:
     """Figures of the boxes of one class."""
 
-    name: str
+    name: str = field(metadata=key("class"))
     true_boxes: int
     average_precision_50: float | None  # at overlap 0.5; None where there is no true box
     average_precision: float | None  # the mean over the overlaps 0.5, 0.55 … 0.95, as COCO does
     recall_50: float  # of all true boxes, those that some box hits
-    pointed: int  # images whose best box points into a true one …
-    shown: int  # … of those that show the class
-    curves: Mapping[str, tuple[float, ...]] = field(repr=False)  # overlap → best precision at 101 recalls
+    # Images whose best box points into a true one …
+    pointed: int = field(metadata=key("hits", within="pointing_game"))
+    shown: int = field(metadata=key("n", within="pointing_game"))  # … of those that show the class
+    # Overlap → best precision at 101 recalls.
+    curves: Mapping[str, tuple[float, ...]] = field(repr=False, metadata=key("precision_at_recall"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +61,10 @@ class ScoredBoxes:
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
-        rows = [
-            {
-                "class": one.name,
-                "true_boxes": one.true_boxes,
-                "average_precision_50": _rounded(one.average_precision_50),
-                "average_precision": _rounded(one.average_precision),
-                "recall_50": _rounded(one.recall_50),
-                "pointing_game": {"hits": one.pointed, "n": one.shown},
-                "precision_at_recall": {name: list(curve) for name, curve in one.curves.items()},
-            }
-            for one in self.classes
-        ]
         return {
             "schema": 1,
             "images": self.images,
-            "classes": rows,
+            "classes": as_plain(self.classes, is_rounded=True),
             "account": self.account.as_json(),
             "curves": escape_path(self.folder / CURVES),
         }
@@ -90,18 +81,11 @@ class ScoredBoxes:
         return [*lines, f"curves: {escape_path(self.folder / CURVES)}"]
 
 
-def score_boxes(
-    request: EvaluateRequest,
-    *,
-    by: By = "windows",
-    search: BoxSearch = USUAL,
-    events: Events = SILENCE,
-) -> ScoredBoxes:
+def score_boxes(request: EvaluateRequest, *, search: BoxSearch = USUAL, events: Events = SILENCE) -> ScoredBoxes:
     """Search every image of a data set with boxes, and write COCO's figures and curves into a folder.
 
     Args:
         request: the model, the data with its boxes, how classes are renamed, and where to write.
-        by: windows or evidence.
         search: how things are looked for.
         events: receives progress and messages.
 
@@ -124,7 +108,7 @@ def score_boxes(
             f"{escape_path(dataset.source)} has no boxes for {', '.join(map(escape_path, predictor.classes))}",
             "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` renames classes.",
         )
-    wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, fills=search.fills, smallest=search.smallest)
+    wanted = LocateRequest(classes=tuple(names), by="windows", least=LEAST, **asdict(search))
     find = finder(predictor, wanted)
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}
@@ -202,7 +186,3 @@ def _score(name: str, images: list[FoundBoxes]) -> ClassBoxes:
         shown=shown,
         curves={overlap: tuple(best.round(6).tolist()) for overlap, best in drawn.items()},
     )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

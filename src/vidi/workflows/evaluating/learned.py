@@ -43,7 +43,8 @@ class LearnedFrom:
             account: of all images.
         """
         return LearnedFacts(
-            unseen=self.is_stated or digest_of_images(digests) == self.test_digest, set_aside=count_learned(account)
+            unseen=self.is_stated or digest_of_images(digests) == self.test_digest,
+            set_aside=sum(entry.code == LEARNED_FROM[0] for entry in account.set_aside),
         )
 
 
@@ -63,11 +64,6 @@ def find_learned(predictor: Predictor) -> LearnedFrom:
         is_stated=splits.exists() or stated is not None,
         test_digest=str((predictor.metadata.provenance.data or {}).get("test_digest", "")),
     )
-
-
-def count_learned(account: Account) -> int:
-    """Count the images that were set aside because the model was trained on them."""
-    return sum(entry.code == LEARNED_FROM[0] for entry in account.set_aside)
 
 
 def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:

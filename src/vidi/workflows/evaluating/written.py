@@ -25,7 +25,7 @@ from vidi.report.pages.run import write_report
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.interaction.run_folder import EVALUATION, SPLITS, open_run_folder, safe_name
+from vidi.workflows.interaction.run_folder import EVALUATION, SPLITS, open_run_folder
 from vidi.workflows.requests.model_file import EvaluateRequest
 
 
@@ -43,9 +43,13 @@ class ScoredDataset:
 
 def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
     """The folder asked for, or the next free `evaluations/NAME`."""
-    name, source = safe_name(dataset.name), Path(request.data.source)
-    inside = source if source.is_dir() else None
-    return open_run_folder(request.output, name=name, source=inside, kind="evaluation", overwrite=request.overwrite)
+    return open_run_folder(
+        request.output,
+        name=dataset.name,
+        source=Path(request.data.source),
+        kind="evaluation",
+        overwrite=request.overwrite,
+    )
 
 
 def write_request(folder: Path, request: EvaluateRequest) -> None:

@@ -20,7 +20,7 @@ from vidi.report.pages.explain import write_explanation
 from vidi.report.pages.network import ShownNetwork, show_model, show_network, write_network_page
 from vidi.report.words.text import percent, rounded
 from vidi.workflows.explaining.image import Explained
-from vidi.workflows.interaction.output import write_table
+from vidi.workflows.interaction.output import aligned, write_table
 from vidi.workflows.interaction.run_folder import page_names, require_own
 
 SCHEMA_VERSION = 1
@@ -180,28 +180,19 @@ def network_table(network: ShownNetwork, *, name: str) -> str:
         notes.append("; ".join(layer.steps))
     rows.append(("", "probabilities", f"{network.class_count:,} numbers that sum to 1", "", ""))
     notes.append("")
-    table = _aligned([("", "layer", "what comes out", "weights", "multiply-adds"), *rows], ["", *notes])
+    table = aligned([("", "layer", "what comes out", "weights", "multiply-adds"), *rows], right=(0, 3))
+    beside = " " * len(str(len(network.layers)))  # as wide as the first column
+    lines = [table[0]]
+    for line, note in zip(table[1:], notes, strict=True):
+        lines += [line, f"{beside}    then {note}"] if note else [line]
     return (
         f"{escape_path(name)}: {len(network.layers)} layers, {network.parameter_count:,} weights, "
-        f"{network.work} multiply-adds for one image\n\n{table}\n\n"
+        f"{network.work} multiply-adds for one image\n\n"
+        + "\n".join(lines)
+        + "\n\n"
         + "\n".join(textwrap.fill(text, LINE_WIDTH) for text in network.words)
         + "\n"
     )
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], notes: Sequence[str]) -> str:
-    """Rows in columns, numbers to the right, each with a line below it where there is something to add."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row, note in zip(rows, notes, strict=True):
-        cells = [
-            text.rjust(width) if column in (0, 3) else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-        if note:
-            lines.append(f"{'':{widths[0]}}    then {note}")
-    return "\n".join(lines)
 
 
 def network_document(network: ShownNetwork, *, name: str, page: Path) -> dict[str, Json]:

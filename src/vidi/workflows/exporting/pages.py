@@ -32,8 +32,7 @@ class Pages:
 
     def open(self, name: str, kind: Kind) -> Path:
         """The folder of one of them."""
-        source = Path(self.data.source)
-        return open_run_folder(self.folder / name, name=name, source=source if source.is_dir() else None, kind=kind)
+        return open_run_folder(self.folder / name, name=name, source=Path(self.data.source), kind=kind)
 
     def count_use(self, folder: Path, model: ModelFile, answers: Answers) -> int:
         """Note in the parent's run, where it has one, that its test images judged a file."""

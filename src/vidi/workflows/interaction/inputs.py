@@ -3,14 +3,14 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import ALL_BAD, DONE, SOME_BAD, DataError, UsageError
+from vidi.errors import ALL_BAD, DONE, SOME_BAD, DataError, ImageError, UsageError
 from vidi.files import escape_path
-from vidi.images.account import Account
+from vidi.images.account import Account, Entry
 from vidi.model_file.read import holds_model
 from vidi.model_file.registered import find_registered
 from vidi.workflows.interaction.stopping import NOT_REACHED
@@ -72,6 +72,25 @@ def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
     if (longest := max(map(len, lines), default=0)) > LONGEST_PATH:
         raise UsageError(f"--files-from {escape_path(path)} is no list of paths: a line has {longest:,} bytes", remedy)
     return [os.fsdecode(line) for line in lines if line]
+
+
+def each_group(found: Sequence[FoundInputs], account: Account) -> Iterator[FoundInputs]:
+    """The groups of the inputs in turn; files that are ignored or refused go into the account as their group comes.
+
+    Raises:
+        DataError: the inputs hold no image and nothing that was meant as one.
+    """
+    if not any(group.paths or group.account.refused for group in found):
+        raise no_images(found)
+    for group in found:
+        account.ignored.extend(group.account.ignored)
+        account.refused.extend(group.account.refused)
+        yield group
+
+
+def refusal(entry: Entry) -> ImageError:
+    """The error about a path that was refused before any decoding."""
+    return ImageError(entry.code, entry.sentence, "Leave it out, or repair it and try again.")
 
 
 def no_images(found: Sequence[FoundInputs]) -> DataError:

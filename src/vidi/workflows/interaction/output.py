@@ -6,7 +6,7 @@ Paths are text that is safe on a terminal and can be read back exactly (`vidi.fi
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,8 @@ def write_table(
     """
     width = min(WIDEST_PATH, max((text_width(escape_path(path)) for path in paths), default=4))
     for answer in answers:
-        stream.write(f"{_padded(escape_path(answer.path), width)}  {_line(answer, top, paint)}\n")
+        path = escape_path(answer.path)
+        stream.write(f"{path}{' ' * (width - text_width(path))}  {_line(answer, top, paint)}\n")
 
 
 def _line(answer: Answer, top: int, paint: Callable[[str], str]) -> str:
@@ -82,8 +83,22 @@ def text_width(text: str) -> int:
     )
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * max(0, width - text_width(text))
+def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
+    """Rows as lines in columns.
+
+    >>> aligned([("run", "images"), ("cats", "75")], right={1})
+    ['run   images', 'cats      75']
+    """
+    widths = [max(text_width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        blanks = [" " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [
+            blank + cell if column in right else cell + blank
+            for column, (cell, blank) in enumerate(zip(row, blanks, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def write_json(
@@ -170,23 +185,18 @@ class Shown:
 Writer = Callable[[Iterable[Answer], TextIO, Shown], None]
 
 
-def _as_table(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
-    write_table(answers, stream, paths=shown.paths, top=shown.top or 1, paint=shown.paint)
-
-
-def _as_json(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
-    write_json(answers, stream, model=shown.model, account=shown.account, top=shown.top)
-
-
-def _as_json_lines(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
-    write_json_lines(answers, stream, model=shown.model, account=shown.account, top=shown.top)
-
-
-def _as_csv(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
-    write_csv(answers, stream, classes=shown.classes, top=shown.top)
-
-
-WRITERS: Mapping[str, Writer] = {"table": _as_table, "json": _as_json, "jsonl": _as_json_lines, "csv": _as_csv}
+WRITERS: Mapping[str, Writer] = {
+    "table": lambda answers, stream, shown: write_table(
+        answers, stream, paths=shown.paths, top=shown.top or 1, paint=shown.paint
+    ),
+    "json": lambda answers, stream, shown: write_json(
+        answers, stream, model=shown.model, account=shown.account, top=shown.top
+    ),
+    "jsonl": lambda answers, stream, shown: write_json_lines(
+        answers, stream, model=shown.model, account=shown.account, top=shown.top
+    ),
+    "csv": lambda answers, stream, shown: write_csv(answers, stream, classes=shown.classes, top=shown.top),
+}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidi.detection.locate import Located
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import fitted_size, resize
-from vidi.model_file.values import Json
+from vidi.model_file.values import NEED, Json
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.timeline.events import Event, EventRules
@@ -123,18 +123,8 @@ class WatchSummary:
     frames: int = 0
     events: Counter[str] = field(default_factory=Counter)  # label → events that began
     offline: int = 0  # times that the source was lost
-    damage: str | None = None  # what is wrong with a file
+    damage: str | None = field(default=None, metadata=NEED)  # what is wrong with a file
     seconds: float = 0.0  # of the source
-
-    def as_json(self) -> dict[str, Json]:
-        """The summary as plain values."""
-        return {
-            "frames": self.frames,
-            "events": dict(self.events),
-            "offline": self.offline,
-            "damage": self.damage,
-            "seconds": self.seconds,
-        }
 
 
 class WatchSession:
