@@ -4,7 +4,7 @@
     SET=cifar10 MINUTES=3 python -m bench estimate          one, and the time for its training
     RUN=runs/clothing SET=clothing python -m bench estimate with a run that is there
 
-Each model is trained once and asked about its test images: as they are, under the 45 spoilings of the robustness
+Each model is trained once and asked about its test images: as they are, under the 45 corruptions of the robustness
 figures, with other class shares, and with a class that it lacks (`bench/estimating/scenario.py`). The rivals are
 confidence-based estimation (CBPE: the mean calibrated probability of the predicted class) and the mean confidence
 before calibration. Each set leaves one JSON in bench/results/estimate/, or in the folder that RESULTS names.

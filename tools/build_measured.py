@@ -553,7 +553,7 @@ def estimate() -> str:
         "unchanged": "unchanged",
         "corrupted": "corrupted",
         "shares": "other class shares",
-        "shares and spoilt": "other class shares, corrupted",
+        "shares and corrupted": "other class shares, corrupted",
         "trusted": "the estimate says it is to be trusted",
     }
     rows = []

@@ -1,6 +1,6 @@
 """The traffics on which estimates of accuracy are measured; fixed before any of them was looked at.
 
-All of it is made of test images. Nothing of the estimate was fitted on them, nor on any of these spoilings:
+All of it is made of test images. Nothing of the estimate was fitted on them, nor on any of these corruptions:
 `surrogates.py` holds the others, which served for that, on validation and calibration images.
 """
 
@@ -15,22 +15,22 @@ from vidi.images.corruptions import CORRUPTIONS
 
 MOST_IMAGES = 2_000  # test images of a set, drawn at random
 DRAWS = 10  # of class shares, for each way in which the images are corrupted as well
-SPOILT_TOO = ("blur 3", "noise 3", "darker 3", "rotation 3")  # spoilings that come with changed shares
+CORRUPTED_TOO = ("blur 3", "noise 3", "darker 3", "rotation 3")  # corruptions that come with changed shares
 NEW_CLASS_SHARES = (0.05, 0.1, 0.2, 0.4)  # of the traffic
 
 Image = NDArray[np.uint8]
 
 
 def ways() -> Mapping[str, Corrupt]:
-    """Every spoiling of the robustness figures at each of its five strengths: 45 ways."""
+    """Every corruption of the robustness figures at each of its five strengths: 45 ways."""
     return {
-        f"{name} {number}": partial(_spoil, name, strength)
+        f"{name} {number}": partial(_corrupt, name, strength)
         for name, one in CORRUPTIONS.items()
         for number, strength in enumerate(one.strengths, start=1)
     }
 
 
-def _spoil(name: str, strength: float, image: Image, random: np.random.Generator) -> Image:
+def _corrupt(name: str, strength: float, image: Image, random: np.random.Generator) -> Image:
     return CORRUPTIONS[name].corrupt(image, strength, random)
 
 
@@ -41,9 +41,9 @@ def traffics(answered: Mapping[str, Answered], *, seed: int) -> Iterator[tuple[s
     random = np.random.default_rng([seed, 1])
     for number in range(DRAWS):
         yield "shares", f"shares {number}", with_other_shares(answered[UNCHANGED], random)
-    for name in SPOILT_TOO:
+    for name in CORRUPTED_TOO:
         for number in range(DRAWS):
-            yield "shares and spoilt", f"shares {number}, {name}", with_other_shares(answered[name], random)
+            yield "shares and corrupted", f"shares {number}, {name}", with_other_shares(answered[name], random)
 
 
 def with_other_shares(answered: Answered, random: np.random.Generator) -> Answered:
