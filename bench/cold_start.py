@@ -54,7 +54,7 @@ from vidi.cli.app import made_command
 made_command("predict"); mark("making the command")
 from vidi.model_file.read import read_model
 read = read_model(pathlib.Path(model)); mark("reading and checking the model file")
-from vidi.prediction.engines.registry import USUAL, open_engine
+from vidi.prediction.engines import USUAL, open_engine
 engine = open_engine(USUAL, read); mark("opening the session")
 from vidi.prediction.predictor import Predictor
 assert next(Predictor(engine, read).predict_files([image])).prediction; mark("the image: decoding, network, answer")

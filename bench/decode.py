@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bench.photographs import SIZE, photograph
 from bench.processor import measured_here
+from vidi.images.decode import DecodeJob, ReadImage, read_one
 from vidi.images.framing import Framing
-from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.images.workers.decode_pool import DecodePool
 from vidi.machine import core_count, tune_allocator
 

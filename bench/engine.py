@@ -114,9 +114,9 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
 
     import numpy as np
 
-    from vidi.data.inputs import GivenFilesStore
     from vidi.images.framing import Framing
     from vidi.images.pool import DecodeJob, read_images
+    from vidi.images.store import GivenFilesStore
     from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
     from vidi.training.defaults import recipe_for

@@ -32,9 +32,9 @@ from bench.estimating.answered import UNCHANGED, Answered, Answering  # noqa: E4
 from bench.estimating.scenario import MOST_IMAGES, traffics, ways, with_new_class  # noqa: E402
 from bench.processor import measured_here  # noqa: E402
 from bench.unknown import from_archive, write_images  # noqa: E402
-from vidi.data.inputs import GivenFilesStore  # noqa: E402
 from vidi.data.splitting.split_plan import read_assignments  # noqa: E402
 from vidi.files import write_atomic  # noqa: E402
+from vidi.images.store import GivenFilesStore  # noqa: E402
 from vidi.model_file.decisions import find_verdict, say  # noqa: E402
 from vidi.model_file.limits import Verdict  # noqa: E402
 from vidi.model_file.metadata import ModelMetadata  # noqa: E402

@@ -35,7 +35,7 @@ from vidi.explanation import Map, Predict, deletion_curve, enlarge, evidence_for
 from vidi.files import write_atomic  # noqa: E402
 from vidi.images.framing import place_in_frame  # noqa: E402
 from vidi.images.pool import DecodeJob, read_images  # noqa: E402
-from vidi.prediction.engines.registry import open_onnxruntime  # noqa: E402
+from vidi.prediction.engines import open_onnxruntime  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.explaining.image import answers_of  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402

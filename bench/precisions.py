@@ -28,8 +28,8 @@ from vidi.machine import processor_name
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import finished_bytes, model_bytes
-from vidi.prediction.engines.fastest import take_turns
-from vidi.prediction.engines.registry import ENGINES, USUAL, GraphEngine, is_installed
+from vidi.prediction.engines import ENGINES, USUAL, GraphEngine, is_installed
+from vidi.prediction.fastest import take_turns
 
 HEADS = (10, CLASSES)
 BATCHES = (1, 32)

@@ -24,14 +24,14 @@ from PIL import Image
 from bench.cold_start import measure_parts, measure_starts, rounded
 from bench.lite_network import CLASSES, SIZE, lite_graph, lite_torch
 from bench.photographs import write_photographs
-from vidi.data.inputs import GivenFilesStore
 from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob, read_images
+from vidi.images.store import GivenFilesStore
 from vidi.machine import core_count
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
+from vidi.prediction.engines import batch_size
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import batch_size
 
 # What the project promises; see the issue of the main job.
 LEAST_SHARE_OF_BOUND = 0.90

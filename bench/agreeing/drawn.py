@@ -17,7 +17,7 @@ from bench.agreeing.answers import Answers, from_numbers
 from vidi.images.decode import decode_image
 from vidi.model_file.golden import ask
 from vidi.model_file.read import ModelFile
-from vidi.prediction.session import open_session
+from vidi.prediction.engines import open_session
 
 ORIENTATION = 0x0112
 SIZES = ((96, 128), (150, 110), (64, 64), (75, 200), (240, 180))  # (height, width), pixels

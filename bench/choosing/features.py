@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.images.decode import DecodeJob, read_one
 from vidi.images.framing import Framing, frame_image
-from vidi.images.reading import DecodeJob, read_one
 from vidi.metrics.components import principal_axes
 from vidi.networks.pretrained.packaged import packaged_weights
 from vidi.networks.pretrained.weights import with_weights

@@ -18,10 +18,10 @@ from vidi.data.checking.measured import MEASURED_BYTES
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.duplicates.fingerprint import COLOUR_BYTES, FINGERPRINT_BYTES, GREY_BYTES, SIDE, unpack_fingerprints
 from vidi.data.duplicates.near_duplicates import find_near_duplicates
-from vidi.data.inputs import BytesStore
 from vidi.data.splitting.split import split_dataset
 from vidi.files import digest_of
 from vidi.images.account import Account
+from vidi.images.store import BytesStore
 
 WAVES = 12  # a side, of which a thumbnail is made
 COPIES = 0.02  # of the images: copies of others in another light

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from vidi.data.inputs import BytesStore
 from vidi.distributed.shards import AHEAD, IMAGES_IN_SHARD, Shard, ShardFolder, Work, do_shards, plan_of
+from vidi.images.store import BytesStore
 
 RESULT_BYTES = IMAGES_IN_SHARD * 260  # answers of ten classes
 SHARD_SECONDS = 2.5  # of a worker: 256 images at about 100 a second

@@ -17,11 +17,10 @@ from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.log import compact_graph, write_with_reference
 from bench.photographs import write_photographs
 from vidi.data.checking.measured import MEASURED_BYTES, measure_file, pack_readings
-from vidi.data.inputs import GivenFilesStore
 from vidi.distributed.predict import decode_answers, encode_answers
-from vidi.images.decode import decode_image
+from vidi.images.decode import DecodeJob, decode_image, read_one
 from vidi.images.framing import Framing
-from vidi.images.reading import DecodeJob, read_one
+from vidi.images.store import GivenFilesStore
 from vidi.prediction.predictor import Predictor
 
 SMALL = (64, 64)  # (height, width) that `compact` is trained at here

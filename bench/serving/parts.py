@@ -26,8 +26,8 @@ ROUNDS = 5
 
 def measure_parts(model: Path, photographs: Path) -> dict[str, float]:
     """Processor milliseconds an image, medians of rounds in turns."""
+    from vidi.images.decode import DecodeJob, read_one
     from vidi.images.limits import DecodeOptions
-    from vidi.images.reading import DecodeJob, read_one
     from vidi.prediction.predictor import Predictor
 
     predictor = Predictor.load(model)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import uvicorn
 
+from vidi.images.decode import DecodeJob, ReadImage, read_one
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.machine import core_count
 from vidi.serving.application import application, service_of
 from vidi.serving.engine.engine import AnswerEngine

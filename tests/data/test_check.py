@@ -14,9 +14,8 @@ from vidi.data.checking import check as checking
 from vidi.data.checking.check import check_dataset
 from vidi.data.read import read_dataset
 from vidi.data.splitting.split import split_dataset
-from vidi.images.decode import DEFAULT
+from vidi.images.decode import DEFAULT, DecodeJob, ReadImage, read_one
 from vidi.images.framing import Framing
-from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.images.store import ImageStore
 from vidi.report.words.findings import check_document
 

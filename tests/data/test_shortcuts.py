@@ -15,7 +15,7 @@ from vidi.data.checking.shortcuts import find_shortcuts, list_shortcuts
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.duplicates.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.images.account import Account
-from vidi.images.scan import FolderStore
+from vidi.images.store import FolderStore
 from vidi.report.words.findings import describe_finding
 
 EACH = 50

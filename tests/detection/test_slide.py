@@ -18,8 +18,8 @@ from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.side_by_side import Ensemble
 from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.engines import batch_size
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import batch_size
 
 KINDS = ("compact", "compact both ways", "ensemble", "textbook", "lite0", "lite0-grid", "resnet50", "vgg16")
 BANDED = ("compact both ways", "ensemble", "textbook", "lite0", "resnet50")

@@ -13,7 +13,7 @@ from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob, read_images
-from vidi.images.scan import FolderStore
+from vidi.images.store import FolderStore
 from vidi.networks.build import build_network
 from vidi.training.heads.features import WantedFeatures, embed_here
 from vidi.training.loop.objective import InputNormalisation

@@ -26,17 +26,16 @@ from tests.distributed.test_features import given_of, wanted_of
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from vidi.data.checking.check import check_dataset
-from vidi.data.inputs import FoundInputs, GivenFilesStore, find_paths
+from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
 from vidi.distributed.cluster import RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer, encode_answers
 from vidi.distributed.shards import AHEAD, Shard, Work, installed_versions
 from vidi.errors import ResourceError
-from vidi.images.decode import DEFAULT
+from vidi.images.decode import DEFAULT, ReadImage
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import ReadImage
-from vidi.images.store import ImageStore
+from vidi.images.store import GivenFilesStore, ImageStore
 from vidi.prediction.predictor import Predictor
 
 pytestmark = pytest.mark.integration  # starts a cluster

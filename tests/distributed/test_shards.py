@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vidi.distributed.shards import AHEAD, MOST_ATTEMPTS, Shard, ShardFolder, ShardLostError, do_shards, plan_of
 from vidi.errors import ResourceError, UsageError
-from vidi.images.scan import FolderStore
+from vidi.images.store import FolderStore
 
 PATIENCE = 10.0
 

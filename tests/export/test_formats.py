@@ -14,8 +14,7 @@ from tests.images.bad_images import damaged, exif, grain, many_scans, png, quart
 from tests.images.test_content_decides import FOREIGN, giants, seeds
 from vidi.errors import ImageError
 from vidi.images.decode import read_header
-from vidi.images.formats.header import Header
-from vidi.images.formats.signatures import sniff
+from vidi.images.formats.header import Header, sniff
 
 EXAMINE = """
 import { examine } from "./formats.js";

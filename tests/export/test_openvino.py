@@ -22,7 +22,7 @@ from vidi.model_file.golden_vector import GoldenVector
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_from_json
 from vidi.model_file.values import read_part
-from vidi.prediction.engines.by_openvino import open_openvino_graph
+from vidi.prediction.by_openvino import open_openvino_graph
 from vidi.workflows import export as story
 from vidi.workflows.export import export
 from vidi.workflows.requests.model_file import ExportRequest

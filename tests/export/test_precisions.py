@@ -21,9 +21,8 @@ from vidi.model_file.write import finished_bytes, model_bytes
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import with_weights
 from vidi.networks.to_onnx import to_onnx
-from vidi.prediction.engines.registry import ENGINES
+from vidi.prediction.engines import ENGINES, open_session
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import open_session
 from vidi.workflows.exporting.judged import compare_sessions, open_unfused
 
 METADATA = tiny_metadata(framing=Framing(size=(16, 16), mode="stretch"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.draw import draw, encoded
-from vidi.images.reading import DecodeJob, ReadImage, read_one
+from vidi.images.decode import DecodeJob, ReadImage, read_one
 
 
 def read_oddly(data: bytes, job: DecodeJob) -> ReadImage:

@@ -22,7 +22,6 @@ from tests.images.verdicts import assert_verdicts, refusal, used
 from vidi.images import decode as decoder
 from vidi.images.decode import decode_image, read_header
 from vidi.images.limits import DecodeOptions
-from vidi.images.pixels import jpeg as jpeg_pixels
 
 pytestmark = pytest.mark.fault
 
@@ -54,7 +53,7 @@ def test_a_cut_jpeg_is_used_and_marked_where_that_is_asked_for():
 
 
 def test_the_verdict_is_the_same_without_the_faster_decoder(monkeypatch):
-    monkeypatch.setattr(jpeg_pixels, "simplejpeg", None)
+    monkeypatch.setattr(decoder, "simplejpeg", None)
     assert_verdicts(
         [Case("cut", BASE[: len(BASE) * 9 // 10], ("truncated",)), Case("no end", BASE[:-2], notes=("end-missing",))]
     )

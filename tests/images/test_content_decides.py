@@ -228,7 +228,7 @@ FORBIDDEN = STARTS | {"socket.connect", "socket.bind", "socket.sendto", "socket.
 
 def is_ours(event, values):
     if event == "os.fork":  # the process that forks the workers, and never a worker itself
-        return sys._getframe(2).f_code.co_filename.endswith("workers/inside/fork_server.py")
+        return sys._getframe(2).f_code.co_filename.endswith("workers/inside.py")
     return "vidi.images.workers" in str(values)
 
 def watch(event, values):
@@ -250,7 +250,8 @@ def test_nothing_is_started_or_fetched_for_it(tmp_path):
     script = f"""if __name__ == "__main__":
     from pathlib import Path
     from vidi.images.pool import DecodeJob, read_images
-    from vidi.images.scan import FolderStore, scan_folder
+    from vidi.images.store import FolderStore
+    from vidi.images.scan import scan_folder
     root = Path({str(data)!r})
     paths = [file.path for file in scan_folder(root).files]
     for isolated in (False, True):

@@ -11,11 +11,10 @@ from PIL import Image
 from tests.draw import draw, encoded
 from tests.images.bad_images import exif, grain, saved
 from vidi.errors import ImageError
-from vidi.images.decode import decode_image, read_header
+from vidi.images import decode as decoder
+from vidi.images.decode import DecodeJob, decode_image, read_header, read_one
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import NOTES, REASONS, DecodeOptions, Limits
-from vidi.images.pixels import jpeg as jpeg_pixels
-from vidi.images.reading import DecodeJob, read_one
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
 
@@ -69,7 +68,7 @@ def test_both_jpeg_decoders_give_the_same_pixels(monkeypatch, scale):
     data = saved(smooth(803, 997), "JPEG")
     at_least = (-(-803 // scale), -(-997 // scale))
     fast = decode_image(data, at_least=at_least).image
-    monkeypatch.setattr(jpeg_pixels, "simplejpeg", None)
+    monkeypatch.setattr(decoder, "simplejpeg", None)
     assert np.array_equal(fast, decode_image(data, at_least=at_least).image)
 
 
@@ -132,7 +131,7 @@ def test_orientation_is_all_that_is_read_of_exif():
 
 
 def test_every_code_that_the_source_uses_is_listed():
-    source = Path(jpeg_pixels.__file__).parents[1]
+    source = Path(decoder.__file__).parent
     used = set()
     for path in source.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -11,14 +11,14 @@ from tests.draw import draw, encoded
 from tests.images.bad_images import grain, saved, tiff, zero_stream
 from tests.images.bad_images import png_around as png_of
 from tests.images.odd_reading import mean_colour, measure_oddly
-from vidi.data.inputs import BytesStore
 from vidi.errors import VidiError
 from vidi.files import digest_of
 from vidi.images.decode import decode_image
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.images.pool import DecodeJob, ReadImage, read_images
-from vidi.images.scan import FolderStore, scan_folder
+from vidi.images.scan import scan_folder
+from vidi.images.store import BytesStore, FolderStore
 
 FRAMING = Framing(size=(24, 24))
 
@@ -211,7 +211,7 @@ def test_a_batch_of_bombs_takes_no_more_memory_than_one(tmp_path):
     from pathlib import Path
     from vidi.images.framing import Framing
     from vidi.images.pool import DecodeJob, read_images
-    from vidi.images.scan import FolderStore
+    from vidi.images.store import FolderStore
     job = DecodeJob(framing=Framing(size=(32, 32)))
     list(read_images(FolderStore(Path({str(tmp_path)!r})), {paths!r}, job, workers=1))
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)

@@ -13,7 +13,8 @@ from vidi.errors import ImageError
 from vidi.files import escape_path, unescape_path
 from vidi.images.account import Entry
 from vidi.images.pool import DecodeJob, read_images
-from vidi.images.scan import FolderStore, scan_folder
+from vidi.images.scan import scan_folder
+from vidi.images.store import FolderStore
 
 IMAGE = encoded(draw("disc"))
 
@@ -84,7 +85,8 @@ def test_pipes_sockets_and_devices_are_known_by_type_and_never_opened(tmp_path, 
 WITHOUT_RIGHTS = """
 import os, sys
 from pathlib import Path
-from vidi.images.scan import FolderStore, scan_folder
+from vidi.images.store import FolderStore
+from vidi.images.scan import scan_folder
 from vidi.images.pool import DecodeJob, read_images
 root = Path(sys.argv[1])
 # Loads the decoder, which lies where only root may read.

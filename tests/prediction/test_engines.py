@@ -17,8 +17,8 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing
 from vidi.model_file.read import read_model
-from vidi.prediction.engines import fastest, registry
-from vidi.prediction.engines.registry import open_engine, replay_engine
+from vidi.prediction import engines, fastest
+from vidi.prediction.engines import open_engine, replay_engine
 from vidi.prediction.predictor import Predictor
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
@@ -54,7 +54,7 @@ class Shifted:
     name = "shifted"
 
     def __init__(self, model, by):
-        self.inner, self.by = registry.open_onnxruntime(model), by
+        self.inner, self.by = engines.open_onnxruntime(model), by
 
     def run(self, images, outputs):
         return [values + np.float32(self.by) for values in self.inner.run(images, outputs)]
@@ -95,9 +95,9 @@ def test_an_engine_that_answers_otherwise_is_refused(tmp_path: Path, monkeypatch
     allowed = model.metadata.golden_tolerance.probability
     shifts = {"near": allowed / 2, "far": allowed * 4, "lost": float("nan")}
     monkeypatch.setattr(
-        registry, "ENGINES", {name: lambda model, by=by: Shifted(model, by) for name, by in shifts.items()}
+        engines, "ENGINES", {name: lambda model, by=by: Shifted(model, by) for name, by in shifts.items()}
     )
-    monkeypatch.setattr(registry, "is_installed", lambda _: True)
+    monkeypatch.setattr(engines, "is_installed", lambda _: True)
 
     assert open_engine("near", model).name == "shifted"
     for name in ("far", "lost"):
@@ -119,7 +119,7 @@ def test_an_engine_that_is_unknown_or_missing_is_named_with_a_remedy(tmp_path: P
     words = ("predict", model, images, "--engine")
     assert vidi(*words, "openvin", folder=tmp_path).returncode == 2
 
-    monkeypatch.setattr(registry, "is_installed", lambda _: False)
+    monkeypatch.setattr(engines, "is_installed", lambda _: False)
     with pytest.raises(MissingPackageError, match=r'pip install "vidi\[openvino\]"'):
         Predictor.load(model, engine="openvino")
     done = vidi(*words, "openvino", folder=tmp_path)
@@ -128,9 +128,9 @@ def test_an_engine_that_is_unknown_or_missing_is_named_with_a_remedy(tmp_path: P
 
 def two_engines(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
     """The usual engine, and another whose answers are off by so much."""
-    engines = {"onnxruntime": registry.open_onnxruntime, "onnx": lambda model: Shifted(model, by)}
-    for module in (registry, fastest):
-        monkeypatch.setattr(module, "ENGINES", engines)
+    both = {"onnxruntime": engines.open_onnxruntime, "onnx": lambda model: Shifted(model, by)}
+    for module in (engines, fastest):
+        monkeypatch.setattr(module, "ENGINES", both)
 
 
 def rated(**rates: float):

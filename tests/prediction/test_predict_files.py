@@ -9,10 +9,10 @@ import pytest
 from tests.cases import few_fast
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-from vidi.data.inputs import BytesStore
 from vidi.images.decode import decode_image
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions, Limits
+from vidi.images.store import BytesStore
 from vidi.prediction.predictor import Predictor
 
 

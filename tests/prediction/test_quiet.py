@@ -10,7 +10,7 @@ def test_loading_the_runtime_leaves_no_device_id_and_no_telemetry(tmp_path: Path
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
 
     subprocess.run(
-        [sys.executable, "-c", "import vidi.prediction.session"],
+        [sys.executable, "-c", "import vidi.prediction.engines"],
         env={**environment, "HOME": str(tmp_path)},
         check=True,
     )

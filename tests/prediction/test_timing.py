@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from vidi.prediction.engines.fastest import take_turns
+from vidi.prediction.fastest import take_turns
 
 
 class Clock:

@@ -2,9 +2,9 @@
 
 from vidi.data.checked import DataCheck, Finding
 from vidi.data.dataset import Dataset
-from vidi.data.inputs import GivenFilesStore
 from vidi.images.account import Account
 from vidi.images.limits import NOTES
+from vidi.images.store import GivenFilesStore
 from vidi.report.pages.check import choose_sections
 
 

@@ -20,11 +20,11 @@ from tests.model_file.tiny import tiny_model
 from tests.report.screens import BROWSER, clipped, shown_by_browser
 from tests.serving.asked import Client, asked
 from vidi.images.statistics import QUALITIES
-from vidi.serving.application import OTHER, application, route_of, service_of
+from vidi.serving.application import application, service_of
 from vidi.serving.bodies import read_json
 from vidi.serving.engine.models import open_served
 from vidi.serving.engine.recording import SentAnswers
-from vidi.serving.engine.telemetry import RequestLog
+from vidi.serving.engine.telemetry import OTHER, RequestLog, route_of
 from vidi.serving.problems import PROBLEMS, Problem
 from vidi.serving.routes.docs_page import Call, documentation_page, example, security_policy
 from vidi.serving.routes.feedback import read_feedback

@@ -13,11 +13,11 @@ from tests.serving.asked import Client, asked
 from vidi.export.to_web import INDEX, WEB, page_files, security_policy
 from vidi.model_file.digests import digest_file
 from vidi.model_file.read import ModelFile
-from vidi.serving.application import application, route_of, service_of
+from vidi.serving.application import application, service_of
 from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.models import open_served
-from vidi.serving.engine.telemetry import RequestLog
+from vidi.serving.engine.telemetry import RequestLog, route_of
 from vidi.serving.routes.page import public_paths
 from vidi.serving.settings import Settings
 

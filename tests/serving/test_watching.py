@@ -6,10 +6,10 @@ import json
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from vidi.serving.application import Watched, service_of
+from vidi.serving.application import service_of
 from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
-from vidi.serving.engine.telemetry import RequestLog
+from vidi.serving.engine.telemetry import RequestLog, Watched
 
 
 def test_a_client_that_leaves_is_not_counted_as_a_failure_of_the_server():
@@ -27,7 +27,7 @@ def test_a_client_that_leaves_is_not_counted_as_a_failure_of_the_server():
 
     scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": []}
     with pytest.raises(ClientDisconnect):
-        asyncio.run(Watched(app, service)(scope, receive, send))
+        asyncio.run(Watched(app, service.metrics, service.log)(scope, receive, send))
 
     assert json.loads(lines[0])["status"] == 499
     assert service.metrics.requests.labels("/v1/predict", "499")._value.get() == 1
@@ -54,7 +54,7 @@ def test_the_log_holds_neither_the_token_nor_what_the_client_made_up():
                 *((b"traceparent", f"{secret}\r\n".encode()), (b"user-agent", secret.encode())),
             ],
         }
-        asyncio.run(Watched(guarded, service)(scope, None, send))
+        asyncio.run(Watched(guarded, service.metrics, service.log)(scope, None, send))
 
     assert [json.loads(line)["status"] for line in lines] == [200, 401]
     assert [line for line in lines if secret in line or line.count("\n") != 1] == []

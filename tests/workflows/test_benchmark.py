@@ -13,7 +13,7 @@ import vidi as package
 from vidi.errors import DataError, MissingPackageError, ModelError, UnknownNameError, UsageError
 from vidi.images.framing import Framing
 from vidi.model_file.write import write_model
-from vidi.prediction.engines import registry
+from vidi.prediction import engines
 from vidi.workflows import benchmark as story
 from vidi.workflows.benchmark import COUNT, ColdStart, drawn_images, given_images
 from vidi.workflows.requests.model_file import BenchmarkRequest
@@ -92,16 +92,16 @@ class Wrong:
     name = "openvino"
 
     def __init__(self, model):
-        self.inner = registry.open_onnxruntime(model)
+        self.inner = engines.open_onnxruntime(model)
 
     def run(self, images, outputs):
         return [values + 0.1 for values in self.inner.run(images, outputs)]
 
 
 def test_an_engine_that_answers_otherwise_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    engines = {"onnxruntime": registry.open_onnxruntime, "openvino": Wrong}
-    for module in (registry, story):
-        monkeypatch.setattr(module, "ENGINES", engines)
+    both = {"onnxruntime": engines.open_onnxruntime, "openvino": Wrong}
+    for module in (engines, story):
+        monkeypatch.setattr(module, "ENGINES", both)
         monkeypatch.setattr(module, "is_installed", lambda _: True)
     model = tiny_model(tmp_path / "a.onnx").path
 
@@ -118,7 +118,7 @@ def test_an_engine_that_is_unknown_or_missing_is_named(tmp_path: Path, monkeypat
     model = tiny_model(tmp_path / "a.onnx").path
     with pytest.raises(UnknownNameError, match="'onyx'"):
         story.benchmark(request_for(model, engines=("onyx",)))
-    monkeypatch.setattr(registry, "is_installed", lambda _: False)
+    monkeypatch.setattr(engines, "is_installed", lambda _: False)
     with pytest.raises(MissingPackageError, match="openvino"):
         story.benchmark(request_for(model, engines=("openvino",)))
 

@@ -8,7 +8,7 @@ from tests.workflows.heard import Heard
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
-from vidi.images.reading import DecodeJob
+from vidi.images.decode import DecodeJob
 from vidi.machine import Deadline
 from vidi.report.pages.run import time_rows
 from vidi.workflows.evaluating.trust import measure_trust

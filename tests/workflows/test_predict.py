@@ -13,10 +13,11 @@ import pytest
 from tests.draw import class_folders, draw, encoded
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
-from vidi.data.inputs import BytesStore, find_paths
+from vidi.data.inputs import find_paths
 from vidi.errors import DataError, ImageError, ResourceError, UsageError
 from vidi.files import folder_name, unescape_path
 from vidi.images.account import Account
+from vidi.images.store import BytesStore
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints

@@ -53,7 +53,7 @@ def cache(
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.data.remote.copies import held_bytes, remove_copies
     from vidi.files import escape_path
-    from vidi.prediction.engines.fastest import forget, remembered_count
+    from vidi.prediction.fastest import forget, remembered_count
 
     store = PixelCache(cache_folder())
     freed = store.clear() if clear else 0

@@ -9,11 +9,10 @@ from typing import BinaryIO, NamedTuple
 
 from vidi.data.archives.members import is_archive_name
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
-from vidi.files import digest_of, escape_path
+from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import Limits
-from vidi.images.scan import FolderStore
-from vidi.images.store import ImageStore, stamp_of_file, stamp_within
+from vidi.images.store import BytesStore, FolderStore, GivenFilesStore, ImageStore, PrefixedStore
 
 STANDARD_INPUT = "-"
 
@@ -24,48 +23,6 @@ class FoundInputs(NamedTuple):
     store: ImageStore
     paths: list[str]
     account: Account  # of what was refused and ignored here; the caller counts `used`
-
-
-class GivenFilesStore:
-    """Files that were named one by one; a link that the user names is followed."""
-
-    def read(self, path: str) -> bytes:
-        """The bytes of one named file."""
-        return FolderStore(Path(path).parent, True).read(os.path.basename(path))
-
-    def stamp(self, path: str) -> str:
-        """The size and time of one named file."""
-        return stamp_of_file(path)
-
-
-class PrefixedStore:
-    """A folder or archive whose paths begin with what the user called it."""
-
-    def __init__(self, prefix: str, inner: ImageStore) -> None:
-        self.prefix, self.inner = prefix, inner
-
-    def read(self, path: str) -> bytes:
-        """The bytes of one file below the prefix."""
-        return self.inner.read(path.removeprefix(self.prefix))
-
-    def stamp(self, path: str) -> str:
-        """What the inner store knows of one file."""
-        return stamp_within(self.inner, path.removeprefix(self.prefix))
-
-
-class BytesStore:
-    """Encoded images that are already in memory, by name."""
-
-    def __init__(self, contents: dict[str, bytes]) -> None:
-        self.contents = contents
-
-    def read(self, path: str) -> bytes:
-        """The bytes under one name."""
-        return self.contents[path]
-
-    def stamp(self, path: str) -> str:
-        """The digest of the bytes under one name."""
-        return digest_of(self.contents[path])
 
 
 def find_paths(

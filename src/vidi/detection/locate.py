@@ -13,8 +13,8 @@ from vidi.detection.slide import WindowModel, odds_of
 from vidi.errors import UsageError
 from vidi.images.framing import PAD_GREY, Framing, frame_image, resize
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.prediction.engines import batch_size
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import batch_size
 
 STEPS_PER_OCTAVE = 3  # sizes of windows between one and twice it
 BORDER = 0.25  # of a window: so far windows may hang over the image's edges

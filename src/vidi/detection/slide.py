@@ -17,8 +17,8 @@ from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
 from vidi.model_file.sliding import GraphStage, StageGraph, split_graph
+from vidi.prediction.engines import batch_size, open_graph
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import batch_size, open_graph
 
 BAND_BYTES = 48_000_000  # of maps that are held at once; much less makes lite2 several times as slow
 WINDOWS_AT_ONCE = 512

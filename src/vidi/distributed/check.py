@@ -19,9 +19,9 @@ from vidi.distributed.shards import (
     plan_of,
     split_paths,
 )
+from vidi.images.decode import ReadImage
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
-from vidi.images.reading import ReadImage
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 

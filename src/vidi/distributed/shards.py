@@ -288,7 +288,7 @@ class Shard:
 def split_paths(store: ImageStore, paths: Sequence[str], *, most: int) -> list[Shard]:
     """Cut the paths of a store into shards.
 
-    >>> from vidi.data.inputs import BytesStore
+    >>> from vidi.images.store import BytesStore
     >>> [shard.paths for shard in split_paths(BytesStore({}), ["a", "b", "c"], most=2)]
     [['a', 'b'], ['c']]
     """

@@ -20,8 +20,8 @@ from vidi.images.store import ImageStore
 from vidi.machine import Deadline, core_count
 from vidi.model_file.decisions import say
 from vidi.model_file.values import key
+from vidi.prediction.engines import batch_size
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import batch_size
 
 LEAST_IMAGES = 20  # of fewer every point of a curve has a range of 40 points and more …
 LEAST_IN_TIME = 12  # … but where the time is short, a range of 50 points still shows what costs most

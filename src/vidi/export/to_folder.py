@@ -15,7 +15,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json, as_plain
-from vidi.prediction.engines.by_openvino import import_openvino, take_framed
+from vidi.prediction.by_openvino import import_openvino, take_framed
 
 CARD_NAME: Final = "README.md"
 RUNNER_NAME: Final = "run.py"

@@ -34,7 +34,8 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def page_files() -> dict[str, Path]:
+@functools.cache
+def page_files() -> Mapping[str, Path]:
     """The page's files by their path below its address, such as `vendor/…`; `index.html` is the page itself."""
     found = sorted(path for path in WEB.rglob("*") if path.is_file() and path.suffix in MEDIA_TYPES)
     return {path.relative_to(WEB).as_posix(): path for path in found}

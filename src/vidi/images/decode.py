@@ -1,29 +1,43 @@
-"""The one decoder of every path: the bytes of a file in, upright RGB or a reason out."""
+"""The one decoder of every path: the bytes of a file in, an upright RGB image, framed where asked, or a reason out.
+
+Threads and worker processes both call `read_one`.
+"""
 
 import importlib
 import io
+import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
-from vidi.errors import ImageError
-from vidi.images.formats import gif, png
-from vidi.images.formats.header import Header, Size, broken, orientation_of, truncated, unsupported
+from vidi.errors import ImageError, UsageError
+from vidi.files import digest_of
+from vidi.images.colour import is_srgb, to_rgb
+from vidi.images.formats import gif, jpeg, png
+from vidi.images.formats.header import Header, Size, broken, orientation_of, sniff, truncated, unsupported
 from vidi.images.formats.registry import FORMATS
-from vidi.images.formats.signatures import sniff
+from vidi.images.framing import FramedSizes, Framing, frame_image, framed_sizes
 from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.pixels.colour import to_rgb
-from vidi.images.pixels.jpeg import decode_jpeg
+
+try:
+    import simplejpeg
+except ImportError:  # no wheel for this platform: slower, and blind to the decoder's warnings
+    simplejpeg = None
 
 Array = NDArray[np.uint8]
+Measured = NDArray[np.generic]
+Measure = Callable[[bytes, Array], Measured]  # of a file's bytes and its upright image, before it is framed
 
 DEFAULT = DecodeOptions()
+MEASURED_SIDE = 90  # pixels: a large JPEG may be decoded at reduced scale for a measure, but no smaller than this
+_EXTENSIONS = {extension: name for name, kind in FORMATS.items() for extension in kind.extensions}
 _TURNS = {  # EXIF orientation: (mirror left-right first, quarter turns counter-clockwise)
     2: (True, 0),
     3: (False, 2),
@@ -33,6 +47,9 @@ _TURNS = {  # EXIF orientation: (mirror left-right first, quarter turns counter-
     7: (True, 3),
     8: (False, 1),
 }
+_JPEG_END = b"\xff\xd9"
+# Coded bits that mean something else than a missing end: if the pixels change, they were not all there.
+_FILLER = b"\x5a\xa5\x3c\xc3" * 16
 _ROW_CHECKS = {"PNG": png, "GIF": gif}
 # Python keeps one list of warning filters for all threads: only one thread at a time may change it.
 _WARNINGS_LOCK = threading.Lock()
@@ -46,6 +63,105 @@ class DecodedImage:
     size: Size  # (height, width) of the upright image at full scale
     notes: tuple[str, ...]  # codes of `vidi.images.limits.NOTES`
     format: str  # JPEG, PNG, ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadImage:
+    """Result for one file: an image or an error, never both."""
+
+    path: str = ""  # within the store that its bytes came from; empty where they were at hand
+    image: Array | None = None  # framed where a framing was given, else as large as it is; None if only measured
+    measured: Measured | None = None
+    error: ImageError | None = None
+    digest: str = ""  # SHA-256 of the file's bytes; empty where they could not be read
+    byte_count: int = 0
+    size: tuple[int, int] | None = None  # (height, width) of the full upright image
+    notes: tuple[str, ...] = ()
+    format: str = ""
+
+    def pixels(self) -> Array:
+        """The image of a job that keeps images.
+
+        Raises:
+            ImageError: the file could not be used.
+            UsageError: the job keeps no images.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.image is None:
+            raise UsageError(f"{self.path}: the image was only measured", "Read it without a measure.")
+        return self.image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeJob:
+    """What is to be done with every file."""
+
+    framing: Framing | None = None  # None: images as large as they are, and none at all with a measure
+    whole_for: Framing | None = None  # without a framing: whole images, large JPEGs at the scale that serves this one
+    measure: Measure | None = None  # a function of a module, so that a worker process finds it by name
+    least_side: int = MEASURED_SIDE  # pixels: a large JPEG is decoded no smaller than this for a measure
+    options: DecodeOptions = DEFAULT
+
+
+ReadFile = Callable[[bytes, DecodeJob], ReadImage]  # such as `read_one`
+
+
+def read_one(data: bytes, job: DecodeJob) -> ReadImage:
+    """Decode, frame and measure one file; an ImageError becomes part of the answer."""
+    return read_unless(data, job, lambda _: False) or ReadImage()
+
+
+def read_unless(data: bytes, job: DecodeJob, declined: Callable[[Header], bool]) -> ReadImage | None:
+    """As `read_one`, but None for an image that this process should not decode, judged by its header."""
+    digest, byte_count = digest_of(data), len(data)
+    try:
+        header = read_header(data, job.options)
+        if declined(header):
+            return None
+        framing = job.framing or job.whole_for
+        sizes = None if framing is None else framed_sizes(header.size, framing)
+        decoded = decode_pixels(data, header, options=job.options, at_least=_size_needed(job, sizes))
+        measured = None if job.measure is None else job.measure(data, decoded.image)
+        image = _kept_image(job, decoded, sizes)
+    except ImageError as error:
+        return ReadImage(error=error, digest=digest, byte_count=byte_count)
+    except MemoryError:
+        return ReadImage(error=too_much_memory(), digest=digest, byte_count=byte_count)
+    return ReadImage(
+        image=image,
+        measured=measured,
+        digest=digest,
+        byte_count=byte_count,
+        size=decoded.size,
+        notes=decoded.notes,
+        format=decoded.format,
+    )
+
+
+def name_read(read: ReadImage, path: str) -> ReadImage:
+    """The result for the file of this path; a name that says another format than the content is noted."""
+    named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), read.format)
+    notes = read.notes if named == read.format or not read.format else (*read.notes, "format-differs")
+    return replace(read, path=path, notes=notes)
+
+
+def _size_needed(job: DecodeJob, sizes: FramedSizes | None) -> tuple[int, int] | None:
+    """The (height, width) that a reduced-scale decode must keep; None where the image is wanted whole."""
+    if sizes is None:
+        return None if job.measure is None else (MEASURED_SIDE, MEASURED_SIDE)
+    height, width = sizes.needed
+    if job.framing is None or job.measure is None:
+        return height, width
+    return max(height, job.least_side), max(width, job.least_side)
+
+
+def _kept_image(job: DecodeJob, decoded: DecodedImage, sizes: FramedSizes | None) -> Array | None:
+    if job.framing is None:
+        return decoded.image if job.measure is None else None
+    if sizes is None or sizes.full != decoded.size:  # the decoder knows it better than the header: an AVIF's turn
+        sizes = framed_sizes(decoded.size, job.framing)
+    return frame_image(decoded.image, job.framing, sizes=sizes)
 
 
 def read_header(data: bytes, options: DecodeOptions = DEFAULT) -> Header:
@@ -144,9 +260,25 @@ def turn_upright(image: Array, orientation: int) -> Array:
 def _decode_jpeg(
     data: bytes, header: Header, options: DecodeOptions, at_least: Size | None
 ) -> tuple[Array, tuple[str, ...]]:
+    """By libjpeg-turbo directly, which tells what it warns of, else through Pillow, which does not.
+
+    Both are the same library with the same settings and give the same pixels; Pillow is used for CMYK, and where
+    simplejpeg is not installed or declines.
+    """
     scale = _reduction(header, options.limits, at_least)
-    profile = FORMATS["JPEG"].profile(data, header, options.limits)
-    return decode_jpeg(data, header, scale=scale, options=options, profile=profile)
+    profile = jpeg.profile(data, header, options.limits)
+    rgb, complaint = _by_turbo(data, header, scale)
+    if rgb is not None and (profile is None or is_srgb(profile)):
+        return rgb, () if header.is_complete else ("end-missing",)
+    image = Image.fromarray(rgb) if rgb is not None else _draft(jpeg.only_pixels(data, header), header, scale)
+    notes = ("decoder-warned",) if complaint else ()
+    if not header.is_complete:
+        is_whole = rgb is not None or (not complaint and _is_whole(image, data, header, scale))
+        if not is_whole and not options.keep_truncated:
+            raise truncated(f"The JPEG ends after {len(data):,} bytes, before the image is complete.")
+        notes = ("end-missing",) if is_whole else ("truncated",)
+    rgb, more = to_rgb(image, header, background=options.background, profile=profile)
+    return rgb, (*notes, *more)
 
 
 def _reduction(header: Header, limits: Limits, at_least: Size | None) -> int:
@@ -170,6 +302,40 @@ def _memory(header: Header, pixel_count: int) -> int:
     by_pillow = header.format != "JPEG" or header.channels == 4
     each = FORMATS[header.format].bytes_per_pixel if by_pillow else 3
     return header.coded_bytes + pixel_count * each * (2 if header.sample_bits > 16 else 1)
+
+
+def _by_turbo(data: bytes, header: Header, scale: int) -> tuple[Array | None, str]:
+    """The pixels, or None and what the decoder complains of; no complaint where it only declines.
+
+    What it leaves behind after a complaint is never used: after an error it may call a half-written image whole.
+    """
+    if simplejpeg is None or header.channels not in (1, 3):
+        return None, ""
+    height, width = (-(-side // scale) for side in header.stored_size)
+    if jpeg.STRAY_BYTES in header.notes:
+        data = jpeg.only_pixels(data, header)  # without them: what the walk has found is what is decoded
+    elif not header.is_complete:
+        data += _JPEG_END
+    try:
+        return simplejpeg.decode_jpeg(data, min_height=height, min_width=width), ""
+    except ValueError as error:
+        return None, "" if "Could not determine" in str(error) else str(error)
+
+
+def _draft(data: bytes, header: Header, scale: int) -> Image.Image:
+    """A JPEG by Pillow, reduced by `scale`."""
+    image = JpegImageFile(io.BytesIO(data))
+    if scale > 1:
+        # Floored, so that Pillow, which divides rounding down, arrives at the very scale.
+        image.draft(image.mode, (max(1, header.stored_size[1] // scale), max(1, header.stored_size[0] // scale)))
+    image.load()
+    return image
+
+
+def _is_whole(image: Image.Image, data: bytes, header: Header, scale: int) -> bool:
+    """Whether all pixels of a JPEG without end mark are there: then other bits behind them change nothing."""
+    filled = jpeg.only_pixels(data, header).removesuffix(_JPEG_END) + _FILLER + _JPEG_END
+    return image.tobytes() == _draft(filled, header, scale).tobytes()
 
 
 def _decode_by_pillow(

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidi.errors import ImageError, ShapeError
+from vidi.images.colour import to_rgb
 from vidi.images.decode import DEFAULT, turn_upright
 from vidi.images.formats.header import Header, broken, truncated
 from vidi.images.limits import DecodeOptions
-from vidi.images.pixels.colour import to_rgb
 
 Array = NDArray[np.uint8]
 Held = Array | Image.Image  # one image in memory: (height, width, 3) RGB or (height, width) grey, or a Pillow image

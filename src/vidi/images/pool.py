@@ -8,9 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from vidi.errors import ImageError, ResourceError
-from vidi.images.decode import too_much_memory
+from vidi.images.decode import DecodeJob, Measure, ReadImage, name_read, read_unless, too_much_memory
 from vidi.images.formats.header import Header
-from vidi.images.reading import DecodeJob, Measure, ReadImage, name_read, read_unless
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 

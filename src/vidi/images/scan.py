@@ -1,16 +1,14 @@
 """What stands in a folder: image files by path, what is refused or ignored with its reason; no pixel is read."""
 
-import errno
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidi.errors import ImageError
 from vidi.images.account import Entry
-from vidi.images.limits import IGNORED, Limits
-from vidi.images.store import stamp_of_file
+from vidi.images.limits import IGNORED
+from vidi.images.store import is_within, link_outside, not_a_file, unreadable
 
 _LITTER_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini"}
 _LITTER_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
@@ -57,7 +55,7 @@ def scan_folder(root: Path, *, allow_outside: bool = False) -> Scan:
     try:
         walk.folder("", (os.path.realpath(root),))
     except OSError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     return found
 
 
@@ -90,7 +88,7 @@ class _Walk:
             else:
                 self._file(entry.stat(follow_symlinks=False), path)
         except OSError as error:
-            self._refuse(path, _unreadable(error))
+            self._refuse(path, unreadable(error))
 
     def _file(self, status: os.stat_result, path: str) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -103,13 +101,13 @@ class _Walk:
     def _link(self, entry: os.DirEntry[str], path: str, above: tuple[str, ...]) -> None:
         status = entry.stat()
         target = os.path.realpath(os.path.join(self.root, path))
-        is_inside = _is_within(target, self.real_root)
+        is_inside = is_within(target, self.real_root)
         if not stat.S_ISDIR(status.st_mode):
             if not stat.S_ISREG(status.st_mode) or is_inside or self.allow_outside:
                 self._file(status, path)
             else:
                 self._refuse(path, link_outside())
-        elif is_inside or target in self.linked or any(_is_within(folder, target) for folder in above):
+        elif is_inside or target in self.linked or any(is_within(folder, target) for folder in above):
             self._ignore(path, "folder-link")
         elif self.allow_outside:
             self.linked.add(target)
@@ -142,96 +140,3 @@ def is_other_file(path: str) -> bool:
     (True, False, False)
     """
     return os.path.splitext(path)[1].lower() in _OTHER_EXTENSIONS
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def not_a_file(mode: int) -> ImageError:
-    """The refusal of what is not a regular file, naming what it is."""
-    names: Iterator[str] = (
-        name
-        for test, name in (
-            (stat.S_ISDIR, "a folder"),
-            (stat.S_ISFIFO, "a named pipe"),
-            (stat.S_ISSOCK, "a socket"),
-            (stat.S_ISCHR, "a device"),
-            (stat.S_ISBLK, "a device"),
-        )
-        if test(mode)
-    )
-    return ImageError("not-a-file", f"It is {next(names, 'no regular file')}.", "Name a regular file.")
-
-
-def link_outside() -> ImageError:
-    """The refusal of a path that leads out of the data folder."""
-    return ImageError(
-        "link-outside",
-        "It leads out of the data folder.",
-        "Copy the file in; `vidi predict` and the verbs that read a data set follow it with `--allow-outside`.",
-    )
-
-
-def _unreadable(error: OSError) -> ImageError:
-    return ImageError(
-        "unreadable",
-        "It does not exist."
-        if isinstance(error, FileNotFoundError)
-        else f"The system does not let it be read: {error.strerror or error}.",
-        "Check the path; where it is a link, repair it."
-        if isinstance(error, FileNotFoundError)
-        else "Change its permissions, or leave it out.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class FolderStore:
-    """The image files of one folder, read by relative path; a path that leads out is refused before it is opened."""
-
-    root: Path
-    allow_outside: bool = False  # links that lead out, and `..` and absolute paths, as a table may name them
-    file_bytes: int = Limits().file_bytes
-    real_root: str = field(init=False, repr=False)  # asked once: it costs as much as reading a small file
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "real_root", os.path.realpath(self.root))
-
-    def read(self, path: str) -> bytes:
-        """The bytes of one file.
-
-        Raises:
-            ImageError: `not-a-file`, `link-outside`, `unreadable`, or `too-much-memory` for an oversize file.
-        """
-        full = os.path.join(self.root, path)
-        if not self.allow_outside and (os.path.isabs(path) or ".." in path.replace("\\", "/").split("/")):
-            raise link_outside()
-        try:
-            status = os.stat(full)
-            if not stat.S_ISREG(status.st_mode):  # known before opening, which could wait for ever
-                raise not_a_file(status.st_mode)
-            if not (self.allow_outside or self._is_inside(full)):
-                raise link_outside()
-            return self._read_regular(full)
-        except OSError as error:
-            raise _unreadable(error) from error
-        except ValueError as error:  # a zero byte in the path
-            raise _unreadable(OSError(errno.EINVAL, "the name is not one that the system allows")) from error
-
-    def stamp(self, path: str) -> str:
-        """The size and time of one file."""
-        return stamp_of_file(os.path.join(self.root, path))
-
-    def _is_inside(self, full: str) -> bool:
-        return _is_within(os.path.realpath(full), self.real_root)
-
-    def _read_regular(self, full: str) -> bytes:
-        with open(full, "rb", buffering=0) as stream:
-            status = os.fstat(stream.fileno())
-            if status.st_size > self.file_bytes:
-                raise ImageError(
-                    "too-much-memory",
-                    f"The file has {status.st_size:,} bytes; {self.file_bytes:,} are the most.",
-                    "Save it smaller, or raise `Limits.file_bytes`.",
-                )
-            return stream.read()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.images.decode import ReadImage
 from vidi.images.framing import Framing, Size, place_in_frame
-from vidi.images.reading import ReadImage
 
 SEEN_SIDE = 64  # pixels along each side whose light is averaged; more would tell no more
 GREY = np.array([0.299, 0.587, 0.114], np.float32)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from vidi.metrics.arrays import Floats
 from vidi.metrics.multi_label import EVEN, probability_of_all
 from vidi.metrics.operating import least_costly
-from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.selective import RANKINGS
 from vidi.model_file.limits import ALL_CLASSES, Verdict, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
@@ -114,7 +113,7 @@ def _candidates(
 ) -> tuple[int, ...]:
     """The classes at or above the limit, falling; what the answer says alone where there is no limit."""
     limit = np.inf if metadata.verdict is None or metadata.verdict.candidate is None else metadata.verdict.candidate
-    if metadata.outputs == SOFTMAX:  # the most probable class always is one
+    if not metadata.multi_label:  # the most probable class always is one
         called = say(probabilities[None], metadata)[0]
     return _falling(probabilities, find_all_candidates(probabilities, limit, called))
 
@@ -142,7 +141,7 @@ def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
         probabilities: (batch, classes) float.
         metadata: of the model that gave the probabilities.
     """
-    if metadata.outputs == SOFTMAX:
+    if not metadata.multi_label:
         one_hot = np.zeros(probabilities.shape, np.bool_)
         one_hot[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
         return one_hot

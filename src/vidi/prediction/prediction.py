@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ImageError, ShapeError
 from vidi.files import escape_path
-from vidi.images.reading import Measured
+from vidi.images.decode import Measured
 from vidi.images.statistics import ImageStatistics
 from vidi.model_file.decisions import judge
 from vidi.model_file.limits import Verdict

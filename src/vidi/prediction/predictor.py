@@ -12,22 +12,20 @@ from numpy.typing import NDArray
 
 from vidi.errors import ModelError, ShapeError
 from vidi.files import escape_path
-from vidi.images.decode import DEFAULT
+from vidi.images.decode import DEFAULT, DecodeJob, Measure, ReadImage
 from vidi.images.framing import frame_image
 from vidi.images.given import Held, as_rgb, list_images
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_and_finish
-from vidi.images.reading import DecodeJob, Measure, ReadImage
 from vidi.images.statistics import read_statistics
-from vidi.images.store import ImageStore
+from vidi.images.store import GivenFilesStore, ImageStore
 from vidi.machine import Deadline, core_count
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model, read_model_bytes
-from vidi.prediction.engines.registry import AUTO, USUAL, GraphEngine, open_engine
+from vidi.prediction.engines import AUTO, USUAL, GraphEngine, batch_size, open_engine
 from vidi.prediction.prediction import Answer, Prediction, decide
-from vidi.prediction.session import batch_size
 
-ANSWERS = {"probabilities", "novelty"}  # outputs that verdicts are made of
+ANSWERS = ("probabilities", "novelty")  # outputs that verdicts are made of
 Image = NDArray[np.uint8]  # (height, width, 3), RGB, upright
 
 
@@ -37,6 +35,7 @@ class Predictor:
     def __init__(self, engine: GraphEngine, model: ModelFile) -> None:
         self.engine = engine
         self.model = model
+        self._answers = [name for name in ANSWERS if name in model.outputs]
 
     @classmethod
     def load(cls, path: Path | str, *, engine: str = USUAL, say: Callable[[str], None] | None = None) -> Self:
@@ -55,7 +54,7 @@ class Predictor:
         """
         model = read_model(Path(path))
         if engine == AUTO:
-            from vidi.prediction.engines.fastest import open_fastest
+            from vidi.prediction.fastest import open_fastest
 
             return cls(open_fastest(model, say=say or (lambda _: None)), model)
         return cls(open_engine(engine, model), model)
@@ -109,8 +108,7 @@ class Predictor:
             images: framed.
             embedding: whether each prediction also holds the image's embedding.
         """
-        wanted = [name for name in ("probabilities", "novelty") if name in self.model.outputs]
-        given = self.run(images, [*wanted, "embedding"] if embedding else wanted)
+        given = self.run(images, [*self._answers, "embedding"] if embedding else self._answers)
         novelty = given["novelty"].tolist() if "novelty" in given else [None] * len(images)
         rows = zip(given["probabilities"], novelty, given.get("embedding", [None] * len(images)), strict=True)
         return [decide(row, self.metadata, novelty=strange, embedding=place) for row, strange, place in rows]
@@ -140,8 +138,6 @@ class Predictor:
             embedding: whether each answer also holds the image's embedding.
             statistics: whether each answer also holds the image's brightness, contrast, sharpness and the like.
         """
-        from vidi.data.inputs import GivenFilesStore  # a server, which is sent its images, needs no readers
-
         framing = self.metadata.framing
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         job = DecodeJob(framing=framing, options=options, measure=measure, least_side=0)
@@ -206,7 +202,7 @@ class Predictor:
         """
         names = list(outputs or self.model.outputs)
         given = dict(zip(names, self.engine.run(images, names), strict=True))
-        for name in ANSWERS & given.keys():
+        for name in given.keys() & ANSWERS:
             if not np.isfinite(given[name]).all():
                 raise ModelError(
                     f"{escape_path(self.model.path)}: its {name} for an image is not a number",

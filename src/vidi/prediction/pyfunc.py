@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.inputs import BytesStore
+from vidi.images.store import BytesStore
 from vidi.prediction.prediction import Answer
 from vidi.prediction.predictor import Predictor
 

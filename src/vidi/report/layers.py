@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidi.model_file.digests import MEMBERS, MIRRORED, member_count
 from vidi.model_file.read import ModelFile
-from vidi.prediction.session import open_session, run_session
+from vidi.prediction.engines import open_session, run_session
 
 if TYPE_CHECKING:
     import onnx

@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.middleware import Middleware
 
 from vidi.model_file.registered import follows_name
-from vidi.prediction.session import usual_providers
+from vidi.prediction.engines import usual_providers
 from vidi.serving.application import application, service_of
 from vidi.serving.auth.access import Access, AccessOptions, choose_rules, open_access
 from vidi.serving.auth.middleware import AuthMiddleware

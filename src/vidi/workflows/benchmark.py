@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.data.inputs import BytesStore, find_paths
+from vidi.data.inputs import find_paths
 from vidi.errors import DataError, ImageError, MissingPackageError, ModelError, UnknownNameError
 from vidi.figures.bars import SpeedBar, draw_speeds
 from vidi.figures.drawing import Drawing, side_by_side
@@ -27,12 +27,13 @@ from vidi.images.decode import read_header
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing
 from vidi.images.pool import DecodeJob, read_images
+from vidi.images.store import BytesStore
 from vidi.machine import core_count, processor_name
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
 from vidi.numbers import percent
-from vidi.prediction.engines.fastest import Timing, take_turns
-from vidi.prediction.engines.registry import ENGINES, is_installed, open_engine
+from vidi.prediction.engines import ENGINES, is_installed, open_engine
+from vidi.prediction.fastest import Timing, take_turns
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.interaction.run_folder import require_own

@@ -19,8 +19,8 @@ from vidi.export.to_web import write_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
-from vidi.prediction.engines.by_openvino import open_openvino_graph
-from vidi.prediction.engines.registry import is_installed, replay_engine
+from vidi.prediction.by_openvino import open_openvino_graph
+from vidi.prediction.engines import is_installed, replay_engine
 from vidi.prediction.words import warning_about
 from vidi.report.cards import exported_card
 from vidi.workflows.interaction.events import SILENCE, Events

@@ -10,8 +10,8 @@ from vidi.evaluation.sections import LearnedFacts
 from vidi.machine import processor_name
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import bytes_with
+from vidi.prediction.engines import open_session
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import open_session
 from vidi.workflows.evaluating.learned import account_for
 from vidi.workflows.evaluating.written import ScoredDataset
 from vidi.workflows.exporting.fewer_bits import write_calibrated

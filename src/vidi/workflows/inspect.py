@@ -15,7 +15,7 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json, as_plain, canonical_json
 from vidi.numbers import percent
-from vidi.prediction.session import open_session
+from vidi.prediction.engines import open_session
 from vidi.report.words.guarantees import describe_limits, describe_points, describe_reference
 
 COLUMN = 12  # signs before what is said

@@ -85,7 +85,7 @@ def search_images(
         found = watch(keep_located(found, kept, places=places, with_images=drawn), len(paths))
         try:
             if wanted.as_json:
-                write_json(found, stream, model=predictor.model, account=account)
+                write_json(found, stream, predictor=predictor, account=account)
             else:
                 write_lines(found, stream)
         finally:  # also what was found until an error came

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.inputs import FoundInputs, GivenFilesStore
+from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_answer, locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
@@ -19,8 +19,8 @@ from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.given import Given, as_rgb
 from vidi.images.pool import DecodeJob, read_images
+from vidi.images.store import GivenFilesStore
 from vidi.machine import give_memory_back
-from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.prediction import SCHEMA_VERSION, model_as_json
 from vidi.prediction.predictor import Predictor
@@ -292,9 +292,10 @@ def as_json(one: LocatedImage) -> dict[str, object]:
     return {"path": escape_path(one.path), "size": size, "boxes": boxes, "error": error}
 
 
-def write_json(found: Iterable[LocatedImage], stream: TextIO, *, model: ModelFile, account: Account) -> None:
+def write_json(found: Iterable[LocatedImage], stream: TextIO, *, predictor: Predictor, account: Account) -> None:
     """One JSON document: schema, model, images, account; images are written as they come."""
-    stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "images": [')
+    model = json.dumps(model_as_json(predictor.model))
+    stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {model}, "images": [')
     separator = "\n"
     for one in found:
         stream.write(separator + json.dumps(as_json(one), allow_nan=False))

@@ -8,9 +8,9 @@ import pytest
 
 from tests.draw import draw, encoded
 from tests.images.bad_images import exif, grain, saved, with_segment
+from vidi.images.decode import DecodeJob, ReadImage, read_one
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.reading import DecodeJob, ReadImage, read_one
 from vidi.images.workers.decode_pool import DecodePool
 
 FRAMING = Framing(size=(24, 24))

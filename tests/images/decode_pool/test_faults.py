@@ -14,9 +14,9 @@ from tests.images.bad_images import saved
 from tests.images.odd_reading import NeverUnpacked, read_oddly
 from tests.processes import all_end, end_now, open_handles
 from vidi.errors import ResourceError, VidiError
+from vidi.images.decode import ReadImage
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import DecodeOptions, Limits
-from vidi.images.reading import ReadImage
 from vidi.images.workers.decode_pool import DecodePool
 from vidi.images.workers.wire import pack_answer, unpack_answer
 

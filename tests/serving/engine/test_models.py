@@ -11,9 +11,8 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
 from vidi.files import write_atomic
 from vidi.machine import core_count
-from vidi.prediction.engines import fastest, registry
-from vidi.prediction.engines.registry import OnnxRuntime
-from vidi.prediction.session import open_session
+from vidi.prediction import engines, fastest
+from vidi.prediction.engines import OnnxRuntime, open_session
 from vidi.serving.engine.models import ModelSource, open_served
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
@@ -49,7 +48,7 @@ def test_a_model_served_by_openvino_gives_the_same_answers_and_the_same_verdicts
 
 
 def test_auto_serves_by_the_engine_that_is_taken_and_says_so(path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fastest, "ENGINES", {"onnxruntime": registry.open_onnxruntime})
+    monkeypatch.setattr(fastest, "ENGINES", {"onnxruntime": engines.open_onnxruntime})
     said: list[str] = []
 
     served = open_served("tiny", path, engine="auto", say=said.append)
@@ -64,8 +63,8 @@ def test_an_engine_that_answers_otherwise_serves_nothing(path: Path, monkeypatch
         def run(self, images, outputs):
             return [values + np.float32(0.1) for values in super().run(images, outputs)]
 
-    monkeypatch.setattr(registry, "ENGINES", {"other": lambda model: Wrong(open_session(model), "other")})
-    monkeypatch.setattr(registry, "is_installed", lambda _: True)
+    monkeypatch.setattr(engines, "ENGINES", {"other": lambda model: Wrong(open_session(model), "other")})
+    monkeypatch.setattr(engines, "is_installed", lambda _: True)
 
     with pytest.raises(ModelError, match="answers otherwise"):
         open_served("tiny", path, engine="other")

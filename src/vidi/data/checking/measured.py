@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vidi.data.duplicates.capture import Capture, read_capture
 from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, fingerprint_image
 from vidi.errors import DataError, ImageError
-from vidi.images.reading import ReadImage
+from vidi.images.decode import ReadImage
 
 Array = NDArray[np.uint8]
 

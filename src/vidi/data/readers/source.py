@@ -15,8 +15,8 @@ from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.limits import IGNORED
-from vidi.images.scan import FolderStore, FoundFile, Scan, is_litter, is_other_file, scan_folder
-from vidi.images.store import ImageStore
+from vidi.images.scan import FoundFile, Scan, is_litter, is_other_file, scan_folder
+from vidi.images.store import FolderStore, ImageStore
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError, MissingPackageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
-from vidi.images.scan import FolderStore
+from vidi.images.store import FolderStore
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl")

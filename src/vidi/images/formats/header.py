@@ -1,5 +1,6 @@
-"""What a header tells, and the refusals that all formats share."""
+"""The kind of a file from its first bytes, what its header says, and the refusals that all formats share."""
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -103,3 +104,163 @@ def orientation_of(exif: bytes) -> int:
 def valid_orientation(value: int) -> int:
     """The value where it is one of the eight, else 1: as stored."""
     return value if 1 <= value <= 8 else 1
+
+
+MOST_LEADING = 64  # how far a signature is looked for behind bytes that do not belong there
+
+READ = "JPEG, PNG, GIF, WebP, BMP, TIFF, PNM and AVIF"
+
+_READ_FORMATS: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+)
+_PNM = re.compile(rb"P[1-6][\s#]")
+
+_HEIC = (
+    "Install `pip install pillow-heif` and convert it, or export it as JPEG; phones offer this as `most compatible`."
+)
+_RAW = "Export it as JPEG from the camera's or a photo program."
+_CONVERT = "Convert it to PNG or JPEG."
+
+# What is known and not read: (signature, its offset, name, remedy).
+_OTHER_IMAGES: tuple[tuple[bytes, int, str, str], ...] = (
+    (b"\xff\x0a", 0, "JPEG XL", _CONVERT),
+    (b"\0\0\0\x0cJXL ", 0, "JPEG XL", _CONVERT),
+    (b"\0\0\0\x0cjP  ", 0, "JPEG 2000", _CONVERT),
+    (b"\xff\x4f\xff\x51", 0, "JPEG 2000", _CONVERT),
+    (b"8BPS", 0, "Photoshop (PSD)", "Export it as PNG or JPEG."),
+    (b"v/1\x01", 0, "OpenEXR", "Convert it to PNG or JPEG with a stated exposure."),
+    (b"#?RADIANCE", 0, "Radiance HDR", _CONVERT),
+    (b"\0\0\x01\0", 0, "Windows icon (ICO)", _CONVERT),
+    (b"\0\0\x02\0", 0, "Windows cursor (CUR)", _CONVERT),
+    (b"icns", 0, "Apple icon (ICNS)", _CONVERT),
+    (b"qoif", 0, "QOI", _CONVERT),
+    (b"DDS ", 0, "DirectDraw surface (DDS)", _CONVERT),
+    (b"P7\n", 0, "PAM", _CONVERT),
+    (b"PF\n", 0, "PFM", _CONVERT),
+    (b"Pf\n", 0, "PFM", _CONVERT),
+    (b"FUJIFILMCCD-RAW", 0, "camera raw (Fujifilm RAF)", _RAW),
+    (b"IIRO", 0, "camera raw (Olympus ORF)", _RAW),
+    (b"IIU\0", 0, "camera raw (Panasonic RW2)", _RAW),
+    (b"\0MRM", 0, "camera raw (Minolta MRW)", _RAW),
+    (b"FOVb", 0, "camera raw (Sigma X3F)", _RAW),
+    (b"II\xbc", 0, "JPEG XR", _CONVERT),
+)
+_NO_IMAGES: tuple[tuple[bytes, str], ...] = (
+    (b"SIMPLE  =", "FITS data; convert it to PNG with a stated range of values"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript program (EPS)"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript program (EPS)"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"PK\x05\x06", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"\x7fELF", "a program (ELF)"),
+    (b"MZ", "a program (Windows)"),
+    (b"\x80\x04\x95", "a Python pickle, which is never opened"),
+    (b"\x80\x05\x95", "a Python pickle, which is never opened"),
+    (b"\x80\x02", "a Python pickle, which is never opened"),
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the real file with `git lfs pull`"),
+    (b"HTTP/", "an HTTP answer, perhaps of a failed download"),
+    (b"SQLite format 3", "a database (SQLite)"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"\x1aE\xdf\xa3", "a video (Matroska)"),
+    (b"ID3", "a sound file (MP3)"),
+    (b"OggS", "a sound file (Ogg)"),
+)
+_BRANDS: dict[bytes, tuple[str, str]] = {
+    b"crx ": ("camera raw (Canon CR3)", _RAW),
+    b"jxl ": ("JPEG XL", _CONVERT),
+    b"mif1": ("HEIC", _HEIC),
+    b"msf1": ("HEIC", _HEIC),
+}
+
+
+def sniff(data: bytes) -> str:
+    """The format that the first bytes tell, one of those that are read.
+
+    Raises:
+        ImageError: `empty`, `not-an-image` (saying what it looks like) or `unsupported-format` (naming it).
+
+    >>> sniff(b"GIF89a...")
+    'GIF'
+    """
+    if not data:
+        raise ImageError("empty", "The file has no bytes.", "Copy the file again from its source.")
+    found = _format_read(data)
+    if found is not None:
+        return found
+    _refuse_other_images(data)
+    raise ImageError("not-an-image", *_looks_like(data))
+
+
+def _format_read(data: bytes) -> str | None:
+    for signature, name in _READ_FORMATS:
+        if data.startswith(signature):
+            return name
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    if _PNM.match(data):
+        return "PNM"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        return "AVIF"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"mif1", b"msf1") and b"avif" in data[16:64]:
+        return "AVIF"
+    return None
+
+
+def _refuse_other_images(data: bytes) -> None:
+    for signature, offset, name, remedy in _OTHER_IMAGES:
+        if data.startswith(signature, offset):
+            raise unsupported(f"This is a {name} file; {READ} are read.", remedy)
+    if data[4:8] == b"ftyp":
+        brand = bytes(data[8:12])
+        name, remedy = _BRANDS.get(brand, ("HEIC", _HEIC) if brand[:2] == b"he" else ("MP4 or another video", ""))
+        remedy = remedy or "Cut single images out of the video first."
+        raise unsupported(f"This is a file of the kind {name}; {READ} are read.", remedy)
+    if data.startswith(b"#define ") and b"_width " in data[:200]:
+        raise ImageError("not-an-image", "It looks like C source (an XBM bitmap).", "Convert it to PNG.")
+
+
+def _looks_like(data: bytes) -> tuple[str, str]:
+    """Cause and remedy for content that is no image."""
+    remedy = "Leave the file out, or put the right one in its place."
+    for signature, name in _NO_IMAGES:
+        if data.startswith(signature):
+            return f"It looks like {name}.", remedy
+    for signature, name in (*_READ_FORMATS[:4], (b"RIFF", "WebP")):
+        if (place := data.find(signature, 0, MOST_LEADING)) > 0:
+            return f"{place} bytes stand before the {name} signature.", "Copy the file again in binary mode."
+    if data.startswith(b"DICM", 128):
+        return "It looks like a DICOM file.", "Convert it to PNG with a stated window of values."
+    if data.count(0) == len(data):
+        return f"All its {len(data):,} bytes are zero.", "Copy the file again from its source."
+    return _looks_like_text(data), remedy
+
+
+def _looks_like_text(data: bytes) -> str:
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for sign, name in ((b"<!doctype html", "a web page"), (b"<html", "a web page"), (b"<svg", "an SVG drawing")):
+        if start.startswith(sign):
+            return f"It looks like {name}."
+    if start.startswith(b"<") and b"<svg" in start:
+        return "It looks like an SVG drawing."
+    if start.startswith((b"{", b"[")):
+        return "It looks like JSON."
+    if start.startswith(b"<?xml"):
+        return "It looks like XML."
+    text = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:1000])
+    if text >= 0.95 * min(len(data), 1000):
+        return "It looks like text."
+    return f"Its first bytes belong to no known image format ({data[:8].hex(' ')})."

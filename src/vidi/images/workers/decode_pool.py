@@ -10,14 +10,20 @@ from typing import Self
 
 from vidi.errors import ImageError, ResourceError, VidiError
 from vidi.files import digest_of
-from vidi.images.decode import DEFAULT, file_too_large
+from vidi.images.decode import DEFAULT, DecodeJob, ReadFile, ReadImage, file_too_large, read_one
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import DecodeJob, ReadFile, ReadImage, read_one
-from vidi.images.workers.forked import ForkServer, can_fork
-from vidi.images.workers.memory import SharedMemory
-from vidi.images.workers.process import End, WorkerProcess, died, too_slow
-from vidi.images.workers.running import Running, spawn
+from vidi.images.workers.process import (
+    End,
+    ForkServer,
+    Running,
+    SharedMemory,
+    WorkerProcess,
+    can_fork,
+    died,
+    spawn,
+    too_slow,
+)
 from vidi.images.workers.wire import image_bytes, pack_request, pack_work, slot_bytes, unpack_answer
 
 TRIES = 2  # the machine may kill a worker for reasons of its own; the second death in a row is the file's fault
@@ -245,7 +251,7 @@ class DecodePool:
         """
         if self._server is not None:
             return self._server.fork(memory)
-        return spawn("vidi.images.workers.inside.bytes_worker", memory.path, handles=memory.handles, own_group=True)
+        return spawn(memory)
 
     def greeting(self) -> bytes:
         """The first message to a new worker, with the bytes of shared memory for files and for images."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ImageError
-from vidi.images.reading import DecodeJob, ReadImage
+from vidi.images.decode import DecodeJob, ReadImage
 
 MEASURED_BYTES = 1 << 16  # the most that a measure may return for one image
 FAILURE = b"!"  # begins an answer that is no answer: the reading or the measure raised

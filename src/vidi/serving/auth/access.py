@@ -136,18 +136,13 @@ class AccessRules:
 
     host: str
     port: int
-    encryption: Encryption  # proxy: it stands in front and holds the certificate
+    encryption: Encryption  # proxy: it stands in front, holds the certificate, and what it forwards is believed
     certificate: Path | None
     key: Path | None
     hosts: frozenset[str]  # names and addresses that are answered for, besides the one that a connection reached
     origin: str | None  # of the pages that may ask, besides the server's own
     token: TokenSource
     token_file: Path | None
-
-    @property
-    def behind_proxy(self) -> bool:
-        """Whether a proxy stands in front, and what it forwards is believed."""
-        return self.encryption == "proxy"
 
 
 def choose_rules(options: AccessOptions, environment: Mapping[str, str]) -> AccessRules:
@@ -240,7 +235,7 @@ class Access:
             yield f"access token, shown only now: {self.new_token}"
         if self.own_certificate is not None:
             yield f"certificate of its own making, SHA-256 fingerprint: {self.own_certificate.fingerprint}"
-        if self.rules.behind_proxy:
+        if self.rules.encryption == "proxy":
             yield "It speaks plain HTTP: the proxy in front holds the certificate."
         if self.lock is None:
             yield "It answers only programs on this computer; --host opens it to the network."

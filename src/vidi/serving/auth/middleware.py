@@ -40,6 +40,7 @@ class AuthMiddleware:
         self, app: ASGIApp, rules: AccessRules, lock: TokenLock | None, *, public: frozenset[str] = frozenset()
     ) -> None:
         self.app, self.rules, self.lock = app, rules, lock
+        self.is_behind_proxy = rules.encryption == "proxy"
         self.public = public  # paths that may be read without the token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +50,7 @@ class AuthMiddleware:
         if scope["type"] != "http":
             raise Problem("not-implemented", f"{scope['type']} is not served.")
         headers = _headers_of(scope)
-        if self.rules.behind_proxy:
+        if self.is_behind_proxy:
             scope = _as_forwarded(scope, headers)
         with_headers = self._adding_headers(headers, send)
         try:
@@ -95,7 +96,7 @@ class AuthMiddleware:
                 raise _foreign("another site")
             return None
         origin = read_origin(sent[0]) if len(sent) == 1 else None
-        schemes = ("http", "https") if self.rules.behind_proxy else (scope["scheme"],)
+        schemes = ("http", "https") if self.is_behind_proxy else (scope["scheme"],)
         if origin is not None and origin in [origin_of(scheme, place) for scheme in schemes]:
             return None
         if origin is None or origin != self.rules.origin:

@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ImageError
-from vidi.images.decode import read_header
+from vidi.images.decode import ReadImage, read_header
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import ReadImage
 from vidi.images.statistics import ImageStatistics, read_statistics
 from vidi.images.workers.decode_pool import DecodePool
 from vidi.machine import core_count
-from vidi.prediction.session import batch_size
+from vidi.prediction.engines import batch_size
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.problems import Problem
 

@@ -19,9 +19,8 @@ from vidi.model_file.golden import replay_golden
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model, read_model_bytes
 from vidi.model_file.registered import follows_name
-from vidi.prediction.engines.registry import AUTO, USUAL, GraphEngine, OnnxRuntime, open_engine
+from vidi.prediction.engines import AUTO, CPU, USUAL, GraphEngine, OnnxRuntime, open_engine, open_graph
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import CPU, open_graph
 from vidi.prediction.words import warning_about
 from vidi.serving.problems import Problem
 
@@ -222,7 +221,7 @@ def _open_engine(engine: str, model: ModelFile, say: Callable[[str], None]) -> G
     """An engine that gives the file's golden answers."""
     if engine != AUTO:
         return open_engine(engine, model)
-    from vidi.prediction.engines.fastest import open_fastest
+    from vidi.prediction.fastest import open_fastest
 
     return open_fastest(model, say=say)
 

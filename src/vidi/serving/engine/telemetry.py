@@ -1,9 +1,10 @@
-"""What a server tells of its requests: counters for Prometheus, and a JSON line for each."""
+"""What a server tells of its requests: each is counted, timed and logged as a JSON line; counters for Prometheus."""
 
 import contextlib
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,8 +13,11 @@ from typing import Self, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.background import Background
+from vidi.export.to_web import page_files
 from vidi.log.writer import STATES, WriterState
 from vidi.model_file.limits import VERDICTS
 from vidi.model_file.values import Json
@@ -228,3 +232,74 @@ def trace_of(header: str) -> str | None:
     (True, None)
     """
     return header if TRACE.fullmatch(header) else None
+
+
+ROUTES = frozenset(
+    (
+        *("/", "/v1/predict", "/v1/models", "/v1/feedback", "/v1/answers"),
+        *("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"),
+    )
+)
+OTHER = "other"
+CLIENT_LEFT = 499  # as nginx counts it: the client left, or was cut, before its request was whole
+PAGE = "page"
+
+
+class Watched:
+    """An app whose requests are counted and logged."""
+
+    def __init__(
+        self, app: ASGIApp, metrics: ServerMetrics, log: RequestLog, *, now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.app, self.metrics, self.log, self._now = app, metrics, log, now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = self._now(), 500
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen)
+        except ClientDisconnect:
+            status = CLIENT_LEFT
+            raise
+        finally:
+            self._tell(scope, status, self._now() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = route_of(scope["path"].removeprefix(scope.get("root_path", "")))
+        self.metrics.requests.labels(route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        headers = dict(scope["headers"])
+        facts: dict[str, Json] = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "milliseconds": round(1000 * seconds, 2),
+            "trace": trace_of(headers.get(b"traceparent", b"").decode("latin-1")),
+        }
+        self.log.event("request", facts)
+
+
+def route_of(path: str) -> str:
+    """The route of a path, as counters name it: never the client's own text. The page's files are counted together.
+
+    >>> route_of("/v1/predict"), route_of("/v2/models/cats/infer"), route_of("/secret/../x")
+    ('/v1/predict', '/v2/models/{name}/infer', 'other')
+    """
+    if path in ROUTES:
+        return path
+    if path == "/models.json" or path.removeprefix("/") in page_files():
+        return PAGE
+    if path.startswith("/models/"):
+        return "/models/{name}"
+    if path.startswith("/v2"):
+        return "/v2/models/{name}/infer" if path.endswith("/infer") else "/v2"
+    return OTHER

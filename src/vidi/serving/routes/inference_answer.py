@@ -86,7 +86,7 @@ def choose_outputs(request: InferRequest, offered: Sequence[OfferedOutput]) -> t
 def network_outputs(chosen: Sequence[RequestedOutput], offered: Sequence[OfferedOutput]) -> tuple[str, ...]:
     """The outputs of the network for those that were chosen, and always what verdicts are made of: it costs nothing."""
     own = [output.name for output in offered if output.datatype == "FP32"]
-    wanted = {output.name for output in chosen} | ANSWERS
+    wanted = {output.name for output in chosen} | {*ANSWERS}
     return tuple(name for name in own if name in wanted)
 
 

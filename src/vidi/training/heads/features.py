@@ -17,7 +17,7 @@ from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.networks.layers import Classifier, folded
 from vidi.networks.to_onnx import OPSET, to_onnx
-from vidi.prediction.engines.by_openvino import import_openvino
+from vidi.prediction.by_openvino import import_openvino
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import Precision
 from vidi.training.loop.objective import InputNormalisation

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ImageError
 from vidi.explanation import (
     Map,
@@ -26,11 +25,11 @@ from vidi.explanation import (
 )
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame, resize
 from vidi.images.pool import DecodeJob, read_images
-from vidi.images.store import ImageStore
+from vidi.images.store import GivenFilesStore, ImageStore
 from vidi.machine import core_count
+from vidi.prediction.engines import batch_size
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor, check_image
-from vidi.prediction.session import batch_size
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.layers import describe_layers
 from vidi.report.pictures.overlays import MOST_SIDE

@@ -18,8 +18,8 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json, rounded
 from vidi.numbers import percent
-from vidi.prediction.engines.fastest import take_turns
-from vidi.prediction.session import open_graph, open_session, run_session
+from vidi.prediction.engines import open_graph, open_session, run_session
+from vidi.prediction.fastest import take_turns
 from vidi.report.words.text import count_of
 from vidi.workflows.comparing.written import CompareResult
 

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.data.inputs import GivenFilesStore
 from vidi.errors import DataError, ImageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
@@ -15,6 +14,7 @@ from vidi.images.decode import read_header
 from vidi.images.framing import Framing, frame_image
 from vidi.images.given import Given, as_rgb, upright_size
 from vidi.images.pool import DecodeJob, read_images
+from vidi.images.store import GivenFilesStore
 from vidi.prediction.predictor import Predictor
 
 Array = NDArray[np.uint8]

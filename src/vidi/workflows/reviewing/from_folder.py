@@ -14,9 +14,9 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.run_files import SuspectLabel
 from vidi.files import escape_path, unescape_path
 from vidi.groups import join_links, links_of_equal, members_of
+from vidi.images.decode import Measured
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
-from vidi.images.reading import Measured
 from vidi.labelling import ModelView, choose_images
 from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs

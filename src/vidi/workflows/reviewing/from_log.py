@@ -10,8 +10,7 @@ from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.data.labels import Opinion
 from vidi.errors import DataError, ImageError
 from vidi.groups import join_links
-from vidi.images.decode import decode_image
-from vidi.images.reading import MEASURED_SIDE
+from vidi.images.decode import MEASURED_SIDE, decode_image
 from vidi.labelling import ModelView, Settled, choose_images, settle
 from vidi.log.address import parse_address
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction

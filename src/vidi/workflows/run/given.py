@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.checked import DataCheck, ImageRecord
 from vidi.data.dataset import Dataset, LabelledImage
-from vidi.data.inputs import GivenFilesStore
 from vidi.data.splitting.split import Split
 from vidi.data.splitting.split_plan import SplitRule
 from vidi.errors import DataError
@@ -17,6 +16,7 @@ from vidi.groups import join_links, links_of_equal, split_three_parts
 from vidi.images.account import Account, Entry
 from vidi.images.framing import choose_framing
 from vidi.images.given import Given
+from vidi.images.store import GivenFilesStore
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.given import frame_given, look_at_given

@@ -19,7 +19,7 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import TEMPORARY_PREFIX, escape_path, write_atomic, writing_error
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Size, fitted_size, resize
-from vidi.images.scan import FolderStore
+from vidi.images.store import FolderStore
 from vidi.log.address import parse_address
 from vidi.log.records import LoggedEvent
 from vidi.log.store import PredictionLog

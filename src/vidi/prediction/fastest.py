@@ -19,8 +19,7 @@ from vidi.errors import ModelError, ResourceError
 from vidi.files import digest_of, read_json, write_atomic
 from vidi.machine import core_count, processor_name
 from vidi.model_file.read import ModelFile
-from vidi.prediction.engines.registry import ENGINES, USUAL, GraphEngine, is_installed, open_engine
-from vidi.prediction.session import batch_size
+from vidi.prediction.engines import ENGINES, USUAL, GraphEngine, batch_size, is_installed, open_engine
 
 FOLDER = "engines"  # in the cache's folder
 LAYOUT = 1
