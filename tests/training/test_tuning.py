@@ -16,12 +16,10 @@ from vidi.errors import GateError, UsageError
 from vidi.machine import Deadline
 from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
-from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.comparison import ComparisonImages, answer_held_out
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.search_space import Hyperparameter, Room, Value, changes_of, choose_hyperparameters
 from vidi.training.tuning.study import StudySettings
@@ -155,30 +153,6 @@ def test_numbers_that_are_not_finite_are_an_error_of_the_trial(tmp_path: Path):
             deadline=FAR,
         )
     assert not (tmp_path / "trial").exists()
-
-
-@pytest.mark.slow  # over a second of processor time
-def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
-    data = drawn_data(each=24)
-    held = TrainingData(
-        images=data.images,
-        truth=data.truth,
-        train_rows=data.train_rows[:-12],
-        validation_rows=data.validation_rows,
-        classes=data.classes,
-    )
-    last = ComparisonImages(images=data.images[data.train_rows[-12:]], truth=data.truth.at(data.train_rows[-12:]))
-    last.images.setflags(write=False)  # as in the cache
-
-    answered = answer_held_out(
-        held, small_recipe(epochs=40), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: False
-    )
-    stopped = answer_held_out(held, small_recipe(), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: True)
-
-    assert answered is not None
-    assert (answered.is_right.shape, answered.epochs) == ((12,), 40)
-    assert answered.is_right.mean() >= 0.8
-    assert stopped is None
 
 
 def outcome(accuracy: float) -> Outcome:

@@ -53,6 +53,10 @@ def search_value(accuracy: float, loss: float, image_count: int, *, by_loss: boo
     return 1 / (1 + loss) if by_loss else accuracy - loss / (1 + loss) / (2 * image_count)
 
 
+def _value(accuracy: float, loss: float, arrays: TrainingData) -> float:
+    return search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.truth.is_judged_by_loss)
+
+
 def run_trial(
     arrays: TrainingData,
     recipe: Recipe,
@@ -93,7 +97,7 @@ def run_trial(
     return Outcome(
         accuracy=accuracy,
         loss=loss,
-        value=search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.truth.is_judged_by_loss),
+        value=_value(accuracy, loss, arrays),
         epochs=float(len(trained.history)),
         stopped_by=trained.stopped_by,
     )
@@ -111,10 +115,22 @@ def train_once(
 ) -> TrainedNetwork:
     """Train a recipe without keeping anything on disk; arguments and errors are those of `run_trial`."""
 
-    def value(accuracy: float, loss: float) -> float:
-        return search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.truth.is_judged_by_loss)
+    told, is_over = 0, False
 
-    watch = _Watch(value, is_hopeless, on_progress)
+    def follow(progress: Progress) -> None:
+        """Pass progress on, and ask at tenths of the plan whether the trial is worth its time."""
+        nonlocal told, is_over
+        if on_progress is not None:
+            on_progress(progress)
+        mark = min(MARKS, MARKS * progress.step // max(1, progress.steps))
+        accuracy, loss = progress.validation_accuracy, progress.validation_loss
+        if not told < mark < MARKS or accuracy is None or loss is None or not math.isfinite(loss):
+            return
+        value = _value(accuracy, loss, arrays)
+        for passed in range(told + 1, mark + 1):  # all of them, so that trials meet at the same marks
+            is_over = is_hopeless(passed, value) or is_over
+        told = mark
+
     shutil.rmtree(folder, ignore_errors=True)
     try:
         return train_network(
@@ -122,8 +138,8 @@ def train_once(
             recipe.changed({"checkpoint_seconds": NEVER_SECONDS}, source="a trial is not gone on with"),
             folder=folder,
             deadline=deadline,
-            listener=Listener(progress=watch.take),
-            should_stop=lambda: watch.is_hopeless or should_stop(),
+            listener=Listener(progress=follow),
+            should_stop=lambda: is_over or should_stop(),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -139,32 +155,3 @@ def judge(trained: TrainedNetwork, arrays: TrainingData) -> tuple[float, float]:
         trained.network, arrays, normalisation=trained.normalisation, precision=precision_of(trained.recipe)
     )
     return accuracy, loss
-
-
-class _Watch:
-    """Passes progress on, and asks at tenths of the plan whether the trial is worth its time."""
-
-    def __init__(
-        self,
-        value: Callable[[float, float], float],
-        ask: Callable[[int, float], bool],
-        on_progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self.is_hopeless = False
-        self._value, self._ask, self._on_progress = value, ask, on_progress
-        self._mark = 0
-
-    def take(self, progress: Progress) -> None:
-        """After every step."""
-        if self._on_progress is not None:
-            self._on_progress(progress)
-        mark = min(MARKS, MARKS * progress.step // max(1, progress.steps))
-        if mark <= self._mark or mark >= MARKS or progress.validation_accuracy is None:
-            return
-        loss = progress.validation_loss
-        if loss is None or not math.isfinite(loss):
-            return
-        value = self._value(progress.validation_accuracy, loss)
-        for passed in range(self._mark + 1, mark + 1):  # all of them, so that trials meet at the same marks
-            self.is_hopeless = self._ask(passed, value) or self.is_hopeless
-        self._mark = mark

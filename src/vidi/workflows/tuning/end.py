@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 
 from vidi.errors import VidiError
 from vidi.machine import Deadline
-from vidi.metrics.paired import compare_paired
+from vidi.metrics.paired import PairedComparison, compare_paired, images_needed
 from vidi.numbers import percent
+from vidi.training.engine.engine import precision_of
+from vidi.training.loop.objective import answer
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.comparison import (
-    ComparisonImages,
-    HeldOutAnswers,
-    answer_held_out,
-    comparison_as_json,
-)
+from vidi.training.tuning.trial import train_once
 from vidi.workflows.tuning.framed_rows import FramedRows
 from vidi.workflows.tuning.trials import Search, best_row, recipe_of
 
@@ -36,15 +33,6 @@ class SearchFinding:
     sentence: str
     detail: str  # what it rests on, or why there is nothing to rest on
     comparison: Mapping[str, Any] | None = None  # figures, where both recipes were trained once more
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "is_better": self.is_better,
-            "sentence": self.sentence,
-            "detail": self.detail,
-            "comparison": None if self.comparison is None else dict(self.comparison),
-        }
 
 
 def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> SearchFinding | None:
@@ -74,27 +62,43 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
         if answered is None:
             return None
         answers.append(answered)
-    finding = _finding(answers[0].is_right, answers[1].is_right, groups, trial=best.number)
-    epochs = " and ".join(f"{answered.epochs:,}" for answered in answers)
+    (default, of_default), (found, of_found) = answers
+    finding = _finding(default, found, groups, trial=best.number)
+    epochs = f"{of_default:,} and {of_found:,}"
     trained = f"Each was trained for at most {search.settings.trial_seconds:g} s, enough for {epochs} epochs."
     return replace(finding, detail=f"{finding.detail} {trained}")
 
 
-def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
+def _answer(
+    search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str
+) -> tuple[NDArray[np.bool_], int] | None:
+    """Which of the held-out images a recipe, trained once more, has right, and in how many epochs.
+
+    None where the user asked for an end.
+    """
     search.session.events.say(f"training {doing}, with a new seed")
-    size = recipe.image_size
-    return answer_held_out(
-        search.images.arrays(size, search.session.events.reading),
+    size, truth = recipe.image_size, held_out.truth
+    arrays = search.images.arrays(size, search.session.events.reading)
+    images = held_out.at(size, search.session.events.reading)
+    trained = train_once(
+        arrays,
         recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
-        ComparisonImages(
-            images=held_out.at(size, search.session.events.reading),
-            truth=held_out.truth,
-        ),
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),
         should_stop=search.session.should_stop,
         on_progress=search.tell(doing),
     )
+    if trained.stopped_by == "user":
+        return None
+    probabilities = answer(
+        trained.network,
+        images,
+        np.arange(len(truth)),
+        normalisation=trained.normalisation,
+        precision=precision_of(trained.recipe),
+        outputs=truth.outputs,
+    )
+    return truth.correct(probabilities), len(trained.history)
 
 
 def _finding(
@@ -103,7 +107,7 @@ def _finding(
     compared = compare_paired(default, best, groups=groups)
     if compared is None:
         return SearchFinding(is_better=False, sentence=KEEP, detail=NOTHING_TO_COMPARE_ON)
-    figures = comparison_as_json(compared)
+    figures = _figures(compared)
     is_better = compared.verdict == "better"
     points, low, high = (100 * value for value in (compared.difference, compared.interval.low, compared.interval.high))
     old, new = (percent(one, digits=1) for one in (compared.first_accuracy, compared.second_accuracy))
@@ -121,3 +125,23 @@ def _finding(
         needed = float(f"{figures['images_needed']:.2g}")
         detail += f" About {needed:,.0f} images would show a gain of that size."
     return SearchFinding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)
+
+
+def _figures(compared: PairedComparison) -> dict[str, Any]:
+    """Plain values for tune.json."""
+    return {
+        "images": compared.image_count,
+        "groups": compared.group_count,
+        "default_accuracy": compared.first_accuracy,
+        "best_accuracy": compared.second_accuracy,
+        "both_right": compared.both_right,
+        "only_default_right": compared.only_first,
+        "only_best_right": compared.only_second,
+        "difference": compared.difference,
+        "low": compared.interval.low,
+        "high": compared.interval.high,
+        "level": compared.level,
+        "p_value": compared.p_value,
+        "verdict": compared.verdict,
+        "images_needed": images_needed(compared),
+    }

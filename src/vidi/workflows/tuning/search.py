@@ -1,7 +1,7 @@
 """A search from its first decoded image on: split → trials → the best and the default again → result."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,7 +221,7 @@ def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *,
         recipe = found if is_better else recipe
     job.files.conclude(
         state="interrupted" if finding is None else "finished",
-        finding=None if finding is None else finding.as_json(),
+        finding=None if finding is None else asdict(finding),
         importance=importances(search.study, search.settings.hyperparameters, seed=search.recipe.seed),
         recipe=recipe,
     )
