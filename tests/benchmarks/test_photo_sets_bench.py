@@ -18,7 +18,7 @@ def drawn(_: Path):
 
 
 def test_no_photograph_is_on_both_sides_and_a_draw_repeats(tmp_path):
-    wanted = PhotoSet(source="drawn", read=drawn, learned=21, scored=10)
+    wanted = PhotoSet(source="drawn", read=drawn, learnt=21, scored=10)
 
     folders = [write_set(wanted, tmp_path, tmp_path / f"{number}", draw=0) for number in range(2)]
 
@@ -33,7 +33,7 @@ def test_no_photograph_is_on_both_sides_and_a_draw_repeats(tmp_path):
 @pytest.mark.parametrize(("own", "seconds", "met"), [(0.9, 100, True), (0.81, 100, False), (0.9, 191, False)])
 def test_every_bar_decides(capsys, own, seconds, met):
     rival = {"accuracy": 0.8}
-    vidi = {"learned": 400, "accuracy": own, "n": 600, "seconds": seconds, "versions": {"vidi": "1"}}
+    vidi = {"learnt": 400, "accuracy": own, "n": 600, "seconds": seconds, "versions": {"vidi": "1"}}
 
     assert report([("photographs", {"vidi": vidi, "lite0": rival, "lite2": rival})]) is met
 
