@@ -13,12 +13,13 @@ import pytest
 from starlette.middleware import Middleware
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
+from tests.serving.asked import asked_to_serve
 from tools.measure_house import SOURCE
 
 from vidi.images.decode import DecodeJob, read_one
 from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
-from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
+from vidi.serving.auth.access import open_access
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.models import open_served
 from vidi.serving.engine.telemetry import LineWriter, RequestLog
@@ -65,7 +66,7 @@ def test_an_image_passes_through_twelve_files_to_its_answer(model: Path, tmp_pat
 
 
 def test_an_image_passes_through_twenty_five_files_of_the_server(model: Path):
-    access = open_access(choose_rules(AccessOptions(port=0), {}), {}, datetime.now(UTC))
+    access = open_access(asked_to_serve(port=0), {}, datetime.now(UTC))
     lines = LineWriter(io.StringIO())
     service = service_of([open_served("model", model)], Settings(workers=1), log=RequestLog(lines.write))
     app = application(service, Middleware(AuthMiddleware, access.rules, access.lock))

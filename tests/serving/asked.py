@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import httpx
 from starlette.applications import Starlette
 
+from vidi.workflows.requests.in_use import ServeRequest
+
 
 class Client:
     """Requests to an app whose start and end are this client's own."""
@@ -66,3 +68,8 @@ def asked(app: Starlette, *, address: str = "127.0.0.1") -> Iterator[Client]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def asked_to_serve(**options: object) -> ServeRequest:
+    """The options of `vidi serve`, of no model."""
+    return ServeRequest(models=(), **options)

@@ -1,13 +1,9 @@
-"""The OpenAPI document and the page for people say what the server does."""
+"""The OpenAPI document says what the server does."""
 
-import ast
 import itertools
 import json
-import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,6 @@ from starlette.routing import Route
 
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-from tests.report.screens import BROWSER, clipped, shown_by_browser
 from tests.serving.asked import Client, asked
 from vidi.images.statistics import QUALITIES
 from vidi.serving.application import application, service_of
@@ -26,7 +21,6 @@ from vidi.serving.engine.models import open_served
 from vidi.serving.engine.recording import SentAnswers
 from vidi.serving.engine.telemetry import OTHER, RequestLog, route_of
 from vidi.serving.problems import PROBLEMS, Problem
-from vidi.serving.routes.docs_page import Call, documentation_page, example, security_policy
 from vidi.serving.routes.feedback import read_feedback
 from vidi.serving.routes.inference import NOT_OFFERED
 from vidi.serving.routes.inference_request import IndexBody, InferenceRequest
@@ -36,7 +30,6 @@ from vidi.serving.routes.predict import Images, read_query
 from vidi.serving.settings import Settings
 
 IMAGE = encoded(draw("disc", size=(16, 16)), format="PNG")
-HOSTILE = ["<script>document.title='broken'</script>", "</style><img src=x onerror=\"document.title='broken'\">"]
 
 
 @pytest.fixture(scope="module")
@@ -264,107 +257,3 @@ def test_a_query_is_read_where_the_document_allows_it_and_nowhere_else():
             disagreed.add(parameter["name"])
 
     assert disagreed == {"model"}  # one of another name is read, and then not found
-
-
-# The page.
-
-
-class Words(HTMLParser):
-    """The tags of a page, and what loads something."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.loads: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.loads += [f"{tag} {name}" for name, _ in attributes if name in ("src", "style") or name.startswith("on")]
-
-
-def page_of(
-    names: list[str], *, classes: list[str] | None = None, address: str = "http://localhost:8000", **about
-) -> str:
-    rows = [{"name": name, "version": "v", "id": "0" * 12, "classes": classes or ["a", "b"]} for name in names]
-    document = openapi_document(names, Settings(), version="1.0")
-    return documentation_page(document, rows, address=address, **about)
-
-
-def test_the_page_loads_and_runs_nothing_and_forbids_it(client: Client):
-    answered = client.get("/docs")
-
-    words = Words(answered.text)
-    assert words.tags.isdisjoint({"script", "link", "img", "iframe", "object"})
-    assert words.loads == []
-    assert re.search(r"@import|url\(", answered.text) is None
-    assert answered.headers["content-security-policy"] == security_policy()
-    assert security_policy().startswith("default-src 'none'; style-src 'sha256-")
-
-
-def test_the_page_names_every_path_and_every_model(document: dict):
-    page = page_of(["cats", "dogs-2"])
-
-    assert [
-        path for path in openapi_document([], Settings(), version="1")["paths"] if f"<code>{path}</code>" not in page
-    ] == []
-    assert '<th scope="row">dogs-2</th>' in page
-    assert "/v1/predict?model=cats" in page
-
-
-def test_with_one_model_no_example_names_it():
-    assert "model=cats" not in page_of(["cats"])
-
-
-def test_examples_send_a_token_only_where_one_is_asked_for():
-    assert "VIDI_TOKEN" not in page_of(["cats"])
-    assert page_of(["cats"], has_token=True).count("VIDI_TOKEN") > 10
-
-
-def test_an_odd_host_header_is_no_address_in_the_examples(client: Client):
-    page = client.get("/docs", headers={"Host": "$(reboot)"}).text
-
-    assert "reboot" not in page
-    assert "http://localhost:8000/v1/predict" in page
-
-
-ODD = Call(
-    method="POST", url="http://localhost/?a=$b&c='d", body="json", document={"it's": ['"', None]}, has_token=True
-)
-
-
-def test_the_words_of_a_command_reach_curl_as_they_are():
-    words = shlex.split(example(ODD, "curl"))
-
-    assert words[:2] == ["curl", ODD.url]
-    assert json.loads(words[-1]) == ODD.document
-
-
-def test_an_example_in_python_is_a_program_with_the_values_as_they_are():
-    written = [node.value for node in ast.walk(ast.parse(example(ODD, "Python"))) if isinstance(node, ast.Constant)]
-
-    assert {ODD.url, "it's", '"', None} <= {*written}
-
-
-@pytest.mark.slow  # starts a browser
-def test_names_of_classes_run_no_script_in_a_browser(tmp_path: Path):
-    if BROWSER is None:
-        pytest.skip("needs:chromium")
-    page = tmp_path / "docs.html"
-    page.write_text(page_of(["cats"], classes=HOSTILE), "utf-8")
-
-    seen = shown_by_browser(page, tmp_path)
-
-    assert "<title>Ask this server · vidi</title>" in seen
-
-
-@pytest.mark.slow  # starts a browser
-def test_nothing_of_the_page_is_cut_off_on_a_phone(tmp_path: Path):
-    if BROWSER is None:
-        pytest.skip("needs:chromium")
-    page = tmp_path / "docs.html"
-    page.write_text(
-        page_of(["a" * 64, "dogs"], address="https://a-long-name-of-a-host.example.com:8443/vision"), "utf-8"
-    )
-
-    assert clipped([page], tmp_path) == []

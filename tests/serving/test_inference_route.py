@@ -18,10 +18,11 @@ from starlette.middleware import Middleware
 from tests.docs.pages import ROOT
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
+from tests.serving.asked import asked_to_serve
 from tests.serving.protocol.running import running
 from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
-from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.access import TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.engine.service import Service
@@ -49,7 +50,7 @@ def service(predictor: Predictor) -> Service:
 @pytest.fixture(scope="module")
 def address(service: Service):
     """A server with the access rules of a server for this machine alone."""
-    auth = Middleware(AuthMiddleware, choose_rules(AccessOptions(), {}), None)
+    auth = Middleware(AuthMiddleware, choose_rules(asked_to_serve(), {}), None)
     with running(application(service, auth), service.settings, lifecycle=service.lifecycle) as server:
         yield f"127.0.0.1:{server.port}"
 
@@ -258,7 +259,7 @@ def test_a_token_is_asked_for_and_sent_by_the_stock_client(predictor: Predictor)
     service = service_of(
         [ServedModel("tiny", predictor.model.path, predictor, predictor)], Settings(workers=1), log=RequestLog(len)
     )
-    auth = Middleware(AuthMiddleware, choose_rules(AccessOptions(), {"VIDI_TOKEN": TOKEN}), TokenLock(TOKEN))
+    auth = Middleware(AuthMiddleware, choose_rules(asked_to_serve(), {"VIDI_TOKEN": TOKEN}), TokenLock(TOKEN))
     with (
         running(application(service, auth), lifecycle=service.lifecycle) as server,
         triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client,

@@ -43,7 +43,7 @@ FORMS = (
     "/v1/predict?model={climb}/{target}",
     "/v2/models/{climb}%2f{target}/infer",
     "/v2/models/tiny/versions/{climb}/infer",
-    "/docs/{climb}/{target}",
+    "/v1/models/{climb}/{target}",
 )
 HEADS = (
     "Host: localhost",

@@ -9,12 +9,12 @@ import pytest
 from starlette.middleware import Middleware
 
 from tests.model_file.tiny import tiny_model
-from tests.serving.asked import Client, asked
+from tests.serving.asked import Client, asked, asked_to_serve
 from vidi.export.to_web import INDEX, WEB, page_files, security_policy
 from vidi.model_file.digests import digest_file
 from vidi.model_file.read import ModelFile
 from vidi.serving.application import application, service_of
-from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.access import TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.models import open_served
 from vidi.serving.engine.telemetry import RequestLog, route_of
@@ -113,7 +113,7 @@ def test_a_model_is_sent_as_it_was_opened_though_another_stands_in_its_place(mod
 
 
 def test_the_page_opens_without_the_token_and_the_models_do_not(model: ModelFile):
-    rules = choose_rules(AccessOptions(), {})
+    rules = choose_rules(asked_to_serve(), {})
     auth = Middleware(AuthMiddleware, rules, TokenLock(TOKEN), public=public_paths())
     with asked(application(service_of([open_served("tiny", model.path)], log=RequestLog(len)), auth)) as client:
         host = {"Host": "localhost"}

@@ -6,8 +6,9 @@ import json
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
+from tests.serving.asked import asked_to_serve
 from vidi.serving.application import service_of
-from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from vidi.serving.auth.access import TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.telemetry import RequestLog, Watched
 
@@ -45,7 +46,7 @@ def test_the_log_holds_neither_the_token_nor_what_the_client_made_up():
         pass
 
     for token in (secret, secret + "-guessed"):
-        guarded = AuthMiddleware(let_in, choose_rules(AccessOptions(), {}), TokenLock(secret))
+        guarded = AuthMiddleware(let_in, choose_rules(asked_to_serve(), {}), TokenLock(secret))
         scope = {
             **{"type": "http", "method": "GET", "path": f"/{secret}\n{{}}", "raw_path": b"/x", "scheme": "http"},
             **{"query_string": f"token={secret}".encode(), "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9)},

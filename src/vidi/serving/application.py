@@ -1,7 +1,8 @@
-"""The ASGI app: routes, and what becomes of an error."""
+"""The ASGI app: routes, what the server says of itself, and what becomes of an error."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -9,15 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from vidi.serving.bodies import problem_response
+from vidi.serving.bodies import json_response, problem_response
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.models import ModelTable, ServedModel, open_served
 from vidi.serving.engine.service import Service
-from vidi.serving.engine.telemetry import RequestLog, Watched
+from vidi.serving.engine.telemetry import MEDIA_TYPE, RequestLog, Watched
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.routes import about, feedback, inference, page, predict
+from vidi.serving.routes import feedback, inference, page, predict
+from vidi.serving.routes.predict import served_document
 from vidi.serving.settings import Settings
 
 
@@ -80,7 +83,11 @@ def application(service: Service, *middleware: Middleware) -> Starlette:
             *predict.routes(service),
             *feedback.routes(service),
             *inference.routes(service),
-            *about.routes(service),
+            Route("/v1/models", partial(_models, service)),
+            Route("/healthz", _health),
+            Route("/readyz", partial(_ready, service)),
+            Route("/metrics", partial(_metrics, service)),
+            Route("/openapi.json", partial(_openapi, service)),
             *page.routes(service),
         ],
         lifespan=lifespan,
@@ -89,6 +96,39 @@ def application(service: Service, *middleware: Middleware) -> Starlette:
     )
     made.router.redirect_slashes = False  # a path is answered as it is written, or not at all
     return made
+
+
+async def _models(service: Service, _: Request) -> Response:
+    return json_response({"models": [served_document(model) for model in service.models]})
+
+
+async def _health(_: Request) -> Response:
+    return json_response({"alive": True})
+
+
+async def _ready(service: Service, _: Request) -> Response:
+    is_ready, document = service.readiness()
+    return json_response(document, status=200 if is_ready else 503)
+
+
+async def _metrics(service: Service, _: Request) -> Response:
+    return Response(service.metrics_text(), media_type=MEDIA_TYPE)
+
+
+async def _openapi(service: Service, request: Request) -> Response:
+    from importlib.metadata import version  # half of the descriptions' imports; few servers are ever asked for them
+
+    from vidi.serving.routes.openapi import openapi_document
+
+    document = openapi_document(
+        [model.name for model in service.models],
+        service.settings,
+        version=version("vidi"),
+        root=str(request.scope.get("root_path", "")),
+        versions=[model.version for model in service.models],
+        logs=service.recorder is not None and service.recorder.feedback is not None,
+    )
+    return json_response(document)
 
 
 async def _on_problem(_: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from vidi.serving.problems import MEDIA_TYPE, Problem
 MOST_VALUES: Final = 300_000  # an image of 316 × 316 pixels as numbers
 MOST_CONTAINERS: Final = 100_000  # objects and lists
 SHORT_TEXT: Final = 65_536  # bytes; longer ones are not searched for doubled keys, which would take longer than reading
-REMEDY: Final = "Correct the body; /docs shows its form."
+REMEDY: Final = "Correct the body; /openapi.json describes its form."
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64, description="SHA-256 of the file.")]
 

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from vidi.model_file.registered import follows_name
 from vidi.prediction.engines import usual_providers
 from vidi.serving.application import application, service_of
-from vidi.serving.auth.access import Access, AccessOptions, choose_rules, open_access
+from vidi.serving.auth.access import Access, open_access
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.engine.models import Reloader, ServedModel, name_models, open_served, try_model
 from vidi.serving.engine.recording import recording
@@ -53,7 +53,7 @@ def serve(
         ResourceError: the decoding processes cannot be started, or the log cannot be reached.
     """
     environment = os.environ if environment is None else environment
-    access = open_access(choose_rules(_access_options(request), environment), environment, datetime.now(UTC))
+    access = open_access(request, environment, datetime.now(UTC))
     opened = partial(open_served, providers=usual_providers(), engine=request.engine, say=say)
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
@@ -81,19 +81,6 @@ def serve(
             describe_refusal=service.log.refused,
         )
     say("stopped: every request that was accepted has been answered")
-
-
-def _access_options(request: ServeRequest) -> AccessOptions:
-    return AccessOptions(
-        host=request.host,
-        port=request.port,
-        certificate=request.certificate,
-        key=request.key,
-        behind_proxy=request.behind_proxy,
-        allow_host=request.allow_host,
-        allow_origin=request.allow_origin,
-        token_file=request.token_file,
-    )
 
 
 @contextlib.contextmanager

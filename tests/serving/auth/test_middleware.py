@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from vidi.serving.auth.access import AccessOptions, TokenLock, choose_rules
+from tests.serving.asked import asked_to_serve
+from vidi.serving.auth.access import TokenLock, choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - opens nothing
@@ -26,7 +27,7 @@ def ask(options=None, *, path="/v1/predict", method="GET", headers=(), token=Non
     async def send(message):
         sent.append(message)
 
-    rules = choose_rules(options or AccessOptions(), {})
+    rules = choose_rules(options or asked_to_serve(), {})
     guarded = AuthMiddleware(app, rules, None if token is None else TokenLock(token))
     scope = {
         "type": "http",
@@ -72,13 +73,13 @@ def test_a_missing_and_a_double_host_are_refused():
 
 
 def test_names_that_are_allowed_are_answered_for():
-    options = AccessOptions(allow_host=["Shop.example"])
+    options = asked_to_serve(allow_host=["Shop.example"])
 
     assert [ask(options, headers=[("host", host)])[0] for host in ("shop.example:9", "other.example")] == [200, 421]
 
 
 def test_the_address_that_was_reached_is_answered_for():
-    options = AccessOptions(host="0.0.0.0")  # noqa: S104 - as a user says it
+    options = asked_to_serve(host="0.0.0.0")  # noqa: S104 - as a user says it
 
     assert ask(options, headers=[("host", "10.1.2.3:8000")], server=("10.1.2.3", 8000))[0] == 200
     assert ask(options, headers=[("host", "10.1.2.4:8000")], server=("10.1.2.3", 8000))[0] == 421
@@ -118,7 +119,7 @@ def test_pictures_and_scripts_of_other_sites_are_refused_where_the_browser_tells
     assert ask(headers=[*LOCAL, ("sec-fetch-site", site), ("sec-fetch-mode", mode)])[0] == status
 
 
-ALLOWING = AccessOptions(allow_origin="https://shop.example")
+ALLOWING = asked_to_serve(allow_origin="https://shop.example")
 
 
 def test_a_page_of_the_allowed_origin_is_let_in_and_may_read_the_answer():
@@ -209,15 +210,15 @@ FORWARDED = [
 
 
 def test_what_a_proxy_forwards_is_believed_only_behind_one():
-    options = AccessOptions(allow_host=["shop.example"])
+    options = asked_to_serve(allow_host=["shop.example"])
     without = ask(options, headers=FORWARDED)[3][0]
-    behind = ask(AccessOptions(allow_host=["shop.example"], behind_proxy=True), headers=FORWARDED)[3][0]
+    behind = ask(asked_to_serve(allow_host=["shop.example"], behind_proxy=True), headers=FORWARDED)[3][0]
 
     assert (without["client"], without["scheme"]) == (("192.0.2.7", 5), "http")
     assert (behind["client"], behind["scheme"]) == (("203.0.113.9", 0), "https")
 
 
 def test_a_forwarded_host_opens_nothing():
-    options = AccessOptions(behind_proxy=True)
+    options = asked_to_serve(behind_proxy=True)
 
     assert ask(options, headers=[("host", "evil.example"), ("x-forwarded-host", "localhost")])[0] == 421

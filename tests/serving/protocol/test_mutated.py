@@ -6,8 +6,9 @@ import re
 import pytest
 
 from tests.counts import count
+from tests.serving.asked import asked_to_serve
 from tests.serving.protocol.running import PredictQuery, request, running, small_app
-from vidi.serving.auth.access import AccessOptions, choose_rules
+from vidi.serving.auth.access import choose_rules
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.settings import Settings
 
@@ -62,7 +63,7 @@ def mutated(chance: random.Random) -> bytes:
 @pytest.mark.slow  # waits for the deadline of requests that are cut short
 def test_a_mutated_request_is_answered_or_refused_and_the_server_goes_on():
     chance, asked = random.Random(0), PredictQuery()
-    guarded = AuthMiddleware(small_app(asked), choose_rules(AccessOptions(), {}), None)
+    guarded = AuthMiddleware(small_app(asked), choose_rules(asked_to_serve(), {}), None)
     bad, statuses, sent_requests = [], set[int](), 0
     with running(guarded, SETTINGS) as server:
         for _ in range(count(small=100, faults=2_000, soak=20_000)):

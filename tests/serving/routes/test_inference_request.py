@@ -10,16 +10,17 @@ import tritonclient.http as triton
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidi.images.limits import DecodeOptions, Limits
 from vidi.serving.problems import PROBLEMS, Problem
 from vidi.serving.routes.inference_request import (
     InferRequest,
     RequestedOutput,
-    RequestLimits,
     decode_request,
     read_header_length,
 )
+from vidi.serving.settings import Settings
 
-LIMITS = RequestLimits(images=16, pixels=1_000)
+LIMITS = Settings(images=16, decode=DecodeOptions(limits=Limits(pixels=1_000)))
 PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 3], "data": [1, 2, 3, 4, 5, 6]}
 FILES = {"name": "images", "datatype": "BYTES", "shape": [1], "data": ["aGVsbG8="]}
 FORMS = ("flat", "nested", "binary")

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +24,7 @@ from vidi.serving.auth.hosts import (
     read_origin,
 )
 from vidi.serving.protocol.listen import Listen, Listening
+from vidi.workflows.requests.in_use import ServeRequest
 
 if TYPE_CHECKING:
     from vidi.serving.auth.certificate import OwnCertificate
@@ -117,48 +118,29 @@ Encryption = Literal["none", "given", "own", "proxy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessOptions:
-    """What the user says about who may come in."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    certificate: Path | None = None
-    key: Path | None = None
-    behind_proxy: bool = False
-    allow_host: Sequence[str] = ()
-    allow_origin: str | None = None
-    token_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRules:
     """Who may come in, and how."""
 
-    host: str
-    port: int
     encryption: Encryption  # proxy: it stands in front, holds the certificate, and what it forwards is believed
-    certificate: Path | None
-    key: Path | None
     hosts: frozenset[str]  # names and addresses that are answered for, besides the one that a connection reached
     origin: str | None  # of the pages that may ask, besides the server's own
     token: TokenSource
-    token_file: Path | None
 
 
-def choose_rules(options: AccessOptions, environment: Mapping[str, str]) -> AccessRules:
+def choose_rules(options: ServeRequest, environment: Mapping[str, str]) -> AccessRules:
     """What the options mean together.
 
     A server for this machine alone needs neither token nor certificate, and uses those that are given. Any other
     needs a token, and a certificate unless a proxy holds it. A token that no one gives is made.
 
     Args:
-        options: what the user says.
+        options: of `vidi serve`.
         environment: variables of the process; `VIDI_TOKEN` is a token.
 
     Raises:
         UsageError: options that contradict each other, or are not what they should be.
 
-    >>> rules = choose_rules(AccessOptions(host="0.0.0.0"), {})
+    >>> rules = choose_rules(ServeRequest(models=(), host="0.0.0.0"), {})
     >>> rules.token, rules.encryption
     ('made', 'own')
     """
@@ -171,25 +153,20 @@ def choose_rules(options: AccessOptions, environment: Mapping[str, str]) -> Acce
         encryption = "given"
     bound = set() if options.host in EVERY_ADDRESS else {_host(options.host, "--host")}
     return AccessRules(
-        host=options.host,
-        port=options.port,
         encryption=encryption,
-        certificate=options.certificate,
-        key=options.key,
         hosts=LOOPBACK_NAMES | bound | {_host(name, "--allow-host") for name in options.allow_host},
         origin=None if options.allow_origin is None else _origin(options.allow_origin),
         token=_token_source(options, environment, "none" if is_private else "made"),
-        token_file=options.token_file,
     )
 
 
-def _token_source(options: AccessOptions, environment: Mapping[str, str], otherwise: TokenSource) -> TokenSource:
+def _token_source(options: ServeRequest, environment: Mapping[str, str], otherwise: TokenSource) -> TokenSource:
     if options.token_file is not None:
         return "file"
     return "environment" if environment.get(TOKEN_VARIABLE) else otherwise
 
 
-def _refuse_contradictions(options: AccessOptions) -> None:
+def _refuse_contradictions(options: ServeRequest) -> None:
     if options.key is not None and options.certificate is None:
         raise UsageError("`--key` is given without `--certificate`.", "Give both, or neither.")
     if options.behind_proxy and options.certificate is not None:
@@ -245,34 +222,36 @@ class Access:
 
 
 def open_access(
-    rules: AccessRules,
+    options: ServeRequest,
     environment: Mapping[str, str],
     now: datetime.datetime,
     *,
     find_addresses: Callable[[], list[str]] = addresses_of_machine,
 ) -> Access:
-    """Read or make the token and the certificate that the rules ask for.
+    """Read or make the token and the certificate that the options ask for.
 
     Args:
-        rules: of access, as `choose_rules` gives them.
+        options: of `vidi serve`.
         environment: variables of the process.
         now: with a time zone.
         find_addresses: gives the addresses of the machine, for a server that listens on all of them.
 
     Raises:
-        UsageError: the token or the certificate cannot be read or kept.
+        UsageError: options that contradict each other, or the token or the certificate cannot be read or kept.
     """
-    token, is_new, notes = _token(rules, environment)
+    rules = choose_rules(options, environment)
+    token, is_new, notes = _token(rules.token, options.token_file, environment)
     own = None
     if rules.encryption == "own":
         from vidi.serving.auth.certificate import own_certificate, settings_folder  # cryptography takes long
 
-        own = own_certificate(settings_folder(environment), _names(rules, find_addresses), now)
+        bound = find_addresses() if options.host in EVERY_ADDRESS else []
+        own = own_certificate(settings_folder(environment), sorted({*bound, *rules.hosts}), now)
     listen = Listen(
-        host=rules.host,
-        port=rules.port,
-        certificate=own.path if own is not None else rules.certificate,
-        key=rules.key,
+        host=options.host,
+        port=options.port,
+        certificate=own.path if own is not None else options.certificate,
+        key=options.key,
     )
     return Access(
         rules=rules,
@@ -284,18 +263,16 @@ def open_access(
     )
 
 
-def _token(rules: AccessRules, environment: Mapping[str, str]) -> tuple[str | None, bool, list[str]]:
+def _token(
+    source: TokenSource, path: Path | None, environment: Mapping[str, str]
+) -> tuple[str | None, bool, list[str]]:
     """The token, whether it is new, and what is to be said of it."""
-    if rules.token == "none":  # noqa: S105 - a source
+    if source == "none":
         return None, False, []
-    if rules.token == "environment":  # noqa: S105 - a source
+    if source == "environment":
         return check_token(environment[TOKEN_VARIABLE], TOKEN_VARIABLE), False, []
-    if rules.token_file is None:
+    if path is None:
         return make_token(), True, []
-    return _token_of_file(rules.token_file)
-
-
-def _token_of_file(path: Path) -> tuple[str, bool, list[str]]:
     if not path.exists():
         token = make_token()
         write_token(path, token)
@@ -305,9 +282,3 @@ def _token_of_file(path: Path) -> tuple[str, bool, list[str]]:
         note = f"{escape_path(path)}: other users of this machine may read the access token (`chmod 600` ends that)."
         return read_token(path), False, [note]
     return read_token(path), False, []
-
-
-def _names(rules: AccessRules, find_addresses: Callable[[], list[str]]) -> list[str]:
-    """Names and addresses for the certificate."""
-    bound = find_addresses() if rules.host in EVERY_ADDRESS else []
-    return sorted({*bound, *rules.hosts, *LOOPBACK_NAMES})

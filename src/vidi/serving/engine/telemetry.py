@@ -237,7 +237,7 @@ def trace_of(header: str) -> str | None:
 ROUTES = frozenset(
     (
         *("/", "/v1/predict", "/v1/models", "/v1/feedback", "/v1/answers"),
-        *("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"),
+        *("/healthz", "/readyz", "/metrics", "/openapi.json"),
     )
 )
 OTHER = "other"

@@ -15,13 +15,14 @@ from starlette.routing import Route
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import is_full
 from vidi.log.records import LogUnavailableError
-from vidi.serving.auth.access import AccessOptions, choose_rules, open_access
+from vidi.serving.auth.access import open_access
 from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.bodies import problem_response
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.protocol.server import run_server
 from vidi.serving.settings import Settings
+from vidi.workflows.requests.in_use import ServeRequest
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -58,7 +59,7 @@ def run_page(routes: list[Route], *, port: int, lifecycle: Lifecycle, ready: Cal
         UsageError: the port cannot be used.
     """
     # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
-    access = open_access(choose_rules(AccessOptions(port=port), {}), {}, datetime.now(UTC))
+    access = open_access(ServeRequest(models=(), port=port), {}, datetime.now(UTC))
     auth = Middleware(AuthMiddleware, access.rules, access.lock)
     app = Starlette(routes=routes, middleware=[auth], exception_handlers=HANDLERS)
     app.router.redirect_slashes = False

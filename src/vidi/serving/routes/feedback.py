@@ -5,8 +5,9 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.requests import Request
@@ -169,8 +170,6 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
-
 COMMIT_SECONDS: Final = 12.0  # two turns of waiting for a lock
 RETRY: Final = {"Retry-After": "5"}
 
@@ -180,29 +179,25 @@ def routes(service: Service) -> list[Route]:
     recorder = service.recorder
     if recorder is None or recorder.feedback is None:
         return []
+    feedback, answers = Allowance(FEEDBACK_PER_HOUR), Allowance(ANSWERS_PER_HOUR)
     return [
-        Route("/v1/feedback", _feedback(service, recorder.feedback), methods=["POST"]),
-        Route("/v1/answers", _answers(service, recorder), methods=["POST"]),
+        Route("/v1/feedback", partial(_feedback, service, recorder.feedback, feedback), methods=["POST"]),
+        Route("/v1/answers", partial(_answers, service, recorder, answers), methods=["POST"]),
     ]
 
 
-def _feedback(service: Service, writer: FeedbackWriter) -> Endpoint:
-    allowance = Allowance(FEEDBACK_PER_HOUR)
-
-    async def endpoint(request: Request) -> Response:
-        _check_json(request)
-        with service.slots.take():
-            sent = read_feedback(await read_body(request, most=FEEDBACK_BYTES))
-            served = service.models.find(sent.model)
-            source = source_of(request.headers.get("authorization", ""), sent.client)
-            feedback = feedback_of(sent, served.metadata, model_id=served.model_id, source=source, at=time.time())
-            allowance.spend(source)
-            taken = await _committed(writer, feedback)
-        if taken == "differs":
-            raise Problem("conflict", "Other feedback has this key.", "Give each piece of feedback a key of its own.")
-        return json_response({"key": sent.key or feedback.key.partition(":")[2], "new": taken == "new"})
-
-    return endpoint
+async def _feedback(service: Service, writer: FeedbackWriter, allowance: Allowance, request: Request) -> Response:
+    _check_json(request)
+    with service.slots.take():
+        sent = read_feedback(await read_body(request, most=FEEDBACK_BYTES))
+        served = service.models.find(sent.model)
+        source = source_of(request.headers.get("authorization", ""), sent.client)
+        feedback = feedback_of(sent, served.metadata, model_id=served.model_id, source=source, at=time.time())
+        allowance.spend(source)
+        taken = await _committed(writer, feedback)
+    if taken == "differs":
+        raise Problem("conflict", "Other feedback has this key.", "Give each piece of feedback a key of its own.")
+    return json_response({"key": sent.key or feedback.key.partition(":")[2], "new": taken == "new"})
 
 
 async def _committed(writer: FeedbackWriter, feedback: Feedback) -> Taken:
@@ -226,27 +221,22 @@ def log_problem(error: LogUnavailableError) -> Problem:
     )
 
 
-def _answers(service: Service, recorder: Recorder) -> Endpoint:
-    allowance = Allowance(ANSWERS_PER_HOUR)
-
-    async def endpoint(request: Request) -> Response:
-        await service.stand()
-        _check_json(request)
-        with service.slots.take() as slot:
-            body = await read_body(request, most=service.settings.body_bytes)
-            answers = read_answers(body, service.models, most=service.settings.images)
-            if recorder.writer.retention is None and any(one.image is not None for one in answers):
-                raise Problem("invalid-input", "This server keeps no image.", "Send the answers without images.")
-            source = source_of(request.headers.get("authorization", ""), None)
-            for _ in answers:
-                allowance.spend(source)
-            work = _seen_here(service, recorder, answers)
-            seen = await slot.within(service.settings.answer_seconds, work, request.receive)
-            for answer, one in zip(answers, seen, strict=True):
-                recorder.record_page(answer, one)
-        return json_response({"taken": len(answers)}, status=202)
-
-    return endpoint
+async def _answers(service: Service, recorder: Recorder, allowance: Allowance, request: Request) -> Response:
+    await service.stand()
+    _check_json(request)
+    with service.slots.take() as slot:
+        body = await read_body(request, most=service.settings.body_bytes)
+        answers = read_answers(body, service.models, most=service.settings.images)
+        if recorder.writer.retention is None and any(one.image is not None for one in answers):
+            raise Problem("invalid-input", "This server keeps no image.", "Send the answers without images.")
+        source = source_of(request.headers.get("authorization", ""), None)
+        for _ in answers:
+            allowance.spend(source)
+        work = _seen_here(service, recorder, answers)
+        seen = await slot.within(service.settings.answer_seconds, work, request.receive)
+        for answer, one in zip(answers, seen, strict=True):
+            recorder.record_page(answer, one)
+    return json_response({"taken": len(answers)}, status=202)
 
 
 async def _seen_here(service: Service, recorder: Recorder, answers: list[PageAnswer]) -> list[Classified | None]:

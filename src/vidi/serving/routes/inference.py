@@ -1,7 +1,7 @@
 """The routes of the Open Inference Protocol, version 2, below `/v2`."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final, TypeVar
@@ -16,7 +16,6 @@ from vidi.errors import VidiError
 from vidi.images.framing import Framing, frame_image
 from vidi.model_file.decisions import find_verdicts
 from vidi.model_file.values import Json
-from vidi.prediction.prediction import Prediction
 from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.engine.engine import AnswerEngine, classify_arrays, classify_files
 from vidi.serving.engine.models import ServedModel
@@ -25,12 +24,12 @@ from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import ANSWERED
 from vidi.serving.problems import Problem, UnusableImages
 from vidi.serving.routes.inference_answer import (
-    DescribedModel,
     InferResponse,
     OfferedOutput,
     Rows,
     Tallies,
     choose_outputs,
+    decide_each,
     encode_response,
     index_entry,
     make_tensors,
@@ -45,13 +44,11 @@ from vidi.serving.routes.inference_request import (
     HEADER_LENGTH,
     IndexBody,
     InferRequest,
-    RequestLimits,
     decode_request,
     read_header_length,
 )
 from vidi.serving.routes.predict import decide_rows
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Describe = Callable[[ServedModel], object]  # a model to a document about it
 
 MOST_INDEX_BYTES: Final = 10_000  # of a request for the index
@@ -68,22 +65,17 @@ NOT_OFFERED: Final = {
 EVERY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def routes(service: Service, tallies: Tallies | None = None) -> list[Route]:
-    """The routes, each bound to what answers.
-
-    Args:
-        service: that answers.
-        tallies: counts for the statistics; of their own where none are given.
-    """
-    tallies = tallies or Tallies()
+def routes(service: Service) -> list[Route]:
+    """The routes, each bound to what answers."""
+    tallies = Tallies()
     return [
         Route("/v2", _server),
         Route("/v2/health/live", _live),
-        Route("/v2/health/ready", _ready(service)),
-        Route("/v2/repository/index", _index(service), methods=["POST"]),
-        Route("/v2/models/stats", _all_statistics(service, tallies)),
+        Route("/v2/health/ready", partial(_ready, service)),
+        Route("/v2/repository/index", partial(_index, service), methods=["POST"]),
+        Route("/v2/models/stats", partial(_all_statistics, service, tallies)),
         *_model_routes(service, tallies),
-        *(Route(path, _refuse(cause), methods=EVERY_METHOD) for path, cause in NOT_OFFERED.items()),
+        *(Route(path, partial(_refuse, cause), methods=EVERY_METHOD) for path, cause in NOT_OFFERED.items()),
     ]
 
 
@@ -94,18 +86,18 @@ def _model_routes(service: Service, tallies: Tallies) -> list[Route]:
         return {"model_stats": [_statistics(served, tallies)]}
 
     def config(served: ServedModel) -> object:
-        return model_config(_described(served), most_images=service.settings.images)
+        return model_config(served, offered_by(served), most_images=service.settings.images)
 
     described: dict[str, Describe] = {
-        "": lambda served: model_metadata(_described(served)),
+        "": lambda served: model_metadata(served, offered_by(served)),
         "/ready": lambda served: _readiness(service, served),
         "/config": config,
         "/stats": statistics,
     }
     made: list[Route] = []
     for start in (MODEL, f"{MODEL}/versions/{{version}}"):
-        made += [Route(f"{start}{end}", _describe(service, describe)) for end, describe in described.items()]
-        made += [Route(f"{start}/infer", _infer(service, tallies), methods=["POST"])]
+        made += [Route(f"{start}{end}", partial(_describe, service, describe)) for end, describe in described.items()]
+        made += [Route(f"{start}/infer", partial(infer, service, tallies), methods=["POST"])]
     return made
 
 
@@ -113,28 +105,8 @@ def _found(service: Service, request: Request) -> ServedModel:
     return service.models.find(request.path_params["name"], request.path_params.get("version"))
 
 
-def _describe(service: Service, describe: Describe) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        return json_response(describe(_found(service, request)))
-
-    return endpoint
-
-
-def _infer(service: Service, tallies: Tallies) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        return await infer(service, tallies, _found(service, request), request)
-
-    return endpoint
-
-
-def _described(served: ServedModel) -> DescribedModel:
-    return DescribedModel(
-        name=served.name,
-        version=served.version,
-        model_id=served.model_id,
-        metadata=served.metadata,
-        outputs=offered_by(served),
-    )
+async def _describe(service: Service, describe: Describe, request: Request) -> Response:
+    return json_response(describe(_found(service, request)))
 
 
 def _readiness(service: Service, served: ServedModel) -> object:
@@ -146,11 +118,8 @@ def _statistics(served: ServedModel, tallies: Tallies) -> object:
     return model_statistics(served.name, served.version, tallies.of(served.name, served.version))
 
 
-def _all_statistics(service: Service, tallies: Tallies) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        return json_response({"model_stats": [_statistics(served, tallies) for served in service.models]})
-
-    return endpoint
+async def _all_statistics(service: Service, tallies: Tallies, _: Request) -> Response:
+    return json_response({"model_stats": [_statistics(served, tallies) for served in service.models]})
 
 
 def reasons_against(service: Service) -> list[str]:
@@ -185,30 +154,21 @@ async def _live(_: Request) -> Response:
     return json_response({"live": True})
 
 
-def _ready(service: Service) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        check_ready(service)
-        return json_response({"ready": True})
-
-    return endpoint
+async def _ready(service: Service, _: Request) -> Response:
+    check_ready(service)
+    return json_response({"ready": True})
 
 
-def _index(service: Service) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        body = await read_body(request, most=MOST_INDEX_BYTES)
-        asked = read_json(body, IndexBody) if body else IndexBody()
-        reasons = reasons_against(service)
-        entries = [index_entry(served.name, served.version, reasons=reasons) for served in service.models]
-        return json_response([] if asked.ready and reasons else entries)
-
-    return endpoint
+async def _index(service: Service, request: Request) -> Response:
+    body = await read_body(request, most=MOST_INDEX_BYTES)
+    asked = read_json(body, IndexBody) if body else IndexBody()
+    reasons = reasons_against(service)
+    entries = [index_entry(served.name, served.version, reasons=reasons) for served in service.models]
+    return json_response([] if asked.ready and reasons else entries)
 
 
-def _refuse(cause: str) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        raise Problem("not-implemented", cause)
-
-    return endpoint
+async def _refuse(cause: str, _: Request) -> Response:
+    raise Problem("not-implemented", cause)
 
 
 Done = TypeVar("Done")
@@ -225,18 +185,18 @@ class Inferred:
     stages: tuple[int, int, int]  # nanoseconds for input, inference and output
 
 
-async def infer(service: Service, tallies: Tallies, served: ServedModel, request: Request) -> Response:
+async def infer(service: Service, tallies: Tallies, request: Request) -> Response:
     """Answer a request about one model.
 
     Args:
         service: limits, engine, slots and counters.
         tallies: counts the request, answered or not.
-        served: the model.
         request: whose body has not been read.
 
     Raises:
         Problem: the request is malformed, an image cannot be used, or there is no room or time.
     """
+    served = _found(service, request)
     tally, began = tallies.of(served.name, served.version), time.perf_counter_ns()
     try:
         await service.stand()
@@ -259,10 +219,10 @@ async def infer(service: Service, tallies: Tallies, served: ServedModel, request
 
 async def _answer(service: Service, served: ServedModel, body: bytes, header_length: int | None) -> Inferred:
     """From a body to the body of the answer."""
-    engine, limits = service.engine, _limits(service)
+    engine = service.engine
     began = time.perf_counter_ns()
     json_bytes = len(body) if header_length is None else header_length
-    asked = await _where(engine, json_bytes, partial(decode_request, body, header_length, limits))
+    asked = await _where(engine, json_bytes, partial(decode_request, body, header_length, service.settings))
     offered = offered_by(served)
     chosen = choose_outputs(asked, offered)
     read = time.perf_counter_ns()
@@ -279,11 +239,6 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
     stages = (read - began, classified - read, written - classified)
     verdicts = find_verdicts(rows["probabilities"], served.metadata, novelty=rows.get("novelty"))
     return Inferred(response=response, outcomes=verdicts or [ANSWERED] * len(asked.images), stages=stages)
-
-
-def _limits(service: Service) -> RequestLimits:
-    settings = service.settings
-    return RequestLimits(images=settings.images, pixels=settings.decode.limits.pixels)
 
 
 def offered_by(served: ServedModel) -> tuple[OfferedOutput, ...]:
@@ -326,7 +281,7 @@ async def classify(
             images = await engine.do(partial(_framed, images, framing))
         given = await classify_arrays(engine, served, images, wanted)
         if recorder is not None:
-            recorder.record_arrays(served, images, given, _predictions(served, given))
+            recorder.record_arrays(served, images, given, decide_each(given, served.metadata))
         return {name: given[name] for name in outputs}
     classified = await classify_files(engine, served, asked.images, wanted, statistics=recorder is not None)
     if recorder is not None:
@@ -340,11 +295,6 @@ async def classify(
         cause = f"images[{number}]: {error.cause}{others}"
         raise UnusableImages(cause, error.remedy, count=len(errors), members={"images": documents})
     return {name: np.stack([one.rows[name] for one in classified]) for name in outputs}
-
-
-def _predictions(served: ServedModel, given: Rows) -> list[Prediction]:
-    rows = [{name: values[index] for name, values in given.items()} for index in range(len(given["probabilities"]))]
-    return [decide_rows(served, row) for row in rows]
 
 
 def _framed(images: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from vidi.model_file.values import Json
 from vidi.model_file.walk import ValueInfo
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.predictor import ANSWERS
+from vidi.serving.engine.models import ServedModel
 from vidi.serving.problems import Problem
 from vidi.serving.routes.inference_request import (
     INPUT,
@@ -103,7 +104,7 @@ def make_tensors(
     """
     predictions: list[Prediction] = []
     if any(output.name in _TEXTS for output in chosen):
-        predictions = _decide(rows, metadata)
+        predictions = decide_each(rows, metadata)
     return [
         OutputTensor(
             output.name,
@@ -122,7 +123,8 @@ def _values(output: RequestedOutput, rows: Rows, predictions: Sequence[Predictio
     return rows[output.name]
 
 
-def _decide(rows: Rows, metadata: ModelMetadata) -> list[Prediction]:
+def decide_each(rows: Rows, metadata: ModelMetadata) -> list[Prediction]:
+    """The predictions that a model's outputs for a batch of images amount to."""
     probabilities = rows["probabilities"]
     novelty: list[float | None] = [None] * len(probabilities)
     if "novelty" in rows:
@@ -296,17 +298,6 @@ PLATFORM, BACKEND = "onnxruntime_onnx", "onnxruntime"
 _TYPES = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribedModel:
-    """A model, as its documents show it."""
-
-    name: str
-    version: str
-    model_id: str
-    metadata: ModelMetadata
-    outputs: tuple[OfferedOutput, ...]
-
-
 def server_metadata(version: str) -> dict[str, Json]:
     """The server: name, version of vidi, extensions.
 
@@ -316,45 +307,46 @@ def server_metadata(version: str) -> dict[str, Json]:
     return {"name": "vidi", "version": version, "extensions": list(EXTENSIONS)}
 
 
-def model_metadata(model: DescribedModel) -> dict[str, Json]:
+def model_metadata(served: ServedModel, outputs: Sequence[OfferedOutput]) -> dict[str, Json]:
     """A model's version, input and outputs; -1 stands for any size.
 
     The input may also be BYTES, shape (-1,), of encoded files.
     """
     return {
-        "name": model.name,
-        "versions": [model.version],
+        "name": served.name,
+        "versions": [served.version],
         "platform": PLATFORM,
         "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
         "outputs": [
-            {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)} for output in model.outputs
+            {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)} for output in outputs
         ],
     }
 
 
-def model_config(model: DescribedModel, *, most_images: int) -> dict[str, Json]:
+def model_config(served: ServedModel, outputs: Sequence[OfferedOutput], *, most_images: int) -> dict[str, Json]:
     """A model's configuration in the form that Triton gives; shapes are those of one image.
 
     Args:
-        model: that is described.
+        served: the model.
+        outputs: that it offers.
         most_images: in one request.
     """
-    height, width = model.metadata.framing.size
+    height, width = served.metadata.framing.size
     facts = {
-        "model_id": model.model_id,
-        "classes": json.dumps(list(model.metadata.classes)),
+        "model_id": served.model_id,
+        "classes": json.dumps(list(served.metadata.classes)),
         "size": json.dumps([height, width]),
-        "multi_label": json.dumps(model.metadata.multi_label),
+        "multi_label": json.dumps(served.metadata.multi_label),
     }
     return {
-        "name": model.name,
+        "name": served.name,
         "platform": PLATFORM,
         "backend": BACKEND,
         "max_batch_size": most_images,
         "input": [{"name": INPUT, "data_type": "TYPE_UINT8", "format": "FORMAT_NHWC", "dims": [-1, -1, 3]}],
         "output": [
             {"name": output.name, "data_type": _TYPES[output.datatype], "dims": list(output.shape[1:])}
-            for output in model.outputs
+            for output in outputs
         ],
         "parameters": {name: {"string_value": text} for name, text in facts.items()},
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vidi.model_file.values import Json
 from vidi.serving.bodies import MOST_VALUES, misfit, read_json
 from vidi.serving.problems import Problem
+from vidi.serving.settings import Settings
 
 Values = NDArray[np.float32] | NDArray[np.object_]  # the latter holds bytes
 
@@ -261,21 +262,13 @@ class InferRequest:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)  # likewise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestLimits:
-    """What one request may hold."""
-
-    images: int
-    pixels: int  # of one image
-
-
-def decode_request(body: bytes, header_length: int | None, limits: RequestLimits) -> InferRequest:
+def decode_request(body: bytes, header_length: int | None, settings: Settings) -> InferRequest:
     """Read the body of a request.
 
     Args:
         body: all of it; its length is bounded by the caller.
         header_length: how much of it is JSON; None: all.
-        limits: for the images.
+        settings: limits of the images.
 
     Raises:
         Problem: `bad-request`, with what is wrong and where; `invalid-input` for too many images; `unusable-image`
@@ -287,7 +280,7 @@ def decode_request(body: bytes, header_length: int | None, limits: RequestLimits
     binary = _known(parameters, OfRequest).binary_data_output
     parameters.pop("binary_data_output", None)
     return InferRequest(
-        images=_images(sent.inputs[0], body, None if header_length is None else length, limits),
+        images=_images(sent.inputs[0], body, None if header_length is None else length, settings),
         outputs=_outputs(sent.outputs or []),
         binary=binary,
         id=sent.id,
@@ -323,10 +316,10 @@ def read_header_length(values: Sequence[str], body_length: int) -> int | None:
 
 
 def _images(
-    tensor: EncodedImages | ImagePixels, body: bytes, binary_start: int | None, limits: RequestLimits
+    tensor: EncodedImages | ImagePixels, body: bytes, binary_start: int | None, settings: Settings
 ) -> Pixels | tuple[bytes, ...]:
     shape = tuple(tensor.shape)
-    _check_shape(tensor, shape, limits)
+    _check_shape(tensor, shape, settings)
     behind = _binary_data(tensor, body, binary_start)
     where, data = f"The data of `{INPUT}`", tensor.data or []
     if behind is None and not data:
@@ -345,15 +338,16 @@ def _images(
     return np.frombuffer(behind, np.uint8).reshape(shape)
 
 
-def _check_shape(tensor: EncodedImages | ImagePixels, shape: tuple[int, ...], limits: RequestLimits) -> None:
+def _check_shape(tensor: EncodedImages | ImagePixels, shape: tuple[int, ...], settings: Settings) -> None:
     if isinstance(tensor, EncodedImages) and shape[1:] not in ((), (1,)):
         raise misfit(f"The shape of `{INPUT}` is {list(shape)}, not (images,) or (images, 1)")
-    if shape[0] > limits.images:
-        raise misfit(f"The request holds {shape[0]:,} images; at most {limits.images} are taken", "Send fewer.")
-    if isinstance(tensor, ImagePixels) and shape[1] * shape[2] > limits.pixels:
+    if shape[0] > settings.images:
+        raise misfit(f"The request holds {shape[0]:,} images; at most {settings.images} are taken", "Send fewer.")
+    most = settings.decode.limits.pixels
+    if isinstance(tensor, ImagePixels) and shape[1] * shape[2] > most:
         raise Problem(
             "unusable-image",
-            f"The images have {shape[1]:,} × {shape[2]:,} pixels; an image may have at most {limits.pixels:,}.",
+            f"The images have {shape[1]:,} × {shape[2]:,} pixels; an image may have at most {most:,}.",
             "Make them smaller.",
         )
 

@@ -104,6 +104,7 @@ PIXEL: Final = (  # a PNG file of one pixel
 _MODELS: Final = record({"models": list_of(reference("ServedModel"))})
 _ALIVE: Final = record({"alive": {"const": True}})
 _ANYTHING: Final[Json] = {"type": "object"}
+_METRICS: Final[Json] = {"description": "For Prometheus.", "content": {"text/plain": {"schema": TEXT}}}
 
 
 def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -> Schema:
@@ -122,9 +123,8 @@ def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -
             "get": _probe("isAlive", "Ask whether the process answers.", {"200": _answer("It does.", _ALIVE)})
         },
         "/readyz": {"get": _probe("isReady", "Ask whether requests should be sent here.", _ready())},
-        "/metrics": {"get": _read(STATE, "readMetrics", "Read the counters.", _text("text/plain", "For Prometheus."))},
+        "/metrics": {"get": _read(STATE, "readMetrics", "Read the counters.", _METRICS)},
         "/openapi.json": {"get": _read(STATE, "readOpenapi", "Read this description.", _answer("It.", _ANYTHING))},
-        "/docs": {"get": _read(STATE, "readDocs", "Read this description as a page.", _text("text/html", "A page."))},
     }
 
 
@@ -145,10 +145,6 @@ def log_paths(names: Sequence[str]) -> Schema:
         responses: Schema = {**answers, **problem_answers([*EVERYWHERE, *codes])}
         paths[path] = {"post": {"tags": [FEEDBACK], **operation, "responses": responses}}
     return paths
-
-
-def _text(media_type: str, about: str) -> Schema:
-    return {"description": about, "content": {media_type: {"schema": TEXT}}}
 
 
 def _ready() -> Schema:

@@ -4,9 +4,8 @@ import asyncio
 import functools
 import gzip
 import hashlib
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,8 +20,6 @@ from vidi.serving.engine.models import ServedModel
 from vidi.serving.engine.service import Service
 from vidi.serving.engine.training import Trainer
 from vidi.serving.problems import Problem
-
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 LEAST_TO_COMPRESS: Final = 1_000  # bytes
 COMPRESSED: Final = (".html", ".css", ".js", ".mjs", ".json", ".wasm", ".svg", ".txt")
@@ -46,9 +43,9 @@ def routes(service: Service) -> list[Route]:
     return [
         Route("/", functools.partial(sender.send_file, INDEX)),
         *files,
-        Route(f"/{MODELS_DOCUMENT}", _models(service, sender)),
-        Route(MODELS + MODEL_DOCUMENT, _model_document(service, sender)),
-        Route(MODELS + MODEL_FILE, _model_file(service, sender)),
+        Route(f"/{MODELS_DOCUMENT}", functools.partial(_models, service, sender)),
+        Route(MODELS + MODEL_DOCUMENT, functools.partial(_model_document, service, sender)),
+        Route(MODELS + MODEL_FILE, functools.partial(_model_file, service, sender)),
         *training_routes(service),
     ]
 
@@ -123,43 +120,34 @@ def _takes_gzip(request: Request) -> bool:
     return any(name.strip() == "gzip" and rest.replace(" ", "") != "q=0" for name, _, rest in offers)
 
 
-def _models(service: Service, sender: _Sender) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        named = ((one.name, one.model) for one in service.models)
-        recorder = service.recorder
-        document = models_document(
-            named,
-            predicts=True,
-            logs=recorder is not None and recorder.feedback is not None,
-            keeps_images=recorder is not None and recorder.writer.retention is not None,
-            trains=service.trainer is not None,
-        )
-        return sender.send(_document(canonical_json(document), request), request)
-
-    return endpoint
+async def _models(service: Service, sender: _Sender, request: Request) -> Response:
+    named = ((one.name, one.model) for one in service.models)
+    recorder = service.recorder
+    document = models_document(
+        named,
+        predicts=True,
+        logs=recorder is not None and recorder.feedback is not None,
+        keeps_images=recorder is not None and recorder.writer.retention is not None,
+        trains=service.trainer is not None,
+    )
+    return sender.send(_document(canonical_json(document), request), request)
 
 
-def _model_document(service: Service, sender: _Sender) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        served = _served(service, request)
-        document = model_document(served.model, served.name, byte_count=served.byte_count)
-        return sender.send(_document(canonical_json(document), request), request)
-
-    return endpoint
+async def _model_document(service: Service, sender: _Sender, request: Request) -> Response:
+    served = _served(service, request)
+    document = model_document(served.model, served.name, byte_count=served.byte_count)
+    return sender.send(_document(canonical_json(document), request), request)
 
 
-def _model_file(service: Service, sender: _Sender) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        served = _served(service, request)
-        headers = sender.headers(f'"{served.model.digest[:20]}"')
-        if is_held(headers["ETag"], request):
-            return Response(status_code=304, headers=headers)
-        # Piece by piece: many who load a large model take no more memory. The page itself checks the digest.
-        headers["Content-Length"] = str(served.byte_count)
-        parts = [served.model.data] if served.source is None else served.source.parts()
-        return StreamingResponse(parts, headers=headers, media_type=MEDIA_TYPES[".onnx"])
-
-    return endpoint
+async def _model_file(service: Service, sender: _Sender, request: Request) -> Response:
+    served = _served(service, request)
+    headers = sender.headers(f'"{served.model.digest[:20]}"')
+    if is_held(headers["ETag"], request):
+        return Response(status_code=304, headers=headers)
+    # Piece by piece: many who load a large model take no more memory. The page itself checks the digest.
+    headers["Content-Length"] = str(served.byte_count)
+    parts = [served.model.data] if served.source is None else served.source.parts()
+    return StreamingResponse(parts, headers=headers, media_type=MEDIA_TYPES[".onnx"])
 
 
 def _served(service: Service, request: Request) -> ServedModel:
@@ -180,32 +168,23 @@ def training_routes(service: Service) -> list[Route]:
     if trainer is None:
         return []
     return [
-        Route("/train", _start_training(service, trainer), methods=["POST"]),
-        Route("/train", _training_state(trainer), methods=["GET"]),
-        Route("/train/report", _training_report(trainer), methods=["GET"]),
+        Route("/train", functools.partial(_start_training, service, trainer), methods=["POST"]),
+        Route("/train", functools.partial(_training_state, trainer), methods=["GET"]),
+        Route("/train/report", functools.partial(_training_report, trainer), methods=["GET"]),
     ]
 
 
-def _start_training(service: Service, trainer: Trainer) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        if request.headers.get("content-type") != "application/zip":
-            raise Problem("unsupported-media-type", "Images to learn from come as application/zip.")
-        body = await read_body(request, most=service.settings.body_bytes)
-        trainer.start(body)
-        return json_response(trainer.as_json(), status=202)
-
-    return endpoint
+async def _start_training(service: Service, trainer: Trainer, request: Request) -> Response:
+    if request.headers.get("content-type") != "application/zip":
+        raise Problem("unsupported-media-type", "Images to learn from come as application/zip.")
+    body = await read_body(request, most=service.settings.body_bytes)
+    trainer.start(body)
+    return json_response(trainer.as_json(), status=202)
 
 
-def _training_state(trainer: Trainer) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        return json_response(trainer.as_json())
-
-    return endpoint
+async def _training_state(trainer: Trainer, _: Request) -> Response:
+    return json_response(trainer.as_json())
 
 
-def _training_report(trainer: Trainer) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        return Response(trainer.report(), media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
-
-    return endpoint
+async def _training_report(trainer: Trainer, _: Request) -> Response:
+    return Response(trainer.report(), media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})

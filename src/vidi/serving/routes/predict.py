@@ -1,7 +1,7 @@
 """`POST /v1/predict`: a query and images in, the document of `vidi predict --json` out."""
 
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -235,30 +235,24 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], *, most: int) -> lis
     return form.images
 
 
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
 def routes(service: Service) -> list[Route]:
     """The route, bound to what answers."""
-    return [Route("/v1/predict", _predict(service), methods=["POST"])]
+    return [Route("/v1/predict", partial(_predict, service), methods=["POST"])]
 
 
-def _predict(service: Service) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        await service.stand()
-        asked = read_query(request.query_params.multi_items())
-        served = service.models.find(asked.model)
-        settings = service.settings
-        with service.slots.take() as slot:
-            body = await read_body(request, most=settings.body_bytes)
-            images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
-            work = predict(service.engine, served, images, asked, recorder=service.recorder)
-            with service.metrics.counting_refused(served.name):
-                predicted = await slot.within(settings.answer_seconds, work, request.receive)
-        service.metrics.count_images(served.name, predicted.outcomes)
-        return json_response(predicted.document)
-
-    return endpoint
+async def _predict(service: Service, request: Request) -> Response:
+    await service.stand()
+    asked = read_query(request.query_params.multi_items())
+    served = service.models.find(asked.model)
+    settings = service.settings
+    with service.slots.take() as slot:
+        body = await read_body(request, most=settings.body_bytes)
+        images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
+        work = predict(service.engine, served, images, asked, recorder=service.recorder)
+        with service.metrics.counting_refused(served.name):
+            predicted = await slot.within(settings.answer_seconds, work, request.receive)
+    service.metrics.count_images(served.name, predicted.outcomes)
+    return json_response(predicted.document)
 
 
 @dataclass(frozen=True, slots=True)
