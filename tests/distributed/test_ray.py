@@ -274,8 +274,8 @@ def test_a_check_on_a_cluster_is_that_of_one_computer(classes: Path, cluster: An
     dataset = read_dataset(str(classes))
 
     def read(store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> Iterator[ReadImage]:
-        results = check.shard_folder(tmp_path / "parts", store, paths, options)
-        return check.readings_of(store, paths, RayShards(lambda: ray, check.measurer, options), results, say=str)
+        work = RayShards(lambda: ray, check.measurer, options)
+        return check.readings_of(work, store, paths, options, tmp_path / "parts", say=str)
 
     spread, plain = check_dataset(dataset, read=read), check_dataset(dataset)
 

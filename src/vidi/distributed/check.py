@@ -1,24 +1,12 @@
 """`vidi check --ray`: the look at every image, by many computers; what is found is found by the one that started it."""
 
-import contextlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from vidi.data.checking.measured import measure_file, pack_readings, unpack_readings
 from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import (
-    ShardFolder,
-    ShardWork,
-    Work,
-    digest_of_texts,
-    do_shards,
-    installed_versions,
-    plan_of,
-    split_paths,
-)
+from vidi.distributed.shards import ShardWork, Work, installed_versions, results_folder, results_of, split_paths
 from vidi.images.decode import ReadImage
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
@@ -62,56 +50,23 @@ def read_on_ray(
     """
 
     def read(store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> Iterator[ReadImage]:
-        with contextlib.ExitStack() as stack:
-            folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
-            results = shard_folder(folder, store, paths, options)
-            work = stack.enter_context(shards_at(address, measurer, options, say=say))
-            yield from readings_of(store, paths, work, results, say=say)
-        shutil.rmtree(folder, ignore_errors=True)
+        with results_folder(shards) as folder, shards_at(address, measurer, options, say=say) as work:
+            yield from readings_of(work, store, paths, options, folder, say=say)
 
     return read
 
 
 def readings_of(
+    work: ShardWork,
     store: ImageStore,
     paths: Sequence[str],
-    work: ShardWork,
-    results: ShardFolder,
+    options: DecodeOptions,
+    folder: Path,
     *,
     say: Callable[[str], None],
 ) -> Iterator[ReadImage]:
-    """What is measured of every file, in the order of the paths.
-
-    Args:
-        store: where the bytes come from.
-        paths: names within the store.
-        work: does the shards.
-        results: so far, of `shard_folder`.
-        say: receives messages.
-    """
+    """What is measured of every file, in the order of the paths; arguments as of `read_on_ray` and what it gives."""
+    facts = {"options": repr(options), "images": IMAGES_IN_SHARD, "versions": installed_versions()}
     tasks = split_paths(store, paths, most=IMAGES_IN_SHARD)
-    for number in do_shards(work, tasks, results, patience=PATIENCE_SECONDS, say=say):
-        yield from unpack_readings(results.get(number))
-
-
-def shard_folder(folder: Path, store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> ShardFolder:
-    """The folder of the results of one check.
-
-    Args:
-        folder: made where it is not there.
-        store: where the bytes come from.
-        paths: names within the store.
-        options: how images are decoded.
-
-    Raises:
-        UsageError: it holds the shards of other work.
-    """
-    tasks = split_paths(store, paths, most=IMAGES_IN_SHARD)
-    facts: dict[str, object] = {
-        "work": "check",
-        "options": repr(options),
-        "images": IMAGES_IN_SHARD,
-        "paths": digest_of_texts(paths),
-        "versions": installed_versions(),
-    }
-    return ShardFolder(folder, plan_of(facts), identity=lambda number: tasks[number].identity())
+    for data in results_of(work, tasks, folder, facts=facts, patience=PATIENCE_SECONDS, say=say):
+        yield from unpack_readings(data)

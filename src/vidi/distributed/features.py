@@ -1,16 +1,13 @@
 """`vidi train --ray` where a head is fitted: the features of the pretrained network, by many computers."""
 
-import contextlib
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from vidi.data.checking.measured import measure_file
 from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardFolder, ShardWork, Work, do_shards, plan_of, split_paths
+from vidi.distributed.shards import ShardWork, Work, results_folder, results_of, split_paths
 from vidi.errors import ImageError, ResourceError
 from vidi.files import escape_path
 from vidi.images.framing import Framing
@@ -103,11 +100,9 @@ def features_by(
     paths = [wanted.paths[row] for row in wanted.rows.tolist()]
     features = np.empty((len(paths), wanted.network.head.in_features), np.float32)
     tasks, done = split_paths(wanted.store, paths, most=IMAGES_IN_SHARD), 0
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-"))
-        results = ShardFolder(Path(folder), plan_of({}))
-        for number in do_shards(work, tasks, results, patience=PATIENCE_SECONDS, say=say):
-            rows = np.frombuffer(results.get(number), "<f4").reshape(-1, features.shape[1])
+    with results_folder(None) as folder:
+        for data in results_of(work, tasks, folder, facts={}, patience=PATIENCE_SECONDS, say=say):
+            rows = np.frombuffer(data, "<f4").reshape(-1, features.shape[1])
             features[done : done + len(rows)] = rows
             done += len(rows)
             if on_progress is not None:

@@ -22,8 +22,8 @@ from vidi.distributed.shards import (
     ShardWork,
     Work,
     digest_of_texts,
-    do_shards,
     plan_of,
+    results_of,
     split_paths,
 )
 from vidi.errors import ImageError, ModelError
@@ -209,13 +209,8 @@ def answers_of(
         clock: steady seconds.
     """
     tasks = split_paths(group.store, group.paths, most=IMAGES_IN_SHARD)
-    own = ShardFolder(
-        folder,
-        plan_of({"paths": digest_of_texts(group.paths)}),
-        identity=lambda number: tasks[number].identity(),
-    )
-    for number in do_shards(work, tasks, own, patience=patience, say=say, clock=clock):
-        yield from decode_answers(own.get(number), predictor.metadata)
+    for data in results_of(work, tasks, folder, facts={}, patience=patience, say=say, clock=clock):
+        yield from decode_answers(data, predictor.metadata)
 
 
 def _facts(predictor: Predictor, found: Sequence[FoundInputs], options: AnswerOptions) -> dict[str, object]:

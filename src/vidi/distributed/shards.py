@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import platform
+import shutil
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -247,6 +249,44 @@ def do_shards(
         _cancel(work, running)
 
 
+def results_of(
+    work: ShardWork,
+    tasks: Sequence["Shard"],
+    folder: Path,
+    *,
+    facts: Mapping[str, object],
+    patience: float,
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[bytes]:
+    """The results of shards of paths, in order; arguments and errors are those of `do_shards` and `ShardFolder`.
+
+    Args:
+        work: does the shards.
+        tasks: the shards.
+        folder: of the results so far.
+        facts: what decides the results, besides the paths.
+        patience: seconds without any result.
+        say: receives messages.
+        clock: steady seconds.
+    """
+    plan = plan_of({**facts, "paths": digest_of_texts([path for task in tasks for path in task.paths])})
+    results = ShardFolder(folder, plan, identity=lambda number: tasks[number].identity())
+    for number in do_shards(work, tasks, results, patience=patience, say=say, clock=clock):
+        yield results.get(number)
+
+
+@contextlib.contextmanager
+def results_folder(kept: Path | None) -> Iterator[Path]:
+    """A folder of results until all are taken: a temporary one, or the one that a stopped command is to go on with."""
+    if kept is None:
+        with tempfile.TemporaryDirectory(prefix="vidi-shards-") as place:
+            yield Path(place)
+    else:
+        yield kept
+        shutil.rmtree(kept, ignore_errors=True)
+
+
 def _result(work: ShardWork, running: Any, number: int) -> bytes:
     try:
         return work.result(running)
@@ -267,9 +307,9 @@ def _cancel(work: ShardWork, running: dict[Any, int]) -> None:
     running.clear()
 
 
-def plan_of(facts: dict[str, object]) -> str:
+def plan_of(facts: Mapping[str, object]) -> str:
     """What shards are of, as text that is equal for equal work."""
-    return json.dumps(facts, sort_keys=True, indent=1) + "\n"
+    return json.dumps(dict(facts), sort_keys=True, indent=1) + "\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
