@@ -15,7 +15,6 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.errors import GateError, ResourceError
 from vidi.training.loop import loop
 from vidi.training.loop.checkpoint import read_checkpoint
-from vidi.training.notes import MemoryShort, RolledBack
 from vidi.training.train import train_network
 from vidi.training.trained import TrainedNetwork
 
@@ -119,7 +118,9 @@ def test_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, monke
     trained = train_network(drawn_data(), small_recipe(), folder=tmp_path)
 
     assert trained.finished
-    assert trained.notes == (RolledBack(failed=10, step=15, checkpoint=5),)
+    assert trained.notes == (
+        "10 steps in a row had no finite loss: went back from step 15 to step 5 and halved the learning rate",
+    )
     assert read_checkpoint(tmp_path).values["counters"]["rollbacks"] == 1
 
 
@@ -171,8 +172,8 @@ def test_short_memory_splits_the_batch_and_the_gradients_stay_the_same(tmp_path,
     split = train_network(data, recipe, folder=tmp_path / "split")
 
     assert split.notes == (
-        MemoryShort(batch=8, parts=2, largest=4),
-        MemoryShort(batch=8, parts=4, largest=2),
+        "short of memory: each batch of 8 images is computed in 2 parts of at most 4",
+        "short of memory: each batch of 8 images is computed in 4 parts of at most 2",
     )
     for name, tensor in split.network.state_dict().items():
         torch.testing.assert_close(tensor, whole.network.state_dict()[name], rtol=1e-3, atol=1e-4)

@@ -13,11 +13,11 @@ from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.networks.layers import Classifier
 from vidi.networks.side_by_side import Ensemble, Network
+from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.loop.objective import InputNormalisation, answer
 
 Way = Literal["probabilities", "single"]
-Unjudged = Literal["no-validation", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +31,6 @@ class CombinationTrial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What decided, and between what."""
-
-    by: Literal["validation"] | Unjudged
-    count: int  # trainings
-    averaged: str = "probabilities"  # what the mean is of
-    kept: CombinationTrial | None = None  # the one that the validation images chose
-    other: CombinationTrial | None = None  # the one that it was compared with
-    image_count: int = 0  # validation images
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One network of several, and why it is made this way."""
 
@@ -52,7 +40,7 @@ class Choice:
     best: int  # position of the best single one
     trials: tuple[CombinationTrial, ...]  # first the single ones, in the given order
     gain: PairedComparison | None
-    decision: Decision
+    reason: str  # in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +68,7 @@ class Combination:
     single: Classifier  # what it is compared with: the best single training
     single_number: int  # of that training
     gain: PairedComparison | None  # in accuracy on the validation images; None where that could not be measured
-    decision: Decision  # why the way was chosen
+    reason: str  # why the way was chosen, in words
 
     def as_json(self) -> dict[str, object]:
         """Plain values for metrics.json, which gets the sentences beside them."""
@@ -114,7 +102,8 @@ def choose_combination(
         groups: (validation images,) int; images of one group count as one observation. None: each its own.
     """
     if not len(data.validation_rows):
-        return average_all(networks, why="no-validation", outputs=data.truth.outputs)
+        why = "there is no validation image to compare them with single trainings on"
+        return average_all(networks, why=why, outputs=data.truth.outputs)
     single = [
         _try_network(f"training {number} alone", network, (number,), data=data, normalisation=normalisation)
         for number, network in enumerate(networks, start=1)
@@ -138,23 +127,19 @@ def choose_combination(
         best=order[0],
         trials=tuple(one.trial for one in (*single, averaged)),
         gain=compare_paired(best.right, chosen.right, groups=groups),
-        decision=Decision(
-            by="validation",
-            count=len(networks),
-            averaged=outputs.averaged,
-            kept=chosen.trial,
-            other=other.trial,
-            image_count=len(data.validation_rows),
+        reason=(
+            f"kept {chosen.described()} accuracy on {len(data.validation_rows):,} validation images; "
+            f"{other.described()}"
         ),
     )
 
 
-def average_all(networks: Sequence[Classifier], *, why: Unjudged, outputs: Outputs = SOFTMAX) -> Choice:
+def average_all(networks: Sequence[Classifier], *, why: str, outputs: Outputs = SOFTMAX) -> Choice:
     """All of them with their probabilities averaged, without asking the validation images.
 
     Args:
         networks: two or more, trained by one recipe.
-        why: nothing was compared.
+        why: nothing was compared, in words.
         outputs: of the networks.
     """
     return Choice(
@@ -164,7 +149,7 @@ def average_all(networks: Sequence[Classifier], *, why: Unjudged, outputs: Outpu
         best=0,
         trials=(),
         gain=None,
-        decision=Decision(by=why, count=len(networks), averaged=outputs.averaged),
+        reason=f"averaged the {outputs.averaged} of {len(networks)} networks: {why}",
     )
 
 
@@ -182,6 +167,10 @@ class _Tried:
     def rank(self) -> tuple[float, float]:
         """Higher is better: most right, then lowest log loss; the log loss alone where it is to be judged by that."""
         return 0.0 if self.by_loss else self.trial.accuracy, -self.trial.log_loss
+
+    def described(self) -> str:
+        """Its name and accuracy."""
+        return f"{self.trial.name} {percent(self.trial.accuracy, digits=1)}"
 
     def is_clearly_worse_than(self, other: "_Tried") -> bool:
         """Less often right, and a log loss that is higher by more than one standard error of the difference."""

@@ -17,7 +17,6 @@ from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.loop.progress import NOBODY, Listener
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, fill_in, new_state, restore_state, training_context
-from vidi.training.notes import NewLayers, OlderCheckpoint
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.trained import TrainedNetwork, trained_network
 from vidi.training.width import answers_after, fit_width
@@ -145,7 +144,7 @@ def _begun(
     )
     left = fill_in(state.network, arrays, normalisation=normalisation, engine=engine_of(recipe))
     if left:
-        state.notes.append(NewLayers(tuple(left)))
+        state.notes.append(f"started from the given weights; new because the classes differ: {', '.join(left)}")
     if state.averaged is not None:
         state.averaged.load_state_dict(state.network.state_dict())
     return state, recipe, normalisation, deadline
@@ -177,7 +176,7 @@ def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[Sta
     state = new_state(saved, class_count=arrays.class_count, plan=Plan(1), engine=engine_of(saved), blank=True)
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     if checkpoint.fault:
-        state.notes.append(OlderCheckpoint(checkpoint.fault, file=PREVIOUS_NAME))
+        state.notes.append(f"{checkpoint.fault}; resumed from the checkpoint before it, {PREVIOUS_NAME}")
     state.notes += notes
     if state.stopped_by in ("user", "deadline"):
         state.stopped_by = ""

@@ -17,7 +17,6 @@ from vidi.training.engine.engine import precision_of
 from vidi.training.loop.objective import InputNormalisation, answer, forget_weights
 from vidi.training.loop.progress import EpochRow
 from vidi.training.loop.state import State
-from vidi.training.notes import Note
 from vidi.training.recipe import MEASURED, Recipe
 
 LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
@@ -44,7 +43,7 @@ class TrainedNetwork:
     best_epoch: int  # from 1; 0 when the run was stopped before its first epoch ended
     finished: bool  # the plan was done or patience ended it
     stopped_by: str  # plan, patience, deadline or user
-    notes: tuple[Note, ...]  # what was out of the ordinary
+    notes: tuple[str, ...]  # what was out of the ordinary, in sentences
     weights_license: str | None = None  # of the weights that it began from
     held_out: OutOfFoldAnswers | None = None  # answers about images that it was trained on, by networks that were not
     combination: Combination | None = None  # where several trainings became one network

@@ -10,7 +10,6 @@ import torch
 from vidi.errors import UsageError
 from vidi.machine import core_count, physical_core_count
 from vidi.training.engine.rates import TYPES, Device, Precision, convolution_rate, matrix_rate, processor_clock
-from vidi.training.notes import Moved, Note
 from vidi.training.recipe import MEASURED, Recipe
 
 Rate = Callable[[Precision], float]
@@ -203,23 +202,23 @@ def precision_of(recipe: Recipe) -> Precision:
     return "bfloat16" if recipe.execution.precision == "bfloat16" else "float32"
 
 
-def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[Recipe, list[Note]]:
+def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[Recipe, list[str]]:
     """The recipe of a run begun elsewhere, for what this computer has, and what a user must know about it.
 
     Args:
         recipe: as it was settled elsewhere.
         precision: in which this computer is fastest; measured by default.
     """
-    notes: list[Note] = []
+    notes, differ = list[str](), "so the weights will differ in some bits"
     try:
         choose_device(recipe.execution.device)
     except UsageError:
-        notes.append(Moved("device", before=recipe.execution.device))
+        notes.append(f"this computer has no {recipe.execution.device}: resumed on the processor, {differ}")
         recipe = recipe.changed({"device": "cpu"}, source="resumed where there is no GPU")
     execution = recipe.execution
     if execution.precision == "bfloat16" and (
         (precision or choose_precision(choose_device(execution.device))[0]) == "float32"
     ):
-        notes.append(Moved("precision", before=execution.precision))
+        notes.append(f"{execution.precision} is slow on this processor: resumed in float32, {differ}")
         recipe = recipe.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
     return recipe, notes

@@ -15,7 +15,6 @@ from vidi.training.loop.epoch import limited_by, steps_in_epoch
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import Listener, Progress, write_results
 from vidi.training.loop.state import State, restore_state, state_as_json, state_as_tensors
-from vidi.training.notes import MemoryShort, RolledBack
 from vidi.training.recipe import Recipe
 
 SKIPS_BEFORE_ROLLBACK = 10
@@ -41,8 +40,10 @@ def split_further(state: State, error: BaseException, *, batch: int) -> None:
     give_memory_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    largest = -(-batch // state.counters.parts)
-    state.notes.append(MemoryShort(batch=batch, parts=state.counters.parts, largest=largest))
+    parts = state.counters.parts
+    state.notes.append(
+        f"short of memory: each batch of {batch} images is computed in {parts} parts of at most {-(-batch // parts)}"
+    )
 
 
 def restore_buffers(state: State, saved: list[Tensor]) -> None:
@@ -79,7 +80,10 @@ def roll_back(state: State, checkpoint: Checkpoint, *, learning_rate: float) -> 
         )
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     state.counters.rollbacks, state.counters.skipped, state.counters.skipped_in_a_row = rollbacks, skipped, 0
-    state.notes.append(RolledBack(failed=SKIPS_BEFORE_ROLLBACK, step=step, checkpoint=state.counters.step))
+    state.notes.append(
+        f"{SKIPS_BEFORE_ROLLBACK} steps in a row had no finite loss: went back from step {step} to step "
+        f"{state.counters.step} and halved the learning rate"
+    )
 
 
 class CheckpointKeeper:

@@ -21,7 +21,6 @@ from vidi.training.engine.rates import TYPES
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import EpochRow
 from vidi.training.loop.schedule import Plan
-from vidi.training.notes import Note, note_as_json, note_from_json
 from vidi.training.recipe import Recipe
 
 Weights = dict[str, Tensor]
@@ -82,7 +81,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     history: list[EpochRow] = field(default_factory=list)
     best: Weights = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)  # what was out of the ordinary
+    notes: list[str] = field(default_factory=list)  # what was out of the ordinary, in sentences
     stopped_by: str = ""  # "" while it runs; then plan, patience, deadline or user
 
     def judged(self) -> Classifier:
@@ -220,7 +219,7 @@ def state_as_json(state: State) -> dict[str, object]:
         "plan": asdict(state.plan),
         "counters": asdict(state.counters),
         "history": [asdict(row) for row in state.history],
-        "notes": [note_as_json(note) for note in state.notes],
+        "notes": state.notes,
         "stopped_by": state.stopped_by,
     }
 
@@ -244,7 +243,7 @@ def restore_state(state: State, tensors: Mapping[str, Tensor], *, values: Mappin
     state.plan = Plan(**values["plan"])
     state.counters = Counters(**values["counters"])
     state.history = [EpochRow(**row) for row in values["history"]]
-    state.notes, state.stopped_by = [note_from_json(note) for note in values["notes"]], values["stopped_by"]
+    state.notes, state.stopped_by = list(values["notes"]), values["stopped_by"]
 
 
 @torch.no_grad()

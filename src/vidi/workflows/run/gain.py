@@ -23,7 +23,7 @@ from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.run.answers import answer_test_images
 from vidi.workflows.run.describe import describe_model
-from vidi.workflows.run.learning.ensemble import compared_with, describe_decision, describe_gain
+from vidi.workflows.run.learning.ensemble import compared_with, describe_gain
 from vidi.workflows.run.learning.learn import LearnedModel
 from vidi.workflows.run.prepare import SplitImages
 
@@ -75,7 +75,7 @@ def measure_gain(
     document = {
         **combination.as_json(),
         "compared_with": compared_with(combination.single_number),
-        "sentence": describe_decision(combination.decision),
+        "sentence": combination.reason,
     }
     if combination.way == "single":  # nothing to compare
         return from_plain(EnsembleFigures, {**document, "test": None, "milliseconds": None})

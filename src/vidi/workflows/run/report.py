@@ -15,7 +15,6 @@ from vidi.model_file.read import ModelFile
 from vidi.model_file.values import from_plain
 from vidi.report.cards import write_model_card
 from vidi.report.pages.run import write_report
-from vidi.training.notes import describe_note
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.explaining.neighbours import TrainingImage, write_neighbours
 from vidi.workflows.interaction.request import decode_options
@@ -123,5 +122,5 @@ def describe_training(trained: TrainedNetwork) -> TrainingFacts:
         best_epoch=trained.best_epoch,
         stopped_by=trained.stopped_by,
         seconds=round(sum(row.seconds for row in trained.history), 1),
-        notes=tuple(map(describe_note, trained.notes)),
+        notes=trained.notes,
     )

@@ -9,7 +9,6 @@ from vidi.evaluation.evaluate import Evaluation
 from vidi.files import escape_path, write_atomic
 from vidi.report.words.sentences import accuracy_line
 from vidi.training.heads.features import Embedder
-from vidi.training.notes import describe_note
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.run.budget import Session
@@ -136,7 +135,7 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
         finished=True,
         stopped_by=trained.stopped_by,
         test=tested.test,
-        notes=tuple(map(describe_note, trained.notes)),
+        notes=trained.notes,
         refused=refused,
         seconds=watch.rounded(),
     )
@@ -148,7 +147,7 @@ def _unfinished(session: Session, learned: LearnedModel) -> Run:
         finished=False,
         stopped_by="user",
         test=None,
-        notes=tuple(map(describe_note, learned.trained.notes)),
+        notes=learned.trained.notes,
         refused=len(learned.images.check.account.refused),
         seconds=session.budget.watch.rounded(),
     )

@@ -9,19 +9,15 @@ from vidi.errors import UsageError
 from vidi.files import read_json, write_atomic
 from vidi.groups import number_groups
 from vidi.metrics.paired import PairedComparison
-from vidi.numbers import percent
 from vidi.training.combination import (
     Choice,
     Combination,
-    CombinationTrial,
-    Decision,
     EnsembleMember,
     average_all,
     choose_combination,
 )
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Listener, write_results
-from vidi.training.notes import CutEnsemble, NoEnsemble
 from vidi.training.recipe import Recipe
 from vidi.training.train import read_trained, train_network
 from vidi.training.trained import TrainedNetwork
@@ -57,7 +53,8 @@ def require_ensemble(count: int | None, *, only_head: bool) -> None:
 
 def noting_no_ensemble(head: TrainedNetwork, count: int | None) -> TrainedNetwork:
     """A head on features that was kept, with a note where an ensemble was asked for and there is none."""
-    return head if count is None else replace(head, notes=(*head.notes, NoEnsemble()))
+    note = "no ensemble: the head on pretrained features was kept, and it is the same with every seed"
+    return head if count is None else replace(head, notes=(*head.notes, note))
 
 
 def has_begun(folder: Path) -> bool:
@@ -103,7 +100,7 @@ def learn_ensemble(
         ended.append(one)
     if not ended:
         cut = read_trained(tasks[0].place, tasks[0].data, recipe=tasks[0].recipe)
-        return replace(cut, stopped_by="user", notes=(*cut.notes, CutEnsemble(count, ended=False)))
+        return replace(cut, stopped_by="user", notes=(*cut.notes, _only_one(count, "cut off")))
     if len(ended) < count:
         events.say(f"{len(ended)} of {count} trainings finished: the model holds only these")
     stopped = session.should_stop() and not session.finish
@@ -173,14 +170,16 @@ def _combined(
     """One network of the trainings that have ended, and what is known of it."""
     notes = tuple(dict.fromkeys(note for one in ended for note in one.notes))
     if len(ended) == 1:
-        return replace(ended[0], notes=(*notes, CutEnsemble(count, ended=True)))
+        return replace(ended[0], notes=(*notes, _only_one(count, "finished")))
     networks = [one.single for one in ended]
     if in_haste:
-        choice = average_all(networks, why="interrupted", outputs=data.truth.outputs)
+        choice = average_all(
+            networks, why="interrupted before they were compared with single trainings", outputs=data.truth.outputs
+        )
     else:
         groups = number_groups(data.groups_of(data.validation_rows))
         choice = choose_combination(networks, data, normalisation=ended[0].normalisation, groups=groups)
-    session.events.say(f"ensemble: {describe_decision(choice.decision)}")
+    session.events.say(f"ensemble: {choice.reason}")
     combination = _describe(choice, count, tasks, ended)
     if choice.gain is not None and choice.way != "single":
         session.events.say(describe_gain(choice.gain, number=combination.single_number, part="validation"))
@@ -191,6 +190,10 @@ def _combined(
         notes=notes,
         combination=combination,
     )
+
+
+def _only_one(count: int, state: str) -> str:
+    return f"interrupted: the model holds 1 of {count} trainings, {state}"
 
 
 def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]) -> Combination:
@@ -216,23 +219,8 @@ def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequenc
         single=single,
         single_number=choice.best + 1,
         gain=choice.gain,
-        decision=choice.decision,
+        reason=choice.reason,
     )
-
-
-def describe_decision(decision: Decision) -> str:
-    """How the trainings were combined, and why so."""
-    kept, other = decision.kept, decision.other
-    averaged = f"averaged the {decision.averaged} of {decision.count} networks"
-    if kept is not None and other is not None:
-        return f"kept {_trial(kept)} accuracy on {decision.image_count:,} validation images; {_trial(other)}"
-    if decision.by == "interrupted":
-        return f"{averaged}: interrupted before they were compared with single trainings"
-    return f"{averaged}: there is no validation image to compare them with single trainings on"
-
-
-def _trial(one: CombinationTrial) -> str:
-    return f"{one.name} {percent(one.accuracy, digits=1)}"
 
 
 def compared_with(number: int) -> str:
