@@ -6,6 +6,7 @@ from tests.training.examples import drawn_data, small_recipe
 
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
+from vidi.training.engine import engine, rates
 from vidi.training.engine.engine import (
     Engine,
     choose_device,
@@ -105,10 +106,11 @@ def test_a_disturbance_in_one_round_does_not_decide():
     assert found == ("bfloat16", "180 GFLOP/s in float32 and 540 GFLOP/s in bfloat16")
 
 
-def test_threads_are_taken_away_but_never_added():
+def test_threads_are_taken_away_but_never_added(monkeypatch):
     given = torch.get_num_threads()
 
-    limit_threads(given + 7)
+    monkeypatch.setattr(engine, "choose_threads", lambda: given + 7)
+    limit_threads()
 
     assert torch.get_num_threads() == given
 
@@ -153,7 +155,7 @@ def test_a_run_begun_on_a_gpu_goes_on_without_one_and_says_so(tmp_path, monkeypa
 
 
 def test_a_run_begun_in_bfloat16_goes_on_in_float32_where_that_is_slow():
-    moved, notes = moved_here(small_recipe(device="cpu", precision="bfloat16"), precision="float32")
+    moved, notes = moved_here(small_recipe(device="cpu", precision="bfloat16"))
 
     assert moved.execution.precision == "float32"
     assert [note.partition(",")[0] for note in notes] == ["bfloat16 is slow on this processor: resumed in float32"]
@@ -191,7 +193,7 @@ def test_a_step_is_timed_without_touching_the_network():
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_the_trial_is_made_smaller_until_memory_is_enough():
+def test_the_trial_is_made_smaller_until_memory_is_enough(monkeypatch):
     tried = []
 
     def step_seconds(network, image_size, batch, precision):
@@ -202,7 +204,8 @@ def test_the_trial_is_made_smaller_until_memory_is_enough():
 
     network = build_network("dense", image_size=(8, 8), class_count=2)
 
-    seconds = seconds_per_image(network, (8, 8), batch=64, precision="float32", step_seconds=step_seconds)
+    monkeypatch.setattr(rates, "_step_seconds", step_seconds)
+    seconds = seconds_per_image(network, (8, 8), batch=64, precision="float32")
 
     assert seconds == pytest.approx(0.1)
     assert tried == [64, 32, 16]

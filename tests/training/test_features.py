@@ -10,6 +10,7 @@ from tests.cases import few_fast
 
 from vidi.networks.build import build_network
 from vidi.networks.layers import folded
+from vidi.training.heads import features
 from vidi.training.heads.features import ENGINES, choose_feature_engine, embed_images
 from vidi.training.loop.objective import FIXED, InputNormalisation
 
@@ -70,43 +71,35 @@ def test_progress_ends_with_all_images(network, images):
     assert told == [(32, 40), (40, 40)]
 
 
-@pytest.mark.parametrize(("precision", "usual"), [("bfloat16", "torch bfloat16"), ("float32", "onnxruntime")])
-def test_without_openvino_the_processor_decides(network, images, precision, usual):
-    chosen, _ = choose_feature_engine(
-        network, images, NORMALISATION, image_count=1_000, precision=precision, has_openvino=False
-    )
+def rated(monkeypatch, rates: dict[str, float] | None, precision: str = "float32") -> None:
+    """The fast precision here, and images per second by engine; None where OpenVINO is not installed."""
+    monkeypatch.setattr(features, "choose_precision", lambda: (precision, ""))
+    monkeypatch.setattr(features, "find_spec", lambda _: None if rates is None else object())
+    monkeypatch.setattr(features, "feature_rate", lambda *_, engine: (rates or {})[engine])
 
-    assert chosen == usual
+
+@pytest.mark.parametrize(("precision", "usual"), [("bfloat16", "torch bfloat16"), ("float32", "onnxruntime")])
+def test_without_openvino_the_processor_decides(network, images, precision, usual, monkeypatch):
+    rated(monkeypatch, None, precision)
+
+    assert choose_feature_engine(network, images, NORMALISATION, image_count=1_000)[0] == usual
 
 
 @pytest.mark.parametrize(("rate", "chosen"), [(129.0, "onnxruntime"), (131.0, "openvino float32")])
-def test_openvino_is_taken_where_it_is_clearly_faster(network, images, rate, chosen):
-    def choose(image_count: int) -> tuple[str, str]:
-        rates = {"onnxruntime": 100.0, "openvino float32": rate}
-        return choose_feature_engine(
-            network,
-            images,
-            NORMALISATION,
-            image_count=image_count,
-            precision="float32",
-            has_openvino=True,
-            rate=rates.__getitem__,
-        )
+def test_openvino_is_taken_where_it_is_clearly_faster(network, images, rate, chosen, monkeypatch):
+    rated(monkeypatch, {"onnxruntime": 100.0, "openvino float32": rate})
 
-    engine, reason = choose(1_000)
+    engine, reason = choose_feature_engine(network, images, NORMALISATION, image_count=1_000)
 
     assert engine == chosen
     assert "100 images/s by onnxruntime" in reason
-    assert choose(299)[0] == "onnxruntime"  # not worth it
+    assert choose_feature_engine(network, images, NORMALISATION, image_count=299)[0] == "onnxruntime"  # not worth it
 
 
-def test_for_a_few_images_no_engine_is_timed(network, images):
-    def refuse(engine: str) -> float:
-        raise AssertionError(engine)
+def test_for_a_few_images_no_engine_is_timed(network, images, monkeypatch):
+    rated(monkeypatch, {})
 
-    engine, reason = choose_feature_engine(
-        network, images, NORMALISATION, image_count=64, precision="float32", has_openvino=True, rate=refuse
-    )
+    engine, reason = choose_feature_engine(network, images, NORMALISATION, image_count=64)
 
     assert (engine, reason) == ("onnxruntime", "comparing engines would take longer than it saves")
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from vidi.training.heads import directions
 from vidi.training.heads.directions import Covariance, feature_spread
-from vidi.training.heads.linear import HEADS, choose_head, fit_heads, gaussian, multinomial, ridge
+from vidi.training.heads.linear import HEADS, HeadTrial, choose_head, fit_one_head, gaussian, multinomial, ridge
 
 
 def clouds(count: int = 120, classes: int = 3, features: int = 8, *, apart: float = 1.5, seed: int = 0):
@@ -23,6 +23,10 @@ def folds(count: int, number: int = 5) -> np.ndarray:
 
 
 ONES = np.ones(120)
+
+
+def trial_of(kind: str, strength: float) -> HeadTrial:
+    return HeadTrial(kind=kind, strength=strength, sharpness=1.0, log_loss=0.0, accuracy=0.0)
 
 
 def test_the_multinomial_head_is_scikit_learns():
@@ -108,7 +112,8 @@ def test_an_image_of_weight_two_counts_as_two_images(kind):
 def test_a_class_without_images_is_never_the_answer(kind):
     values, labels = clouds()
 
-    for head in fit_heads(values, np.where(labels == 1, 3, labels), kind, HEADS[kind][1], class_count=5, weights=ONES):
+    for strength in HEADS[kind][1]:
+        head = fit_one_head(values, np.where(labels == 1, 3, labels), trial_of(kind, strength), class_count=5)
         assert not np.isin(head.logits(values).argmax(axis=1), (1, 4)).any()
 
 
@@ -117,8 +122,8 @@ def test_the_scale_and_place_of_the_features_do_not_matter(kind):
     values, labels = clouds()
     scale, place = np.float32(40), np.linspace(-3, 3, 8).astype(np.float32)
 
-    (plain,) = fit_heads(values, labels, kind, HEADS[kind][1][:1], class_count=3, weights=ONES)
-    (moved,) = fit_heads(values * scale + place, labels, kind, HEADS[kind][1][:1], class_count=3, weights=ONES)
+    plain = fit_one_head(values, labels, trial_of(kind, HEADS[kind][1][0]), class_count=3)
+    moved = fit_one_head(values * scale + place, labels, trial_of(kind, HEADS[kind][1][0]), class_count=3)
 
     np.testing.assert_allclose(moved.logits(values * scale + place), plain.logits(values), atol=0.02)
 

@@ -1,4 +1,3 @@
-import functools
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +6,16 @@ from tests.training.examples import drawn_data, small_recipe
 
 from vidi.networks.options import NetworkOptions
 from vidi.training import width
-from vidi.training.width import fit_width as fit_any_width
+from vidi.training.width import fit_width
 
 OPEN = small_recipe(options=NetworkOptions(), epochs=1_000)
 MANY = replace(drawn_data(), train_rows=np.zeros(20_000, np.int64))
 
 
-fit_width = functools.partial(fit_any_width, measure=lambda *_: 0.001)  # seconds for an image at the usual width
+@pytest.fixture(autouse=True)
+def _no_steps(monkeypatch):
+    """Seconds for an image at the usual width are said, not measured."""
+    monkeypatch.setattr(width, "seconds_per_image", lambda *_, **__: 0.001)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(5, 0.5), (150, 1.0), (2_000, 2.0)])
@@ -60,7 +62,7 @@ def test_a_step_is_timed_with_the_layers_that_learn_alone(monkeypatch):
 
     monkeypatch.setattr(width, "seconds_per_image", seconds_per_image)
     for count in (0, 6):
-        fit_any_width(OPEN.changed({"frozen_layers": count}, source="you"), drawn_data(), seconds_left=100)
+        fit_width(OPEN.changed({"frozen_layers": count}, source="you"), drawn_data(), seconds_left=100)
 
     whole, some = map(sum, learning)
     assert 0 < some < whole

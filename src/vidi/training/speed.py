@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from vidi.training.engine.rates import matrix_rate
 from vidi.training.loop.loop import train
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.schedule import Plan
-from vidi.training.loop.state import State, TrainingContext, new_state
+from vidi.training.loop.state import State, new_state, training_context
 from vidi.training.recipe import Recipe
 
 WARM_UP = 3  # steps in which kernels are chosen and memory is mapped
@@ -44,40 +44,11 @@ class StepSpeed:
         return self.rate / self.fastest_rate
 
 
-@dataclass(slots=True)
-class _StepTimer:
-    """Called after each step: times it, and measures the processor's rate in between."""
-
-    engine: Engine
-    steps: int
-    product_rate: Callable[[Engine], float]
-    begun: float = field(default_factory=time.perf_counter)
-    seconds: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-
-    def after_step(self, state: State) -> bool:
-        """Never goes back."""
-        self.seconds.append(time.perf_counter() - self.begun)
-        if state.counters.step > WARM_UP:
-            self.rates.append(self.product_rate(self.engine))
-        self.begun = time.perf_counter()
-        return False
-
-    def is_done(self) -> bool:
-        """Asked before `after_step` of the same step."""
-        return len(self.seconds) >= self.steps + WARM_UP - 1
-
-
-def _product_rate(engine: Engine) -> float:
-    return matrix_rate(engine.precision, side=MATRIX_SIDE, repeats=5, device=engine.device)
-
-
 def measure_steps(
     recipe: Recipe,
     *,
     steps: int = 5,
     class_count: int = 10,
-    state: State | None = None,
     product_rate: Callable[[Engine], float] | None = None,
 ) -> StepSpeed:
     """Train on drawn noise for some steps, with everything that belongs to a step, augmentation included.
@@ -86,7 +57,6 @@ def measure_steps(
         recipe: as `train_network` takes it.
         steps: that are timed, after three that are not.
         class_count: classes of the drawn labels.
-        state: a network that is not in the registry, with its optimizer; None for the recipe's own.
         product_rate: the processor's fastest rate, measured between steps; that of a matrix product by default.
     """
     tune_allocator()
@@ -101,26 +71,37 @@ def measure_steps(
         train_rows=np.arange(count),
         validation_rows=np.array([], np.int64),
     )
-    state = state or new_state(recipe, class_count=class_count, plan=Plan(steps=1_000_000), engine=engine)
+    state = new_state(recipe, class_count=class_count, plan=Plan(steps=1_000_000), engine=engine)
     operations = 3 * operations_of(state.network, recipe.image_size) * recipe.optimization.batch
-    stopwatch = _StepTimer(engine, steps, product_rate or _product_rate)
+    seconds, rates, began = list[float](), list[float](), time.perf_counter()
+
+    def after_step(state: State) -> bool:
+        nonlocal began
+        seconds.append(time.perf_counter() - began)
+        if state.counters.step > WARM_UP:
+            rates.append(
+                matrix_rate(engine.precision, side=MATRIX_SIDE, repeats=5, device=engine.device)
+                if product_rate is None
+                else product_rate(engine)
+            )
+        began = time.perf_counter()
+        return False
+
     train(
         state,
-        TrainingContext(
-            data=data,
-            recipe=recipe,
+        training_context(
+            data,
+            recipe,
             normalisation=InputNormalisation((128.0,) * 3, (64.0,) * 3),
-            engine=engine,
-            class_weights=None,
             deadline=None,
-            should_stop=stopwatch.is_done,
-            after_step=stopwatch.after_step,
+            should_stop=lambda: len(seconds) >= steps + WARM_UP - 1,  # asked before `after_step` of the same step
+            after_step=after_step,
         ),
     )
     return StepSpeed(
         engine=engine,
         images=recipe.optimization.batch,
-        seconds=statistics.median(stopwatch.seconds[WARM_UP:]),
+        seconds=statistics.median(seconds[WARM_UP:]),
         operations=operations,
-        fastest_rate=statistics.median(stopwatch.rates),
+        fastest_rate=statistics.median(rates),
     )

@@ -15,13 +15,10 @@ WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width bec
 # An answer of the model file, in float32, costs so many training steps' images; twice that where it looks both ways.
 ANSWER = {"float32": 0.25, "bfloat16": 0.5}
 IMAGES_SEEN = 80_000  # copies included, that a network of the usual width should learn from, at least
-Measure = Callable[[Classifier, Recipe], float]
 MANY_IMAGES = 10_000  # of fewer, a wider network than the usual learns no more
 
 
-def fit_width(
-    recipe: Recipe, data: TrainingData, *, seconds_left: float, measure: Measure | None = None
-) -> tuple[Recipe, float]:
+def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tuple[Recipe, float]:
     """The recipe at the width that suits its time, and about how long one image takes then.
 
     A network of twice the width costs nearly four times as much; it should see four times as many images before it is
@@ -32,7 +29,6 @@ def fit_width(
         recipe: its device and precision are settled.
         data: what it is to learn from.
         seconds_left: for the training.
-        measure: gives seconds for each image of a training step; some real steps by default.
 
     Returns:
         (recipe, seconds for a training step by its images). Where the width is not ours to choose (another network,
@@ -41,7 +37,7 @@ def fit_width(
     network = build_network(
         recipe.network, image_size=recipe.image_size, class_count=data.class_count, options=recipe.options
     )
-    seconds = (measure or _seconds_per_image)(network, recipe)
+    seconds = _seconds_per_image(network, recipe)
     if recipe.network != "compact" or recipe.options.width is not None or data.start or data.initial:
         return recipe, seconds
     usual = operations_of(network, recipe.image_size)

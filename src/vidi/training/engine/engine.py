@@ -167,9 +167,9 @@ def on_one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def limit_threads(most: int | None = None) -> None:
-    """Let torch use no more threads than `choose_threads` says, or `most`; fewer, set by OMP_NUM_THREADS, stay."""
-    most = choose_threads() if most is None else most
+def limit_threads() -> None:
+    """Let torch use no more threads than `choose_threads` says; fewer, set by OMP_NUM_THREADS, stay."""
+    most = choose_threads()
     if torch.get_num_threads() > most:
         torch.set_num_threads(most)
 
@@ -202,13 +202,8 @@ def precision_of(recipe: Recipe) -> Precision:
     return "bfloat16" if recipe.execution.precision == "bfloat16" else "float32"
 
 
-def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[Recipe, list[str]]:
-    """The recipe of a run begun elsewhere, for what this computer has, and what a user must know about it.
-
-    Args:
-        recipe: as it was settled elsewhere.
-        precision: in which this computer is fastest; measured by default.
-    """
+def moved_here(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """The recipe of a run begun elsewhere, for what this computer has, and what a user must know about it."""
     notes, differ = list[str](), "so the weights will differ in some bits"
     try:
         choose_device(recipe.execution.device)
@@ -216,9 +211,7 @@ def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[R
         notes.append(f"this computer has no {recipe.execution.device}: resumed on the processor, {differ}")
         recipe = recipe.changed({"device": "cpu"}, source="resumed where there is no GPU")
     execution = recipe.execution
-    if execution.precision == "bfloat16" and (
-        (precision or choose_precision(choose_device(execution.device))[0]) == "float32"
-    ):
+    if execution.precision == "bfloat16" and choose_precision(choose_device(execution.device))[0] == "float32":
         notes.append(f"{execution.precision} is slow on this processor: resumed in float32, {differ}")
         recipe = recipe.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
     return recipe, notes

@@ -18,7 +18,6 @@ TYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": tor
 LEAST_SECONDS = 0.01  # of repeating: an operating system gives each process some milliseconds at a time
 FINE_SECONDS = 1e-6  # resolution of a clock that can time one convolution
 Clock = Callable[[], float]
-StepSeconds = Callable[[Classifier, tuple[int, int], int, Precision], float]  # network, size, batch, precision
 
 
 def matrix_rate(precision: Precision, *, side: int = 256, repeats: int = 10, device: Device = "cpu") -> float:
@@ -79,14 +78,7 @@ def where(network: nn.Module) -> Device:
     return kinds.get(next(network.parameters()).device.type, "cpu")
 
 
-def seconds_per_image(
-    network: Classifier,
-    image_size: tuple[int, int],
-    *,
-    batch: int,
-    precision: Precision,
-    step_seconds: StepSeconds | None = None,
-) -> float:
+def seconds_per_image(network: Classifier, image_size: tuple[int, int], *, batch: int, precision: Precision) -> float:
     """A training step's time divided by its images, from a few steps of a copy of the network on its own device.
 
     Args:
@@ -94,13 +86,11 @@ def seconds_per_image(
         image_size: (height, width), pixels.
         batch: images of a step; fewer are tried where memory is short.
         precision: of the step.
-        step_seconds: times a step; a few real ones by default.
     """
-    step_seconds = step_seconds or _step_seconds
     sample = max(1, min(batch, 64))
     while True:
         try:
-            return step_seconds(network, image_size, sample, precision) / sample
+            return _step_seconds(network, image_size, sample, precision) / sample
         except (MemoryError, RuntimeError) as error:
             if sample == 1 or not is_memory_shortage(error):
                 raise

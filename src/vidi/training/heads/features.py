@@ -38,9 +38,6 @@ def choose_feature_engine(
     normalisation: InputNormalisation,
     *,
     image_count: int,
-    precision: Precision | None = None,
-    has_openvino: bool | None = None,
-    rate: Callable[[str], float] | None = None,
 ) -> tuple[str, str]:
     """The engine that computes features fastest here, and what says so.
 
@@ -52,25 +49,21 @@ def choose_feature_engine(
         images: (batch, height, width, 3) uint8, some of those that features are wanted of.
         normalisation: what the network wants to see.
         image_count: images whose features are wanted, about.
-        precision: in which the processor is fastest; measured by default.
-        has_openvino: whether it is installed; looked up by default.
-        rate: gives images per second of an engine; measured on the images by default.
 
     Returns:
         A name in `ENGINES`, and what says so in words.
     """
-    precision = precision or choose_precision()[0]
+    precision = choose_precision()[0]
     usual = "torch bfloat16" if precision == "bfloat16" else "onnxruntime"
-    if not (find_spec("openvino") is not None if has_openvino is None else has_openvino):
+    if find_spec("openvino") is None:
         return usual, f"the processor is {'fast' if precision == 'bfloat16' else 'slow'} in bfloat16"
     if image_count <= TRIALS * TRIAL_IMAGES:
         return usual, "comparing engines would take longer than it saves"
-    rate = rate or (lambda engine: feature_rate(network, images[:TRIAL_IMAGES], normalisation, engine=engine))
-    challenger = f"openvino {precision}"
-    rates = {usual: rate(usual)}
+    some, challenger = images[:TRIAL_IMAGES], f"openvino {precision}"
+    rates = {usual: feature_rate(network, some, normalisation, engine=usual)}
     if image_count < TRIAL_SECONDS * rates[usual]:
         return usual, f"{rates[usual]:.0f} images/s by {usual}, too few images to try others"
-    rates[challenger] = rate(challenger)
+    rates[challenger] = feature_rate(network, some, normalisation, engine=challenger)
     chosen = challenger if rates[challenger] >= LEAST_GAIN * rates[usual] else usual
     return chosen, " and ".join(f"{rate:.0f} images/s by {name}" for name, rate in rates.items())
 
@@ -96,7 +89,6 @@ def embed_images(
     *,
     normalisation: InputNormalisation,
     engine: str,
-    into: Floats | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Floats:
     """The embeddings of some images.
@@ -107,14 +99,13 @@ def embed_images(
         rows: (rows,) which of them.
         normalisation: what the network wants to see.
         engine: a name in `ENGINES`.
-        into: (rows, features) float32 to be filled; None makes a new one.
         on_progress: called with (rows done, rows in all).
 
     Returns:
         (rows, features) float32.
     """
     embed = ENGINES[engine](network, (images.shape[1], images.shape[2]))
-    features = into if into is not None else np.empty((len(rows), network.head.in_features), np.float32)
+    features = np.empty((len(rows), network.head.in_features), np.float32)
     for start in range(0, len(rows), BATCH):
         piece = rows[start : start + BATCH]
         features[start : start + len(piece)] = embed(normalisation.inputs(np.ascontiguousarray(images[piece])))

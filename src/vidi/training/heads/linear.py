@@ -1,7 +1,7 @@
 """Linear heads over features, fitted in one go, and the choice among them by cross-validation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -232,42 +232,43 @@ def choose_head(
     """
     values = features.astype(np.float32)
     each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
+    held_out = np.flatnonzero(fold_of >= 0)
     with threadpool_limits(1):  # more threads are slower here, up to sixteen times
         wanted = {kind: tuple(strengths) or HEADS[kind][1] for kind in kinds or HEADS}
-        if not (fold_of >= 0).any():
-            return _usual_head(values, labels, wanted, class_count=class_count, weights=each)
-        logits = _held_out_logits(values, labels, fold_of, class_count=class_count, weights=each, wanted=wanted)
-        held_out = np.flatnonzero(fold_of >= 0)
-        judged = [_judge(raw[held_out], labels[held_out], *name) for name, raw in logits.items()]
-        best, probabilities = min(judged, key=lambda one: one[0].log_loss)
+        if len(held_out):
+            logits = _held_out_logits(values, labels, fold_of, class_count=class_count, weights=each, wanted=wanted)
+            judged = [_judge(raw[held_out], labels[held_out], *name) for name, raw in logits.items()]
+        else:
+            judged = [untested(*next(iter(wanted.items())), class_count=class_count)]
+    return fit_best(
+        judged, held_out, lambda best: fit_one_head(values, labels, best, class_count=class_count, weights=each)
+    )
+
+
+def untested(kind: str, strengths: Sequence[float], *, class_count: int) -> tuple[HeadTrial, Floats]:
+    """Where nothing can be held out: a middling strength, and no answers."""
+    middling = strengths[len(strengths) // 2]
+    trial = HeadTrial(kind=kind, strength=middling, sharpness=1.0, log_loss=math.nan, accuracy=math.nan)
+    return trial, np.zeros((0, class_count))
+
+
+def fit_best(
+    judged: Sequence[tuple[HeadTrial, Floats]], held_out: NDArray[np.int64], fit: Callable[[HeadTrial], LinearHead]
+) -> ChosenHead:
+    """The head of least log loss, fitted on all images.
+
+    Args:
+        judged: the trials with their probabilities (held out, classes), or the one of `untested`.
+        held_out: rows of the features that were held out once.
+        fit: gives the head of a trial.
+    """
+    best, probabilities = min(judged, key=lambda one: one[0].log_loss)
     return ChosenHead(
-        head=fit_one_head(values, labels, best, class_count=class_count, weights=each),
+        head=fit(best),
         best=best,
-        trials=tuple(trial for trial, _ in judged),
+        trials=tuple(trial for trial, _ in judged) if len(held_out) else (),
         held_out=held_out,
         probabilities=probabilities.astype(np.float32),
-    )
-
-
-def _usual_head(
-    features: NDArray[np.float32],
-    labels: Labels,
-    wanted: Mapping[str, Sequence[float]],
-    *,
-    class_count: int,
-    weights: Floats,
-) -> ChosenHead:
-    """Where nothing can be held out: of the kinds that are wanted the first, at a middling strength."""
-    kind, strengths = next(iter(wanted.items()))
-    best = HeadTrial(
-        kind=kind, strength=strengths[len(strengths) // 2], sharpness=1.0, log_loss=math.nan, accuracy=math.nan
-    )
-    return ChosenHead(
-        head=fit_one_head(features, labels, best, class_count=class_count, weights=weights),
-        best=best,
-        trials=(),
-        held_out=np.zeros(0, np.int64),
-        probabilities=np.zeros((0, class_count), np.float32),
     )
 
 
@@ -281,9 +282,13 @@ def fit_one_head(
 ) -> LinearHead:
     """The head of a trial's kind, strength and sharpness for these images; arguments as of `choose_head`."""
     each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
+    mean, spread = features.mean(axis=0), feature_spread(features)  # standardised for the fit, and folded back
     with threadpool_limits(1):
-        (head,) = fit_heads(features, labels, trial.kind, (trial.strength,), class_count=class_count, weights=each)
-    return LinearHead(head.weight * trial.sharpness, head.bias * trial.sharpness)
+        fit = HEADS[trial.kind][0]
+        (head,) = fit((features - mean) / spread, labels, each, class_count, (trial.strength,))
+        weight = head.weight / spread
+        bias = head.bias - weight @ mean
+    return LinearHead(weight * trial.sharpness, bias * trial.sharpness)
 
 
 def _held_out_logits(
@@ -344,23 +349,6 @@ def _hopeful(logits: Mapping[tuple[str, float], Floats], labels: Labels) -> list
     losses = {name: _judge(raw, labels, *name)[0].log_loss for name, raw in logits.items()}
     times = HOPELESS if len(labels) < MANY_HELD_OUT else HOPELESS_BY_MANY
     return [name for name, loss in losses.items() if loss <= times * min(losses.values())]
-
-
-def fit_heads(
-    features: NDArray[np.floating],
-    labels: Labels,
-    kind: str,
-    strengths: Sequence[float],
-    *,
-    class_count: int,
-    weights: Floats,
-) -> list[LinearHead]:
-    """Heads of one kind for features as the network gives them: standardised for the fit, and folded back."""
-    fit, _ = HEADS[kind]
-    mean, spread = features.mean(axis=0), feature_spread(features)
-    heads = fit((features - mean) / spread, labels, weights, class_count, strengths)
-    scaled = [head.weight / spread for head in heads]
-    return [LinearHead(weight, head.bias - weight @ mean) for weight, head in zip(scaled, heads, strict=True)]
 
 
 def _judge(logits: Floats, labels: Labels, kind: str, strength: float) -> tuple[HeadTrial, Floats]:

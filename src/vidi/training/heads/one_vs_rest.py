@@ -1,6 +1,5 @@
 """Heads for images that may show several classes: each class against the rest, by logistic regression."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from vidi.metrics.multi_label import binary_log_losses
 from vidi.training.heads.directions import feature_spread
-from vidi.training.heads.linear import HOPELESS, ChosenHead, HeadTrial, LinearHead
+from vidi.training.heads.linear import HOPELESS, ChosenHead, HeadTrial, LinearHead, fit_best, untested
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -82,35 +81,17 @@ def choose_one_vs_rest(
     """
     each = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
     wanted = tuple(sorted(strengths or STRENGTHS, reverse=True))
+    held_out = np.flatnonzero(fold_of >= 0)
     with threadpool_limits(1):
-        if not (fold_of >= 0).any():
-            return _usual_head(features, targets, each, wanted[len(wanted) // 2])
-        answers = _held_out(features, targets, fold_of, weights=each, wanted=wanted)
-        held_out = np.flatnonzero(fold_of >= 0)
-        judged = [
-            (_trial(strength, given[held_out], targets[held_out]), given[held_out])
-            for strength, given in answers.items()
-        ]
-        best, probabilities = min(judged, key=lambda one: one[0].log_loss)
-        head = fit_one_vs_rest(features, targets, each, (best.strength,))[0]
-    return ChosenHead(
-        head=head,
-        best=best,
-        trials=tuple(trial for trial, _ in judged),
-        held_out=held_out,
-        probabilities=probabilities.astype(np.float32),
-    )
-
-
-def _usual_head(features: NDArray[np.float32], targets: Mask, weights: Floats, strength: float) -> ChosenHead:
-    """Where nothing can be held out: the head of a middling strength."""
-    return ChosenHead(
-        head=fit_one_vs_rest(features, targets, weights, (strength,))[0],
-        best=HeadTrial(kind=KIND, strength=strength, sharpness=1.0, log_loss=math.nan, accuracy=math.nan),
-        trials=(),
-        held_out=np.zeros(0, np.int64),
-        probabilities=np.zeros((0, targets.shape[1]), np.float32),
-    )
+        if len(held_out):
+            answers = _held_out(features, targets, fold_of, weights=each, wanted=wanted)
+            judged = [
+                (_trial(strength, given[held_out], targets[held_out]), given[held_out])
+                for strength, given in answers.items()
+            ]
+        else:
+            judged = [untested(KIND, wanted, class_count=targets.shape[1])]
+        return fit_best(judged, held_out, lambda best: fit_one_vs_rest(features, targets, each, (best.strength,))[0])
 
 
 def _held_out(
