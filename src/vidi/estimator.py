@@ -45,14 +45,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     `X` is a list of paths, Pillow images or uint8 arrays of any sizes, or one uint8 array of all images. An array is
     (height, width, 3) or (height, width). Predictions always come from the finished model file, which `save` writes.
 
-    A tenth of the images chooses the best epoch, and another tenth calibrates the probabilities (`held_out`). If such a
-    part has fewer than 20 images, all images are used for training and the probabilities stay uncalibrated. There is
-    no test part: use `cross_val_score`, or `vidi.train` on a folder, to measure how good the model is.
+    A tenth of the images chooses the best epoch, and another tenth calibrates the probabilities (`held_out`). If these
+    would be fewer than 20 images, all images are used for training and the probabilities stay uncalibrated. There is
+    no test split: measure the accuracy with `cross_val_score`, or with `vidi.train` on a folder.
 
     Args:
-        network: name of a network to train from scratch: `compact`, `textbook` or `dense`. Left out, training begins
-            as `vidi train` does: with a head on pretrained features, unless `epochs` or another value of a training
-            from scratch is given, the images are many and small, or no such weights are installed.
+        network: name of a network to train from scratch: `compact`, `textbook` or `dense`. By default, training
+            starts as `vidi train` does, with a head on pretrained features; or from scratch if `epochs` or another
+            value for that is given, if the images are many and small, or if no pretrained weights are installed.
         pretrained: pretrained weights such as `lite0`, `auto` or a file; `none` trains from scratch. Only a head on
             their features is trained, which is fast and needs few images. The weights bring their own network.
         image_size: image size for the network in pixels: one number, or (height, width); chosen from the images by

@@ -43,7 +43,7 @@ class Prediction:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Candidates beside what is predicted, most probable first."""
+        """Candidates other than the predicted classes, most probable first."""
         return tuple(name for name in self.candidates if name not in self.predicted)
 
     def describe(self) -> str:

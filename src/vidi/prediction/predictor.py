@@ -102,10 +102,10 @@ class Predictor:
         return [one for batch in self._framed(images) for one in self.predict_framed(batch, embedding=embedding)]
 
     def predict_framed(self, images: NDArray[np.uint8], *, embedding: bool = False) -> list[Prediction]:
-        """Classify images (batch, height, width, 3) uint8 that already have the network's size.
+        """Classify images that already have the network's size.
 
         Args:
-            images: framed.
+            images: (batch, height, width, 3) uint8.
             embedding: whether each prediction also holds the image's embedding.
         """
         given = self.run(images, [*self._answers, "embedding"] if embedding else self._answers)
@@ -165,7 +165,7 @@ class Predictor:
         ]
 
     def probabilities(self, images: Sequence[Held] | Image) -> NDArray[np.float32]:
-        """Predict calibrated probabilities (batch, classes) for images as `predict` takes them.
+        """Predict calibrated probabilities (batch, classes) for any images that `predict` accepts.
 
         Raises:
             ShapeError: an image has another shape or type.

@@ -88,7 +88,7 @@ def explain(
     *,
     top: int | None = None,
 ) -> "Explanation":
-    """Explain the prediction for one image: maps over it, similar training images, and what each layer sees.
+    """Explain the prediction for one image by maps, similar training images, and what each layer sees.
 
     Args:
         model: path to a model file or a run folder, or a `Predictor`; only a run folder gives similar training images.
