@@ -2,14 +2,17 @@ import dataclasses
 import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from tests.draw import class_folders
 from tests.networks import standin_timm
 from tests.networks.test_to_onnx import assert_alike, session_of, with_lived_in_statistics
 
+import vidi
 from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
 from vidi.networks.build import build_network, design_network
 from vidi.networks.exported import check_export, export_body
@@ -49,6 +52,17 @@ def test_the_model_file_answers_as_torch_does():
         assert_alike(embedding, network.embed(torch.from_numpy(inputs)).numpy())
     assert embedding.shape == (5, 16)
     assert np.ptp(logits) > 0.1
+
+
+@exports
+@pytest.mark.integration  # a whole training
+@pytest.mark.parametrize("named", [{"network": "timm/small", "pretrained": "none"}, {"pretrained": "timm/small.made"}])
+def test_a_network_of_timm_is_trained(named: dict[str, str], tmp_path: Path):
+    photos = class_folders(tmp_path / "photos", each=6)
+
+    run = vidi.train(photos, **named, epochs=1, image_size=32, output=tmp_path / "run")
+
+    assert vidi.load(run.folder).predict_files([str(photos)])[0].prediction is not None
 
 
 @exports

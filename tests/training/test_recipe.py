@@ -12,7 +12,7 @@ PHOTOGRAPHS = DataTraits(image_count=2400, class_count=10, usual_size=(256, 192)
 DIGITS = DataTraits(image_count=1258, class_count=10, usual_size=(8, 8), is_grey=True)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [*NETWORKS, "timm/resnet18"])
 @pytest.mark.parametrize("traits", [PHOTOGRAPHS, DIGITS])
 def test_a_recipe_reads_back_from_toml_as_written(network, traits):
     recipe = recipe_for(traits, network=network, changes={"epochs": 7, "augmentation.noise": 2.5})
@@ -26,7 +26,7 @@ def test_options_read_back_too():
     assert Recipe.from_dict(recipe.as_dict()) == recipe
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [*NETWORKS, "timm/resnet18"])
 def test_every_value_has_a_source(network):
     recipe = recipe_for(PHOTOGRAPHS, network=network, changes={"epochs": 7})
 

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from vidi.errors import MissingPackageError, UnknownNameError, UsageError
+from vidi.networks.catalog import TIMM
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
-
-PREFIX = "timm/"
 
 
 class Backbone(nn.Module):
@@ -69,7 +68,7 @@ def create_backbone(name: str, *, pretrained: bool) -> nn.Module:
         )
     import timm
 
-    bare = name.removeprefix(PREFIX)
+    bare = name.removeprefix(TIMM)
     if not timm.is_model(bare.partition(".")[0]):
         raise UnknownNameError(f"timm has no network called {bare!r}", "timm.list_models() lists all networks.")
     try:

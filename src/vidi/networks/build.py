@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from vidi.errors import UnknownNameError, UsageError
-from vidi.networks.backbone import PREFIX, TimmNetwork
-from vidi.networks.catalog import NETWORKS
+from vidi.networks.backbone import TimmNetwork
+from vidi.networks.catalog import NETWORKS, TIMM
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
 
@@ -123,7 +123,7 @@ def find_network(name: str) -> NetworkBuilder:
     Raises:
         UnknownNameError: there is none; the message lists them all.
     """
-    if name.startswith(PREFIX):
+    if name.startswith(TIMM):
         return TimmNetwork(name)
     if name not in NETWORKS:
         raise UnknownNameError(f"no network is called {name!r}", f"Use one of: {', '.join(NETWORKS)}.")

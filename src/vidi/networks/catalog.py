@@ -37,6 +37,7 @@ NETWORKS: Mapping[str, tuple[str, str]] = {
     "vgg16": ("published", "vgg16"),
     "resnet50": ("published", "resnet50"),
 }
+TIMM = "timm/"  # begins the name of a network of the library timm
 # How the training images of each network's public weights were scaled; vidi's own: as it trains.
 NORMALISATIONS: Mapping[str, str] = {
     "lite0": "symmetric",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vidi.errors import UnknownNameError
 from vidi.networks.build import SMALLEST_SIDE
-from vidi.networks.catalog import NETWORKS
+from vidi.networks.catalog import NETWORKS, TIMM
 from vidi.networks.lite import STRIDE
 from vidi.networks.options import NetworkOptions
 from vidi.numbers import percent
@@ -47,14 +47,14 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
 
     Args:
         traits: of the training images.
-        network: a name in `vidi.networks.catalog.NETWORKS`.
+        network: a name in `vidi.networks.catalog.NETWORKS`, or of a network of timm.
         changes: name of a value, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
 
     Raises:
         UnknownNameError: no such network.
         UsageError: no such field, or a value that it cannot have.
     """
-    if network not in NETWORKS:
+    if network not in NETWORKS and not network.startswith(TIMM):
         raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
     recipe = RECIPES.get(network, _backbone_recipe)(traits)
     return as_asked(replace(recipe, network=network), changes or {})

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
 from vidi.files import FolderLock, digest_of_file, escape_path, writing_error
-from vidi.networks.backbone import PREFIX, create_backbone
-from vidi.networks.catalog import HOSTED, NORMALISATIONS, OF_WINDOWS, PACKAGES, PAIRS, Hosted
+from vidi.networks.backbone import create_backbone
+from vidi.networks.catalog import HOSTED, NORMALISATIONS, OF_WINDOWS, PACKAGES, PAIRS, TIMM, Hosted
 from vidi.networks.exported import check_export, export_body
 from vidi.networks.pretrained.packaged import packaged_weights, paired_weights
 from vidi.networks.pretrained.recognise import recognise
@@ -214,7 +214,7 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
     """
     if is_file_of_weights(source):
         return weights_of_file(Path(source))
-    if source.startswith(PREFIX):
+    if source.startswith(TIMM):
         return timm_weights(source)
     if source in (*PACKAGES, *OF_WINDOWS):
         return packaged_weights(source)
