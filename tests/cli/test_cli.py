@@ -134,6 +134,15 @@ def test_split_writes_a_table_that_training_follows(trained: Path):
         (("train", "x", "--minutes", "nan"), 2, "--minutes nan is not allowed"),
         (("train", "x", "--epochs", "many"), 2, "--epochs many is not allowed\n  Use a whole number, 1 or more."),
         (("fetch", "cats"), 2, "cats"),
+        (("trian",), 2, "error: vidi has no command trian\n  Did you mean train or retrain?"),
+        (("predict",), 2, "error: vidi predict needs MODEL\n  Path to a model file"),
+        (("export", "m"), 2, "error: vidi export needs --to FORM\n  Form to write"),
+        (("export", "m", "--to", "webb"), 2, "error: --to FORM: 'webb' is not one of"),
+        (("train", "x", "--minutes"), 2, "error: --minutes needs a value\n  --minutes MINUTES: Time limit"),
+        (("train", "--freeze=3"), 2, "error: --freeze takes no value\n"),
+        (("cache", "--cler"), 2, "error: vidi cache has no option --cler\n  Did you mean --clear?"),
+        (("doctor", "x"), 2, "error: vidi doctor: got unexpected extra argument (x)\n  Usage: vidi doctor [OPTIONS]"),
+        (("train", "--nothing\x1b[31m"), 2, "has no option --nothing%1B[31m"),
     ],
 )
 def test_wrong_use_says_what_is_wrong_and_ends_with_its_code(tmp_path: Path, words, code, said):

@@ -27,9 +27,9 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "calibrate": ("vidi.cli.model_file", "Calibrate a finished model again on other images."),
     "predict": ("vidi.cli.predict", "Classify images with a model file."),
     "locate": ("vidi.cli.explain", "Find boxes around what a model recognises."),
-    "watch": ("vidi.cli.watch", "Tell when a class comes into view on a camera or video."),
+    "watch": ("vidi.cli.watch", "Report when a class comes into view on a camera or video."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
-    "serve": ("vidi.cli.in_use", "Answer over HTTP for model files."),
+    "serve": ("vidi.cli.in_use", "Answer HTTP requests with model files."),
     "benchmark": ("vidi.cli.model_file", "Measure speed, memory and size of models here."),
     "monitor": ("vidi.cli.in_use", "Notice when a model's images or accuracy change."),
     "review": ("vidi.cli.in_use", "Label images on a page, the most informative first."),
@@ -171,8 +171,13 @@ def _run() -> None:
             sys.stdout.flush()
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        from vidi.cli.usage import usage_message
+
+        click.echo(escape_controls(usage_message(error)), err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         let_output_go()

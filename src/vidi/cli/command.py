@@ -26,6 +26,14 @@ class VerbCommand(click.Command):
         super().__init__(name, params=params, help=getdoc(verb))
         self.verb = verb
 
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        """Read the words; an error knows the command whose words they are."""
+        try:
+            return super().parse_args(context, words)
+        except click.UsageError as error:
+            error.ctx = error.ctx or context
+            raise
+
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of `--help`, under their headings where the verb has some."""
         groups = HELP_GROUPS.get(self.name or "")
@@ -144,7 +152,7 @@ def _sentence(option: Declared) -> str:
     """The help of an option, with its default in brackets."""
     info = option.info
     default = info.written if isinstance(info, Option) and info.read is not None else option.default
-    if isinstance(default, bool) or not isinstance(default, str | int | float | Path):
+    if isinstance(default, bool) or not isinstance(default, str | int | float | Path) or default == "":
         return info.help
     return f"{info.help.removesuffix('.')} (default {default})."
 

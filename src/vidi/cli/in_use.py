@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def serve(request: ServeRequest, log: LogRequest) -> None:
-    """Answer over HTTP for model files, until Ctrl-C or SIGTERM stops it."""
+    """Answer HTTP requests with model files, until Ctrl-C or SIGTERM."""
     import gc
 
     gc.disable()  # all that is imported stays: looking through it for garbage would take a tenth of the start

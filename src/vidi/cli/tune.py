@@ -37,7 +37,7 @@ def tune(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Search for a better recipe than the default within a time limit; the test part is never used.
+    """Search for a better recipe than the default within a time limit; the test split is never used.
 
     At the end, the best and the default recipe are trained once more, and compared on images that no trial was scored
     on. `recipe.toml` holds the better one, or the default if no gain was shown. Use it with `vidi train --recipe FILE`.

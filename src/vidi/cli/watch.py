@@ -28,7 +28,7 @@ def watch(
         Option("Port of the page; 0 takes any that is free.", metavar="N", least=0),
     ] = 8002,
 ) -> None:
-    """Watch a camera, a video file or a stream, and tell when a class comes into view and leaves it."""
+    """Watch a camera, a video file or a stream, and report when a class comes into view and leaves it."""
     import os
 
     from vidi.cli.terminal import on_terminal

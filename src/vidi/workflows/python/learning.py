@@ -153,7 +153,7 @@ def evaluate(
         output: path to the output folder (default evaluations/NAME).
         overwrite: replace earlier results at the output path.
         robustness: also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.
-        engine: what executes the model: onnxruntime (default), openvino, or the fastest (auto).
+        engine: engine that runs the model: onnxruntime, openvino, or auto for the fastest.
         images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
 
     Raises:

@@ -43,7 +43,9 @@ class DataRequest:
     parts: Annotated[
         Mapping[str, str],
         Option(
-            "Use the data's parts as others, for example validation=test,test=extra.", metavar="A=B,…", read=parse_parts
+            "Use the data's own splits as others, for example validation=test,test=extra.",
+            metavar="A=B,…",
+            read=parse_parts,
         ),
     ] = field(default_factory=dict)
     allow_leaks: Annotated[bool, Option("Continue if copies or groups are on both sides of the data's own split.")] = (

@@ -140,7 +140,7 @@ class RetrainRequest:
         Path | None, Option("Compare this finished run with the model in use, and train none.", metavar="RUN")
     ] = None
     max_drop: Annotated[
-        float, Option("Accuracy that may be lost on the test part, in percentage points.", metavar="POINTS", least=0.1)
+        float, Option("Accuracy that may be lost on the test split, in percentage points.", metavar="POINTS", least=0.1)
     ] = 1.0
     why: Annotated[str, Option("Reason, for the history.", metavar="TEXT")] = ""
 

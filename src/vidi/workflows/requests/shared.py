@@ -119,7 +119,7 @@ Workers = Annotated[int | None, Option("Number of decoding workers (default: one
 Engine = Annotated[
     str,
     Option(
-        "What executes the model: onnxruntime (default), openvino, or the fastest (auto).",
+        "Engine that runs the model: onnxruntime, openvino, or auto for the fastest.",
         choices=("onnxruntime", "openvino", "auto"),
         metavar="NAME",
     ),
