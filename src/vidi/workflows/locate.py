@@ -153,7 +153,7 @@ def keep_located(
                 picture = make_picture(one.image)
                 spent += len(picture.uri)
                 one = replace(one, picture=picture)  # noqa: PLW2901  # the same image, with what the page shows of it
-        kept.append(replace(one, image=None))
+        kept.append(one.without_pixels())
         del one  # its pixels would last until the next image has been searched
         yield kept[-1]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class LocatedImage:
     error: Entry | None = None  # why the image could not be used
     image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)  # (height, width, 3), upright
     picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # small picture for the page
+
+    def without_pixels(self) -> Self:
+        """Return the same without the image's pixels."""
+        return replace(self, image=None)
 
     def plot(self) -> "Drawing":
         """Draw the image with its numbered boxes; a notebook shows it, and its `save` writes it."""
