@@ -41,7 +41,7 @@ from vidi.workflows.evaluate import EvaluateRequest, evaluate  # noqa: E402
 from vidi.workflows.interaction.events import SILENCE  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest  # noqa: E402
 from vidi.workflows.run.plan import read_and_plan  # noqa: E402
-from vidi.workflows.run.prepare import check_images, open_cache  # noqa: E402
+from vidi.workflows.run.prepare import split_images  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REFERENCE_RATE = 430.0  # GFLOP/s at 1024 x 1024 of the machine that the budgets are meant for
@@ -233,7 +233,8 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
 def fill_cache(request: TrainRequest) -> None:
     """Read the images once before the time begins: a budget is for images that are in the cache."""
     job = read_and_plan(request, events=SILENCE)
-    check_images(job.found, image_size=job.recipe.image_size, cache=open_cache(SILENCE))
+    with tempfile.TemporaryDirectory() as folder:
+        split_images(job.found, Path(folder), image_size=job.recipe.image_size)
 
 
 def fastest_rates() -> dict[Precision, float]:

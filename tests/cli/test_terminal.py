@@ -12,7 +12,7 @@ from vidi.cli.live import LiveBar, StageLine
 from vidi.cli.screen import ShownStage, draws, painter, show_table
 from vidi.cli.terminal import Terminal
 from vidi.training.loop.progress import Progress
-from vidi.workflows.interaction.events import ImagesRead, Message, StepDone
+from vidi.workflows.interaction.events import Message, StageProgress, StepDone
 from vidi.workflows.interaction.output import aligned
 
 STAGE = ShownStage(what="reading images", done=30, total=120, facts=("30 of 120",), rate="12 a second", left="8 s")
@@ -75,9 +75,9 @@ def test_a_sentence_takes_the_bar_away_and_nothing_of_it_stays(capsys: pytest.Ca
     console, clock = screen(), Clock()
     terminal = Terminal(LiveBar(console), now=clock)
 
-    terminal.tell(ImagesRead(1, 100))
+    terminal.tell(StageProgress("reading images", 1, 100))
     clock.seconds = 5.0
-    terminal.tell(ImagesRead(50, 100))
+    terminal.tell(StageProgress("reading images", 50, 100))
     terminal.tell(Message("read"))
 
     shown = console.file.getvalue()
@@ -93,7 +93,7 @@ def test_what_is_done_soon_draws_no_bar():
 
     for done in range(1, 101):
         clock.seconds += 0.01
-        terminal.tell(ImagesRead(done, 100))
+        terminal.tell(StageProgress("reading images", done, 100))
 
     assert console.file.getvalue() == ""
 

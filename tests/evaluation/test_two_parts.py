@@ -78,7 +78,9 @@ def compared(seed, *, held=300, tested=150, each=1, harder=0.0, shift=0.0):
 def test_of_splits_of_one_source_at_most_one_in_a_hundred_is_said_to_differ_or_to_refute_anything(each):
     splits = count(small=5, faults=300, soak=3_000)
 
-    said = sum(found.differs or bool(found.refuted) for found in (compared(seed, each=each) for seed in range(splits)))
+    said = sum(
+        found.figures.differs or bool(found.refuted) for found in (compared(seed, each=each) for seed in range(splits))
+    )
 
     assert said <= splits / 100 + 3 * (splits / 100) ** 0.5
 
@@ -86,11 +88,11 @@ def test_of_splits_of_one_source_at_most_one_in_a_hundred_is_said_to_differ_or_t
 def test_a_harder_test_part_is_said_to_be_lower_and_refutes_the_guarantees():
     found = compared(0, harder=0.4)
 
-    assert found.differs
-    assert found.everything.is_lower
-    assert found.everything.test.value < found.everything.held_out.value - 0.2
-    assert any(one.is_lower for one in found.classes)
-    assert not found.is_apart
+    assert found.figures.differs
+    assert found.figures.accuracy.is_lower
+    assert found.figures.accuracy.test.value < found.figures.accuracy.held_out.value - 0.2
+    assert any(one.is_lower for one in found.figures.classes)
+    assert not found.figures.features.is_apart
     refuted = as_refuted(found.refuted)
     assert refuted.sure
     assert refuted.candidates
@@ -99,14 +101,13 @@ def test_a_harder_test_part_is_said_to_be_lower_and_refutes_the_guarantees():
 def test_a_test_part_that_looks_different_is_told_apart_with_its_loudest_images():
     found = compared(0, shift=1.0)
 
-    assert found.differs
-    assert found.is_apart
-    assert not found.everything.is_lower
+    assert found.figures.differs
+    assert found.figures.features.is_apart
+    assert not found.figures.accuracy.is_lower
     assert found.refuted == ()
-    assert len(found.loudest) == 12
-    figures = found.figures()
+    assert len(found.figures.loudest) == 12
+    figures = found.figures
     assert figures.features.area > 0.9 > figures.features.by_chance
-    assert figures.differs
 
 
 def test_nothing_is_compared_without_held_out_images():

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 
 from tests.metrics.answers import honest_answers, made_answers
 from vidi.metrics.calibration import apply_temperature, best_temperature
-from vidi.metrics.classification import log_loss
+from vidi.metrics.classification import log_losses
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.7, 3.0])
@@ -21,7 +21,7 @@ def test_best_temperature_agrees_with_a_search_over_log_loss():
     probabilities, labels = made_answers(images=5000)
 
     def penalised(temperature):
-        loss = log_loss(apply_temperature(probabilities, temperature), labels)
+        loss = log_losses(apply_temperature(probabilities, temperature), labels).mean()
         return loss * len(labels) + 1 / temperature + np.log(temperature)
 
     found = minimize_scalar(penalised, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-8}).x

@@ -8,9 +8,10 @@ import pytest
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.guarantees.verdicts import OperatingFigures, PointFigures, RiskCoverage, VerdictFigures
 from vidi.evaluation.scores import Estimate
-from vidi.evaluation.sections import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.evaluation.sections import GainOfClass, LabelErrors, LearningFigures
 from vidi.export.model_document import verdict_sentences
 from vidi.metrics.intervals import Interval
+from vidi.metrics.learning_curve import Gain
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.words import why_never_sure
 from vidi.report.words.guarantees import describe_limits
@@ -109,7 +110,7 @@ def gained(value, low, high, **classes):
         images=70,
         counts=(14, 28, 56),
         errors=(0.4, 0.3, 0.25),
-        gain=ExpectedGain(error=0.2, value=value, low=low, high=high),
+        gain=Gain(error=0.2, value=value, low=low, high=high),
         per_class=tuple(
             GainOfClass(name=name, error=0.2, value=of, low=of / 2, high=2 * of) for name, of in classes.items()
         ),

@@ -3,11 +3,10 @@
 from tests.draw import class_folders
 
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.learning.learn import describe_preparation
-from vidi.workflows.run.prepare import check_images, open_cache, split_images
+from vidi.workflows.run.prepare import split_images
 from vidi.workflows.run.read import find_images
 
 
@@ -16,9 +15,7 @@ def test_class_counts_leave_out_refused_images(tmp_path):
     (root / "disc" / "000.png").write_bytes(b"no image")
     request = DataRequest(source=str(root))
 
-    prepared = split_images(
-        check_images(find_images(request), image_size=(16, 16), cache=open_cache(SILENCE)), tmp_path
-    )
+    prepared = split_images(find_images(request), tmp_path, image_size=(16, 16))
 
     described = describe_data(prepared)
     assert described["classes"] == {"disc": 9, "stripes": 10}

@@ -12,14 +12,13 @@ from vidi.evaluation.answers import Answers
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import check
-from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.run.answers import (
     describe_negatives,
     frame_negatives,
     split_negatives,
 )
-from vidi.workflows.run.prepare import check_images, open_cache, split_images
+from vidi.workflows.run.prepare import split_images
 from vidi.workflows.run.read import find_images
 from vidi.workflows.train import TrainRequest, train
 
@@ -41,7 +40,7 @@ def prepared_from(root, tmp_path, **parts):
 
 
 def prepared_by(request, tmp_path):
-    return split_images(check_images(find_images(request), image_size=(16, 16), cache=open_cache(SILENCE)), tmp_path)
+    return split_images(find_images(request), tmp_path, image_size=(16, 16))
 
 
 def test_about_half_teach_and_the_others_test_and_later_ones_move_none(tmp_path):

@@ -16,7 +16,7 @@ from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.heads import features as of_heads
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.events import Event, Events, FeaturesComputed
+from vidi.workflows.interaction.events import Event, Events, StageProgress
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.learning import backbones
@@ -42,7 +42,10 @@ def request(data: Path, output: Path, **others: object) -> TrainRequest:
 
 def featured(heard: Heard) -> int:
     """Number of images whose features were computed."""
-    return max((event.done for event in heard.all if isinstance(event, FeaturesComputed)), default=0)
+    return max(
+        (event.done for event in heard.all if isinstance(event, StageProgress) and event.what == "computing features"),
+        default=0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tm
 
 def test_a_run_that_ended_before_its_head_was_fitted_is_resumed(whole: Whole, data: Path, tmp_path: Path):
     def break_off(event: Event) -> None:
-        if isinstance(event, FeaturesComputed):
+        if isinstance(event, StageProgress) and event.what == "computing features":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -10,11 +10,8 @@ from vidi.cli.screen import ShownStage, draws
 from vidi.files import escape_controls
 from vidi.numbers import percent
 from vidi.workflows.interaction.events import (
-    BytesFetched,
     Event,
     Events,
-    FeaturesComputed,
-    ImagesRead,
     Message,
     SearchStep,
     StageProgress,
@@ -55,12 +52,6 @@ class Terminal:
                 self.clear()
                 sys.stderr.write(escape_controls(sentence) + "\n")
                 sys.stderr.flush()
-            case ImagesRead(done, total):
-                self._count("reading images", done, total)
-            case BytesFetched(what, done, total):
-                self._count(f"fetching {what}", done, total)
-            case FeaturesComputed(done, total):
-                self._count("computing features", done, total)
             case StageProgress(what, done, total):
                 self._count(what, done, total)
             case StepDone(progress):

@@ -159,7 +159,7 @@ def pair_answers(first: Answers, second: Answers, classes: Sequence[str], shown:
     )
 
 
-def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
+def compare_answers(answers: PairedAnswers) -> Comparison:
     """Compare two models on at least one image.
 
     A winner is named by exact sign tests alone (McNemar's), so that of many comparisons of equals at most five in a
@@ -167,9 +167,8 @@ def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
 
     Args:
         answers: of both.
-        seed: of the resampling behind intervals.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     overall = _counted(answers, np.ones(len(answers.shown), np.bool_), random)
     present = list(range(len(answers.classes)))
     if answers.of_classes is None:
@@ -250,7 +249,8 @@ def _mean_differences(
 
     drawn = bootstrap_intervals(figures, answers.groups, random=random) or [None, None]
     closed = (_mean_of_differences(per_class), group_mean_interval(second - first, answers.groups))
-    shares = [sum(values) / len(per_class) for values in zip(*_accuracies(per_class), strict=True)]
+    accuracies = [(one.first_accuracy, one.second_accuracy) for one in per_class]
+    shares = [sum(values) / len(per_class) for values in zip(*accuracies, strict=True)]
     return (
         MeanDifference(first=shares[0], second=shares[1], interval=closed[0].around(drawn[0])),
         MeanDifference(
@@ -259,10 +259,6 @@ def _mean_differences(
             interval=closed[1] and closed[1].around(drawn[1]),
         ),
     )
-
-
-def _accuracies(per_class: Sequence[PairedComparison]) -> list[tuple[float, float]]:
-    return [(one.first_accuracy, one.second_accuracy) for one in per_class]
 
 
 def _mean_of_differences(per_class: Sequence[PairedComparison]) -> Interval:

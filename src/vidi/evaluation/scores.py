@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
 from vidi.metrics.arrays import Counts, Floats, Labels
-from vidi.metrics.classification import ClassCounts, class_scores, count_classes, f1_scores, precisions, recalls
+from vidi.metrics.classification import ClassCounts, class_scores, count_classes
 from vidi.metrics.intervals import Interval, bootstrap_intervals, f1_interval, mean_interval, wilson_interval
 from vidi.model_file.values import key, rounded
 
@@ -252,10 +252,9 @@ def _closed_forms(
         for hit, n, tested in zip(hits * by_call, calls * by_call, images > 0, strict=True)
     ]
     of_f1 = [f1_interval(*triple) for triple in zip(hits * both, images * both, calls * both, strict=True)]
+    tables = [[None if np.isnan(value) else value for value in row] for row in class_scores(counts).tolist()]
     return [
-        mean_interval(recalls(counts), of_recall),
-        mean_interval(precisions(counts), of_precision),
-        mean_interval(f1_scores(counts), of_f1),
+        *map(mean_interval, tables, (of_recall, of_precision, of_f1)),
         *(wilson_interval(units.weight * float(hit), units.weight * images.sum()) for hit in share_hits),
         *([None] * mean_count),
         *of_recall,

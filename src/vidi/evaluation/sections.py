@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from vidi.images.account import Account
+from vidi.metrics.learning_curve import Gain, PowerLaw
 from vidi.model_file.values import ROUND, from_plain, key
 
 
@@ -208,28 +209,8 @@ class SuspectTestLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
-    """The power law through measured errors; see `vidi.metrics.learning_curve.PowerLaw`."""
-
-    floor: float
-    scale: float
-    exponent: float
-    unit: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedGain:
-    """How much less the error would be with twice the images, as a share of them."""
-
-    error: float  # with the images that there are
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GainOfClass:
-    """The same for the images of one class."""
+    """How much less the error of one class would be with twice the images."""
 
     name: str = field(metadata=key("class"))
     error: float
@@ -247,8 +228,8 @@ class LearningFigures:
     images: int  # that there are
     counts: tuple[float, ...]  # images learned from, ascending
     errors: tuple[float, ...]  # at each count
-    law: Law | None = None
-    gain: ExpectedGain
+    law: PowerLaw | None = None
+    gain: Gain
     per_class: tuple[GainOfClass, ...]
     reach: tuple[tuple[float, float, float, float], ...]  # images, error, and its band, for the figure
 

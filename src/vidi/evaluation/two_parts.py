@@ -101,12 +101,12 @@ def _units(groups: Counts, stratum: Counts) -> _ClassUnits:
     return _ClassUnits(of_image, first, pairs[chosen, 1])
 
 
-def _permutations(second: Flags, stratum: Counts, random: np.random.Generator, draws: int = DRAWS) -> list[Flags]:
+def _permutations(second: Flags, stratum: Counts, random: np.random.Generator) -> list[Flags]:
     """(units, some draws) each: the units assigned to the two sets at random, as many of each stratum as there are."""
-    size = max(1, min(draws, MOST_DRAWN // max(1, len(second))))
+    size = max(1, min(DRAWS, MOST_DRAWN // max(1, len(second))))
     assigned = []
-    for start in range(0, draws, size):
-        some = np.empty((len(second), min(size, draws - start)), np.bool_)
+    for start in range(0, DRAWS, size):
+        some = np.empty((len(second), min(size, DRAWS - start)), np.bool_)
         for one in np.unique(stratum).tolist():
             rows = np.flatnonzero(stratum == one)
             some[rows] = random.permuted(np.repeat(second[rows, None], some.shape[1], axis=1), axis=0)
@@ -246,38 +246,8 @@ class PartFeatures:
 class ComparedParts:
     """Comparison of the two parts, and of the guarantees."""
 
-    everything: SharesOfClass  # of all images
-    p_value: float  # how often chance alone leaves the test so few correct answers, class by class
-    classes: tuple[SharesOfClass, ...]  # those in both parts, the greatest loss first
-    apart: Separation | None  # None: too few images, or no features that were trained on other images
-    is_apart: bool  # beyond chance, and clearly
-    loudest: tuple[str, ...]  # paths of the test images that look least like the training images
+    figures: PartComparison  # the section `two_parts` of metrics.json
     refuted: tuple[HeldGuarantee, ...]
-
-    @property
-    def differs(self) -> bool:
-        """Whether the test part comes from elsewhere, or is harder, beyond chance."""
-        return self.everything.is_lower or self.is_apart
-
-    def figures(self) -> PartComparison:
-        """The section `two_parts` of metrics.json."""
-        apart = self.apart
-        return PartComparison(
-            differs=self.differs,
-            accuracy=replace(self.everything, p_value=self.p_value),
-            classes=self.classes,
-            features=None
-            if apart is None
-            else FeatureSeparation(
-                area=apart.area,
-                by_chance=apart.by_chance,
-                p_value=apart.p_value,
-                held_out=apart.first_count,
-                test=apart.second_count,
-                is_apart=self.is_apart,
-            ),
-            loudest=tuple(escape_path(path) for path in self.loudest),
-        )
 
 
 def compare_parts(
@@ -309,32 +279,40 @@ def compare_parts(
     strata = np.concatenate([held_out.strata, test.strata])
     groups = number_groups([*held_out.groups, *test.groups])
     chance = lower_by_chance(is_correct, is_test, strata=strata, groups=groups, random=random)
-    apart = None if looks is None else _measure_separation(looks, random)
+    apart = None
+    if looks is not None:
+        looked = number_groups(looks.groups)
+        apart = measure_separation(looks.features, looks.is_test, strata=looks.strata, groups=looked, random=random)
     tests, least = [chance, 1.0 if apart is None else apart.p_value], [0.0, 1.0 if apart is None else 1 / (DRAWS + 1)]
     is_lower, is_apart = shown_together(tests, least, chance=CHANCE / 2).tolist()
     is_apart = is_apart and apart is not None and apart.area >= CLEARLY_APART
-    return ComparedParts(
-        everything=_shares("", is_correct, is_test, is_lower=is_lower),
-        p_value=chance,
+    figures = PartComparison(
+        differs=is_lower or is_apart,
+        accuracy=replace(_shares("", is_correct, is_test, is_lower=is_lower), p_value=chance),
+        # Those in both parts, the greatest loss first.
         classes=_by_class(is_correct, is_test, strata, groups, names, wanted=is_lower, random=random),
-        apart=apart,
-        is_apart=is_apart,
+        features=None
+        if apart is None
+        else FeatureSeparation(
+            area=apart.area,
+            by_chance=apart.by_chance,
+            p_value=apart.p_value,
+            held_out=apart.first_count,
+            test=apart.second_count,
+            is_apart=is_apart,
+        ),
         loudest=_loudest(looks, apart) if looks is not None and apart is not None and is_apart else (),
-        refuted=choose_refuted(held, chance=CHANCE if is_lower or is_apart else CHANCE / 2),
     )
-
-
-def _measure_separation(looks: PartFeatures, random: np.random.Generator) -> Separation | None:
-    return measure_separation(
-        looks.features, looks.is_test, strata=looks.strata, groups=number_groups(looks.groups), random=random
+    return ComparedParts(
+        figures=figures, refuted=choose_refuted(held, chance=CHANCE if figures.differs else CHANCE / 2)
     )
 
 
 def _loudest(looks: PartFeatures, apart: Separation) -> tuple[str, ...]:
-    """The test images that look least like the training images."""
+    """The test images that look least like the training images; escaped."""
     rows = np.flatnonzero(looks.is_test)
     order = rows[np.argsort(-apart.loudness[rows], kind="stable")]
-    return tuple(looks.paths[row] for row in order[:MOST_LOUD].tolist())
+    return tuple(escape_path(looks.paths[row]) for row in order[:MOST_LOUD].tolist())
 
 
 def _shares(name: str, is_correct: Mask, is_test: Mask, *, is_lower: bool) -> SharesOfClass:

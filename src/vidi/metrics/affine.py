@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +12,10 @@ from vidi.groups import split_folds
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
 from vidi.metrics.calibration import apply_temperature, best_temperature, log_probabilities
 from vidi.metrics.classification import log_losses
+from vidi.metrics.outputs import SOFTMAX
 
 Doubles = NDArray[np.float64]
+Step = TypeVar("Step")
 
 LEAST_GROUPS = 10  # of fewer independent images no cross-validated comparison says anything
 LEAST_PER_CLASS = {"vector": 30, "matrix": 100}  # images for each class below which so many numbers are not tried
@@ -32,27 +36,26 @@ class AffineStep:
         """The calibrated probabilities (batch, classes) of answers before calibration."""
         logits = log_probabilities(probabilities)
         scaled = logits @ self.scale.T if self.scale.ndim == 2 else logits * self.scale
-        return _softmax(scaled + self.shift)
+        return SOFTMAX.probabilities(scaled + self.shift)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedAffine:
+class FittedStep(Generic[Step]):
     """The step that was chosen, and why."""
 
-    step: AffineStep
+    step: Step
     log_losses: dict[str, float]  # cross-fitted, of each method that was tried: each image by a step fitted without it
     probabilities: Doubles  # (batch, classes), the calibration images' own, cross-fitted
     image_count: int
 
 
-def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None = None, seed: int = 0) -> FittedAffine:
+def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None = None) -> FittedStep[AffineStep]:
     """The affine step of least log loss on images that it was not fitted on; a simpler one unless more clearly helps.
 
     Args:
         probabilities: (batch, classes) float, as the model gives them before calibration.
         labels: (batch,) int; true class index.
         groups: (batch,) int; images of one group are never on both sides of a fold.
-        seed: for the folds.
 
     Raises:
         ShapeError: the arrays do not describe the same images.
@@ -65,8 +68,8 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
     unchanged = probabilities.astype(np.float64)
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
-        return FittedAffine(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels))
-    fold_of = split_folds(groups, seed=seed)
+        return FittedStep(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels))
+    fold_of = split_folds(groups, seed=0)
     answers = {"none": unchanged}
     for method, fit in _methods(len(labels), probabilities.shape[1]).items():
         answers[method] = _cross_fitted(fit, probabilities, labels, fold_of)
@@ -80,27 +83,7 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
             best = method
     means = {method: float(each.mean()) for method, each in losses.items()}
     step = NONE if best == "none" else _methods(len(labels), probabilities.shape[1])[best](probabilities, labels)
-    return FittedAffine(
-        step=step,
-        log_losses=means,
-        probabilities=answers[best],
-        image_count=len(labels),
-    )
-
-
-def fit_vector(probabilities: Floats, labels: Labels) -> AffineStep:
-    """A scale and a shift for each class, under a prior at the best temperature.
-
-    Args:
-        probabilities: (batch, classes) float.
-        labels: (batch,) int; true class index.
-    """
-    return _fit(probabilities, labels, mixing=False)
-
-
-def fit_matrix(probabilities: Floats, labels: Labels) -> AffineStep:
-    """A matrix and shifts, under a prior at the best temperature; arguments as of `fit_vector`."""
-    return _fit(probabilities, labels, mixing=True)
+    return FittedStep(step=step, log_losses=means, probabilities=answers[best], image_count=len(labels))
 
 
 def _fit_temperature(probabilities: Floats, labels: Labels) -> AffineStep:
@@ -115,14 +98,20 @@ NONE = AffineStep(method="none", scale=np.ones(1), shift=np.zeros(1))
 def _methods(image_count: int, class_count: int) -> dict[str, Fit]:
     """What there are images enough for, the simplest first."""
     methods: dict[str, Fit] = {"temperature": _fit_temperature}
-    for method, fit in (("vector", fit_vector), ("matrix", fit_matrix)):
+    for method, fit in (("vector", partial(fit_classes, mixing=False)), ("matrix", partial(fit_classes, mixing=True))):
         if image_count >= LEAST_PER_CLASS[method] * class_count and class_count <= MOST_CLASSES:
             methods[method] = fit
     return methods
 
 
-def _fit(probabilities: Floats, labels: Labels, *, mixing: bool) -> AffineStep:
-    """Tempered logits plus a correction that is linear in them, of least log loss and prior together."""
+def fit_classes(probabilities: Floats, labels: Labels, *, mixing: bool) -> AffineStep:
+    """Tempered logits plus a correction that is linear in them, of least log loss and prior together.
+
+    Args:
+        probabilities: (batch, classes) float.
+        labels: (batch,) int; true class index.
+        mixing: a matrix and shifts; else a scale and a shift for each class.
+    """
     from scipy.optimize import minimize
 
     temperature = best_temperature(probabilities, labels)
@@ -159,9 +148,3 @@ def _cross_fitted(fit: Fit, probabilities: Floats, labels: Labels, fold_of: Coun
         held_out = fold_of == fold
         answers[held_out] = fit(probabilities[~held_out], labels[~held_out]).apply(probabilities[held_out])
     return answers
-
-
-def _softmax(logits: Doubles) -> Doubles:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Doubles = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities

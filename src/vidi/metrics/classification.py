@@ -7,20 +7,6 @@ import numpy as np
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, Labels, check_answers, check_same_length
 
 
-def accuracy(predicted: Labels, labels: Labels) -> float | None:
-    """The share of images whose predicted class is the true one; None without images.
-
-    Args:
-        predicted: (batch,) int class index.
-        labels: (batch,) int class index.
-
-    >>> accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]))
-    0.6666666666666666
-    """
-    check_same_length(predicted, labels)
-    return float(np.mean(predicted == labels)) if len(labels) else None
-
-
 def count_confusion(predicted: Labels, labels: Labels, *, class_count: int) -> Counts:
     """How many images of each class were taken for each class.
 
@@ -64,26 +50,10 @@ def count_classes(predicted: Labels, labels: Labels, *, class_count: int, weight
     )
 
 
-def recalls(counts: ClassCounts) -> list[float | None]:
-    """Of a class's images, the share that was found; None for a class without test images."""
-    return _known(class_scores(counts)[0])
-
-
-def precisions(counts: ClassCounts) -> list[float | None]:
-    """Of the images called by a class's name, the share that is; None where there were no calls or no test images."""
-    return _known(class_scores(counts)[1])
-
-
-def f1_scores(counts: ClassCounts) -> list[float | None]:
-    """The harmonic mean of precision and recall; None for a class without test images.
-
-    A class with test images that is never called has an F1 of 0.
-    """
-    return _known(class_scores(counts)[2])
-
-
 def class_scores(counts: ClassCounts) -> Floats:
     """Recall, precision and F1 of each class as rows of one array; NaN where there is nothing to divide by.
+
+    Nothing is known of a class without test images. One with test images that is never called has an F1 of 0.
 
     Returns:
         (3, classes) float64.
@@ -123,16 +93,6 @@ def log_losses(probabilities: Floats, labels: Labels) -> Floats:
     return -np.log(np.clip(truth, SMALLEST_PROBABILITY, 1.0))
 
 
-def log_loss(probabilities: Floats, labels: Labels) -> float | None:
-    """The mean of `log_losses`; None without images. A guess among k classes has log(k).
-
-    >>> round(log_loss(np.array([[0.5, 0.5]]), np.array([0])), 4)
-    0.6931
-    """
-    losses = log_losses(probabilities, labels)
-    return float(losses.mean()) if len(losses) else None
-
-
 def brier_losses(probabilities: Floats, labels: Labels) -> Floats:
     """The squared distance from each row of probabilities to the truth: 0 is perfect, 2 is the worst.
 
@@ -149,20 +109,6 @@ def brier_losses(probabilities: Floats, labels: Labels) -> Floats:
     return losses
 
 
-def brier_loss(probabilities: Floats, labels: Labels) -> float | None:
-    """The mean of `brier_losses`; None without images.
-
-    >>> brier_loss(np.array([[0.5, 0.5]]), np.array([0]))
-    0.5
-    """
-    losses = brier_losses(probabilities, labels)
-    return float(losses.mean()) if len(losses) else None
-
-
 def _totals(class_indexes: Labels, weights: Floats, class_count: int) -> Floats:
     totals: Floats = np.bincount(class_indexes, weights=weights, minlength=class_count).astype(np.float64)
     return totals
-
-
-def _known(values: Floats) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]

@@ -73,9 +73,7 @@ def images_for_coverage(coverage: float) -> int:
     return math.ceil(round(1 / (1 - coverage), 9)) - 1
 
 
-def coverage_band(
-    calibration_count: int, test_count: int, *, coverage: float = COVERAGE, level: float = LEVEL
-) -> Interval:
+def coverage_band(calibration_count: int, test_count: int, *, coverage: float = COVERAGE) -> Interval:
     """Range of the coverage by chance alone, for given numbers of test and calibration images.
 
     It counts the classes at or above the limit alone; that the most probable class always belongs to them can only
@@ -85,7 +83,6 @@ def coverage_band(
         calibration_count: images of which `candidate_limit` was taken; as many as it needs.
         test_count: images on which coverage is measured.
         coverage: as promised.
-        level: how often the coverage lies within.
 
     Source: Angelopoulos and Bates 2023, Conformal prediction: a gentle introduction, appendix C: the number of
     covered images is beta-binomial.
@@ -94,7 +91,7 @@ def coverage_band(
 
     rank = _rank(calibration_count, coverage)
     covered = betabinom(test_count, calibration_count + 1 - rank, rank)
-    low, high = covered.ppf([(1 - level) / 2, (1 + level) / 2])
+    low, high = covered.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(low=float(low) / test_count, high=float(high) / test_count)
 
 

@@ -121,7 +121,7 @@ def mean_interval(values: Sequence[float | None], intervals: Sequence[Interval |
     return Interval(low=max(0.0, mean - below), high=min(1.0, mean + above))
 
 
-def area_interval(area: float, positives: int, negatives: int, *, level: float = LEVEL) -> Interval | None:
+def area_interval(area: float, positives: int, negatives: int) -> Interval | None:
     """The interval of an area under the ROC curve; None unless there are images of both kinds.
 
     The true areas that lie within z standard errors of the measured one, the error taken at the true area: honest
@@ -131,14 +131,13 @@ def area_interval(area: float, positives: int, negatives: int, *, level: float =
         area: as measured.
         positives: how many images of the class.
         negatives: how many of all others.
-        level: how often such intervals hold the true area.
 
     Source: Newcombe 2006, Confidence intervals for an effect size measure based on the Mann-Whitney statistic,
     part 2, method 5; the variance is Hanley and McNeil's, 1982.
     """
     if positives < 1 or negatives < 1:
         return None
-    z = _normal_quantile((1 + level) / 2)
+    z = _normal_quantile((1 + LEVEL) / 2)
     others = (positives + negatives) / 2 - 1
 
     def is_plausible(true: float) -> bool:
@@ -156,7 +155,7 @@ def _edge(is_plausible: Callable[[float], bool], inside: float, *, outside: floa
     return (inside + outside) / 2
 
 
-def group_mean_interval(values: Floats, groups: Counts, *, level: float = LEVEL) -> Interval | None:
+def group_mean_interval(values: Floats, groups: Counts) -> Interval | None:
     """The interval of a mean of images, of which those of one group are not independent; None of one group alone.
 
     Student's, with the spread of the groups' sums.
@@ -164,7 +163,6 @@ def group_mean_interval(values: Floats, groups: Counts, *, level: float = LEVEL)
     Args:
         values: (images,) float.
         groups: (images,) int.
-        level: how often such intervals hold the true mean.
 
     Source: Cochran 1977, Sampling techniques, section 11.8 (ratio to size).
 
@@ -180,7 +178,7 @@ def group_mean_interval(values: Floats, groups: Counts, *, level: float = LEVEL)
     mean = float(values.mean())
     sums = np.bincount(units, values - mean)
     error = math.sqrt(float((sums**2).sum()) * count / (count - 1)) / len(values)
-    reach = float(stdtrit(count - 1, (1 + level) / 2)) * error
+    reach = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * error
     return Interval(mean - reach, mean + reach)
 
 

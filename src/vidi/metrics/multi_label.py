@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
 from vidi.groups import split_folds
+from vidi.metrics.affine import FittedStep
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.operating import Mask
 
@@ -86,16 +87,6 @@ class SigmoidStep:
         return _sigmoid(logits_of(probabilities) * self.scale + self.shift)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FittedSigmoid:
-    """The step that was chosen, and why."""
-
-    step: SigmoidStep
-    log_losses: dict[str, float]  # cross-fitted, of each method that was tried
-    probabilities: Doubles  # (batch, classes), the calibration images' own, cross-fitted
-    image_count: int
-
-
 UNCHANGED = SigmoidStep("none", np.ones(1), np.zeros(1))
 
 
@@ -109,14 +100,13 @@ def logits_of(probabilities: Floats) -> Doubles:
     return np.asarray(np.log(kept) - np.log1p(-kept), np.float64)
 
 
-def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None = None, seed: int = 0) -> FittedSigmoid:
+def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None = None) -> FittedStep[SigmoidStep]:
     """A scale and a shift for each class, where they help on images that they were not fitted on.
 
     Args:
         probabilities: (batch, classes) float, as the model gives them before calibration.
         targets: (batch, classes) bool.
         groups: (batch,) int; images of one group are never on both sides of a fold.
-        seed: for the folds.
 
     Raises:
         ShapeError: the arrays do not describe the same images.
@@ -128,8 +118,8 @@ def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None =
     unchanged = probabilities.astype(np.float64)
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
-        return FittedSigmoid(step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets))
-    fold_of = split_folds(groups, seed=seed)
+        return FittedStep(step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets))
+    fold_of = split_folds(groups, seed=0)
     moved = np.empty_like(unchanged)
     for fold in np.unique(fold_of):
         unseen = fold_of == fold
@@ -137,7 +127,7 @@ def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None =
     answers = {"none": unchanged, "sigmoid": moved}
     losses = {method: float(binary_log_losses(each, targets).mean()) for method, each in answers.items()}
     best = min(losses, key=lambda method: losses[method])
-    return FittedSigmoid(
+    return FittedStep(
         step=UNCHANGED if best == "none" else _fit(probabilities, targets),
         log_losses=losses,
         probabilities=answers[best],

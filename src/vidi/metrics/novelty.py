@@ -94,18 +94,19 @@ def _nearest(placed: Doubles, prototypes: Doubles) -> Doubles:
     return nearest
 
 
-def balancing_offset(distance: Floats, resemblance: Floats, *, share: float = 0.01) -> float:
+def balancing_offset(distance: Floats, resemblance: Floats) -> float:
     """The offset with which known images that are far away and those that look like negatives count alike.
+
+    The values that a hundredth of the images exceed become equal.
 
     Args:
         distance: (images,) of known images, from `NoveltyScore.both`.
         resemblance: (images,) of the same.
-        share: of the images; the values that so many exceed become equal.
 
     >>> balancing_offset(np.array([1.0, 3.0]), np.array([-7.0, -9.0]))
     10.0
     """
-    rank = max(1, int(len(distance) * share))
+    rank = max(1, len(distance) // 100)
     return float(np.sort(distance)[-rank] - np.sort(resemblance)[-rank])
 
 

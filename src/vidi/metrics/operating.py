@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats, Labels, check_same_length
-from vidi.metrics.intervals import LEVEL
 from vidi.metrics.selective import FIRST_SHARE, error_bound, find_sure_limit, images_for_error
 
 Mask = NDArray[np.bool_]
@@ -23,9 +22,9 @@ class Threshold:
 
 
 def threshold_for_recall(
-    scores: Floats, is_positive: Mask, *, recall: float, level: float = LEVEL, groups: Counts | None = None
+    scores: Floats, is_positive: Mask, *, recall: float, groups: Counts | None = None
 ) -> Threshold:
-    """Highest threshold that reaches this recall, at this confidence level.
+    """Highest threshold that reaches this recall, at the 95 % level.
 
     The threshold is one of the class's own scores, and which one depends on their number alone; the share of the
     class above it then has an exact distribution, and the bound needs no correction for having chosen.
@@ -34,7 +33,6 @@ def threshold_for_recall(
         scores: (batch,) float; higher is more likely the class. Of images that the model was not trained on.
         is_positive: (batch,) bool; which images show the class.
         recall: 0 to 1, the share of them that is to be found.
-        level: how often the promise holds, over all sets of images that could have been drawn.
         groups: (batch,) int; images of one group are not independent. Each its own by default.
 
     Returns:
@@ -54,20 +52,19 @@ def threshold_for_recall(
     if not len(own):
         return Threshold(None, None, False)
     units = _independent(groups, is_positive, len(own))
-    missed, bound, is_promised = _errors_allowed(len(own), units, share=1 - recall, level=level)
+    missed, bound, is_promised = _errors_allowed(len(own), units, share=1 - recall)
     return Threshold(float(own[min(missed, len(own) - 1)]), 1 - bound, is_promised)
 
 
 def threshold_for_false_alarms(
-    scores: Floats, is_positive: Mask, *, share: float, level: float = LEVEL, groups: Counts | None = None
+    scores: Floats, is_positive: Mask, *, share: float, groups: Counts | None = None
 ) -> Threshold:
-    """The lowest threshold at which at most this share of the other images is called the class, at this level.
+    """The lowest threshold at which at most this share of the other images is called the class, at the 95 % level.
 
     Args:
         scores: (batch,) float; higher is more likely the class. Of images that the model was not trained on.
         is_positive: (batch,) bool; which images show the class.
         share: 0 to 1, of the images that do not show it.
-        level: how often the promise holds.
         groups: (batch,) int; images of one group are not independent. Each its own by default.
 
     Returns:
@@ -84,15 +81,15 @@ def threshold_for_false_alarms(
     if not len(others):
         return Threshold(None, None, False)
     units = _independent(groups, ~is_positive, len(others))
-    alarms, bound, is_promised = _errors_allowed(len(others), units, share=share, level=level)
+    alarms, bound, is_promised = _errors_allowed(len(others), units, share=share)
     value = float(np.nextafter(others[min(alarms, len(others) - 1)], np.inf))
     return Threshold(value if value <= 1 else None, bound, is_promised)
 
 
 def threshold_for_precision(
-    scores: Floats, is_positive: Mask, *, precision: float, level: float = LEVEL, groups: Counts | None = None
+    scores: Floats, is_positive: Mask, *, precision: float, groups: Counts | None = None
 ) -> Threshold:
-    """Lowest threshold that reaches this precision, at this confidence level.
+    """Lowest threshold that reaches this precision, at the 95 % level.
 
     It holds where the class is as frequent as among these images.
 
@@ -100,7 +97,6 @@ def threshold_for_precision(
         scores: (batch,) probability of the class, calibrated. Of images that the model was not trained on.
         is_positive: (batch,) bool; which images show the class.
         precision: 0 to 1.
-        level: how often the promise holds.
         groups: (batch,) int; images of one group are not independent. Each its own by default.
 
     Returns:
@@ -110,7 +106,7 @@ def threshold_for_precision(
         ShapeError: the two arrays do not describe the same images.
     """
     expected = math.ceil(FIRST_SHARE * float(scores.sum()))  # a quarter of the images that should be called so
-    limit = find_sure_limit(scores, is_positive, max_error=1 - precision, level=level, groups=groups, first=expected)
+    limit = find_sure_limit(scores, is_positive, max_error=1 - precision, groups=groups, first=expected)
     if limit is not None:
         return Threshold(limit.threshold, 1 - limit.bound, True)
     order = np.argsort(-scores, kind="stable")
@@ -136,13 +132,13 @@ def least_costly(probabilities: Floats, costs: Floats) -> Labels:
     return cheapest
 
 
-def _errors_allowed(count: int, units: int, *, share: float, level: float) -> tuple[int, float, bool]:
+def _errors_allowed(count: int, units: int, *, share: float) -> tuple[int, float, bool]:
     """How many of `count` may err, the bound on the true share then, and whether that keeps the target."""
 
     def bound(errors: int) -> float:
-        return error_bound(errors * units / count, units, level=level)
+        return error_bound(errors * units / count, units)
 
-    if units < images_for_error(share, level=level):
+    if units < images_for_error(share):
         errors = math.floor(share * count)
         return errors, bound(errors), False
     low, high = 0, count  # `low` keeps the target, `high` does not

@@ -42,13 +42,12 @@ class RiskCoverageCurve:
         return float(self.risk.mean())
 
 
-def error_bound(errors: float, count: int, *, level: float = LEVEL) -> float:
-    """What the true share of errors does not exceed, exactly at this level (one-sided).
+def error_bound(errors: float, count: int) -> float:
+    """What the true share of errors does not exceed, exactly at the 95 % level (one-sided).
 
     Args:
         errors: as counted; a fraction where images are not independent.
         count: of so many answers, at least 1.
-        level: how often such bounds hold.
 
     Source: Clopper and Pearson 1934, The use of confidence or fiducial limits.
 
@@ -57,7 +56,7 @@ def error_bound(errors: float, count: int, *, level: float = LEVEL) -> float:
     """
     from scipy.special import betaincinv
 
-    return 1.0 if errors >= count else float(betaincinv(errors + 1, count - errors, level))
+    return 1.0 if errors >= count else float(betaincinv(errors + 1, count - errors, LEVEL))
 
 
 def images_for_error(max_error: float, *, level: float = LEVEL) -> int:
@@ -74,11 +73,10 @@ def find_sure_limit(
     is_right: NDArray[np.bool_],
     *,
     max_error: float = MAX_ERROR,
-    level: float = LEVEL,
     groups: Counts | None = None,
     first: int | None = None,
 ) -> SureLimit | None:
-    """The lowest score from which on at most `max_error` of the answers are wrong, at this level.
+    """The lowest score from which on at most `max_error` of the answers are wrong, at the 95 % level.
 
     The most confident quarter of the answers is tested first, then ever more of them, until the bound fails: tests in
     an order that was fixed beforehand, ended at the first failure, need no correction for their number.
@@ -87,7 +85,6 @@ def find_sure_limit(
         scores: (batch,) float; higher is more confident. Of images that the model was not trained on.
         is_right: (batch,) bool.
         max_error: of the answers at or above the limit.
-        level: how often the promise holds, over all calibration sets that could have been drawn.
         groups: (batch,) int; images of one group stand or fall together, so their share of errors counts as if it
             came from as many images as there are groups. Each image its own, where left out.
         first: with how many of the most confident answers the tests begin; fixed without a look at `is_right`. A
@@ -105,14 +102,14 @@ def find_sure_limit(
     order = np.argsort(-scores, kind="stable")
     falling, wrong = scores[order], np.cumsum(~is_right[order])
     units = _running_groups(order if groups is None else groups[order])
-    enough = int(np.searchsorted(units, images_for_error(max_error, level=level))) + 1
+    enough = int(np.searchsorted(units, images_for_error(max_error))) + 1
     size = max(enough, math.ceil(FIRST_SHARE * len(scores)) if first is None else first)
     found = None
     while size <= len(scores):
         # Equal scores stand or fall together: all of them are taken in.
         count = int(np.searchsorted(-falling, -falling[size - 1], side="right"))
         errors, independent = int(wrong[count - 1]), int(units[count - 1])
-        bound = error_bound(errors * independent / count, independent, level=level)
+        bound = error_bound(errors * independent / count, independent)
         if bound > max_error:
             break
         found = SureLimit(float(falling[count - 1]), count, errors, bound)

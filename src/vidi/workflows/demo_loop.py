@@ -235,26 +235,11 @@ class _Places:
     """Where the demo's files lie."""
 
     folder: Path
-
-    @property
-    def images(self) -> Path:
-        return self.folder / "images"
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "first"
-
-    @property
-    def models(self) -> Path:
-        return self.folder / "models"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.sqlite"
-
-    @property
-    def alarm(self) -> Path:
-        return self.folder / "alarm.html"
+    images: Path
+    run: Path
+    models: Path
+    log: Path
+    alarm: Path
 
 
 USUAL: Final = LoopSize()
@@ -271,7 +256,15 @@ def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[
     Raises:
         MissingPackageError, UsageError, DataError, ModelError, ResourceError: as their names say.
     """
-    places = _Places(runs / MARK)
+    folder = runs / MARK
+    places = _Places(
+        folder=folder,
+        images=folder / "images",
+        run=folder / "first",
+        models=folder / "models",
+        log=folder / "log.sqlite",
+        alarm=folder / "alarm.html",
+    )
     shutil.rmtree(places.folder, ignore_errors=True)
     yield f"1. Train: {size.learned} handwritten digits, light ink on dark paper."
     month = write_digits(places.images, size)

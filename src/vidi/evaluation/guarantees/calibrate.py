@@ -8,11 +8,11 @@ import numpy as np
 from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
 from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.groups import split_folds
-from vidi.metrics.affine import FittedAffine, fit_affine
+from vidi.metrics.affine import AffineStep, FittedStep, fit_affine
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import candidate_limit, limit_for_coverage
 from vidi.metrics.intervals import LEVEL
-from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid, least_of_truth, probability_of_all
+from vidi.metrics.multi_label import SigmoidStep, fit_sigmoid, least_of_truth, probability_of_all
 from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.operating import Mask
 from vidi.metrics.selective import RANKINGS, Ranking, find_sure_limit, risk_coverage_curve
@@ -42,7 +42,7 @@ class UnseenAnswers:
 class CalibratedAnswers:
     """What calibration adds to a model file."""
 
-    fitted: FittedAffine | FittedSigmoid
+    fitted: FittedStep[AffineStep] | FittedStep[SigmoidStep]
     limits: VerdictLimits
     points: OperatingPoints | None  # None where one class each is answered and no target is set
 
@@ -82,7 +82,7 @@ def calibrate_answers(
         positive: the class that the target is about; each class by itself, where None.
         others: gives answers about further images, which choose what ranks answers by how sure they are.
     """
-    fitted: FittedAffine | FittedSigmoid
+    fitted: FittedStep[AffineStep] | FittedStep[SigmoidStep]
     match answers.truth:
         case OneClass() as truth:
             fitted = fit_affine(answers.probabilities, truth.labels, groups=answers.groups)
@@ -195,7 +195,6 @@ def cross_fitted_calls(
     *,
     target: OperatingTarget,
     groups: Counts | None = None,
-    seed: int = 0,
 ) -> Mask:
     """(batch, classes) bool: what each image is called by thresholds that were chosen on the other images.
 
@@ -205,10 +204,9 @@ def cross_fitted_calls(
         classes: names, in the order of the columns.
         target: what the thresholds are to keep.
         groups: (batch,) int; images of one group are never on both sides of a fold.
-        seed: for the folds.
     """
     alone = np.arange(len(targets))
-    fold_of = split_folds(alone if groups is None else groups, seed=seed)
+    fold_of = split_folds(alone if groups is None else groups, seed=0)
     called = np.zeros(targets.shape, np.bool_)
     for fold in np.unique(fold_of):
         own, others = fold_of == fold, fold_of != fold
@@ -220,7 +218,7 @@ def cross_fitted_calls(
 
 def _find_points(
     answers: UnseenAnswers,
-    fitted: FittedAffine | FittedSigmoid,
+    fitted: FittedStep[AffineStep] | FittedStep[SigmoidStep],
     classes: Sequence[str],
     *,
     target: OperatingTarget,
@@ -239,7 +237,7 @@ def _find_points(
     return replace(points, basis=answers.basis)
 
 
-def _choose_ranking(fitted: FittedAffine, others: Callable[[], tuple[Floats, Truth]] | None) -> Ranking:
+def _choose_ranking(fitted: FittedStep[AffineStep], others: Callable[[], tuple[Floats, Truth]] | None) -> Ranking:
     """What ranks answers by how sure they are: chosen by other images than the limits rest on, where there are any."""
     if others is None:
         return "probability"

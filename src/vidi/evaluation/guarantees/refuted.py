@@ -19,6 +19,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import ROUND, key
 
+CHANCE = 0.01  # of naming any where all are kept
 Kind = Literal["sure", "candidates", "recall", "precision", "false-alarms", "costs", "f1"]  # what is guaranteed
 
 
@@ -158,13 +159,12 @@ def as_refuted(refuted: Sequence[HeldGuarantee]) -> Refuted | None:
     )
 
 
-def refuted_on(answers: Answers, metadata: ModelMetadata, *, chance: float = 0.01) -> tuple[HeldGuarantee, ...]:
-    """The guarantees of a model file that a set of images refutes, whatever they come from.
+def refuted_on(answers: Answers, metadata: ModelMetadata) -> tuple[HeldGuarantee, ...]:
+    """The guarantees of a model file that a set of images refutes; one is named where all are kept in 1 % of the cases.
 
     Args:
         answers: about these images.
         metadata: of the model file.
-        chance: of naming any where all are kept.
     """
     tested = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
-    return choose_refuted(hold_to_guarantees(tested, metadata.verdict, metadata.operating_points), chance=chance)
+    return choose_refuted(hold_to_guarantees(tested, metadata.verdict, metadata.operating_points), chance=CHANCE)

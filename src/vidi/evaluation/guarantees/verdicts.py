@@ -126,11 +126,11 @@ def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
     return np.asarray(answers.novelty > limits.novelty, bool)
 
 
-def unknown_share(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> Estimate:
+def unknown_share(answers: Answers, limits: VerdictLimits) -> Estimate:
     """Of some images, the share that is called unknown, with its interval."""
     groups = answers.group_numbers
     everyone = np.ones(len(answers.paths), bool)
-    return estimate_share(find_unknown(answers, limits), everyone, groups, seed=seed)
+    return estimate_share(find_unknown(answers, limits), everyone, groups, seed=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from vidi.evaluation.run_files import read_metrics
 from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
     DataFacts,
-    ExpectedGain,
     GainOfClass,
     LabelErrors,
     LearningFigures,
@@ -24,6 +23,7 @@ from vidi.evaluation.sections import (
     SharesOfClass,
 )
 from vidi.files import escape_path
+from vidi.metrics.learning_curve import Gain
 from vidi.model_file.limits import VerdictLimits
 from vidi.numbers import short_percent
 from vidi.prediction.words import why_never_sure
@@ -261,7 +261,7 @@ def more_images(found: LearningFigures | None) -> str:
     return f"{sentence} “{visible(best.name)}” gains most: {_points(best)}."
 
 
-def _points(gain: ExpectedGain | GainOfClass) -> str:
+def _points(gain: Gain | GainOfClass) -> str:
     """Percentage points with their 95 % range."""
     value, low, high = (100 * share for share in (gain.value, gain.low, gain.high))
     return f"{value:.1f} points ({low:.1f} to {high:.1f})"

@@ -24,37 +24,13 @@ class Message:
 
 
 @dataclass(frozen=True)
-class ImagesRead:
-    """Number of images decoded so far."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class BytesFetched:
-    """Bytes fetched so far of weights or data that the user named."""
-
-    what: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
 class StageProgress:
-    """Progress of any other stage that counts; `what` names it."""
+    """Progress of a stage that counts images, bytes or turns."""
 
-    what: str
+    what: str  # names the stage
     done: int
     total: int
-
-
-@dataclass(frozen=True)
-class FeaturesComputed:
-    """Number of images whose features are computed so far."""
-
-    done: int
-    total: int
+    ended: str = ""  # what is worth keeping at its end
 
 
 @dataclass(frozen=True)
@@ -93,18 +69,7 @@ class RunFinished:
     folder: Path
 
 
-Event = (
-    Message
-    | ImagesRead
-    | BytesFetched
-    | StageProgress
-    | FeaturesComputed
-    | TrainingStarted
-    | StepDone
-    | EpochEnded
-    | SearchStep
-    | RunFinished
-)
+Event = Message | StageProgress | TrainingStarted | StepDone | EpochEnded | SearchStep | RunFinished
 
 
 @dataclass(frozen=True)
@@ -119,11 +84,11 @@ class Events:
 
     def reading(self, done: int, total: int) -> None:
         """Images decoded so far."""
-        self.tell(ImagesRead(done, total))
+        self.tell(StageProgress("reading images", done, total, f"read {total:,} images"))
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """Bytes fetched so far."""
-        self.tell(BytesFetched(what, done, total))
+        self.tell(StageProgress(f"fetching {what}", done, total, f"fetched {what}"))
 
     def count(self, what: str, done: int, total: int) -> None:
         """Progress of any other stage."""
@@ -131,7 +96,7 @@ class Events:
 
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""
-        self.tell(FeaturesComputed(done, total))
+        self.tell(StageProgress("computing features", done, total, f"computed the features of {total:,} images"))
 
     def recipe(self, recipe: "Recipe") -> None:
         """A training begins."""
@@ -166,12 +131,8 @@ def logged_events() -> Events:
         match event:
             case Message(sentence):
                 LOG.info("%s", sentence)
-            case ImagesRead(done, total) if done == total:
-                LOG.info("read %s images", f"{total:,}")
-            case BytesFetched(what, done, total) if done == total:
-                LOG.info("fetched %s", what)
-            case FeaturesComputed(done, total) if done == total:
-                LOG.info("computed the features of %s images", f"{total:,}")
+            case StageProgress(_, done, total, ended) if ended and done == total:
+                LOG.info("%s", ended)
             case StepDone(progress) if progress.epoch != epoch or progress.step == progress.steps:
                 epoch = progress.epoch
                 LOG.info("%s", _epoch_line(progress))

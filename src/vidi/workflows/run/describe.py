@@ -1,6 +1,5 @@
 """The metadata of a model file about its run."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -26,7 +25,6 @@ def describe_model(
     *,
     run: str,
     unfinished: str | None = None,
-    test: Mapping[str, Json] | None = None,
 ) -> ModelMetadata:
     """Return the metadata of a run's model file.
 
@@ -35,7 +33,6 @@ def describe_model(
         trained: the network and how it came about.
         run: the run's name, which is the model's version.
         unfinished: why it is not a finished model; None where it is one.
-        test: figures of the test part.
     """
     recipe: dict[str, Any] = trained.recipe.as_dict()
     return ModelMetadata(
@@ -56,7 +53,6 @@ def describe_model(
             library_versions={name: version(name) for name in LIBRARIES},
         ),
         unfinished=unfinished,
-        test=test,
     )
 
 

@@ -84,7 +84,7 @@ def evaluate_model(
         account=images.check.account.without(list(known.lost)),
         metrics=replace(
             scored_metrics(answers, figures, metadata, seed=seed),
-            two_parts=None if parts is None else parts.figures(),
+            two_parts=None if parts is None else parts.figures,
             ensemble=gain,
             trust=trust if parts is None else replace(trust, refuted=tuple(one.as_refuted() for one in parts.refuted)),
         ),

@@ -16,7 +16,6 @@ from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import ResourceError
 from vidi.files import escape_path
-from vidi.images.account import Account
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import DecodeJob, read_images
 from vidi.metrics.truth import Truth
@@ -26,18 +25,6 @@ from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.read import FoundData
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedImages:
-    """Images decoded once: the result of the check, and their pixels."""
-
-    found: FoundData
-    check: DataCheck
-    framing: Framing
-    pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
-    cache: PixelCache  # where they are kept; it knows which entries this run has used
-    cache_key: str  # under which name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,34 +51,32 @@ class SplitImages:
         return self.found.request
 
 
-def open_cache(events: Events) -> PixelCache:
-    """Open the cache of decoded pixels; one that cannot be written never stops a training, and is reported once."""
-    return PixelCache(cache_folder(), go_on=events.say)
-
-
-def check_images(
+def split_images(
     found: FoundData,
+    folder: Path,
     *,
     image_size: tuple[int, int],
-    cache: PixelCache,
     workers: int | None = None,
     events: Events = SILENCE,
-) -> CheckedImages:
-    """Decode and check every image once, and keep the framed pixels.
+) -> SplitImages:
+    """Decode and check every image once, keep the framed pixels, and assign every usable image to a part.
 
     Args:
         found: what `find_images` gave; the sizes decide how images are framed.
+        folder: where it holds a splits.csv, those assignments stay; else those of the user's file.
         image_size: (height, width) of the network's input, pixels.
-        cache: keeps the pixels.
         workers: decoding processes.
         events: receives the progress.
 
     Raises:
         ResourceError: there is no room for the pixels.
+        DataError: too little is left to learn from, or the user's split leaks.
     """
-    dataset = found.dataset
-    framing = choose_framing(found.sizes, image_size, mode=found.request.framing)
-    options = decode_options(found.request)
+    request, dataset = found.request, found.dataset
+    # A cache that cannot be written never stops a training, and is reported once.
+    cache = PixelCache(cache_folder(), go_on=events.say)
+    framing = choose_framing(found.sizes, image_size, mode=request.framing)
+    options = decode_options(request)
     check = check_dataset(
         dataset, options=options, framing=framing, cache=cache, workers=workers, on_progress=events.reading
     )
@@ -102,44 +87,25 @@ def check_images(
             f"the decoded images disappeared from {escape_path(cache.folder)}",
             "Start again, and do not clear the cache while vidi runs.",
         )
-    return CheckedImages(found=found, check=check, framing=framing, pixels=pixels, cache=cache, cache_key=key)
-
-
-def split_images(checked: CheckedImages, folder: Path) -> SplitImages:
-    """Assign every usable image to a part: train, validation, calibration or test.
-
-    Args:
-        checked: of `check_images`.
-        folder: where it holds a splits.csv, those assignments stay; else those of the user's file.
-
-    Raises:
-        DataError: too little is left to learn from, or the user's split leaks.
-    """
-    request, dataset = checked.found.request, checked.found.dataset
     plan = SplitPlan(
         parts=request.parts,
         allow_leaks=request.allow_leaks,
         frozen_test=request.split_file is not None,
     )
     own = folder / SPLITS
-    split = split_dataset(dataset, checked.check, plan=plan, previous=own if own.exists() else split_file_of(request))
+    split = split_dataset(dataset, check, plan=plan, previous=own if own.exists() else split_file_of(request))
+    # The check sets both of two images in conflict aside, the split perhaps only one.
+    used = [image.path for image, part in zip(dataset.images, split.parts, strict=True) if part]
     return SplitImages(
-        found=checked.found,
-        check=replace(checked.check, account=_account(checked, split)),
+        found=found,
+        check=replace(check, account=check.account.setting_aside(split.set_aside).using(used)),
         split=split,
-        framing=checked.framing,
-        pixels=checked.pixels,
-        cache=checked.cache,
-        cache_key=checked.cache_key,
+        framing=framing,
+        pixels=pixels,
+        cache=cache,
+        cache_key=key,
         truth=dataset.truth(),
     )
-
-
-def _account(checked: CheckedImages, split: Split) -> Account:
-    """What became of every file: the check sets both of two images in conflict aside, the split perhaps only one."""
-    images = checked.found.dataset.images
-    used = [image.path for image, part in zip(images, split.parts, strict=True) if part]
-    return checked.check.account.setting_aside(split.set_aside).using(used)
 
 
 def reframe(images: SplitImages, image_size: tuple[int, int], *, watch: Stopwatch, events: Events) -> SplitImages:

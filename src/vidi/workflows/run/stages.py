@@ -26,7 +26,7 @@ from vidi.workflows.run.learning.learn import (
 from vidi.workflows.run.learning.studies import study_beforehand
 from vidi.workflows.run.learning.train_stages import train_stages
 from vidi.workflows.run.plan import RunPlan
-from vidi.workflows.run.prepare import check_images, forget_images, open_cache, split_images
+from vidi.workflows.run.prepare import forget_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.report import report_run
 
@@ -74,11 +74,7 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
     request, folder, events, budget = job.request, session.folder, session.events, session.budget
     watch = budget.watch
     watch.turn_to("reading")
-    cache = open_cache(events)
-    checked = check_images(
-        job.found, image_size=job.recipe.image_size, cache=cache, workers=request.workers, events=events
-    )
-    split = split_images(checked, folder)
+    split = split_images(job.found, folder, image_size=job.recipe.image_size, workers=request.workers, events=events)
     keep_preparation(folder, split, job.recipe, start=job.start, events=events)
     if job.stage_plan.reason:
         events.say(job.stage_plan.sentence)

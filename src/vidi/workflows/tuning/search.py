@@ -18,7 +18,7 @@ from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TuneRequest, refuse_for_labels
 from vidi.workflows.run.budget import TABLE, Session
 from vidi.workflows.run.learning.learn import image_weights, keep_preparation
-from vidi.workflows.run.prepare import SplitImages, check_images, open_cache, split_images
+from vidi.workflows.run.prepare import SplitImages, split_images
 from vidi.workflows.run.read import FoundData, find_images
 from vidi.workflows.run.recipes import choose_recipe
 from vidi.workflows.run.start import Start, read_start
@@ -147,14 +147,7 @@ def _begin(job: SearchPlan, split: SplitImages, rows: SearchRows, images: TrialI
 def _prepare(job: SearchPlan) -> tuple[SplitImages, Start | None]:
     request, recipe = job.request.training, job.recipe
     folder, events = job.session.folder, job.session.events
-    checked = check_images(
-        job.found,
-        image_size=recipe.image_size,
-        cache=open_cache(events),
-        workers=request.workers,
-        events=events,
-    )
-    split = split_images(checked, folder)
+    split = split_images(job.found, folder, image_size=recipe.image_size, workers=request.workers, events=events)
     start = None if request.weights is None else read_start(Path(request.weights))
     keep_preparation(folder, split, recipe, start=start, events=events)
     return split, start

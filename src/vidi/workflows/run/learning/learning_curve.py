@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures
+from vidi.evaluation.sections import GainOfClass, LearningFigures
 from vidi.groups import number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass
@@ -57,8 +57,8 @@ def _figures(curve: LearningCurve, classes: Sequence[str], *, features_of: str, 
         images=curve.images,
         counts=curve.counts,
         errors=curve.errors,
-        law=from_plain(Law, asdict(curve.law)),
-        gain=from_plain(ExpectedGain, asdict(curve.gain)),
+        law=curve.law,
+        gain=curve.gain,
         per_class=tuple(from_plain(GainOfClass, {"class": name, **asdict(one)}) for name, one in gains if one),
         reach=curve.reach,
     )
