@@ -9,6 +9,7 @@ import click
 
 from vidi.cli import options
 from vidi.errors import ANSWER_IS_NO, SOME_BAD
+from vidi.files import escape_path
 from vidi.options import Option
 from vidi.workflows.requests.data import CheckRequest, SplitRequest
 from vidi.workflows.requests.shared import SpreadRequest
@@ -59,7 +60,6 @@ def split(
 ) -> None:
     """Split a data set into train, validation, calibration and test; copies and groups stay together."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.workflows.split import split as divide
 
     events = on_terminal()

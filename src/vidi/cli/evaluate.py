@@ -8,6 +8,7 @@ import click
 
 from vidi.cli import options
 from vidi.errors import SOME_BAD, UsageError
+from vidi.files import escape_path
 from vidi.options import Option, declared
 from vidi.workflows.requests.model_file import BoxSearch, CompareRequest, EvaluateRequest, StoredRequest
 
@@ -24,7 +25,6 @@ def evaluate(
 ) -> None:
     """Score a model file on labelled images; classes are matched by name."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.report.words.sentences import read_first
     from vidi.report.words.text import account_lines
     from vidi.workflows.evaluate import evaluate as score
@@ -49,7 +49,6 @@ def evaluate(
 
 def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) -> None:
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.report.words.text import account_lines
     from vidi.workflows.evaluating.boxes import score_boxes
 
@@ -65,7 +64,6 @@ def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) 
 def report(run: options.RunFolder, no_images: options.NoPictures = False) -> None:
     """Write the report of a run, an evaluation or a comparison again."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.workflows.report import rebuild_report
     from vidi.workflows.requests.shared import wants_pictures
 
@@ -83,7 +81,6 @@ def compare(
 ) -> None:
     """Test whether model B is better than model A, on labelled images that neither was trained on."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.report.words.text import account_lines
     from vidi.workflows.compare import compare as score
     from vidi.workflows.comparing.stored import compare_stored
@@ -113,7 +110,6 @@ def compare(
 def _show_comparison(compared: "CompareResult") -> None:
     """The outcome in a sentence and a table."""
     from vidi.cli.screen import show_table
-    from vidi.files import escape_path
     from vidi.report.pages.compare import compared_models, comparison_rows
     from vidi.workflows.comparing.written import PAGE, read_comparison
 

@@ -10,6 +10,7 @@ import click
 
 from vidi.cli import options
 from vidi.errors import UsageError
+from vidi.files import escape_path
 from vidi.options import Argument
 from vidi.workflows.requests.model_file import (
     ExplainedPages,
@@ -103,7 +104,6 @@ def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json:
 
 def _tell(network: "ShownNetwork", name: str, *, output: Path | None, as_json: bool) -> None:
     """The page, and a table or a document."""
-    from vidi.files import escape_path
     from vidi.workflows.explaining.pages import network_document, network_table, write_network
 
     page = write_network(network, name=name, folder=output)

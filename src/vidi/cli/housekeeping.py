@@ -8,6 +8,7 @@ from typing import Annotated
 import click
 
 from vidi.cli import options
+from vidi.files import escape_path
 from vidi.options import Argument, Option
 
 
@@ -17,7 +18,6 @@ def fetch(
     """Download a known data set. vidi opens a network connection only to what you name."""
     from vidi.cli.terminal import on_terminal
     from vidi.data.known_sets.fetch import fetch as download
-    from vidi.files import escape_path
 
     events = on_terminal()
     folder = download(name, on_progress=events.count)
@@ -52,7 +52,6 @@ def cache(
     """Show or clear the cache: decoded images, check results, features, copies of remote data, choices of an engine."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.data.remote.copies import held_bytes, remove_copies
-    from vidi.files import escape_path
     from vidi.prediction.fastest import forget, remembered_count
 
     store = PixelCache(cache_folder())

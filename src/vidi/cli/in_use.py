@@ -8,6 +8,7 @@ import click
 
 from vidi.cli import options
 from vidi.errors import INTERRUPTED
+from vidi.files import escape_path
 from vidi.workflows.requests.in_use import (
     LogContentsRequest,
     MonitorRequest,
@@ -48,7 +49,6 @@ def log(request: LogContentsRequest, as_json: options.AsJson = False) -> None:
 def monitor(request: MonitorRequest, *, as_json: options.AsJson = False) -> None:
     """Compare a model's logged predictions with its reference; exit with code 7 on an alarm."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.report.pages.monitor import terminal_lines
     from vidi.workflows.monitor import monitor as compare
 
@@ -97,7 +97,6 @@ def rollback(request: RollbackRequest, *, as_json: options.AsJson = False) -> No
 
 
 def _show_promoted(done: "PromoteResult", *, as_json: bool) -> None:
-    from vidi.files import escape_path
     from vidi.workflows.promote import promoted_lines
 
     if as_json:
@@ -114,7 +113,6 @@ def _show_promoted(done: "PromoteResult", *, as_json: bool) -> None:
 def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None:
     """Train again with new labels, and put the result in use only if it is really better."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.machine import wait_without_spinning
 
     if request.candidate is None:
@@ -138,7 +136,6 @@ def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None
 def _show_retrained(done: "RetrainResult") -> None:
     """The decision, each rule, and what to do next."""
     from vidi.cli.screen import show_table
-    from vidi.files import escape_path
     from vidi.report.pages.gate import data_words, gate_headline, gate_rows, margin_words
     from vidi.workflows.retrain import GATE_PAGE
 

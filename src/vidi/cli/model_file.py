@@ -7,6 +7,7 @@ from typing import Annotated
 import click
 
 from vidi.cli import options
+from vidi.files import escape_path
 from vidi.options import Option
 from vidi.workflows.requests.model_file import BenchmarkRequest, CalibrateRequest, ExportRequest
 
@@ -18,7 +19,6 @@ def calibrate(
 ) -> None:
     """Calibrate a finished model again, on images it was not trained on; its weights stay the same."""
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.model_file.values import as_plain
     from vidi.workflows.calibrate import calibrate as story
 
@@ -71,7 +71,6 @@ def benchmark(request: BenchmarkRequest, *, as_json: options.AsJson = False) -> 
     """Measure speed, memory and size of models on this processor, by engine, precision and threads."""
     from vidi.cli.screen import show_line, show_table
     from vidi.cli.terminal import on_terminal
-    from vidi.files import escape_path
     from vidi.workflows.benchmark import RIGHT
     from vidi.workflows.benchmark import benchmark as measure
 

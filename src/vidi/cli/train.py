@@ -7,6 +7,7 @@ import click
 
 from vidi.cli import options
 from vidi.errors import INTERRUPTED, SOME_BAD, UsageError
+from vidi.files import escape_path
 from vidi.options import Argument, Option
 from vidi.workflows.requests.train import TrainRequest
 
@@ -81,7 +82,6 @@ def _embedder(ray: str | None, events: "Events") -> "Embedder | None":
 
 def conclude(run: "Run", events: "Events") -> None:
     """The last lines, and the exit code."""
-    from vidi.files import escape_path
     from vidi.report.words.sentences import read_first
 
     folder = escape_path(run.folder)

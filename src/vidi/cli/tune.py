@@ -9,6 +9,7 @@ import click
 
 from vidi.cli import options
 from vidi.errors import INTERRUPTED, SOME_BAD
+from vidi.files import escape_path
 from vidi.options import Option
 from vidi.workflows.requests.train import TuneRequest
 
@@ -85,7 +86,6 @@ def _cluster(ray: str | None, events: "Events") -> "contextlib.AbstractContextMa
 
 def _conclude(tuned: "TuneResult", events: "Events", *, as_json: bool) -> None:
     """The last lines, and the exit code."""
-    from vidi.files import escape_path
 
     folder, document = escape_path(tuned.folder), tuned.document
     if as_json:

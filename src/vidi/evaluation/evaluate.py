@@ -12,15 +12,12 @@ from vidi.evaluation.scores import (
     Estimate,
     MeanOfClasses,
     estimate_share,
-    interval_or_none,
     number_groups_or_images,
     score_images,
 )
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers, mean_of_known
 from vidi.metrics.calibration import (
     BINS,
-    PerfectBand,
-    ReliabilityBin,
     expected_calibration_error,
     perfect_model_band,
     reliability_bins,
@@ -38,7 +35,7 @@ from vidi.metrics.intervals import (
 from vidi.metrics.multi_label import binary_log_losses, check_targets
 from vidi.metrics.operating import Mask
 from vidi.metrics.ranking import area_under_roc, average_precision, precision_recall_curve, roc_curve, thinned
-from vidi.model_file.values import BESIDE, by_fields, from_plain, key, rounded
+from vidi.model_file.values import BESIDE, by_fields, from_plain, key
 
 LOSSES = {"log_loss": log_losses, "brier_loss": brier_losses}  # of each image; their means are estimated
 MOST_CLASSES_IN_MATRIX = 200  # above, only the most frequent pairs of the confusion matrix are kept
@@ -62,47 +59,25 @@ class ClassFigures:
     average_precision: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """Some images of like confidence, and which accuracies a perfectly calibrated model would show by chance."""
+
+    confidence: float  # mean of the stated confidence
+    accuracy: float  # share that is right
+    image_count: int = field(metadata=key("n"))
+    perfect_low: float
+    perfect_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationFigures:
-    """Calibration of the probabilities."""
+    """Calibration of the probabilities; None without images."""
 
     error: float | None
-    bins: tuple[ReliabilityBin, ...]
-    band: PerfectBand | None  # what a perfectly calibrated model would show by chance
-
-    @property
-    def points(self) -> list[tuple[ReliabilityBin, Interval | None]]:
-        """Each bin with what a perfectly calibrated model would show in it."""
-        band = [None] * len(self.bins) if self.band is None else self.band.accuracies
-        return list(zip(self.bins, band, strict=True))
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "error": rounded(self.error),
-            **_band_as_json(None if self.band is None else self.band.calibration_error),
-            "bins": [
-                {
-                    "confidence": rounded(one.confidence),
-                    "accuracy": rounded(one.accuracy),
-                    "n": one.image_count,
-                    **_band_as_json(perfect),
-                }
-                for one, perfect in self.points
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, entries: Mapping[str, Any]) -> Self:
-        """Read what `as_json` wrote."""
-        overall, *perfect = (
-            interval_or_none(one["perfect_low"], one["perfect_high"]) for one in (entries, *entries["bins"])
-        )
-        known = tuple(one for one in perfect if one is not None)
-        return cls(
-            error=entries["error"],
-            bins=tuple(ReliabilityBin(one["confidence"], one["accuracy"], one["n"]) for one in entries["bins"]),
-            band=None if overall is None else PerfectBand(overall, known),
-        )
+    perfect_low: float | None  # what a perfectly calibrated model would show by chance …
+    perfect_high: float | None  # … at most
+    bins: tuple[CalibrationBin, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,18 +271,18 @@ def evaluate_labels(
         )
         for c, name in enumerate(classes)
     )
-    means = _means(probabilities, targets, called, numbers, per_class, seed=seed)
+    macro, log_loss, brier_loss, hamming_loss = _means(probabilities, targets, called, numbers, per_class, seed=seed)
     everyone = np.ones(len(targets), np.bool_)
     return Evaluation(
         classes=tuple(classes),
         image_count=len(targets),
         units=_units(numbers),
         accuracy=estimate_share((called == targets).all(axis=1), everyone, numbers, seed=seed),
-        macro=means.macro,
+        macro=macro,
         top_k={},
-        log_loss=means.log_loss,
-        brier_loss=means.brier_loss,
-        hamming_loss=means.hamming_loss,
+        log_loss=log_loss,
+        brier_loss=brier_loss,
+        hamming_loss=hamming_loss,
         ranking=_ranking(per_class),
         most_common_share=_most_common_share(targets),
         calibration=_calibration_of_pairs(probabilities, targets, random=np.random.default_rng([seed, 2])),
@@ -382,16 +357,6 @@ def _rates_of_class(shown: Mask, called: Mask, groups: Counts, *, seed: int) -> 
     return recall, precision, Estimate(2 * hits / (images + calls), f1_interval(hits, images, calls), images)
 
 
-@dataclass(frozen=True, slots=True)
-class _Means:
-    """What is averaged over classes or images."""
-
-    macro: MeanOfClasses
-    log_loss: Estimate
-    brier_loss: Estimate
-    hamming_loss: Estimate
-
-
 def _means(
     probabilities: Floats,
     targets: Mask,
@@ -400,7 +365,8 @@ def _means(
     per_class: Sequence[ClassFigures],
     *,
     seed: int,
-) -> _Means:
+) -> tuple[MeanOfClasses, Estimate, Estimate, Estimate]:
+    """What is averaged over classes; then log loss, Brier loss and Hamming loss."""
     losses = binary_log_losses(probabilities, targets)
     squares = ((probabilities - targets) ** 2).mean(axis=1)
     differences = (called != targets).mean(axis=1)
@@ -429,8 +395,7 @@ def _means(
         Estimate(None if np.isnan(value) else float(value), interval, len(targets))
         for value, interval in zip(measured.tolist(), drawn, strict=True)
     )
-    macro = MeanOfClasses(recall=recall, precision=precision, f1=f1)
-    return _Means(macro, log_loss, brier_loss, hamming_loss)
+    return MeanOfClasses(recall=recall, precision=precision, f1=f1), log_loss, brier_loss, hamming_loss
 
 
 def _closed_means(per_class: Sequence[ClassFigures], hamming_loss: float, *, unit_count: int) -> list[Interval | None]:
@@ -475,10 +440,24 @@ def measure_calibration(probabilities: Floats, labels: Labels, *, random: np.ran
         random: for the simulation.
     """
     bins = max(1, min(BINS, len(labels) // LEAST_IN_BIN))
+    band = perfect_model_band(probabilities, random=random, bins=bins)
+    if band is None:
+        return CalibrationFigures(error=None, perfect_low=None, perfect_high=None, bins=())
+    found = zip(reliability_bins(probabilities, labels, bins=bins), band.accuracies, strict=True)
     return CalibrationFigures(
         error=expected_calibration_error(probabilities, labels, bins=bins),
-        bins=reliability_bins(probabilities, labels, bins=bins),
-        band=perfect_model_band(probabilities, random=random, bins=bins),
+        perfect_low=band.calibration_error.low,
+        perfect_high=band.calibration_error.high,
+        bins=tuple(
+            CalibrationBin(
+                confidence=one.confidence,
+                accuracy=one.accuracy,
+                image_count=one.image_count,
+                perfect_low=perfect.low,
+                perfect_high=perfect.high,
+            )
+            for one, perfect in found
+        ),
     )
 
 
@@ -517,10 +496,3 @@ def _class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Cur
     rates = thinned(roc.false_positive_rate, roc.true_positive_rate)
     shares = thinned(precision_recall.recall, precision_recall.precision)
     return Curves(name, tuple(rates[0]), tuple(rates[1]), tuple(shares[0]), tuple(shares[1]))
-
-
-def _band_as_json(perfect: Interval | None) -> dict[str, float | None]:
-    return {
-        "perfect_low": None if perfect is None else rounded(perfect.low),
-        "perfect_high": None if perfect is None else rounded(perfect.high),
-    }

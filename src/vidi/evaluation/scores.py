@@ -48,9 +48,9 @@ class Estimate:
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> Self:
         """Read what `as_json` wrote."""
-        return cls(
-            value=entries["value"], interval=interval_or_none(entries["low"], entries["high"]), image_count=entries["n"]
-        )
+        low, high = entries["low"], entries["high"]
+        interval = None if low is None or high is None else Interval(low, high)
+        return cls(value=entries["value"], interval=interval, image_count=entries["n"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,8 +273,3 @@ def _name(estimates: list[Estimate], *, shares: list[str], means: list[str], cla
         precisions=tuple(islice(rest, class_count)),
         f1s=tuple(islice(rest, class_count)),
     )
-
-
-def interval_or_none(low: float | None, high: float | None) -> Interval | None:
-    """An interval from its ends; None where one of them is."""
-    return None if low is None or high is None else Interval(low, high)

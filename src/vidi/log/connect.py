@@ -160,44 +160,26 @@ def _begin_on_server(patience: float, connection: Connection) -> None:
 
 
 def _server_connector(address: ServerAddress) -> Callable[[], Any]:
+    folder = address.host if address.host.startswith("/") else None
+    if folder is not None and not hasattr(socket, "AF_UNIX"):
+        raise UsageError(f"{address} is a Unix socket, which this system lacks", "Name the server's host.")
+
     def connect() -> Any:
         from pg8000 import dbapi
 
-        opened = _socket(address)
-        try:
-            return dbapi.connect(
-                address.user,
-                host=address.host,
-                port=address.port,
-                sock=opened,
-                database=address.database,
-                password=address.password or "",  # a server that asks for one says that it is wrong
-                ssl_context=_encryption(address),
-                application_name="vidi",
-            )
-        except BaseException:
-            opened.close()
-            raise
+        return dbapi.connect(
+            address.user,
+            host=address.host,
+            port=address.port,
+            unix_sock=None if folder is None else os.path.join(folder, f".s.PGSQL.{address.port}"),
+            timeout=NETWORK_SECONDS,
+            database=address.database,
+            password=address.password or "",  # a server that asks for one says that it is wrong
+            ssl_context=_encryption(address),
+            application_name="vidi",
+        )
 
     return connect
-
-
-def _socket(address: ServerAddress) -> socket.socket:
-    """A connection that is closed where the server refuses the login, which pg8000 leaves to whoever made it."""
-    if not address.host.startswith("/"):
-        opened = socket.create_connection((address.host, address.port), NETWORK_SECONDS)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return opened
-    if not hasattr(socket, "AF_UNIX"):
-        raise UsageError(f"{address} is a Unix socket, which this system lacks", "Name the server's host.")
-    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        opened.settimeout(NETWORK_SECONDS)
-        opened.connect(os.path.join(address.host, f".s.PGSQL.{address.port}"))
-    except BaseException:
-        opened.close()
-        raise
-    return opened
 
 
 def _encryption(address: ServerAddress) -> ssl.SSLContext | bool:

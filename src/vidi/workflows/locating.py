@@ -17,15 +17,15 @@ from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
-from vidi.images.given import Given, as_rgb
+from vidi.images.given import Given
 from vidi.images.pool import DecodeJob, read_images
-from vidi.images.store import GivenFilesStore
 from vidi.machine import give_memory_back
 from vidi.numbers import percent
 from vidi.prediction.prediction import SCHEMA_VERSION, model_as_json
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.overlays import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.workflows.interaction.given import decode_given
 from vidi.workflows.interaction.inputs import each_group
 from vidi.workflows.requests.model_file import LocateRequest
 
@@ -235,33 +235,12 @@ def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
         find: of `vidi.workflows.locating.finder`.
         images: of `vidi.images.given.list_images`; an image in memory is named by its number.
     """
-    for name, image in _decoded(images):
-        if isinstance(image, Entry):
-            yield LocatedImage(path=name, size=None, error=image)
+    for number, (given, found) in enumerate(zip(images, decode_given(images), strict=True)):
+        if isinstance(found, Entry):
+            yield LocatedImage(path=found.path, size=None, error=found)
             continue
-        one = search_image(find, name, image)
-        yield one if one.error is not None else replace(one, picture=make_picture(image))
-
-
-def _decoded(images: Sequence[Given]) -> Iterator[tuple[str, NDArray[np.uint8] | Entry]]:
-    """What each image is called, and its pixels or why it has none; files are read ahead, side by side."""
-    files = iter(
-        read_images(GivenFilesStore(), [one for one in images if isinstance(one, str)], DecodeJob(), isolated=False)
-    )
-    for number, image in enumerate(images):
-        if isinstance(image, str):
-            read = next(files)
-            if read.image is not None:
-                yield image, read.image
-            elif read.error is not None:
-                yield image, Entry(image, read.error.code, read.error.cause)
-            continue
-        name = f"image {number}"
-        try:
-            pixels: NDArray[np.uint8] | Entry = as_rgb(image)
-        except ImageError as error:
-            pixels = Entry(name, error.code, error.cause)
-        yield name, pixels
+        one = search_image(find, given if isinstance(given, str) else f"image {number}", found[0])
+        yield one if one.error is not None else replace(one, picture=make_picture(found[0]))
 
 
 def write_lines(found: Iterable[LocatedImage], stream: TextIO) -> None:

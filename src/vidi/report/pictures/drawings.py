@@ -51,9 +51,7 @@ def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) 
 def draw_test_reliability(test: Evaluation) -> "Markup | None":
     """The reliability diagram; None without test images."""
     bins = [
-        Reliability(one.confidence, one.accuracy, perfect.low, perfect.high)
-        for one, perfect in test.calibration.points
-        if perfect is not None
+        Reliability(one.confidence, one.accuracy, one.perfect_low, one.perfect_high) for one in test.calibration.bins
     ]
     return drawn(draw_reliability(bins)) if bins else None
 

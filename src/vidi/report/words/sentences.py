@@ -141,10 +141,10 @@ def weakness(test: Evaluation) -> str:
 
 def honesty(test: Evaluation) -> tuple[str, str]:
     """Whether its confidence can be believed: a word, and a sentence."""
-    error, bins, band = test.calibration.error, test.calibration.bins, test.calibration.band
-    if error is None or band is None:
+    error, bins = test.calibration.error, test.calibration.bins
+    low, high = test.calibration.perfect_low, test.calibration.perfect_high
+    if error is None or low is None or high is None:
         return "no data", "There are no test images to judge its confidence."
-    low, high = band.calibration_error.low, band.calibration_error.high
     count = sum(one.image_count for one in bins)
     stated = sum(one.confidence * one.image_count for one in bins) / count
     reached = sum(one.accuracy * one.image_count for one in bins) / count

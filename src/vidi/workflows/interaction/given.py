@@ -38,30 +38,29 @@ def look_at_given(images: Sequence[Given]) -> list[tuple[int, int]]:
     return sizes
 
 
-def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[tuple[Array, Size] | Entry]:
-    """Frame every image, in order, with its own size; one that cannot be used becomes an entry with the reason.
+def decode_given(images: Sequence[Given], framing: Framing | None = None) -> Iterator[tuple[Array, Size] | Entry]:
+    """Decode every image, in order, with its own size; one that cannot be used becomes an entry with the reason.
 
     Files are read side by side. An image in memory is named by its number.
+
+    Args:
+        images: files, and images in memory.
+        framing: how they are framed; None leaves them whole.
     """
-    paths = iter(
-        read_images(
-            GivenFilesStore(),
-            [image for image in images if isinstance(image, str)],
-            DecodeJob(framing=framing),
-            isolated=False,
-        )
-    )
+    files = [image for image in images if isinstance(image, str)]
+    paths = iter(read_images(GivenFilesStore(), files, DecodeJob(framing=framing), isolated=False))
     for number, image in enumerate(images):
         if not isinstance(image, str):
             try:
                 whole = as_rgb(image)
-                yield frame_image(whole, framing), (whole.shape[0], whole.shape[1])
+                pixels = whole if framing is None else frame_image(whole, framing)
+                yield pixels, (whole.shape[0], whole.shape[1])
             except ImageError as error:
                 yield Entry(f"image {number}", error.code, error.cause)
             continue
         read = next(paths)
-        if read.image is not None and read.size is not None:
-            yield read.image, read.size
+        if read.image is not None:
+            yield read.image, read.size or (read.image.shape[0], read.image.shape[1])
         elif read.error is not None:
             yield Entry(read.path, read.error.code, read.error.cause)
 
@@ -73,7 +72,7 @@ def answer_given(predictor: Predictor, images: Sequence[Given]) -> NDArray[np.fl
         DataError: one of them cannot be used; a row must not be left out, and a substitute would be a lie.
     """
     rows = np.empty((len(images), len(predictor.classes)), np.float32)
-    framed, done = frame_given(images, predictor.metadata.framing), 0
+    framed, done = decode_given(images, predictor.metadata.framing), 0
     while batch := list(islice(framed, HELD)):
         for one in batch:
             if isinstance(one, Entry):

@@ -104,11 +104,7 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     data = replace(before.data, split_file=str(plan.run), feedback=feedback)
     recipe: Any = read_model(plan.run).metadata.provenance.recipe or {}
     start = _same_head(before, recipe) if recipe.get("freeze") else _from_weights(before, plan.run)
-    return replace(
-        start,
-        data=data,
-        output=request.output,
-    )
+    return replace(start, data=data, output=request.output)
 
 
 def _same_head(before: TrainRequest, recipe: Any) -> TrainRequest:
@@ -146,11 +142,7 @@ def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False
         row.part != TEST and not is_feedback_path(row.path) for row in read_assignments(run / SPLITS)
     )  # images that are learned from, beside feedback
     with PredictionLog.open(address, create=False) as log:
-        settled = cap_sources(
-            confirmed_labels(log),
-            others=others,
-            weight=FEEDBACK_WEIGHT,
-        )
+        settled = cap_sources(confirmed_labels(log), others=others, weight=FEEDBACK_WEIGHT)
         if not any(one.state == "confirmed" for one in settled):
             raise DataError(
                 f"{address} holds no image with a confirmed label ({len(settled):,} with feedback)",

@@ -19,7 +19,7 @@ from vidi.images.given import Given
 from vidi.images.store import GivenFilesStore
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.given import frame_given, look_at_given
+from vidi.workflows.interaction.given import decode_given, look_at_given
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, FoundData, traits_from
@@ -45,7 +45,7 @@ def find_given(images: Sequence[Given], truth: Truth, *, classes: tuple[str, ...
     if not sizes:
         raise DataError("none of the images can be read", "`vidi check` lists what is wrong with them.")
     step = max(1, len(images) // PIXELS_LOOKED_AT)
-    seen = zip(frame_given(images[::step], LOOKED_AT), truth.strata[::step].tolist(), strict=True)
+    seen = zip(decode_given(images[::step], LOOKED_AT), truth.strata[::step].tolist(), strict=True)
     sample = [(one[0], label) for one, label in seen if not isinstance(one, Entry)]
     traits = traits_from(
         [image for image, _ in sample],
@@ -99,7 +99,7 @@ def prepare_given(
     framing, truth = choose_framing(found.sizes, image_size), found.dataset.truth()
     pixels = np.zeros((len(images), *framing.size, 3), np.uint8)
     records: list[ImageRecord] = []
-    for number, one in enumerate(frame_given(images, framing)):
+    for number, one in enumerate(decode_given(images, framing)):
         events.reading(number + 1, len(images))
         path = found.dataset.images[number].path
         if isinstance(one, Entry):
