@@ -112,7 +112,8 @@ def replaced(pool: DecodePool) -> float:
     os.kill(pool.pids[0], 9)
     while pool.standing == pool.count:
         pass
-    assert pool.wait_until_standing(10)
+    while pool.standing < pool.count:
+        pass
     return round(1000 * (time.perf_counter() - began), 1)
 
 

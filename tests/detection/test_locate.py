@@ -7,7 +7,7 @@ from tests.detection.red import red_model, with_square
 from vidi.boxes import overlaps
 from vidi.detection.evidence import boxes_of_map, locate_by_evidence
 from vidi.detection.locate import PART_PENALTY, WindowSearch, choose_levels, cut_out, doubt_parts, draw_level, locate
-from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
+from vidi.detection.slide import CutOutWindows, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
@@ -19,6 +19,13 @@ RED = WindowSearch(classes=(1,), share=(0.5, 0.5))
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     return red_model(tmp_path_factory.mktemp("red") / "model.onnx")
+
+
+def cut_out_windows(predictor):
+    """Windows close to one another."""
+    windows = CutOutWindows(predictor)
+    windows.stride = 8
+    return windows
 
 
 @pytest.mark.parametrize(("corner", "side"), [((30, 60), 40), ((2, 3), 50), ((70, 100), 30)])
@@ -46,7 +53,7 @@ def test_windows_cut_out_find_the_same(predictor):
     image = with_square()
 
     slid = locate(image, slide(predictor.model), predictor, RED)
-    cut = locate(image, CutOutWindows(predictor, stride=8), predictor, RED)
+    cut = locate(image, cut_out_windows(predictor), predictor, RED)
 
     np.testing.assert_allclose([one.box for one in cut], [one.box for one in slid], atol=1e-3)
     np.testing.assert_allclose([one.score for one in cut], [one.score for one in slid], atol=1e-4)
@@ -55,7 +62,7 @@ def test_windows_cut_out_find_the_same(predictor):
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_class_that_is_told_by_itself_is_found_by_its_own_probability(predictor, tmp_path, cut):
     several, image = red_model(tmp_path / "model.onnx", multi_label=True), with_square()
-    model = CutOutWindows(several, stride=8) if cut else slide(several.model)
+    model = cut_out_windows(several) if cut else slide(several.model)
 
     found, alone = locate(image, model, several, RED), locate(image, slide(predictor.model), predictor, RED)
 
@@ -113,10 +120,10 @@ def test_windows_that_would_need_too_large_an_image_are_refused():
 
 
 def test_levels_grow_by_equal_steps_up_to_the_image():
-    levels = choose_levels((100, 100), Framing(size=(32, 32)), smallest=25, steps=2)
+    levels = choose_levels((100, 100), Framing(size=(32, 32)), smallest=25)
 
     sides = np.array([level.window[0] for level in levels])
-    np.testing.assert_allclose(sides[1:] / sides[:-1], 2**0.5)
+    np.testing.assert_allclose(sides[1:] / sides[:-1], 2 ** (1 / 3))
     assert sides[0] == 25
     assert sides[-1] <= 150
 
@@ -170,8 +177,8 @@ def test_what_one_of_the_two_looks_doubts_is_not_given(predictor):
 
         stride = 8
 
-        def answer(self, level, *, novelty=True):
+        def answer(self, level):
             rows, columns = level.shape[0] // 8 - 3, level.shape[1] // 8 - 3
-            return WindowAnswers(odds=np.full((rows, columns, 2), 9.0), novelty=None)
+            return np.full((rows, columns, 2), 9.0)
 
     assert locate(np.full((40, 40, 3), 128, np.uint8), Sure(), predictor, RED) == []

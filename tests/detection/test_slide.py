@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cases import few_fast
+from vidi.detection import locate as locating
 from vidi.detection.locate import WindowSearch, locate
 from vidi.detection.slide import BandedMap, BandedStage, CutOutWindows, _windows, log_odds, slide
 from vidi.images.framing import Framing
@@ -87,7 +88,7 @@ def test_the_answers_of_bands_are_those_of_the_whole(made):
     sliding.maps = [replace(one, band_bytes=100_000) for one in sliding.maps]
     banded = sliding.answer(level)
 
-    np.testing.assert_allclose(banded.odds, whole.odds, atol=1e-4)
+    np.testing.assert_allclose(banded, whole, atol=1e-4)
 
 
 @pytest.mark.slow  # a large image
@@ -131,12 +132,14 @@ class Counting(Predictor):
 
 
 @pytest.mark.slow  # half a second of convolutions
-def test_windows_are_looked_at_a_few_at_a_time(made):
+def test_windows_are_looked_at_a_few_at_a_time(made, monkeypatch: pytest.MonkeyPatch):
     framing = made("lite0").metadata.framing
     cut, again = (Counting(made("lite0").engine, made("lite0").model) for _ in range(2))
 
     CutOutWindows(cut).answer(random_image(128, 120))
-    search = WindowSearch(classes=(0, 1, 2), least=1e-6, overlap=1.0, most=60, steps=1)
+    search = WindowSearch(classes=(0, 1, 2), least=1e-6, most=60)
+    monkeypatch.setattr(locating, "OVERLAP", 1.0)
+    monkeypatch.setattr(locating, "STEPS_PER_OCTAVE", 1)
     locate(random_image(70, 90), slide(again.model), again, search)
 
     assert (cut.most, again.most) == (batch_size(framing), batch_size(framing) // 4)
@@ -157,11 +160,11 @@ def test_a_level_of_one_window_gets_the_files_own_answer(kind, made):
     sliding = slide(predictor.model)
     image = np.random.default_rng(0).integers(0, 255, (*predictor.metadata.framing.size, 3), np.uint8)
 
-    answers = sliding.answer(image)
+    odds = sliding.answer(image)
 
-    assert answers.odds.shape == (1, 1, 3)
+    assert odds.shape == (1, 1, 3)
     probabilities = predictor.run(image[None], ("probabilities",))["probabilities"][0]
-    np.testing.assert_allclose(1 / (1 + np.exp(-answers.odds[0, 0])), probabilities, atol=1e-5)
+    np.testing.assert_allclose(1 / (1 + np.exp(-odds[0, 0])), probabilities, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["compact", "compact both ways", "textbook"])
@@ -171,7 +174,7 @@ def test_what_is_moved_by_a_step_is_answered_a_step_further(kind, made):
     step, (height, width) = sliding.stride, predictor.metadata.framing.size
     image = np.random.default_rng(1).integers(0, 255, (height + 8 * step, width + 8 * step, 3), np.uint8)
 
-    here, there = sliding.answer(image).odds, sliding.answer(image[step:, step:]).odds
+    here, there = sliding.answer(image), sliding.answer(image[step:, step:])
 
     edge = 3  # windows whose maps see the level's edge
     inner = slice(edge, -edge)

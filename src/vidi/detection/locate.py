@@ -22,7 +22,7 @@ MOST_PIXELS = 40_000_000  # of one level
 LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwise
 MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
 MOST_PROPOSED = 2_000  # windows for each class and image, before suppression
-INSIDE = 0.8  # of a box
+INSIDE = 0.8  # share of a box within a better one from which on it may be a part of the same thing
 PART_PENALTY = 3.0  # in logarithms of odds: so much less sure is a box within a better one
 SAME_THING = 0.6  # IoU of windows whose boxes are averaged
 
@@ -51,7 +51,6 @@ def choose_levels(
     *,
     smallest: float | None = None,
     stride: int = 1,
-    steps: int = STEPS_PER_OCTAVE,
 ) -> list[Level]:
     """The levels for an image, from the smallest windows on to those as large as the image, borders included.
 
@@ -61,7 +60,6 @@ def choose_levels(
         smallest: shorter side of the smallest window, pixels of the image; None: a tenth of the image's shorter
             side, but not below a quarter of what the network sees.
         stride: pixels of a level between two places of a map: borders are multiples of it.
-        steps: levels between one size and twice it.
 
     Raises:
         UsageError: the windows are so small that the image, enlarged so that the network sees them, is too large.
@@ -74,11 +72,11 @@ def choose_levels(
     seen = min(framing.shrink_to or framing.size)
     room = (1 + 2 * BORDER) * min(size[0] / tall, size[1] / wide)
     least = min(smallest or max(min(size) / 10, seen / 4), room)
-    count = math.floor(steps * math.log2(room / least) + 1e-9) + 1
+    count = math.floor(STEPS_PER_OCTAVE * math.log2(room / least) + 1e-9) + 1
     down, across = (math.ceil(BORDER * side / stride) * stride for side in framing.size)
     levels = []
     for number in range(count):
-        side = least * 2 ** (number / steps)
+        side = least * 2 ** (number / STEPS_PER_OCTAVE)
         window = side * tall, side * wide
         scale = framing.size[0] / window[0], framing.size[1] / window[1]
         levels.append(Level(window, scale, (down, across)))
@@ -140,12 +138,8 @@ class WindowSearch:
     classes: tuple[int, ...]  # indexes of those that are looked for
     least: float = LEAST_PROBABILITY  # probability of a box that is given
     smallest: float | None = None  # shorter side of the smallest window, pixels; None: chosen by the image's size
-    overlap: float = OVERLAP  # IoU from which on two boxes are about one thing
-    inside: float = INSIDE  # share of a box within a better one from which on it may be a part of the same thing
     most: int = 100  # boxes for each class
-    steps: int = STEPS_PER_OCTAVE  # sizes of windows between one and twice it
     share: tuple[float, float] = (1.0, 1.0)  # of a window's height and width that the thing itself fills
-    look_again: bool = True  # ask about the best windows once more, each cut out by itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +148,6 @@ class Windows:
 
     boxes: NDArray[np.float64]  # (windows, 4), pixels of the image
     odds: NDArray[np.float64]  # (windows,) logarithm of the class's odds
-    novelty: NDArray[np.float64]  # (windows,) NaN where the model cannot tell
 
 
 def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, search: WindowSearch) -> list[Located]:
@@ -169,16 +162,17 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
     found: list[Located] = []
     proposals = propose(image, model, predictor.metadata.framing, search)
     for label_index, windows in zip(search.classes, proposals, strict=True):
-        chosen = _without_copies(windows, search)
-        if search.look_again and len(chosen.odds):
-            chosen = _look_again(image, chosen, label_index, predictor, least=search.least)
+        chosen = _without_copies(windows, most=search.most)
+        if not len(chosen.odds):
+            continue
+        chosen, novelty = _look_again(image, chosen, label_index, predictor, least=search.least)
         boxes = clip_boxes(_inner(chosen.boxes, search.share), (image.shape[0], image.shape[1]))
-        rows = suppress(boxes, chosen.odds, overlap=search.overlap, most=search.most)
-        scores = expit(doubt_parts(boxes[rows], chosen.odds[rows], inside=search.inside))
+        rows = suppress(boxes, chosen.odds, overlap=OVERLAP, most=search.most)
+        scores = expit(doubt_parts(boxes[rows], chosen.odds[rows]))
         limit = None if predictor.metadata.verdict is None else predictor.metadata.verdict.novelty
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
-            strange = float(chosen.novelty[row])
-            if score < search.least or (limit is not None and strange > limit and search.look_again):
+            strange = float(novelty[row])
+            if score < search.least or (limit is not None and strange > limit):
                 continue
             x_min, y_min, x_max, y_max = boxes[row].tolist()
             found.append(
@@ -196,18 +190,17 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
 def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: WindowSearch) -> list[Windows]:
     """For each class that is looked for its likeliest windows, at most `MOST_PROPOSED`."""
     size = (image.shape[0], image.shape[1])
-    levels = choose_levels(size, framing, smallest=search.smallest, stride=model.stride, steps=search.steps)
+    levels = choose_levels(size, framing, smallest=search.smallest, stride=model.stride)
     least = logit(search.least) - MARGIN
     found: list[list[Windows]] = [[] for _ in search.classes]
     for level in levels:
         drawn = draw_level(image, level, framing, stride=model.stride)
-        answers = model.answer(drawn, novelty=not search.look_again)  # the second look tells it
+        answers = model.answer(drawn)
         for place, label_index in enumerate(search.classes):
-            odds = answers.odds[..., label_index]
+            odds = answers[..., label_index]
             rows, columns = np.nonzero(odds > least)
-            novelty = np.full(len(rows), np.nan) if answers.novelty is None else answers.novelty[rows, columns]
             boxes = _boxes_of(level, rows, columns, framing=framing, stride=model.stride)
-            found[place].append(Windows(boxes, odds[rows, columns], np.asarray(novelty, np.float64)))
+            found[place].append(Windows(boxes, odds[rows, columns]))
     return [_best(some) for some in found]
 
 
@@ -225,27 +218,29 @@ def _boxes_of(
 
 def _best(some: Sequence[Windows]) -> Windows:
     boxes, odds = np.concatenate([one.boxes for one in some]), np.concatenate([one.odds for one in some])
-    novelty = np.concatenate([one.novelty for one in some])
     order = np.argsort(-odds, kind="stable")[:MOST_PROPOSED]
-    return Windows(boxes[order], odds[order], novelty[order])
+    return Windows(boxes[order], odds[order])
 
 
-def _without_copies(windows: Windows, search: WindowSearch) -> Windows:
+def _without_copies(windows: Windows, *, most: int) -> Windows:
     """The best window about each thing, its box averaged with those that say nearly the same."""
-    rows = suppress(windows.boxes, windows.odds, overlap=search.overlap, most=search.most)
+    rows = suppress(windows.boxes, windows.odds, overlap=OVERLAP, most=most)
     shared = overlaps(windows.boxes[rows], windows.boxes)
     weights = np.where(shared >= SAME_THING, expit(windows.odds)[None], 0)
     weights[np.arange(len(rows)), rows] += SMALLEST_PROBABILITY
     boxes = (weights @ windows.boxes) / weights.sum(axis=1, keepdims=True)
-    return Windows(boxes, windows.odds[rows], windows.novelty[rows])
+    return Windows(boxes, windows.odds[rows])
 
 
 def _look_again(
     image: NDArray[np.uint8], windows: Windows, label_index: int, predictor: Predictor, *, least: float
-) -> Windows:
+) -> tuple[Windows, NDArray[np.float64]]:
     """The windows of which the model file itself is as sure as it must be; the mean of the two looks counts.
 
     Which looks are sure enough is asked of each by itself; which window is the better one is told best by both.
+
+    Returns:
+        The windows, and the novelty of each, NaN where the model has no measure of it.
     """
     framing = predictor.metadata.framing
     at_once = max(1, batch_size(framing) // 4)  # the session keeps the memory of its largest run
@@ -256,26 +251,24 @@ def _look_again(
     ]
     probabilities = np.concatenate([one["probabilities"] for one in given])
     odds = odds_of(probabilities, predictor.metadata.outputs)[:, label_index]
-    told = np.concatenate([one["novelty"] for one in given]) if "novelty" in names else windows.novelty
-    novelty = np.asarray(told, np.float64)
+    novelty = np.full(len(odds), np.nan)
+    if "novelty" in names:
+        novelty = np.concatenate([one["novelty"] for one in given]).astype(np.float64)
     sure = np.minimum(odds, windows.odds) >= logit(least)
-    return Windows(windows.boxes[sure], (odds[sure] + windows.odds[sure]) / 2, novelty[sure])
+    return Windows(windows.boxes[sure], (odds[sure] + windows.odds[sure]) / 2), novelty[sure]
 
 
-def doubt_parts(
-    boxes: NDArray[np.float64], odds: NDArray[np.float64], *, inside: float = INSIDE
-) -> NDArray[np.float64]:
+def doubt_parts(boxes: NDArray[np.float64], odds: NDArray[np.float64]) -> NDArray[np.float64]:
     """The odds, lower by `PART_PENALTY` for what lies within a better box: it may be a part of the same thing.
 
     Args:
         boxes: (boxes, 4).
         odds: (boxes,) logarithms.
-        inside: share of a box within a better one from which on it is doubted.
 
     >>> doubt_parts(np.array([[0.0, 0, 10, 10], [1, 1, 4, 4], [8, 8, 14, 14]]), np.array([4.0, 2.0, 1.0])).tolist()
     [4.0, -1.0, 1.0]
     """
-    is_part = ((covered(boxes, boxes) >= inside) & (odds[:, None] > odds[None])).any(axis=0)
+    is_part = ((covered(boxes, boxes) >= INSIDE) & (odds[:, None] > odds[None])).any(axis=0)
     return odds - PART_PENALTY * is_part
 
 

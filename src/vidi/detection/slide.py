@@ -14,9 +14,8 @@ from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SIGMOID, Outputs
-from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
-from vidi.model_file.sliding import GraphStage, StageGraph, split_graph
+from vidi.model_file.sliding import CALIBRATED, GraphStage, StageGraph, split_graph
 from vidi.prediction.engines import batch_size, open_graph
 from vidi.prediction.predictor import Predictor
 
@@ -102,25 +101,16 @@ def _bands(
         yield first, band[:, :, first - skipped : last + 1 - skipped]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowAnswers:
-    """What a model says of every window of one level, row by row."""
-
-    odds: NDArray[np.float64]  # (rows, columns, classes): logarithm of the odds of each class, calibrated
-    novelty: NDArray[np.float32] | None  # (rows, columns); None where the model cannot tell
-
-
 class WindowModel(Protocol):
     """Anything that answers for every window of a level."""
 
     stride: int  # pixels from one window to the next
 
-    def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
-        """The answers for (height, width, 3) uint8, at the scale at which a window has the network's size.
+    def answer(self, level: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(rows, columns, classes): the logarithm of the odds of each class, calibrated, for every window.
 
         Args:
-            level: of `draw_level`.
-            novelty: tell it, where the model can; it takes as long as all the rest of the head.
+            level: (height, width, 3) uint8, at the scale at which a window has the network's size.
         """
         ...
 
@@ -144,12 +134,7 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     stride = size[0] // (twice[0] - grid[0])
     if stride == 1 or ((twice[0] - grid[0]) * stride, (twice[1] - grid[1]) * stride) != size:
         return None
-    head = WindowHead(
-        session=open_graph(graphs.head, name=name, threads=threads, keeps=False),
-        names=graphs.names,
-        pools=graphs.pools,
-        outputs=graphs.outputs,
-    )
+    head = WindowHead(open_graph(graphs.head, name=name, threads=threads, keeps=False), graphs.names, graphs.pools)
     return SlidingWindows(maps, head, grid=grid, stride=stride, outputs=model.metadata.outputs)
 
 
@@ -169,7 +154,6 @@ class WindowHead:
     session: onnxruntime.InferenceSession
     names: tuple[str, ...]  # of the maps
     pools: tuple[bool, ...]  # for each whether only its mean is taken
-    outputs: tuple[str, ...]
 
 
 class SlidingWindows:
@@ -193,16 +177,11 @@ class SlidingWindows:
         self.grid = grid  # (rows, columns) of the map of one window
         self.stride = stride
 
-    def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
+    def answer(self, level: NDArray[np.uint8]) -> NDArray[np.float64]:
         """As of `WindowModel`."""
-        wanted = (PREFIX + "calibrated", "novelty") if novelty else (PREFIX + "calibrated",)
-        names = [name for name in wanted if name in self.head.outputs]
-        parts = [self._answer_rows(maps, names) for maps in self._window_rows(level)]
-        logits = np.concatenate([part[PREFIX + "calibrated"] for part in parts])
-        strange = np.concatenate([part["novelty"] for part in parts]) if "novelty" in names else None
+        logits = np.concatenate([self._answer_rows(maps) for maps in self._window_rows(level)])
         # By itself, a class's logit is the logarithm of its odds.
-        odds = np.asarray(logits, np.float64) if self.outputs == SIGMOID else log_odds(logits)
-        return WindowAnswers(odds=odds, novelty=strange)
+        return np.asarray(logits, np.float64) if self.outputs == SIGMOID else log_odds(logits)
 
     def _window_rows(self, level: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
         """The maps in pieces from top to bottom, each with all rows of the windows that begin in it."""
@@ -219,45 +198,39 @@ class SlidingWindows:
                 return
             held[short] = np.concatenate([held[short], more], axis=2)
 
-    def _answer_rows(self, maps: Sequence[NDArray[np.float32]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """The outputs for every window of a piece of the maps: (rows, columns, …) each."""
+    def _answer_rows(self, maps: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The calibrated logits for every window of a piece of the maps: (rows, columns, classes)."""
         windows = [_windows(one, self.grid, pool=pool) for one, pool in zip(maps, self.head.pools, strict=True)]
         rows, columns = windows[0].shape[1:3]
-        given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+        given: list[NDArray[np.float32]] = []
         for start in range(0, rows * columns, WINDOWS_AT_ONCE):
             places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
             fed = {name: _take(some, places, columns) for name, some in zip(self.head.names, windows, strict=True)}
-            for name, values in zip(names, self.head.session.run(list(names), fed), strict=True):
-                given[name].append(values)
-        return {name: np.concatenate(some).reshape(rows, columns, *some[0].shape[1:]) for name, some in given.items()}
+            given += self.head.session.run([CALIBRATED], fed)
+        return np.concatenate(given).reshape(rows, columns, -1)
 
 
 class CutOutWindows:
     """Windows cut out one by one and given to the model as images of their own."""
 
-    def __init__(self, predictor: Predictor, *, stride: int | None = None) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.size = predictor.metadata.framing.size
-        self.stride = stride or max(1, min(self.size) // STEPS_ACROSS)
+        self.stride = max(1, min(self.size) // STEPS_ACROSS)
 
-    def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
+    def answer(self, level: NDArray[np.uint8]) -> NDArray[np.float64]:
         """As of `WindowModel`."""
         step = self.stride
         windows = sliding_window_view(level, self.size, axis=(0, 1))[::step, ::step]
         rows, columns = windows.shape[:2]
-        wanted = ("probabilities", "novelty") if novelty else ("probabilities",)
-        names = [name for name in wanted if name in self.predictor.model.outputs]
-        given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+        given: list[NDArray[np.float32]] = []
         at_once = batch_size(self.predictor.metadata.framing)
         for start in range(0, rows * columns, at_once):
             places = np.arange(start, min(start + at_once, rows * columns))
             images = np.ascontiguousarray(windows[places // columns, places % columns].transpose(0, 2, 3, 1))
-            for name, values in self.predictor.run(images, names).items():
-                given[name].append(values)
-        probabilities = np.concatenate(given["probabilities"]).reshape(rows, columns, -1)
-        strange = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
-        odds = odds_of(probabilities, self.predictor.metadata.outputs)
-        return WindowAnswers(odds=odds, novelty=strange)
+            given.append(self.predictor.run(images, ("probabilities",))["probabilities"])
+        probabilities = np.concatenate(given).reshape(rows, columns, -1)
+        return odds_of(probabilities, self.predictor.metadata.outputs)
 
 
 def odds_of(probabilities: NDArray[np.float32], outputs: Outputs) -> NDArray[np.float64]:

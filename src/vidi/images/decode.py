@@ -242,8 +242,6 @@ def decode_pixels(
     except Exception as error:  # whatever foreign decoders raise over a file is that file's fault, never the run's
         raise _translated(error, header) from error
     notes = tuple(dict.fromkeys((*header.notes, *notes)))
-    if options.strict and "decoder-warned" in notes:
-        raise broken(f"The decoder warns of damaged data in the {header.format}, and `strict` is set.")
     upright = turn_upright(image, header.orientation)
     size = header.size if header.format == "JPEG" else (upright.shape[0], upright.shape[1])
     return DecodedImage(upright, size, notes, header.format)

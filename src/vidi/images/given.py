@@ -11,7 +11,6 @@ from vidi.errors import ImageError, ShapeError
 from vidi.images.colour import to_rgb
 from vidi.images.decode import DEFAULT, turn_upright
 from vidi.images.formats.header import Header, broken, truncated
-from vidi.images.limits import DecodeOptions
 
 Array = NDArray[np.uint8]
 Held = Array | Image.Image  # one image in memory: (height, width, 3) RGB or (height, width) grey, or a Pillow image
@@ -79,7 +78,7 @@ def as_rgb(image: Array | Image.Image) -> Array:
     return image if image.ndim == 3 and image.shape[2] == 3 else np.stack([image.reshape(image.shape[:2])] * 3, axis=2)
 
 
-def from_pillow(image: Image.Image, *, options: DecodeOptions = DEFAULT) -> NDArray[np.uint8]:
+def from_pillow(image: Image.Image) -> NDArray[np.uint8]:
     """A Pillow image as (height, width, 3) uint8, RGB, upright: depth, palette, transparency, profile, EXIF turn.
 
     Raises:
@@ -92,7 +91,7 @@ def from_pillow(image: Image.Image, *, options: DecodeOptions = DEFAULT) -> NDAr
         image.load()
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
         stored = Header(format=image.format or "PNG", stored_size=(image.height, image.width))
-        rgb, _ = to_rgb(image, stored, background=options.background, profile=image.info.get("icc_profile"))
+        rgb, _ = to_rgb(image, stored, background=DEFAULT.background, profile=image.info.get("icc_profile"))
     except ImageError:
         raise
     except Exception as error:  # as in `decode_pixels`: whatever Pillow raises over an image is the image's fault

@@ -73,4 +73,3 @@ class DecodeOptions:
     limits: Limits = field(default_factory=Limits)
     background: tuple[int, int, int] = (255, 255, 255)  # RGB that shows through transparent pixels
     keep_truncated: bool = False  # use what is there of a cut file, with the note `truncated`
-    strict: bool = False  # refuse a file that the decoder only warns of

@@ -1,7 +1,7 @@
 """A model file's graph in two halves, so that it can slide over a large image. In memory only: imports onnx.
 
 The first half takes framed images of any size and gives maps: all that looks at a neighbourhood, such as convolutions.
-The second half takes windows of these maps and gives what the file gives: the head, the calibration, the novelty.
+The second half takes windows of these maps and gives the calibrated logits: the head and the calibration.
 
 The first half is a chain of stages, each of which can be worked out in bands of rows. A band is given with the rows
 around it that it hangs on, so that every row of a stage's map is what it is when the whole is worked out at once.
@@ -41,7 +41,7 @@ class ReceptiveField:
         """The same about the map before, of which a window makes each row.
 
         >>> ReceptiveField().through(RowWindow(3, 2, 1, 1)).through(RowWindow(3, 1, 1, 1))
-        Reach(stride=2, above=2, below=2)
+        ReceptiveField(stride=2, above=2, below=2)
         """
         return ReceptiveField(
             self.stride * window.stride,
@@ -281,7 +281,7 @@ LOCAL = frozenset(
 )
 POOL = "GlobalAveragePool"
 HEADS = frozenset({POOL, "Flatten", "Reshape"})  # what may follow the maps
-OUTPUTS = ("probabilities", "novelty", "embedding", PREFIX + "calibrated")
+CALIBRATED = PREFIX + "calibrated"  # the logits that probabilities are made of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -299,10 +299,9 @@ class SlidingGraphs:
     chains: tuple[
         tuple[StageGraph, ...], ...
     ]  # for each map: from uint8 (batch, height, width, 3) at the network's scale
-    head: bytes  # windows of the maps → `outputs`
+    head: bytes  # windows of the maps → `vidi.calibrated`
     names: tuple[str, ...]  # of the maps; one for each member of an ensemble
     pools: tuple[bool, ...]  # for each map whether the head takes only its mean
-    outputs: tuple[str, ...]  # of the head: `probabilities`, `novelty` where there is one, `vidi.calibrated` …
 
 
 def split_graph(data: bytes) -> SlidingGraphs | None:
@@ -316,19 +315,16 @@ def split_graph(data: bytes) -> SlidingGraphs | None:
     framed = next(node.input[0] for node in nodes if node.name == PREFIX + "turned")
     constants = {tensor.name for tensor in model.graph.initializer} | {""}
     local = _local_values(nodes, framed, constants)
-    made = {name for node in nodes for name in node.output}
-    outputs = [name for name in OUTPUTS if name in made]
-    head = _needed(nodes, outputs, given=local)
+    head = _needed(nodes, [CALIBRATED], given=local)
     names = list(dict.fromkeys(name for node in head for name in node.input if name in local))
     followers = {name: {node.op_type for node in head if name in node.input} for name in names}
     if not names or framed in names or any(len(kinds) != 1 or not kinds <= HEADS for kinds in followers.values()):
         return None
     return SlidingGraphs(
         chains=tuple(_chain(model, framed, name) for name in names),
-        head=_as_model(model, head, [_map(name) for name in names], [_value(name, None) for name in outputs]),
+        head=_as_model(model, head, [_map(name) for name in names], [_value(CALIBRATED, None)]),
         names=tuple(names),
         pools=tuple(followers[name] == {POOL} for name in names),
-        outputs=tuple(outputs),
     )
 
 

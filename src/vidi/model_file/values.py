@@ -51,16 +51,15 @@ class Written(Protocol):
     def as_json(self) -> Any: ...
 
 
-def key(name: str, *, within: str = "", is_rounded: bool = False, is_needed: bool = False) -> Mapping[str, Any]:
+def key(name: str, *, within: str = "", is_needed: bool = False) -> Mapping[str, Any]:
     """What a field's metadata says where its entry has another name than the field, or another place.
 
     Args:
         name: of the entry.
         within: the object that holds it; empty for the one that the dataclass is written as.
-        is_rounded: numbers are written with six decimals.
         is_needed: the field has a default, and yet the entry is always there, also as null.
     """
-    return {KEY: name, WITHIN: within, ROUNDED: is_rounded, NEEDED: is_needed}
+    return {KEY: name, WITHIN: within, NEEDED: is_needed}
 
 
 def rounded(value: float | None) -> float | None:

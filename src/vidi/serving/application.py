@@ -18,7 +18,6 @@ from vidi.serving.engine.models import ModelTable, ServedModel, open_served
 from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import MEDIA_TYPE, RequestLog, Watched
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.routes import feedback, inference, page, predict
 from vidi.serving.routes.predict import served_document
 from vidi.serving.settings import Settings
@@ -41,7 +40,6 @@ def service_of(
     models: Iterable[ServedModel],
     settings: Settings | None = None,
     *,
-    lifecycle: Lifecycle | None = None,
     log: RequestLog | None = None,
 ) -> Service:
     """Return what answers for some models; nothing is started yet.
@@ -49,7 +47,6 @@ def service_of(
     Args:
         models: opened.
         settings: limits.
-        lifecycle: shared with the server.
         log: takes a line for each request.
     """
     settings = settings or Settings()
@@ -57,7 +54,6 @@ def service_of(
         models=ModelTable(models),
         engine=AnswerEngine.of(settings.decode, workers=settings.workers),
         settings=settings,
-        lifecycle=lifecycle or Lifecycle(),
         log=log or RequestLog(),
     )
 

@@ -39,7 +39,7 @@ STREAMS: Final[Mapping[str, Mapping[str, str]]] = {  # by scheme
 
 
 class Opened:
-    """An opened source: a container and its video stream. A context: leaving it closes both."""
+    """An opened source: a container and its video stream."""
 
     def __init__(
         self,

@@ -51,9 +51,10 @@ def same(one: ReadImage, other: ReadImage) -> bool:
 def test_a_crew_answers_what_this_process_answers(pool, name, kind):
     data, framing, whole_for = FILES[name], FRAMING if kind == "framed" else None, FRAMING if "scale" in kind else None
 
-    read = pool.decode(data, framing=framing, whole_for=whole_for)
-
     job = DecodeJob(framing=framing, whole_for=whole_for)
+
+    (read,) = pool.decode_each([data], job)
+
     assert same(read, read_one(data, job))
     assert read.path == ""
     assert (read.image is None) == (name in ("truncated", "text", "nothing"))
@@ -73,7 +74,7 @@ def test_framings_may_change_from_file_to_file_and_thread_to_thread(pool):
     kinds = [{"framing": FRAMING}, {"framing": OTHER}, {"whole_for": OTHER}, {}]
     asked = [(data, kind) for data in FILES.values() for kind in kinds] * 2
     with ThreadPoolExecutor(4) as executor:
-        answers = list(executor.map(lambda one: pool.decode(one[0], **one[1]), asked))
+        answers = list(executor.map(lambda one: pool.decode_each([one[0]], DecodeJob(**one[1]))[0], asked))
 
     for (data, kind), read in zip(asked, answers, strict=True):
         assert same(read, read_one(data, DecodeJob(**kind)))

@@ -155,26 +155,14 @@ class DecodePool:
         if self._server is not None:
             self._server.close()
 
-    def wait_until_standing(self, seconds: float) -> bool:
-        """Wait until all workers stand again; whether they did in that time."""
-        until = time.monotonic() + seconds
-        with self._changed:
-            while self.standing < self.count:
-                if not self._changed.wait(min(_LOOK_SECONDS, until - time.monotonic())) and time.monotonic() > until:
-                    return False
-        return True
-
-    def decode(
-        self, data: bytes | memoryview, *, framing: Framing | None = None, whole_for: Framing | None = None
-    ) -> ReadImage:
+    def decode(self, data: bytes | memoryview, *, framing: Framing | None = None) -> ReadImage:
         """Decode one file in a worker, as `decode_each` does.
 
         Args:
             data: the bytes of an image file.
             framing: frame the image; without it the image comes whole.
-            whole_for: without a framing: large JPEGs come at the reduced scale that serves this one.
         """
-        return self.decode_each([data], DecodeJob(framing=framing, whole_for=whole_for, options=self.options))[0]
+        return self.decode_each([data], DecodeJob(framing=framing, options=self.options))[0]
 
     def decode_each(self, files: Sequence[bytes | memoryview], job: DecodeJob) -> list[ReadImage]:
         """Decode files in a worker; waits for a free one.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TypeAlias
 
 from vidi.errors import ImageError, ResourceError, VidiError
 from vidi.images.limits import Limits
@@ -54,30 +54,6 @@ class SharedMemory:
         os.close(self._handle)
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
-
-
-class Running(Protocol):
-    """A process that was started, until it is buried."""
-
-    pid: int
-    source: IO[bytes]  # what it reads
-    answers: IO[bytes]  # what it writes
-
-    def has_ended(self) -> bool:
-        """Whether it is dead; asks and does not wait."""
-        ...
-
-    def kill(self) -> None:
-        """End it now; safe from any thread, also when it is dead."""
-        ...
-
-    def reap(self) -> int:
-        """End it, wait for its end and close its streams.
-
-        Returns:
-            Its exit code, or the number of the signal that ended it, negated.
-        """
-        ...
 
 
 class Spawned:
@@ -295,6 +271,9 @@ def _receive(orders: socket.socket) -> int:
         raise ConnectionResetError
     number: int = ORDER.unpack(content)[1]
     return number
+
+
+Running: TypeAlias = Spawned | Forked  # a process that was started, until it is reaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

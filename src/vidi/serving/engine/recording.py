@@ -114,18 +114,14 @@ Outcome = Prediction | ImageError
 class Recorder:
     """Records answers; nothing of it waits for the log, and nothing that it does fails an answer."""
 
-    def __init__(
-        self, writer: LogWriter, feedback: FeedbackWriter | None = None, *, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, writer: LogWriter, feedback: FeedbackWriter | None = None) -> None:
         """Store what records.
 
         Args:
             writer: of the log.
             feedback: commits what people say of answers; None: the server takes none.
-            now: seconds since 1970, UTC.
         """
         self.writer, self.feedback = writer, feedback
-        self._now = now
         self._rows: dict[str, tuple[ServedModel, AnswerRows]] = {}  # name → the model of that name, while it is served
 
     def rows_of(self, served: ServedModel) -> AnswerRows:
@@ -157,7 +153,7 @@ class Recorder:
             classified: what the network gave for each.
             outcomes: the answer about each.
         """
-        rows, at = self.rows_of(served), self._now()
+        rows, at = self.rows_of(served), time.time()
         keeps = self.writer.retention is not None
         self.writer.write(
             [
@@ -184,7 +180,7 @@ class Recorder:
             answer: as it was sent.
             seen: what the server's own network gave for its image, where that was sent along.
         """
-        rows, at = self.rows_of(answer.served), self._now()
+        rows, at = self.rows_of(answer.served), time.time()
         make = partial(
             rows.row,
             answer.prediction,
@@ -203,7 +199,7 @@ class Recorder:
 
         No image is kept: there is no file.
         """
-        rows, at = self.rows_of(served), self._now()
+        rows, at = self.rows_of(served), time.time()
         framing = served.metadata.framing
         embeddings = given.get(EMBEDDING)
         self.writer.write(

@@ -187,8 +187,8 @@ class Service:
     models: ModelTable
     engine: AnswerEngine
     settings: Settings
-    lifecycle: Lifecycle
     log: RequestLog
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)  # shared with the server
     recorder: Recorder | None = None  # None: no prediction is logged
     trainer: Trainer | None = None  # None: the page cannot start a training
     metrics: ServerMetrics = field(default_factory=ServerMetrics)

@@ -160,14 +160,12 @@ Write = Callable[[str], object]
 class RequestLog:
     """Writes the lines. JSON escapes what a terminal would take for a command."""
 
-    def __init__(self, write: Write | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, write: Write | None = None) -> None:
         """
         Args:
             write: takes each line; standard output by default.
-            now: the clock.
         """
         self._write = write or sys.stdout.write
-        self._now = now
 
     def event(self, event: str, facts: Mapping[str, Json]) -> None:
         """Write one line.
@@ -176,7 +174,7 @@ class RequestLog:
             event: its kind, such as `request`.
             facts: what else stands in it.
         """
-        line = {"time": self._now().isoformat(timespec="milliseconds"), "event": event, **facts}
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
         self._write(json.dumps(line, ensure_ascii=True) + "\n")
 
     def refused(self, problem: Problem, client: str) -> None:
@@ -248,16 +246,14 @@ PAGE = "page"
 class Watched:
     """An app whose requests are counted and logged."""
 
-    def __init__(
-        self, app: ASGIApp, metrics: ServerMetrics, log: RequestLog, *, now: Callable[[], float] = time.perf_counter
-    ) -> None:
-        self.app, self.metrics, self.log, self._now = app, metrics, log, now
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics, log: RequestLog) -> None:
+        self.app, self.metrics, self.log = app, metrics, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = self._now(), 500
+        began, status = time.perf_counter(), 500
 
         async def seen(message: Message) -> None:
             nonlocal status
@@ -271,7 +267,7 @@ class Watched:
             status = CLIENT_LEFT
             raise
         finally:
-            self._tell(scope, status, self._now() - began)
+            self._tell(scope, status, time.perf_counter() - began)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         route = route_of(scope["path"].removeprefix(scope.get("root_path", "")))
