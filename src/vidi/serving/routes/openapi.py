@@ -1,35 +1,97 @@
-"""The description of the whole server that programs read: OpenAPI 3.1, written by hand."""
+"""The description of the whole server that programs read: OpenAPI 3.1, and its documents as JSON Schema 2020-12."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from vidi.images.limits import MEGABYTE
+from vidi.images.limits import MEGABYTE, NOTES, REASONS
+from vidi.log.writer import STATES
 from vidi.model_file.values import Json
+from vidi.prediction.prediction import WrittenAnswer
+from vidi.serving.engine.recording import SentAnswers
 from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
-from vidi.serving.routes.inference_request import HEADER_LENGTH, INPUT, Parameters
-from vidi.serving.routes.predict import PredictQuery
-from vidi.serving.routes.schemas import (
-    COUNT,
-    FLAG,
-    OF_ANSWERS,
-    OF_FEEDBACK,
-    TEXT,
-    Schema,
-    answers_operation,
-    declared,
-    feedback_operation,
-    list_of,
-    one_of,
-    record,
-    reference,
-    schemas,
+from vidi.serving.routes.feedback import FEEDBACK_PER_HOUR, SentFeedback
+from vidi.serving.routes.inference_request import (
+    HEADER_LENGTH,
+    INPUT,
+    IndexBody,
+    InferenceRequest,
+    OfInput,
+    OfOutput,
+    OfRequest,
+    Parameters,
 )
+from vidi.serving.routes.predict import Images, PredictQuery
 from vidi.serving.settings import Settings
 
 VERSION = "3.1.0"  # of OpenAPI; 3.1.1 and later change words alone
+
+Schema = dict[str, Json]
+
+TEXT: Final[Schema] = {"type": "string"}
+FLAG: Final[Schema] = {"type": "boolean"}
+NUMBER: Final[Schema] = {"type": "number"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+EXAMPLE_DIGEST: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # wherever access is checked
+OF_BODY: Final = (
+    "bad-request",
+    "too-slow-request",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-input",
+    "headers-too-large",
+    "internal-error",
+)
+OF_LOG: Final = (*OF_BODY, "no-such-model", "busy")
+OF_PREDICT: Final = (*OF_LOG, "unusable-image", "not-ready", "too-slow-answer")
+OF_FEEDBACK: Final = (*OF_LOG, "conflict", "too-many", "log-unavailable", "log-full")
+OF_ANSWERS: Final = (*OF_PREDICT, "too-many")
+
+
+def reference(name: str) -> Schema:
+    """A reference to a schema of the document's components.
+
+    >>> reference("Problem")
+    {'$ref': '#/components/schemas/Problem'}
+    """
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def one_of(values: Sequence[str]) -> Schema:
+    """A text out of several."""
+    return {"type": "string", "enum": list(values)}
+
+
+def list_of(items: Json) -> Schema:
+    """A list of equal items."""
+    return {"type": "array", "items": items}
+
+
+def mapping_of(values: Json) -> Schema:
+    """An object with any names and equal values."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def or_null(schema: Json) -> Schema:
+    """A value that may be absent."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(properties: Mapping[str, Json], *, optional: Sequence[str] = (), about: str = "") -> Schema:
+    """An object with named members.
+
+    Args:
+        properties: schema of each member.
+        optional: members that may be left out.
+        about: one sentence.
+    """
+    required: list[Json] = [name for name in properties if name not in optional]
+    described: Schema = {"description": about} if about else {}
+    return {**described, "type": "object", "required": required, "properties": dict(properties)}
 
 
 def openapi_document(
@@ -83,25 +145,9 @@ TAGS: Final[Mapping[str, str]] = {
     STATE: "For probes, monitoring and programs that read descriptions.",
 }
 LOG_TAGS: Final[Mapping[str, str]] = {FEEDBACK: "What people say of answers, for the prediction log."}
-EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # wherever access is checked
-OF_PREDICT: Final = (
-    "bad-request",
-    "no-such-model",
-    "too-slow-request",
-    "body-too-large",
-    "unsupported-media-type",
-    "unusable-image",
-    "invalid-input",
-    "headers-too-large",
-    "internal-error",
-    "busy",
-    "not-ready",
-    "too-slow-answer",
-)
 PIXEL: Final = (  # a PNG file of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMIaFAAAAIUAPFhuDzpAAAAAElFTkSuQmCC"
 )
-_MODELS: Final = record({"models": list_of(reference("ServedModel"))})
 _ALIVE: Final = record({"alive": {"const": True}})
 _ANYTHING: Final[Json] = {"type": "object"}
 _METRICS: Final[Json] = {"description": "For Prometheus.", "content": {"text/plain": {"schema": TEXT}}}
@@ -115,36 +161,19 @@ def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -
         settings: limits, which descriptions name.
         logs: the server has a prediction log.
     """
+    models = _answer("The models.", record({"models": list_of(reference("ServedModel"))}))
+    log_paths: Schema = {"/v1/feedback": {"post": _feedback(names)}, "/v1/answers": {"post": _answers(names)}}
     return {
-        **(log_paths(names) if logs else {}),
+        **(log_paths if logs else {}),
         "/v1/predict": {"post": _predict(names, settings)},
-        "/v1/models": {"get": _read(PREDICTIONS, "listModels", "List the models.", _answer("The models.", _MODELS))},
+        "/v1/models": {"get": _operation(PREDICTIONS, "listModels", "List the models.", models)},
         "/healthz": {
             "get": _probe("isAlive", "Ask whether the process answers.", {"200": _answer("It does.", _ALIVE)})
         },
         "/readyz": {"get": _probe("isReady", "Ask whether requests should be sent here.", _ready())},
-        "/metrics": {"get": _read(STATE, "readMetrics", "Read the counters.", _METRICS)},
-        "/openapi.json": {"get": _read(STATE, "readOpenapi", "Read this description.", _answer("It.", _ANYTHING))},
+        "/metrics": {"get": _operation(STATE, "readMetrics", "Read the counters.", _METRICS)},
+        "/openapi.json": {"get": _operation(STATE, "readOpenapi", "Read this description.", _answer("It.", _ANYTHING))},
     }
-
-
-def log_paths(names: Sequence[str]) -> Schema:
-    """The paths of a server that has a prediction log.
-
-    Args:
-        names: of the models that are served.
-    """
-    operations = {
-        "/v1/feedback": (feedback_operation(names), OF_FEEDBACK),
-        "/v1/answers": (answers_operation(names), OF_ANSWERS),
-    }
-    paths: Schema = {}
-    for path, (operation, codes) in operations.items():
-        answers = operation.pop("responses")
-        assert isinstance(answers, dict)  # noqa: S101 - as they are written
-        responses: Schema = {**answers, **problem_answers([*EVERYWHERE, *codes])}
-        paths[path] = {"post": {"tags": [FEEDBACK], **operation, "responses": responses}}
-    return paths
 
 
 def _ready() -> Schema:
@@ -185,9 +214,21 @@ def _answer(description: str, schema: Json) -> Schema:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _read(tag: str, name: str, summary: str, answer: Json) -> Schema:
-    responses = {"200": answer, **problem_answers(EVERYWHERE)}
+def _operation(
+    tag: str, name: str, summary: str, answer: Json, codes: Sequence[str] = (), *, status: str = "200"
+) -> Schema:
+    """An operation with its answer, and the problems of these codes besides those of all paths."""
+    responses = {status: answer, **problem_answers([*EVERYWHERE, *codes])}
     return {"tags": [tag], "operationId": name, "summary": summary, "responses": responses}
+
+
+def _body(content: Json, *, about: str = "", required: bool = True) -> Schema:
+    """What a request sends: `content` by media type."""
+    return {"required": required, **({"description": about} if about else {}), "content": content}
+
+
+def _images_at_most(settings: Settings) -> str:
+    return f"At most {settings.images} images and {settings.body_bytes // MEGABYTE} MB; not compressed as a whole."
 
 
 def _probe(name: str, summary: str, responses: Schema) -> Schema:
@@ -196,26 +237,15 @@ def _probe(name: str, summary: str, responses: Schema) -> Schema:
 
 
 def _predict(names: Sequence[str], settings: Settings) -> Schema:
+    answer = _answer("The answers.", reference("Predictions"))
     return {
-        "tags": [PREDICTIONS],
-        "operationId": "predict",
-        "summary": "Classify images.",
+        **_operation(PREDICTIONS, "predict", "Classify images.", answer, OF_PREDICT),
         "description": (
             "One image in the body, several in a form or in JSON. A bad image among several is an error in its row, "
             "and the others are answered. A bad image alone is a problem of its own."
         ),
         "parameters": _query(names),
-        "requestBody": {
-            "required": True,
-            "description": (
-                f"At most {settings.images} images and {settings.body_bytes // MEGABYTE} MB; not compressed as a whole."
-            ),
-            "content": _bodies(settings),
-        },
-        "responses": {
-            "200": _answer("The answers.", reference("Predictions")),
-            **problem_answers([*EVERYWHERE, *OF_PREDICT]),
-        },
+        "requestBody": _body(_bodies(settings), about=_images_at_most(settings)),
     }
 
 
@@ -246,15 +276,6 @@ PROTOCOL: Final = "Open Inference Protocol"
 ABOUT: Final = (
     "Version 2, as the clients of Triton and KServe speak it. "
     "Loading, unloading, shared memory, traces and log settings are refused."
-)
-OF_INDEX: Final = (
-    "bad-request",
-    "too-slow-request",
-    "body-too-large",
-    "unsupported-media-type",
-    "invalid-input",
-    "headers-too-large",
-    "internal-error",
 )
 BINARY: Final[Schema] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 EXAMPLE: Final[Schema] = {
@@ -318,26 +339,15 @@ def _path_parameter(name: str, about: str, values: Sequence[str]) -> Json:
     return {"name": name, "in": "path", "required": True, "description": about, "schema": schema, **example}
 
 
-def _operation(name: str, summary: str, answer: Json, codes: Sequence[str]) -> Schema:
-    responses = {"200": answer, **problem_answers([*EVERYWHERE, *codes])}
-    return {"tags": [PROTOCOL], "operationId": name, "summary": summary, "responses": responses}
-
-
-def _in_json(schema: Json) -> Schema:
-    return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
-
-
 def _read_protocol(name: str, summary: str, schema: str, *codes: str) -> Schema:
-    return _operation(name, summary, _in_json(reference(schema)), codes)
+    return _operation(PROTOCOL, name, summary, _answer("The answer.", reference(schema)), codes)
 
 
 def _index() -> Schema:
-    body: Schema = {
-        "required": False,
-        "content": {"application/json": {"schema": reference("IndexBody"), "example": {"ready": True}}},
-    }
-    answer = _in_json(list_of(reference("InferenceIndexEntry")))
-    return {**_operation("readIndex", "List the models and their states.", answer, OF_INDEX), "requestBody": body}
+    content = {"application/json": {"schema": reference("IndexBody"), "example": {"ready": True}}}
+    answer = _answer("The answer.", list_of(reference("InferenceIndexEntry")))
+    operation = _operation(PROTOCOL, "readIndex", "List the models and their states.", answer, OF_BODY)
+    return {**operation, "requestBody": _body(content, required=False)}
 
 
 def _infer(name: str, parameters: Sequence[Json], settings: Settings) -> Schema:
@@ -356,16 +366,10 @@ def _infer(name: str, parameters: Sequence[Json], settings: Settings) -> Schema:
     }
     content = {"application/json": {"schema": reference("InferenceRequest"), "example": EXAMPLE}, **BINARY}
     return {
-        **_operation(name, "Classify images as tensors.", answer, OF_PREDICT),
+        **_operation(PROTOCOL, name, "Classify images as tensors.", answer, OF_PREDICT),
         "description": "Encoded files, or pixels of images of one size. One bad file fails the whole request.",
         "parameters": [*parameters, length],
-        "requestBody": {
-            "required": True,
-            "description": (
-                f"At most {settings.images} images and {settings.body_bytes // MEGABYTE} MB; not compressed as a whole."
-            ),
-            "content": content,
-        },
+        "requestBody": _body(content, about=_images_at_most(settings)),
     }
 
 
@@ -445,4 +449,206 @@ def _inference_answer() -> Schema:
             "outputs": list_of(tensor),
         },
         optional=["id", "parameters"],
+    )
+
+
+def _feedback(names: Sequence[str]) -> Schema:
+    example: Schema = {"digest": EXAMPLE_DIGEST, "none": True, **({"model": names[0]} if len(names) > 1 else {})}
+    about = "It was noted; `new` is false where it was there already."
+    answer = _answer(about, record({"key": TEXT, "new": FLAG}))
+    return {
+        **_operation(FEEDBACK, "giveFeedback", "Say what an image really shows.", answer, OF_FEEDBACK),
+        "description": (
+            "It is on the disk when the answer comes. The same key counts once, and without a key the same words do. "
+            f"One source may send {FEEDBACK_PER_HOUR:,} in an hour."
+        ),
+        "requestBody": _body({"application/json": {"schema": reference("SentFeedback"), "example": example}}),
+    }
+
+
+def _answers(names: Sequence[str]) -> Schema:
+    one: Schema = {"digest": EXAMPLE_DIGEST, "probabilities": [0.9, 0.1]}
+    sent: Schema = {"consent": True, "answers": [{**one, **({"model": names[0]} if len(names) > 1 else {})}]}
+    answer = _answer("They are on their way to the log.", record({"taken": COUNT}))
+    summary = "Log answers that were made in a browser."
+    return {
+        **_operation(FEEDBACK, "logAnswers", summary, answer, OF_ANSWERS, status="202"),
+        "description": "An image is sent along only where its owner says so, and only to a server that keeps images.",
+        "requestBody": _body({"application/json": {"schema": reference("SentAnswers"), "example": sent}}),
+    }
+
+
+def schemas(settings: Settings) -> Schema:
+    """Every schema of vidi's own interface and of the bodies that are read, by name."""
+    return {
+        "Predictions": _predictions(),
+        "Model": record(_named_model(), optional=["refuted"], about="Which model answered."),
+        "ServedModel": _served_model(),
+        "Prediction": _prediction(),
+        "Box": _box(),
+        "Problem": _problem(),
+        "Readiness": _readiness(),
+        "Account": _account(),
+        **_declared_bodies(settings),
+    }
+
+
+def _predictions() -> Schema:
+    return record(
+        {
+            "schema": {"const": 1},
+            "model": reference("Model"),
+            "predictions": list_of(reference("Prediction")),
+            "account": reference("Account"),
+        },
+        about="The document that `vidi predict --json` writes; predictions stand in the order of the images.",
+    )
+
+
+def _named_model() -> Schema:
+    return {
+        "name": {"type": "string", "description": "The model's name on this server."},
+        "id": {"type": "string", "description": "First 12 digits of the file's digest."},
+        "version": {"type": "string", "description": "The name of the run that trained it."},
+        "weights_digest": TEXT,
+        "unfinished": {**or_null(TEXT), "description": "Why the training ended early; null for a finished model."},
+        "refuted": {
+            **record({"sure": FLAG, "candidates": FLAG, "classes": list_of(TEXT)}),
+            "description": "Guarantees that the model's own test refuted.",
+        },
+    }
+
+
+def _served_model() -> Schema:
+    size: Schema = {**list_of(COUNT), "minItems": 2, "maxItems": 2, "description": "Input height and width, pixels."}
+    return record(
+        {
+            **_named_model(),
+            "classes": list_of(TEXT),
+            "multi_label": {"type": "boolean", "description": "Whether an image may show several classes."},
+            "outputs": list_of(TEXT),
+            "size": size,
+        },
+        optional=["refuted"],
+        about="A model that is served.",
+    )
+
+
+def _prediction() -> dict[str, Any]:
+    """The schema of an answer as it is written, and of what requests may ask for beside it."""
+    found = declared(WrittenAnswer)["WrittenAnswer"]
+    error = record({"code": one_of([*REASONS]), "message": TEXT})
+    members = found["properties"]
+    members["path"]["description"] = "The file name that the form gave, else `image-1`, `image-2` …"
+    members["verdict"]["description"] = "null: the model has no limits."
+    members["decision"]["description"] = "Of the operating point, where there is one."
+    members["probability"] = or_null(SHARE)
+    members["probabilities"] = or_null(mapping_of(SHARE))
+    members["error"] = {**or_null(error), "description": "Why the image cannot be used; null where it was."}
+    members["notes"] = list_of(one_of([*NOTES]))
+    regions = record({"regions": mapping_of(list_of(list_of(NUMBER)))})
+    size = {**list_of(COUNT), "minItems": 2, "maxItems": 2, "description": "Height and width of the upright image."}
+    return {
+        "description": "One image's answer.",
+        "type": "object",
+        "required": found["required"],
+        "properties": {
+            **members,
+            "size": size,
+            "boxes": {**list_of(reference("Box")), "description": "With `locate=true`."},
+            "why": {**or_null(regions), "description": "With `explain=evidence`: class → rows."},
+        },
+    }
+
+
+def _box() -> Schema:
+    corners: Schema = {**list_of(NUMBER), "minItems": 4, "maxItems": 4}
+    return record(
+        {
+            "label": TEXT,
+            "score": SHARE,
+            "box": {**corners, "description": "x_min, y_min, x_max, y_max in pixels of the upright image."},
+            "novelty": or_null(NUMBER),
+        }
+    )
+
+
+def _problem() -> Schema:
+    return record(
+        {
+            "type": {"type": "string", "description": "`urn:vidi:problem:` and the code."},
+            "title": TEXT,
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What went wrong in this request."},
+            "code": one_of([*PROBLEMS]),
+            "remedy": {"type": "string", "description": "What to do about it; may be empty."},
+            "error": {"type": "string", "description": "Detail and remedy, as clients of the protocol read them."},
+            "image": record({"code": one_of([*REASONS])}, about="Why the only image cannot be used."),
+            "images": {**list_of(_bad_file()), "description": "The files that fail a request for tensors."},
+        },
+        optional=["image", "images"],
+        about="A refusal, as RFC 9457 has it. The codes are stable.",
+    )
+
+
+def _bad_file() -> Schema:
+    return record({"index": COUNT, "code": one_of([*REASONS]), "message": TEXT})
+
+
+def _readiness() -> Schema:
+    refused = {**or_null(TEXT), "description": "Why a new file in the model's place was refused; null where none was."}
+    model = record({"name": TEXT, "version": TEXT, "id": TEXT, "refused_file": refused})
+    return record(
+        {
+            "ready": FLAG,
+            "reasons": {**list_of(TEXT), "description": "What stands against it; empty when ready."},
+            "models": list_of(model),
+            "workers": record({"standing": COUNT, "wanted": COUNT, "deaths": COUNT}),
+            "log": {**_log(), "description": "The prediction log, where there is one. Answers go on without it."},
+        },
+        optional=["log"],
+        about="Whether requests should be sent here.",
+    )
+
+
+def _log() -> Schema:
+    return record(
+        {
+            "state": one_of(STATES),
+            "why": or_null(TEXT),
+            "written": COUNT,
+            "lost": COUNT,
+            "waiting": COUNT,
+            "images_lost": COUNT,
+        }
+    )
+
+
+def declared(*kinds: type) -> dict[str, Any]:
+    """The schemas of types that are read, and of those within them, by name."""
+    return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
+
+
+def _declared_bodies(settings: Settings) -> dict[str, Any]:
+    """The schemas of all bodies of JSON: of the types that they are read as, with what no type can say."""
+    found = declared(Images, IndexBody, SentFeedback, SentAnswers, InferenceRequest)
+    found["SentFeedback"]["oneOf"] = [{"required": [name]} for name in ("labels", "none", "unclear")]
+    found["Images"]["properties"]["images"]["maxItems"] = settings.images
+    found["SentAnswers"]["properties"]["answers"]["maxItems"] = settings.images
+    for name, kind in (
+        ("EncodedImages", OfInput),
+        ("ImagePixels", OfInput),
+        ("NamedOutput", OfOutput),
+        ("InferenceRequest", OfRequest),
+    ):
+        members, known = found[name]["properties"], declared(kind)[kind.__name__]["properties"]
+        members["parameters"] = {"allOf": [members["parameters"], {"properties": known}]}
+    return found
+
+
+def _account() -> Schema:
+    entries = list_of(record({"path": TEXT, "code": TEXT, "message": TEXT}))
+    return record(
+        {"found": COUNT, "used": COUNT, "set_aside": entries, "refused": entries, "ignored": mapping_of(COUNT)},
+        about="Every image of the request is counted once.",
     )
