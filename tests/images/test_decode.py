@@ -160,9 +160,3 @@ def test_the_reference_lists_every_code():
     page = (Path(__file__).parents[2] / "docs" / "reference" / "codes.md").read_text(encoding="utf-8")
     for code, sentence in (*REASONS.items(), *NOTES.items()):
         assert f"| `{code}` | {sentence} |" in page
-
-
-def test_the_limits_are_told_in_words():
-    words = "\n".join(Limits().in_words())
-    for number in ("64,000,000", "250,000,000", "100 scans", "1,000,000", "500,000,000", "10 s", "25,000,000"):
-        assert number in words

@@ -55,16 +55,6 @@ class Limits:
     seconds: float = 10.0  # of processor time for one image: a safety stop in worker processes
     thread_pixels: int = 25_000_000  # larger images are decoded in a worker process, never in a thread
 
-    def in_words(self) -> list[str]:
-        """One line for each limit, as `vidi doctor` prints them."""
-        return [
-            f"{self.pixels:,} pixels an image; {self.baseline_jpeg_pixels:,} a baseline JPEG, decoded at reduced size",
-            f"{self.file_bytes:,} bytes a file, {self.metadata_bytes:,} bytes a text or profile after inflation",
-            f"{self.jpeg_scans:,} scans a JPEG",
-            f"{self.memory_bytes:,} bytes of memory and {self.seconds:g} s of processor time for one decoding",
-            f"{self.thread_pixels:,} pixels in a thread; larger images and TIFF are decoded in a worker process",
-        ]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeOptions:

@@ -28,14 +28,12 @@ RENEW_DAYS = 30  # before the end
 MOST_NAMES = 64  # that a renewed certificate takes over from the one before
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class OwnCertificate:
     """A certificate of the server's own making."""
 
     path: Path  # PEM, with its key
     fingerprint: str  # SHA-256, as browsers show it
-    until: datetime.datetime
-    is_new: bool
 
 
 def settings_folder(environment: Mapping[str, str]) -> Path:
@@ -57,7 +55,7 @@ def own_certificate(folder: Path, names: Sequence[str], now: datetime.datetime) 
     path = folder / FILE
     kept = _read(path)
     if kept is not None and _serves(kept, names, now):
-        return _described(path, kept, is_new=False)
+        return OwnCertificate(path, fingerprint_of(kept))
     before = [] if kept is None else sorted(_names_of(kept))
     made, pem = _make([*names, *(name for name in before if name not in names)][:MOST_NAMES], now)
     try:
@@ -69,17 +67,12 @@ def own_certificate(folder: Path, names: Sequence[str], now: datetime.datetime) 
             f"{escape_path(path)}: the server's own certificate cannot be kept there.",
             "Set XDG_CONFIG_HOME to a folder that you may write to, or use `--certificate` or `--behind-proxy`.",
         ) from error
-    return _described(path, made, is_new=True)
+    return OwnCertificate(path, fingerprint_of(made))
 
 
 def fingerprint_of(certificate: x509.Certificate) -> str:
     """SHA-256 of a certificate, in pairs of hex digits."""
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-
-
-def _described(path: Path, certificate: x509.Certificate, *, is_new: bool) -> OwnCertificate:
-    until = certificate.not_valid_after_utc
-    return OwnCertificate(path=path, fingerprint=fingerprint_of(certificate), until=until, is_new=is_new)
 
 
 def _read(path: Path) -> x509.Certificate | None:
