@@ -41,7 +41,7 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: W
         probability = float(given["probabilities"][0, label_index])
         if probability < search.least:
             continue
-        contrast = stand_out(given["evidence"][0], label_index, predictor.metadata.outputs)
+        contrast = _stand_out(given["evidence"][0], label_index, predictor.metadata.outputs)
         boxes, peaks = boxes_of_map(contrast)
         for box, peak in zip(_in_image(boxes, contrast.shape, size, predictor.metadata.framing), peaks, strict=True):
             score = probability * float(peak)
@@ -69,19 +69,8 @@ def locate_answer(image: NDArray[np.uint8], predictor: Predictor, search: Window
     return locate_by_evidence(image, predictor, replace(search, classes=(prediction.label_index,), most=1))
 
 
-def stand_out(evidence: NDArray[np.float32], label_index: int, outputs: Outputs) -> NDArray[np.float64]:
-    """How much more each region speaks for one class than for the others on average.
-
-    Where a class is told by itself: how much more than the region that speaks for it least, and than nothing.
-
-    Args:
-        evidence: (classes, rows, columns).
-        label_index: the class.
-        outputs: of the model.
-
-    Returns:
-        (rows, columns) float64.
-    """
+def _stand_out(evidence: NDArray[np.float32], label_index: int, outputs: Outputs) -> NDArray[np.float64]:
+    """(rows, columns): how much more each region speaks for a class than for the others, or than for nothing."""
     if outputs == SIGMOID:
         own = evidence[label_index].astype(np.float64)
         return np.asarray(own - min(0.0, float(own.min())), np.float64)

@@ -36,7 +36,7 @@ class Level:
     border: tuple[int, int]  # (rows, columns) of grey around the image, in pixels of the level
 
 
-def window_shape(framing: Framing) -> tuple[float, float]:
+def _window_shape(framing: Framing) -> tuple[float, float]:
     """(height, width) of the window that the network sees whole, where the smaller side is 1."""
     height, width = framing.shrink_to or framing.size
     if framing.mode != "stretch":
@@ -68,7 +68,7 @@ def choose_levels(
     >>> [round(level.window[0]) for level in levels]
     [50, 63, 79, 100, 126]
     """
-    tall, wide = window_shape(framing)
+    tall, wide = _window_shape(framing)
     seen = min(framing.shrink_to or framing.size)
     room = (1 + 2 * BORDER) * min(size[0] / tall, size[1] / wide)
     least = min(smallest or max(min(size) / 10, seen / 4), room)
@@ -80,7 +80,7 @@ def choose_levels(
         window = side * tall, side * wide
         scale = framing.size[0] / window[0], framing.size[1] / window[1]
         levels.append(Level(window, scale, (down, across)))
-    height, width = level_size(size, levels[0])
+    height, width = _level_size(size, levels[0])
     if height * width > MOST_PIXELS:
         raise UsageError(
             f"to see windows of {least:.0f} pixels, the image would be enlarged to {width:,} x {height:,} pixels",
@@ -89,7 +89,7 @@ def choose_levels(
     return levels
 
 
-def level_size(size: tuple[int, int], level: Level) -> tuple[int, int]:
+def _level_size(size: tuple[int, int], level: Level) -> tuple[int, int]:
     """(height, width) of an image at a level, without borders."""
     return max(1, round(size[0] * level.scale[0])), max(1, round(size[1] * level.scale[1]))
 
@@ -104,7 +104,7 @@ def draw_level(image: NDArray[np.uint8], level: Level, framing: Framing, *, stri
         stride: the result's sides are multiples of it.
     """
     size = (image.shape[0], image.shape[1])
-    height, width = level_size(size, level)
+    height, width = _level_size(size, level)
     if framing.shrink_to is not None:
         small = [
             round(side * shrunk / window)
@@ -160,7 +160,7 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
         search: how to look.
     """
     found: list[Located] = []
-    proposals = propose(image, model, predictor.metadata.framing, search)
+    proposals = _propose(image, model, predictor.metadata.framing, search)
     for label_index, windows in zip(search.classes, proposals, strict=True):
         chosen = _without_copies(windows, most=search.most)
         if not len(chosen.odds):
@@ -187,7 +187,7 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
     return sorted(found, key=lambda one: -one.score)
 
 
-def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: WindowSearch) -> list[Windows]:
+def _propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: WindowSearch) -> list[Windows]:
     """For each class that is looked for its likeliest windows, at most `MOST_PROPOSED`."""
     size = (image.shape[0], image.shape[1])
     levels = choose_levels(size, framing, smallest=search.smallest, stride=model.stride)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.model_file.read import ModelFile
-from vidi.model_file.sliding import CALIBRATED, GraphStage, StageGraph, split_graph
+from vidi.model_file.sliding import CALIBRATED, GraphStage, split_graph
 from vidi.prediction.engines import batch_size, open_graph
 from vidi.prediction.predictor import Predictor
 
@@ -47,19 +48,6 @@ class BandedMap:
             given = _whole(one, given, band_bytes=self.band_bytes)
         for _, band in _bands(self.stages[-1], given, band_bytes=self.band_bytes):
             yield band
-
-
-def open_map(chain: Sequence[StageGraph], *, name: str, threads: int) -> BandedMap:
-    """A chain of stages, ready to run.
-
-    Args:
-        chain: of `vidi.model_file.sliding.split_graph`.
-        name: what messages call the model.
-        threads: that one run uses.
-    """
-    return BandedMap(
-        tuple(BandedStage(one.stage, open_graph(one.data, name=name, threads=threads, keeps=False)) for one in chain)
-    )
 
 
 def _whole(one: BandedStage, given: NDArray[np.generic], *, band_bytes: int) -> NDArray[np.float32]:
@@ -126,7 +114,8 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     if graphs is None:
         return None
     name, threads = str(model.path), core_count()
-    maps = [open_map(chain, name=name, threads=threads) for chain in graphs.chains]
+    opened = partial(open_graph, name=name, threads=threads, keeps=False)
+    maps = [BandedMap(tuple(BandedStage(one.stage, opened(one.data)) for one in chain)) for chain in graphs.chains]
     size = model.metadata.framing.size
     grid, twice = _grid_of(maps, size), _grid_of(maps, (2 * size[0], 2 * size[1]))
     if grid is None or twice is None or min(twice[0] - grid[0], twice[1] - grid[1]) < 1:
@@ -134,7 +123,7 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     stride = size[0] // (twice[0] - grid[0])
     if stride == 1 or ((twice[0] - grid[0]) * stride, (twice[1] - grid[1]) * stride) != size:
         return None
-    head = WindowHead(open_graph(graphs.head, name=name, threads=threads, keeps=False), graphs.names, graphs.pools)
+    head = WindowHead(opened(graphs.head), graphs.names, graphs.pools)
     return SlidingWindows(maps, head, grid=grid, stride=stride, outputs=model.metadata.outputs)
 
 

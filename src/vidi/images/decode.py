@@ -25,6 +25,7 @@ from vidi.images.formats.header import Header, Size, broken, orientation_of, sni
 from vidi.images.formats.registry import FORMATS
 from vidi.images.framing import FramedSizes, Framing, frame_image, framed_sizes
 from vidi.images.limits import DecodeOptions, Limits
+from vidi.images.store import file_too_large
 
 try:
     import simplejpeg
@@ -172,7 +173,7 @@ def read_header(data: bytes, options: DecodeOptions = DEFAULT) -> Header:
     """
     limits = options.limits
     if len(data) > limits.file_bytes:
-        raise file_too_large(len(data), limits)
+        raise file_too_large(len(data), limits.file_bytes)
     header = FORMATS[sniff(data)].read(data, limits)
     _check_limits(header, limits)
     return header
@@ -199,15 +200,6 @@ def _check_limits(header: Header, limits: Limits) -> None:
 def too_much_memory() -> ImageError:
     """The refusal of an image for which this process has no memory."""
     return ImageError("too-much-memory", "Decoding it needs more memory than the limit.", "Make the image smaller.")
-
-
-def file_too_large(byte_count: int, limits: Limits) -> ImageError:
-    """The refusal of a file over the limit of bytes."""
-    return ImageError(
-        "too-much-memory",
-        f"The file has {byte_count:,} bytes; {limits.file_bytes:,} are the most.",
-        "Save it smaller, or raise `Limits.file_bytes`.",
-    )
 
 
 def decode_image(data: bytes, *, options: DecodeOptions = DEFAULT, at_least: Size | None = None) -> DecodedImage:

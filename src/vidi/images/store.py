@@ -78,11 +78,7 @@ class FolderStore:
         with open(full, "rb", buffering=0) as stream:
             status = os.fstat(stream.fileno())
             if status.st_size > self.file_bytes:
-                raise ImageError(
-                    "too-much-memory",
-                    f"The file has {status.st_size:,} bytes; {self.file_bytes:,} are the most.",
-                    "Save it smaller, or raise `Limits.file_bytes`.",
-                )
+                raise file_too_large(status.st_size, self.file_bytes)
             return stream.read()
 
 
@@ -140,6 +136,15 @@ def stamp_of_file(path: str | os.PathLike[str]) -> str:
 def stamp_within(store: ImageStore, path: str) -> str:
     """The stamp of a file of any store; empty where the store gives none."""
     return store.stamp(path) if isinstance(store, StampedStore) else ""
+
+
+def file_too_large(byte_count: int, most: int) -> ImageError:
+    """The refusal of a file over the limit of bytes."""
+    return ImageError(
+        "too-much-memory",
+        f"The file has {byte_count:,} bytes; {most:,} are the most.",
+        "Save it smaller, or raise `Limits.file_bytes`.",
+    )
 
 
 def not_a_file(mode: int) -> ImageError:

@@ -131,11 +131,11 @@ class ModelMetadata:
         return frozenset(digest for digest in (self.weights_digest, self.provenance.derived_from) if digest)
 
     def __post_init__(self) -> None:
-        check_classes(self.classes)
-        check_framing(self.framing)
-        check_normalisation(self.normalisation)
+        _check_classes(self.classes)
+        _check_framing(self.framing)
+        _check_normalisation(self.normalisation)
         if self.calibration is not None:
-            check_calibration(self.calibration, len(self.classes))
+            _check_calibration(self.calibration, len(self.classes))
         if self.verdict is not None and self.multi_label != (self.verdict.ranking == ALL_CLASSES):
             raise ModelError(
                 f"the verdict's ranking is {self.verdict.ranking!r}, which is not that of such a model",
@@ -155,12 +155,8 @@ class ModelMetadata:
             )
 
 
-def check_classes(classes: tuple[str, ...]) -> None:
-    """Refuse a list of classes that no answer could be read from.
-
-    Raises:
-        ModelError: fewer than two classes, an empty name, or a name that stands there twice.
-    """
+def _check_classes(classes: tuple[str, ...]) -> None:
+    """Refuse a list of classes that no answer could be read from."""
     if len(classes) < 2:
         raise ModelError(f"the model has {len(classes)} classes", "A classifier needs two or more.")
     if len(set(classes)) != len(classes) or not all(classes):
@@ -169,12 +165,8 @@ def check_classes(classes: tuple[str, ...]) -> None:
         )
 
 
-def check_framing(framing: Framing) -> None:
-    """Refuse sizes that no network of ours has.
-
-    Raises:
-        ModelError: a side is under 1 or over 8,192 pixels, or the mode is not a known one.
-    """
+def _check_framing(framing: Framing) -> None:
+    """Refuse sizes that no network of ours has."""
     sides = (*framing.size, *(framing.shrink_to or ()))
     if not all(1 <= side <= MAXIMUM_SIDE for side in sides):
         raise ModelError(
@@ -185,12 +177,8 @@ def check_framing(framing: Framing) -> None:
         raise ModelError(f"the model's framing is {framing.mode!r}", "It must be stretch, pad or crop.")
 
 
-def check_normalisation(normalisation: Normalisation) -> None:
-    """Refuse a division by zero.
-
-    Raises:
-        ModelError: not three numbers each, or a standard deviation that is not above zero.
-    """
+def _check_normalisation(normalisation: Normalisation) -> None:
+    """Refuse a division by zero."""
     if len(normalisation.mean) != 3 or len(normalisation.standard_deviation) != 3:
         raise ModelError("the normalisation does not have three channels", "Give red, green and blue.")
     if not all(value > 0 for value in normalisation.standard_deviation):
@@ -200,13 +188,8 @@ def check_normalisation(normalisation: Normalisation) -> None:
         )
 
 
-def check_calibration(calibration: Calibration, class_count: int) -> None:
-    """Refuse a calibration that does not fit the classes.
-
-    Raises:
-        ModelError: scale or shift has neither one number nor one for each class, and the scale is no matrix either; or
-            a scale is not above zero.
-    """
+def _check_calibration(calibration: Calibration, class_count: int) -> None:
+    """Refuse a calibration that does not fit the classes."""
     fits = len(calibration.scale) in (1, class_count, class_count**2) and len(calibration.shift) in (1, class_count)
     is_matrix = len(calibration.scale) == class_count**2
     if not fits or not (is_matrix or all(scale > 0 for scale in calibration.scale)):

@@ -99,20 +99,10 @@ class _Value:
         return self.depth * self.item_bytes / self.stride**2
 
 
-def split_stages(
+def _split_stages(
     nodes: Sequence[onnx.NodeProto], tensors: Mapping[str, onnx.TensorProto], *, source: str, target: str
 ) -> tuple[GraphStage, ...]:
-    """The stages from framed images to one map.
-
-    Args:
-        nodes: all between the two, in order; of `vidi.model_file.sliding.LOCAL`.
-        tensors: the constants by name.
-        source: uint8 (batch, height, width, 3).
-        target: float32 (batch, channels, rows, columns).
-
-    Raises:
-        NotBandedError: the rows that some node looks at are not known.
-    """
+    """The stages from framed images, `source`, to one map, `target`; the nodes are all between, of `LOCAL`."""
     windows = [_window(node, tensors) for node in nodes]
     values = _measure(nodes, windows, tensors, source)
     last_used = {name: number for number, node in enumerate(nodes) for name in node.input if name in values}
@@ -333,7 +323,7 @@ def _chain(model: onnx.ModelProto, framed: str, target: str) -> tuple[StageGraph
     nodes = _needed(model.graph.node, [target], given={framed})
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     try:
-        stages = split_stages(nodes, tensors, source=framed, target=target)
+        stages = _split_stages(nodes, tensors, source=framed, target=target)
     except NotBandedError:
         stages = (GraphStage(nodes=tuple(nodes), source=framed, target=target),)
     images = helper.make_tensor_value_info(framed, TensorProto.UINT8, ["batch", "height", "width", 3])

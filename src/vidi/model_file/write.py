@@ -24,21 +24,17 @@ from vidi.model_file.schema import metadata_to_text, viewer_keys
 from vidi.model_file.walk import MOST_EVIDENCE_CLASSES
 
 
-def build_graph(
+def _build_graph(
     network: onnx.GraphProto, metadata: ModelMetadata, novelty: NoveltyScore | None = None
 ) -> onnx.GraphProto:
-    """One graph from `images` to `probabilities`, `embedding` and, if the network has them, `evidence` and `novelty`.
-
-    Raises:
-        ModelError: the network's input, outputs or names are not those that `write_model` describes.
-    """
-    check_network(network)
+    """One graph from `images` to `probabilities`, `embedding` and, where there are such, `evidence` and `novelty`."""
+    _check_network(network)
     parts = GraphParts()
     add_preprocessing(parts, metadata.framing, metadata.normalisation)
     _add_network(parts, network, PREFIX + "inputs")
     if novelty is not None:
-        add_novelty(parts, novelty)
-    add_answer(parts, metadata)
+        _add_novelty(parts, novelty)
+    _add_answer(parts, metadata)
     outputs = {value.name: value for value in network.output}
     class_count = len(metadata.classes)
     given = [
@@ -54,12 +50,8 @@ def build_graph(
     return helper.make_graph(_needed(parts.nodes, given), "vidi", [images], given, parts.initializers)
 
 
-def check_network(network: onnx.GraphProto) -> None:
-    """Refuse a network that cannot stand between preprocessing and answer.
-
-    Raises:
-        ModelError: says which input, output or name is wrong.
-    """
+def _check_network(network: onnx.GraphProto) -> None:
+    """Refuse a network that cannot stand between preprocessing and answer."""
     inputs, outputs = [value.name for value in network.input], [value.name for value in network.output]
     if inputs != ["inputs"]:
         raise ModelError(f"the network's inputs are {inputs}", "It must have the one input `inputs`.")
@@ -89,7 +81,7 @@ def _add_network(parts: GraphParts, network: onnx.GraphProto, inputs: str) -> No
         parts.nodes.append(copy)
 
 
-def add_answer(parts: GraphParts, metadata: ModelMetadata) -> None:
+def _add_answer(parts: GraphParts, metadata: ModelMetadata) -> None:
     """The affine calibration of the logits, then softmax, or sigmoid where an image may show several classes."""
     calibration = metadata.calibration or Calibration()
     matrix = calibration.matrix(len(metadata.classes))
@@ -106,7 +98,7 @@ def add_answer(parts: GraphParts, metadata: ModelMetadata) -> None:
     parts.nodes.append(node)
 
 
-def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
+def _add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
     """How unlike the training images an image is: the arithmetic of `NoveltyScore.of`, step by step."""
 
     def constant(name: str, value: np.ndarray) -> str:
@@ -145,10 +137,10 @@ def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
     parts.nodes.append(flat)
 
 
-def replace_answer(graph: onnx.GraphProto, metadata: ModelMetadata) -> None:
+def _replace_answer(graph: onnx.GraphProto, metadata: ModelMetadata) -> None:
     """Put another calibration, of whatever kind, in the place of a written graph's."""
     parts = GraphParts()
-    add_answer(parts, metadata)
+    _add_answer(parts, metadata)
     ours = {node.name for node in parts.nodes}
     nodes = [node for node in graph.node if node.name not in ours] + parts.nodes
     names = {tensor.name for tensor in parts.initializers}
@@ -224,7 +216,7 @@ def write_model(
 
 def model_bytes(network: onnx.GraphProto, metadata: ModelMetadata, *, novelty: NoveltyScore | None = None) -> bytes:
     """The bytes that `write_model` writes."""
-    graph = build_graph(network, metadata, novelty)
+    graph = _build_graph(network, metadata, novelty)
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -264,7 +256,7 @@ def bytes_with(before: ModelFile, metadata: ModelMetadata) -> bytes:
                 f"the {name} of {before.path.name} cannot be changed afterwards", "Train or export it again."
             )
     model = onnx.load_model_from_string(before.data)
-    replace_answer(model.graph, metadata)
+    _replace_answer(model.graph, metadata)
     return finished_bytes(model, metadata)
 
 

@@ -252,7 +252,7 @@ def run_until(
         outputs: names of the graph's outputs.
         until: when the last piece is begun; None: all are.
     """
-    batches = in_batches(rows, min(MOST_TOGETHER, batch_size(predictor.metadata.framing)))
+    batches = _in_batches(rows, min(MOST_TOGETHER, batch_size(predictor.metadata.framing)))
 
     def answer(some: NDArray[np.int64]) -> dict[str, NDArray[np.float32]] | None:
         if until is not None and until.seconds_left() <= 0:
@@ -274,6 +274,6 @@ def embed_images(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[
     return run_pixels(predictor, pixels, rows, ("embedding",))["embedding"]
 
 
-def in_batches(rows: NDArray[np.int64], size: int = MOST_TOGETHER) -> list[NDArray[np.int64]]:
+def _in_batches(rows: NDArray[np.int64], size: int = MOST_TOGETHER) -> list[NDArray[np.int64]]:
     """The rows in pieces of at most `size`, in order."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

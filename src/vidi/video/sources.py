@@ -112,7 +112,7 @@ def watch_source(
     check_video_package()
     limits, patience = limits or Limits(), patience or Patience()
     if source.kind == "file":
-        return watch_file(Path(source.address), stop, rate=rate, limits=limits)
+        return _watch_file(Path(source.address), stop, rate=rate, limits=limits)
 
     def connect(connected: Callable[[HttpStream], None]) -> Opened:
         seconds = {"open_seconds": patience.open_seconds, "read_seconds": patience.read_seconds}
@@ -123,20 +123,10 @@ def watch_source(
     return watch_live(connect, stop, rate=rate, patience=patience, must_open=source.kind == "camera")
 
 
-def watch_file(
+def _watch_file(
     path: Path, stop: threading.Event, *, rate: float | None, limits: Limits
 ) -> Iterator[Frame | SourceChange]:
-    """The frames of a video file, as fast as they are taken.
-
-    Args:
-        path: of a regular file.
-        stop: ends it.
-        rate: at most so many frames in a second of the file's time; None: all.
-        limits: of its images.
-
-    Raises:
-        DataError: it is no video file, asks for too much, or none of its images can be decoded.
-    """
+    """The frames of a video file, as fast as they are taken, at most `rate` in a second of its own time."""
     opened = open_file(path, limits)
     step = 1 / float(opened.stream.average_rate) if opened.stream.average_rate else USUAL_STEP
     number, first, seconds, due, is_damaged = -1, None, 0.0, 0.0, False

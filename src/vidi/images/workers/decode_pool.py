@@ -5,14 +5,14 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from types import TracebackType
 from typing import Self
 
 from vidi.errors import ImageError, ResourceError, VidiError
 from vidi.files import digest_of
-from vidi.images.decode import DEFAULT, DecodeJob, ReadFile, ReadImage, file_too_large, read_one
+from vidi.images.decode import DEFAULT, DecodeJob, ReadFile, ReadImage, read_one
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
+from vidi.images.store import file_too_large
 from vidi.images.workers.process import (
     End,
     ForkServer,
@@ -89,9 +89,7 @@ class DecodePool:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -182,7 +180,7 @@ class DecodePool:
         """
         limits = self.options.limits
         found = [
-            _refused(data, file_too_large(len(data), limits)) if len(data) > limits.file_bytes else None
+            _refused(data, file_too_large(len(data), limits.file_bytes)) if len(data) > limits.file_bytes else None
             for data in files
         ]
         asked = [place for place, read in enumerate(found) if read is None]

@@ -55,16 +55,8 @@ def make_token() -> str:
     return secrets.token_urlsafe(BYTES)
 
 
-def check_token(token: str, source: str) -> str:
-    """The token, where it can be sent in a header and is long enough.
-
-    Args:
-        token: as it was read.
-        source: where it was read, for the error.
-
-    Raises:
-        UsageError: it is too short or has other signs.
-    """
+def _check_token(token: str, source: str) -> str:
+    """The token, where it can be sent in a header and is long enough; `source` is where it was read."""
     remedy = f"Use {SHORTEST} or more letters, digits and `-._~+/`, or leave it out to have one made."
     if not FORM.fullmatch(token):
         raise UsageError(f"{source}: the access token is empty or has signs that no header may hold.", remedy)
@@ -86,7 +78,7 @@ def read_token(path: Path) -> str:
             f"{escape_path(path)}: the access token cannot be read: {error}.",
             "Give a text file that holds the token alone.",
         ) from error
-    return check_token(text.strip(), escape_path(path))
+    return _check_token(text.strip(), escape_path(path))
 
 
 def write_token(path: Path, token: str) -> None:
@@ -270,7 +262,7 @@ def _token(
     if source == "none":
         return None, False, []
     if source == "environment":
-        return check_token(environment[TOKEN_VARIABLE], TOKEN_VARIABLE), False, []
+        return _check_token(environment[TOKEN_VARIABLE], TOKEN_VARIABLE), False, []
     if path is None:
         return make_token(), True, []
     if not path.exists():

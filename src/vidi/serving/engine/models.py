@@ -388,7 +388,7 @@ class Reloader:
         self.table, self._report = table, report
         self._try, self._open = tried, opened
         # Of the file that was opened: what was promoted since then is another.
-        self._seen = {model.name: stamp_of(model.model.path) for model in table}
+        self._seen = {model.name: _stamp_of(model.model.path) for model in table}
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -401,7 +401,7 @@ class Reloader:
         """
         with self._lock:
             for model in [one for one in self.table if names is None or one.name in names]:
-                stamp = stamp_of(model.path)
+                stamp = _stamp_of(model.path)
                 if stamp is not None and stamp != self._seen[model.name]:
                     self._seen[model.name] = stamp
                     self._take(model)
@@ -410,7 +410,7 @@ class Reloader:
         """Take every file that is another than the model in use, whatever its date."""
         with self._lock:
             for model in list(self.table):
-                self._seen[model.name] = stamp_of(model.path)
+                self._seen[model.name] = _stamp_of(model.path)
                 self._take(model)
 
     def read_anew_soon(self) -> None:
@@ -452,7 +452,7 @@ class Reloader:
             self._watcher.join()
 
 
-def stamp_of(path: Path) -> Stamp:
+def _stamp_of(path: Path) -> Stamp:
     """What changes when a file is replaced."""
     try:
         status = os.stat(find_model(path))

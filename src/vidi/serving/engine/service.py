@@ -3,14 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from types import TracebackType
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from vidi.log.writer import WriterState
 from vidi.model_file.values import Json
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.models import ModelTable
@@ -124,9 +122,7 @@ class Slot:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave()
 
     async def within(self, seconds: float, work: Coroutine[Any, Any, Done], receive: Receive) -> Done:
@@ -247,22 +243,10 @@ class Service:
             "workers": {"standing": pool.standing, "wanted": pool.count, "deaths": pool.deaths},
         }
         if self.recorder is not None:  # it stands against no request: answers go on without it
-            document["log"] = log_document(self.recorder.writer.state())
+            document["log"] = asdict(self.recorder.writer.state())
         return not reasons, document
 
     def metrics_text(self) -> bytes:
         """All counters, as Prometheus reads them."""
         log = None if self.recorder is None else self.recorder.writer.state()
         return self.metrics.text(self.models, self.engine, log)
-
-
-def log_document(log: WriterState) -> dict[str, Json]:
-    """How the prediction log stands, for `/readyz`."""
-    return {
-        "state": log.state,
-        "why": log.why,
-        "written": log.written,
-        "lost": log.lost,
-        "waiting": log.waiting,
-        "images_lost": log.images_lost,
-    }

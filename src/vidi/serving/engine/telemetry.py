@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Self, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -201,11 +200,9 @@ class LineWriter:
         self._lines.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Write what waits, if that takes no more than a second."""
-        self._lines.__exit__(kind, error, traceback)
+        self._lines.__exit__(None, None, None)
 
     def write(self, line: str) -> None:
         """Take a line; returns at once."""

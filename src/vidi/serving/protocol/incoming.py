@@ -127,7 +127,7 @@ class Incoming:
         """Refuse a request by its head, or hand it on."""
         request = self.request
         request.method, request.version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
-        check_head(request, self.settings)
+        _check_head(request, self.settings)
         if self.parser.should_upgrade() and request.has_body():  # which the parser leaves to the other protocol
             raise _malformed("The request has a body and asks for another protocol.", "Leave out the header Upgrade.")
         request.has_head = True
@@ -172,16 +172,8 @@ class _EnoughError(Exception):
     """Nothing more of this connection is parsed."""
 
 
-def check_head(request: Request, settings: Settings) -> None:
-    """Refuse a request that its head alone rules out. The parser has refused what is not HTTP at all.
-
-    Args:
-        request: its method, target, version and headers.
-        settings: of the server; `body_bytes` is compared with the declared length.
-
-    Raises:
-        Problem: what rules it out.
-    """
+def _check_head(request: Request, settings: Settings) -> None:
+    """Refuse a request that its head alone rules out. The parser has refused what is not HTTP at all."""
     if request.version not in VERSIONS:
         raise _malformed(f"The request is of HTTP version {request.version}.", "Use HTTP/1.1.")
     if request.method == "CONNECT":

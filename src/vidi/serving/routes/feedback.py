@@ -205,12 +205,12 @@ async def _committed(writer: FeedbackWriter, feedback: Feedback) -> Taken:
     try:
         return await asyncio.wait_for(asyncio.wrap_future(writer.submit(feedback)), COMMIT_SECONDS)
     except LogUnavailableError as error:
-        raise log_problem(error) from error
+        raise _log_problem(error) from error
     except TimeoutError as error:
-        raise log_problem(LogUnavailableError("locked", "the log does not answer", "Try again later.")) from error
+        raise _log_problem(LogUnavailableError("locked", "the log does not answer", "Try again later.")) from error
 
 
-def log_problem(error: LogUnavailableError) -> Problem:
+def _log_problem(error: LogUnavailableError) -> Problem:
     """The problem of a log that cannot be written."""
     code = "log-full" if error.trouble == "full" else "log-unavailable"
     return Problem(

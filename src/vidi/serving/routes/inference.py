@@ -86,10 +86,10 @@ def _model_routes(service: Service, tallies: Tallies) -> list[Route]:
         return {"model_stats": [_statistics(served, tallies)]}
 
     def config(served: ServedModel) -> object:
-        return model_config(served, offered_by(served), most_images=service.settings.images)
+        return model_config(served, _offered_by(served), most_images=service.settings.images)
 
     described: dict[str, Describe] = {
-        "": lambda served: model_metadata(served, offered_by(served)),
+        "": lambda served: model_metadata(served, _offered_by(served)),
         "/ready": lambda served: _readiness(service, served),
         "/config": config,
         "/stats": statistics,
@@ -110,7 +110,7 @@ async def _describe(service: Service, describe: Describe, request: Request) -> R
 
 
 def _readiness(service: Service, served: ServedModel) -> object:
-    check_ready(service)
+    _check_ready(service)
     return {"name": served.name, "ready": True}
 
 
@@ -122,20 +122,16 @@ async def _all_statistics(service: Service, tallies: Tallies, _: Request) -> Res
     return json_response({"model_stats": [_statistics(served, tallies) for served in service.models]})
 
 
-def reasons_against(service: Service) -> list[str]:
+def _reasons_against(service: Service) -> list[str]:
     """Why no requests should be sent here; none where all is well."""
     is_ready, document = service.readiness()
     reasons = document["reasons"]
     return [] if is_ready or not isinstance(reasons, list) else [str(reason) for reason in reasons]
 
 
-def check_ready(service: Service) -> None:
-    """Refuse while requests should not be sent here.
-
-    Raises:
-        Problem: `not-ready`, with the reasons.
-    """
-    if reasons := reasons_against(service):
+def _check_ready(service: Service) -> None:
+    """Refuse, with the reasons, while requests should not be sent here."""
+    if reasons := _reasons_against(service):
         raise Problem("not-ready", f"{'; '.join(reasons)}.", "Try again later.", headers={"Retry-After": "1"})
 
 
@@ -155,14 +151,14 @@ async def _live(_: Request) -> Response:
 
 
 async def _ready(service: Service, _: Request) -> Response:
-    check_ready(service)
+    _check_ready(service)
     return json_response({"ready": True})
 
 
 async def _index(service: Service, request: Request) -> Response:
     body = await read_body(request, most=MOST_INDEX_BYTES)
     asked = read_json(body, IndexBody) if body else IndexBody()
-    reasons = reasons_against(service)
+    reasons = _reasons_against(service)
     entries = [index_entry(served.name, served.version, reasons=reasons) for served in service.models]
     return json_response([] if asked.ready and reasons else entries)
 
@@ -223,7 +219,7 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
     began = time.perf_counter_ns()
     json_bytes = len(body) if header_length is None else header_length
     asked = await _where(engine, json_bytes, partial(decode_request, body, header_length, service.settings))
-    offered = offered_by(served)
+    offered = _offered_by(served)
     chosen = choose_outputs(asked, offered)
     read = time.perf_counter_ns()
     rows = await classify(engine, served, asked, network_outputs(chosen, offered), recorder=service.recorder)
@@ -241,7 +237,7 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
     return Inferred(response=response, outcomes=verdicts or [ANSWERED] * len(asked.images), stages=stages)
 
 
-def offered_by(served: ServedModel) -> tuple[OfferedOutput, ...]:
+def _offered_by(served: ServedModel) -> tuple[OfferedOutput, ...]:
     """The outputs that a model offers to requests."""
     return offered_outputs(served.metadata, served.model.contents.outputs)
 

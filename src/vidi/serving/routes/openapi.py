@@ -125,9 +125,9 @@ def openapi_document(
         "servers": [{"url": root or "/"}],
         "tags": [{"name": name, "description": about} for name, about in tags.items()],
         "security": [{}, {"token": []}],
-        "paths": {**own_paths(names, settings, logs=logs), **inference_paths(names, versions, settings)},
+        "paths": {**_own_paths(names, settings, logs=logs), **_inference_paths(names, versions, settings)},
         "components": {
-            "schemas": {**schemas(settings), **inference_schemas()},
+            "schemas": {**schemas(settings), **_inference_schemas()},
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -153,14 +153,8 @@ _ANYTHING: Final[Json] = {"type": "object"}
 _METRICS: Final[Json] = {"description": "For Prometheus.", "content": {"text/plain": {"schema": TEXT}}}
 
 
-def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -> Schema:
-    """The paths of vidi's own interface.
-
-    Args:
-        names: of the models that are served.
-        settings: limits, which descriptions name.
-        logs: the server has a prediction log.
-    """
+def _own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -> Schema:
+    """The paths of vidi's own interface; with a prediction log also those of feedback."""
     models = _answer("The models.", record({"models": list_of(reference("ServedModel"))}))
     log_paths: Schema = {"/v1/feedback": {"post": _feedback(names)}, "/v1/answers": {"post": _answers(names)}}
     return {
@@ -303,14 +297,8 @@ MODEL_ROUTES: Final = (
 )
 
 
-def inference_paths(names: Sequence[str], versions: Sequence[str], settings: Settings) -> Schema:
-    """The paths of the protocol.
-
-    Args:
-        names: of the models that are served.
-        versions: of these models.
-        settings: limits, which descriptions name.
-    """
+def _inference_paths(names: Sequence[str], versions: Sequence[str], settings: Settings) -> Schema:
+    """The paths of the protocol."""
     found: Schema = {
         "/v2": {"get": _read_protocol("readServer", "Read what the server is.", "InferenceServer")},
         "/v2/health/live": {"get": _read_protocol("isServerLive", "Ask whether the server lives.", "InferenceLive")},
@@ -344,7 +332,7 @@ def _read_protocol(name: str, summary: str, schema: str, *codes: str) -> Schema:
 
 
 def _index() -> Schema:
-    content = {"application/json": {"schema": reference("IndexBody"), "example": {"ready": True}}}
+    content: Schema = {"application/json": {"schema": reference("IndexBody"), "example": {"ready": True}}}
     answer = _answer("The answer.", list_of(reference("InferenceIndexEntry")))
     operation = _operation(PROTOCOL, "readIndex", "List the models and their states.", answer, OF_BODY)
     return {**operation, "requestBody": _body(content, required=False)}
@@ -373,7 +361,7 @@ def _infer(name: str, parameters: Sequence[Json], settings: Settings) -> Schema:
     }
 
 
-def inference_schemas() -> Schema:
+def _inference_schemas() -> Schema:
     """Every schema of the protocol, by name."""
     return {
         "InferenceServer": record({"name": TEXT, "version": TEXT, "extensions": list_of(TEXT)}),

@@ -46,7 +46,7 @@ def routes(service: Service) -> list[Route]:
         Route(f"/{MODELS_DOCUMENT}", functools.partial(_models, service, sender)),
         Route(MODELS + MODEL_DOCUMENT, functools.partial(_model_document, service, sender)),
         Route(MODELS + MODEL_FILE, functools.partial(_model_file, service, sender)),
-        *training_routes(service),
+        *_training_routes(service),
     ]
 
 
@@ -78,7 +78,7 @@ class _Sender:
     def send(self, file: PageFile, request: Request) -> Response:
         """A file, or nothing where the browser has it."""
         headers = self.headers(file.tag)
-        if is_held(file.tag, request):
+        if _is_held(file.tag, request):
             return Response(status_code=304, headers=headers)
         if file.is_compressed:
             headers["Content-Encoding"] = "gzip"
@@ -99,7 +99,7 @@ class _Sender:
         }
 
 
-def is_held(tag: str, request: Request) -> bool:
+def _is_held(tag: str, request: Request) -> bool:
     """Whether the browser says that it has the file of this ETag."""
     held = request.headers.get("if-none-match", "").split(",")
     return tag in [one.strip().removeprefix("W/") for one in held]
@@ -142,7 +142,7 @@ async def _model_document(service: Service, sender: _Sender, request: Request) -
 async def _model_file(service: Service, sender: _Sender, request: Request) -> Response:
     served = _served(service, request)
     headers = sender.headers(f'"{served.model.digest[:20]}"')
-    if is_held(headers["ETag"], request):
+    if _is_held(headers["ETag"], request):
         return Response(status_code=304, headers=headers)
     # Piece by piece: many who load a large model take no more memory. The page itself checks the digest.
     headers["Content-Length"] = str(served.byte_count)
@@ -162,7 +162,7 @@ def _document(text: str, request: Request) -> PageFile:
 REPORT_POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
-def training_routes(service: Service) -> list[Route]:
+def _training_routes(service: Service) -> list[Route]:
     """`/train`: none where the server does not train."""
     trainer = service.trainer
     if trainer is None:

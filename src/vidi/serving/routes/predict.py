@@ -294,7 +294,7 @@ async def predict(
         raise unusable(classified[0].error)
     rows = [_row(*each, asked) for each in zip(images, classified, outcomes, strict=True)]
     if asked.locate:
-        await add_boxes(engine, served, images, rows, asked)
+        await _add_boxes(engine, served, images, rows, asked)
     document: Document = {
         "schema": SCHEMA_VERSION,
         "model": model_document(served),
@@ -367,21 +367,10 @@ def _account(images: Sequence[SentImage], classified: Sequence[Classified]) -> D
     return account.as_json()
 
 
-async def add_boxes(
+async def _add_boxes(
     engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], rows: Sequence[Row], asked: PredictQuery
 ) -> None:
-    """Search every image that could be used; one at a time, for a search takes much memory.
-
-    Args:
-        engine: decodes and runs.
-        served: the model.
-        images: what was sent.
-        rows: of the document; those without an error get the members `size` and `boxes`.
-        asked: how to search.
-
-    Raises:
-        Problem: the model cannot be searched with so.
-    """
+    """Add `size` and `boxes` to the rows without an error; one search at a time, for it takes much memory."""
     try:
         find = await engine.do(partial(_finder, served, LocateRequest(by=asked.by, least=asked.least)))
     except ModelError as error:
