@@ -242,7 +242,7 @@ def test_two_networks_side_by_side_are_fitted_again_as_a_pair(tmp_path: Path):
 
 
 def test_what_cannot_be_retrained_is_said(tmp_path: Path):
-    with pytest.raises(UsageError, match="either new labels or a finished candidate"):
-        RetrainRequest(run=tmp_path)
+    with pytest.raises(UsageError, match="is trained already, so no new labels can be used"):
+        RetrainRequest(run=tmp_path, candidate=tmp_path, feedback="use")
     with pytest.raises(UsageError, match="is not a run folder"):
         retrain(RetrainRequest(run=tmp_path, feedback="use"))

@@ -19,7 +19,16 @@ NoPictures = Annotated[bool, Option("Leave all pictures out of the written files
 # Verb → heading in its `--help` → names of the options under it.
 HELP_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "train": {
-        "Data": ("classes", "positive", "names", "multi_label", "allow_outside", "keep_truncated", "background"),
+        "Data": (
+            "classes",
+            "positive",
+            "names",
+            "multi_label",
+            "labels",
+            "allow_outside",
+            "keep_truncated",
+            "background",
+        ),
         "Split": ("split_file", "parts", "allow_leaks"),
         "Network": ("network", "pretrained", "weights", "freeze", "image_size", "ensemble"),
         "Training": ("minutes", "epochs", "batch", "learning_rate", "optimizer", "loss", "patience", "seed"),
@@ -30,7 +39,7 @@ HELP_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Instead of training": ("preview",),
     },
     "tune": {
-        "Data": ("classes", "positive", "names", "multi_label", "allow_outside", "split_file", "allow_leaks"),
+        "Data": ("classes", "positive", "names", "multi_label", "labels", "allow_outside", "split_file", "allow_leaks"),
         "Search": ("minutes", "trials", "trial_minutes", "storage", "study", "ray"),
         "Network and training": ("network", "weights", "image_size", "epochs", "recipe", "changes"),
         "Result": ("output", "as_json"),

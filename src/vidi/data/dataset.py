@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class LabelledImage:
     columns: tuple[tuple[str, str], ...] = ()  # what a table says beside: name and text; figures are given by them
     is_feedback: bool = False  # labelled in use, after the first training
     is_for_learning: bool = False  # of feedback: never held back to compare models on
+    given: frozenset[int] | None = None  # what the data says, where people said otherwise; empty: it says nothing
+    left_out: tuple[str, str] | None = None  # the code and the sentence why people left it out
 
     @property
     def label(self) -> int:
@@ -62,6 +65,29 @@ class Dataset:
     account: Account = field(default_factory=Account)  # of the scan: `used` counts `images`
     notes: tuple[str, ...] = ()  # what the reader decided or left out, one sentence each, to be reported
     multi_label: bool = False  # an image may show several classes, or none
+    left_out: tuple[LabelledImage, ...] = ()  # images with a label that people left out; the account names them, too
+    labels_state: str | None = None  # of the labels file that was read, as `vidi.data.labels` has it
+
+    def with_left_out(self) -> Self:
+        """The set with the images that people left out, marked as such: a split stays as it was before.
+
+        All are in the order of their paths, so that what is cached of them is found again.
+        """
+        if not self.left_out:
+            return self
+        images = sorted((*self.images, *self.left_out), key=lambda image: image.path.split("/"))
+        account = self.account.using(image.path for image in self.left_out)
+        return replace(self, images=tuple(images), left_out=(), account=account)
+
+    def as_given(self) -> Self:
+        """The images as the data labels them; those that it gives no label are left out."""
+        return replace(self, images=tuple(map(self._as_given, self.images)))
+
+    def _as_given(self, image: LabelledImage) -> LabelledImage:
+        if image.given is None:
+            return replace(image, left_out=None)
+        is_new = not image.given and not self.multi_label
+        return replace(image, labels=image.given, left_out=("", "") if is_new else None)
 
     @property
     def negatives(self) -> list[str]:

@@ -79,7 +79,7 @@ def _latest(sources: Sequence[Dataset]) -> list[tuple[LabelledImage, ...]]:
         return [sources[0].images]
     kept, later = list[tuple[LabelledImage, ...]](), set[str | None]()
     for source in reversed(sources):
-        digests = {image.path: _digest_of(source.store, image.path) for image in source.images}
+        digests = {image.path: digest_in(source.store, image.path) for image in source.images}
         kept.append(tuple(image for image in source.images if digests[image.path] not in later))
         later |= set(digests.values()) - {None}
     return kept[::-1]
@@ -115,7 +115,8 @@ def _with_source(
     )
 
 
-def _digest_of(store: ImageStore, path: str) -> str | None:
+def digest_in(store: ImageStore, path: str) -> str | None:
+    """SHA-256 of a file of a store; None where it cannot be read."""
     try:
         return digest_of(store.read(path))
     except ImageError:

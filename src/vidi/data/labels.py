@@ -28,11 +28,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vidi.errors import DataError, ResourceError, UsageError
-from vidi.files import append_line, digest_of, escape_path, try_lock, write_atomic
+from vidi.files import append_line, digest_of, digest_of_file, escape_path, try_lock, write_atomic
 
 # It shows a class; none of the classes; it cannot be told; the image is to be left out.
 Kind = Literal["label", "none", "unclear", "exclude"]
@@ -40,6 +41,8 @@ Via = Literal["server", "review"]  # a client of the server; a reviewer of the o
 How = Literal["one", "bulk", "suggested"]  # looked at alone; one of many; by taking what a model suggests
 Answer = tuple[Kind, tuple[str, ...]]  # with the classes, in alphabetical order
 ENDING = ".labels.jsonl"  # of the file beside a source
+NO_LABELS = "none"  # in place of a file: none is read
+LOOKED_AT = 20  # images of a folder, to see whether a labels file is about it
 PATIENCE = 10.0  # seconds to wait while another process writes a line
 _KINDS = frozenset(get_args(Kind))
 _OUTSIDE = re.compile(r"^([/\\]|[A-Za-z]:)|(^|[/\\])\.\.([/\\]|$)")
@@ -89,6 +92,25 @@ def labels_beside(source: str | Path) -> Path:
     """
     path = Path(os.path.abspath(source))
     return path.with_name(path.name + ENDING)
+
+
+def find_labels(source: str | Path) -> Path:
+    """The labels file of a source; of a folder that was renamed the one under its old name, where that is gone."""
+    beside = labels_beside(source)
+    if beside.exists() or not Path(source).is_dir():
+        return beside
+    for other in sorted(beside.parent.glob("*" + ENDING)):
+        folder = other.with_name(other.name.removesuffix(ENDING))
+        if not folder.exists() and _names_images_of(other, Path(source)):
+            return other
+    return beside
+
+
+def _names_images_of(path: Path, folder: Path) -> bool:
+    """Whether one of the first labelled images that a folder holds is the one that was labelled."""
+    labelled = ((folder / name, digest) for name, digest in read_labels(path).digests.items() if name)
+    here = islice(((file, digest) for file, digest in labelled if file.is_file()), LOOKED_AT)
+    return any(digest_of_file(file) == digest for file, digest in here)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,13 +1,14 @@
 """One call from what the user named to a data set: found, labelled by a reader, accounted for; nothing decoded."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.archives.members import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
+from vidi.data.labels import NO_LABELS, Labels, find_labels, read_labels
 from vidi.data.readers.class_folders import NO_CLASS, read_class_folders
 from vidi.data.readers.class_names import known_class, renamed, require_distinct
 from vidi.data.readers.coco import read_coco
@@ -16,6 +17,7 @@ from vidi.data.readers.source import Reader, Reading, Source, no_such_source, op
 from vidi.data.readers.tables import explain_tables, read_metadata, read_tables
 from vidi.data.readers.voc import read_voc
 from vidi.data.readers.yolo import read_yolo
+from vidi.data.relabel import DISPUTED, NO_LABEL, relabel
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
 from vidi.data.remote.copies import OnBytes, local_copy
 from vidi.errors import DataError, UsageError
@@ -46,6 +48,10 @@ class ReadOptions:
     )
     multi_label: bool = False  # an image may show several classes, or none; each is a question of its own
     allow_outside: bool = False  # read files outside the source's folder: through links that lead out, or in a table
+    labels: str | None = (
+        None  # what people said of the images: a file, or `none`; by default the file beside the source
+    )
+    labels_state: str | None = None  # read that file as it was then
 
     def __post_init__(self) -> None:
         if self.multi_label and self.positive is not None:
@@ -85,17 +91,34 @@ def read_dataset(
     opened = replace(
         _opened(text, allow_outside=options.allow_outside, on_bytes=on_bytes), multi_label=options.multi_label
     )
-    reader_name, reading = _read_with(reader, opened)
+    labels = _read_labels(text, options)
+    reader_name, reading = _read_with(reader, opened, may_lack_classes=labels is not None and bool(labels.answers))
     names = options.names
     if reading.numbered and names is None and _is_known_set(text):
         names = ",".join(NAMED_SETS[text].classes)
     _account_for_rest(reading, opened)
+    if labels is not None and labels.answers:
+        relabel(reading, labels, opened)
     _rename(reading, opened.given, names=names)
     _choose_classes(reading, options)
     dataset = _as_dataset(reading, opened, given=text, reader=reader_name)
+    dataset = replace(dataset, labels_state=None if labels is None else labels.state)
     if not dataset.multi_label:
         _require_one_class_each(dataset)
     return dataset
+
+
+def _read_labels(text: str, options: ReadOptions) -> Labels | None:
+    """What people said of the images of a source; None where nothing is asked, or nothing could lie beside it."""
+    if options.labels == NO_LABELS or (options.labels is None and (is_remote(text) or not Path(text).exists())):
+        return None
+    if options.labels is None:
+        return read_labels(find_labels(text), state=options.labels_state)
+    if not Path(options.labels).is_file():
+        raise UsageError(
+            f"--labels {escape_path(options.labels)}: no such file", "Name a file that `vidi review` wrote, or `none`."
+        )
+    return read_labels(Path(options.labels), state=options.labels_state)
 
 
 def _is_known_set(text: str) -> bool:
@@ -131,7 +154,7 @@ def require_learnable(dataset: Dataset) -> None:
         )
 
 
-def _read_with(reader: Reader | None, source: Source) -> tuple[str, Reading]:
+def _read_with(reader: Reader | None, source: Source, *, may_lack_classes: bool) -> tuple[str, Reading]:
     """The given reader's reading, or that of the first reader that knows this kind of source."""
     readers = {"own": reader} if reader is not None else READERS
     for name, read in readers.items():
@@ -139,6 +162,8 @@ def _read_with(reader: Reader | None, source: Source) -> tuple[str, Reading]:
         if reading is not None and (reading.images or reading.refused):
             return name, reading
     explain_tables(source)
+    if may_lack_classes and source.scan.files:
+        return "labels", Reading(classes=[], images=[])
     raise _nothing_found(source)
 
 
@@ -162,7 +187,7 @@ def _account_for_rest(reading: Reading, source: Source) -> None:
     reading.refused = [*(entry for entry in source.scan.refused if entry.path not in mentioned), *reading.refused]
     reading.ignored = [*(entry for entry in source.scan.ignored if entry.path not in mentioned), *reading.ignored]
     reading.set_aside.extend(
-        Entry(file.path, "no-label", "Nothing names its class.")
+        Entry(file.path, NO_LABEL, "Nothing names its class.")
         for file in source.scan.files
         if file.path not in mentioned
     )
@@ -205,14 +230,7 @@ def _make_positive(reading: Reading, name: str, *, rest: str | None) -> None:
     """Two classes: images that show `name`, and all others."""
     index = reading.classes.index(name)
     shown, absent = frozenset([0]), frozenset([1])
-    reading.images = [
-        replace(
-            image,
-            labels=shown if index in image.labels else absent,
-            boxes=tuple(replace(box, class_index=0) for box in image.boxes if box.class_index == index),
-        )
-        for image in reading.images
-    ]
+    _map_labels(reading, lambda labels: shown if index in labels else absent, {index: 0})
     reading.classes = [name, rest or f"not {name}"]
 
 
@@ -230,30 +248,41 @@ def _map_classes(reading: Reading, new_names: Sequence[str | None]) -> None:
             shared[labels] = frozenset(new_index[label] for label in labels if label in new_index)
         return shared[labels]
 
-    reading.images = [
-        replace(
-            image,
-            labels=mapped(image.labels),
-            boxes=tuple(
-                replace(box, class_index=new_index[box.class_index])
-                for box in image.boxes
-                if box.class_index in new_index
-            ),
-        )
-        for image in reading.images
-    ]
+    _map_labels(reading, mapped, new_index)
     reading.classes = kept
 
 
+def _map_labels(
+    reading: Reading, mapped: Callable[[frozenset[int]], frozenset[int]], new_index: Mapping[int, int]
+) -> None:
+    """Change the class indexes of all images; boxes of other classes are dropped."""
+
+    def of(image: LabelledImage) -> LabelledImage:
+        boxes = (
+            replace(box, class_index=new_index[box.class_index]) for box in image.boxes if box.class_index in new_index
+        )
+        given = mapped(image.given) if image.given else image.given
+        return replace(image, labels=mapped(image.labels), given=given, boxes=tuple(boxes))
+
+    reading.images = [of(image) for image in reading.images]
+    reading.left_out = [of(image) for image in reading.left_out]
+
+
 def _set_aside_unlabelled(reading: Reading, code: str, sentence: str) -> None:
-    """Keep out the images that show none of the classes."""
-    reading.set_aside.extend(Entry(image.path, code, sentence) for image in reading.images if not image.labels)
+    """Keep out the images that show none of the classes; one whose own label is one of them people left out."""
+    for image in reading.images:
+        if not image.labels and image.given:
+            reading.left_out.append(replace(image, labels=image.given, given=None, left_out=(code, sentence)))
+        elif not image.labels:
+            reading.set_aside.append(Entry(image.path, code, sentence))
     reading.images = [image for image in reading.images if image.labels]
 
 
 def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str) -> Dataset:
     if not source.multi_label and any(not image.labels for image in reading.images):
         _set_aside_unlabelled(reading, NO_CLASS, "It shows none of the classes.")
+    left_out = tuple(image for image in reading.left_out if image.labels or source.multi_label)
+    reading.set_aside.extend(Entry(image.path, *(image.left_out or DISPUTED)) for image in reading.left_out)
     if not reading.images:
         raise _nothing_usable(reading, source)
     return Dataset(
@@ -266,6 +295,7 @@ def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str) ->
         account=Account(len(reading.images), reading.set_aside, reading.refused, reading.ignored),
         notes=tuple(reading.notes),
         multi_label=source.multi_label,
+        left_out=left_out,
     )
 
 

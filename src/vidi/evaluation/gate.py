@@ -53,6 +53,7 @@ class JudgedPart:
         counts = self.comparison
         return {
             "met": self.is_met,
+            "must_gain": self.must_gain,
             "images": counts.image_count,
             "champion": rounded(counts.first_accuracy),
             "candidate": rounded(counts.second_accuracy),
@@ -93,7 +94,7 @@ class GateDecision:
 
     test: JudgedPart
     classes: tuple[JudgedClass, ...]  # those with enough test images
-    feedback: JudgedPart | None  # None: no feedback was held back, and nothing shows a gain
+    feedback: JudgedPart | None  # None: no feedback was held back, and only the test part can show a gain
     refuted: tuple[HeldGuarantee, ...]  # guarantees of the candidate that the test images refute
     rules: GateRules
 
@@ -105,9 +106,14 @@ class GateDecision:
     @property
     def reasons(self) -> tuple[str, ...]:
         """The rules that are not met, by their codes; empty where the candidate passes."""
-        feedback = "no-feedback" if self.feedback is None else "feedback" if not self.feedback.is_met else ""
+        if self.feedback is None:
+            feedback = "" if self.test.must_gain else "no-feedback"
+        else:
+            feedback = "" if self.feedback.is_met else "feedback"
+        gains = not self.test.must_gain or self.test.comparison.difference > 0
         found = {
-            "test": not self.test.is_met,
+            "test": not self.test.is_met and gains,
+            "no-gain": not gains,
             "classes": any(one.is_worse for one in self.classes),
             feedback: bool(feedback),
             "guarantees": bool(self.refuted),
@@ -143,27 +149,32 @@ def judge_candidate(
     feedback: PairedAnswers | None,
     *,
     guarantees: Sequence[HeldGuarantee] = (),
+    corrected: bool = False,
     rules: GateRules = USUAL_RULES,
 ) -> GateDecision:
     """Judge whether a candidate may replace the champion.
 
     On the frozen test it must not be clearly worse: the lower end of the paired 95 % interval of the difference lies
     above minus a margin, the larger of `max_drop` and 3.6 standard errors. No class of enough images may be more than
-    5 points worse beyond chance. On held-back feedback the candidate must be better. Its guarantees must hold.
+    5 points worse beyond chance. On held-back feedback the candidate must be better; where it learned from corrected
+    labels alone, on the test part. Its guarantees must hold.
 
     Args:
         test: the champion (in use) first, the candidate second, on the frozen test part.
-        feedback: both on held-back feedback; None where there is none, and then the candidate does not pass.
+        feedback: both on held-back feedback; None where there is none, and then the candidate does not pass unless it
+            is `corrected`.
         guarantees: of the candidate, held to the test part by `hold_to_guarantees`.
+        corrected: the candidate learned from corrected labels, and from no new image.
         rules: the figures of these rules.
 
     Raises:
         ShapeError: there is no test image.
     """
+    held_back = None if feedback is None or not len(feedback.shown) else judge_part(feedback, rules, must_gain=True)
     return GateDecision(
-        test=judge_part(test, rules, must_gain=False),
+        test=judge_part(test, rules, must_gain=corrected and held_back is None),
         classes=judge_classes(test, rules),
-        feedback=None if feedback is None or not len(feedback.shown) else judge_part(feedback, rules, must_gain=True),
+        feedback=held_back,
         refuted=choose_refuted(guarantees, chance=rules.chance_of_guarantees),
         rules=rules,
     )

@@ -54,6 +54,7 @@ class CheckReport:
             "source": escape_path(self.dataset.source),
             "reader": self.dataset.reader,
             "classes": self.class_sizes,
+            "labels": self.dataset.labels_state,
             "page": None if self.page is None else escape_path(self.page),
         }
 

@@ -21,12 +21,14 @@ class SplitMade:
 
     split: Split
     check: DataCheck
+    labels: str | None  # which lines of a labels file were read
 
     def as_json(self) -> dict[str, object]:
         """The split as `vidi split --json` prints it; paths escaped."""
         return {
             "schema": 1,
             "rule": str(self.split.rule),
+            "labels": self.labels,
             "parts": self.split.counts(),
             "set_aside": [{"path": escape_path(entry.path), "code": entry.code} for entry in self.split.set_aside],
             "leaks": [describe_leak(leak.crossing) for leak in self.split.leaks],
@@ -67,10 +69,10 @@ def split(
         data = replace(data, split_file=str(output))
     if output.is_dir():
         raise UsageError(f"{escape_path(output)} is a folder", "Name a file: -o splits.csv")
-    dataset = read_requested(data, events=events)
+    dataset = read_requested(data, events=events).with_left_out()
     check = check_dataset(dataset, options=decode_options(data), on_progress=events.reading)
     plan = SplitPlan(seed=request.seed, parts=data.parts, allow_leaks=data.allow_leaks, replan=request.replan)
     made = split_dataset(dataset, check, plan=plan, previous=split_file_of(data))
     write_assignments(output, made.assignments)
     account = check.account.setting_aside(made.set_aside)
-    return SplitMade(split=made, check=replace(check, account=account))
+    return SplitMade(split=made, check=replace(check, account=account), labels=dataset.labels_state)

@@ -74,7 +74,7 @@ def train(
         overwrite=request.overwrite,
     )
     with FolderLock(folder), ExitStack() as stack:
-        write_request(folder, request.as_dict())
+        write_request(folder, replace(request, data=job.found.request).as_dict())
         events.say(f"writing to {escape_path(folder)}")
         if tracker is not None:
             with watch.on("tracking"):

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ def tune(
     begun = begun or Deadline.after(0.0)
     studies.require_optuna()  # said before any image is read
     found, recipe = look_at(request, found)
+    request = replace(request, training=replace(request.training, data=found.request))
     class_count = len(found.dataset.classes)
     design_network(recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options)
     split_file_of(request.training.data)

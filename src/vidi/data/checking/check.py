@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import Building, PixelCache, UncachedArray, pixels_key
 from vidi.data.checked import CONFLICT, DataCheck, ImageRecord, NearDuplicate
-from vidi.data.checking.findings import find_conflicts, find_left_out, list_findings
+from vidi.data.checking.findings import find_left_out, list_findings
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.checking.shortcuts import find_shortcuts
 from vidi.data.dataset import Dataset
 from vidi.data.duplicates.capture import group_bursts
 from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
 from vidi.data.duplicates.near_duplicates import find_near_duplicates
+from vidi.data.splitting.leaks import find_conflicts
 from vidi.errors import ImageError, ResourceError
 from vidi.files import digest_of
 from vidi.images.account import Account, Entry
@@ -269,8 +270,23 @@ def _conclude(dataset: Dataset, reading: KeptReading) -> DataCheck:
         records=records, near_duplicates=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )
     fingerprints = unpack_fingerprints(reading.measured[:, :FINGERPRINT_BYTES])
-    result = replace(result, shortcuts=find_shortcuts(dataset, result, fingerprints))
-    return replace(result, findings=list_findings(dataset, result, fingerprints))
+    looked_at = _without_left_out(dataset, result)
+    result = replace(result, shortcuts=find_shortcuts(dataset, looked_at, fingerprints))
+    looked_at = replace(looked_at, shortcuts=result.shortcuts)
+    return replace(result, findings=list_findings(dataset, looked_at, fingerprints))
+
+
+def _without_left_out(dataset: Dataset, check: DataCheck) -> DataCheck:
+    """The same without the images that people left out: nothing is to be found about them any more."""
+    entries = [image.left_out and Entry(image.path, *image.left_out) for image in dataset.images]
+    if not any(entries):
+        return check
+    records = (
+        record if entry is None else replace(record, refusal=entry)
+        for record, entry in zip(check.records, entries, strict=True)
+    )
+    near = (pair for pair in check.near_duplicates if not (entries[pair.first] or entries[pair.second]))
+    return replace(check, records=tuple(records), near_duplicates=tuple(near))
 
 
 def _near_duplicates(packed: NDArray[np.uint8], records: tuple[ImageRecord, ...]) -> tuple[NearDuplicate, ...]:

@@ -1,18 +1,18 @@
 """The findings of a check: refused files, copies, conflicts, leaks, small classes, and images that look odd."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import DataCheck, Finding, ImageRecord, NearDuplicate, RefusedFiles, Severity, SmallClasses
+from vidi.data.checked import DataCheck, Finding, RefusedFiles, Severity, SmallClasses
 from vidi.data.checking.shortcuts import list_shortcuts
 from vidi.data.dataset import Dataset
 from vidi.data.duplicates.fingerprint import WORKING_SIDE, Fingerprints
 from vidi.data.splitting.leaks import find_leaks
 from vidi.data.splitting.split import LEAST_IMAGES, independent_sizes, is_learnable
-from vidi.groups import join_links, links_of_equal, members_of
+from vidi.groups import join_links, members_of
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
 FEW_TO_MEASURE = 100  # below it the test part holds under 20 of the class: intervals of ± 20 points
@@ -24,17 +24,6 @@ BLURRED_SHARPNESS = (
 )
 TINY_SIDE = 64  # pixels: smaller ones may be tiny, if they are also half as large as usual
 ODD_SHAPE = 2.0  # times longer or flatter than usual: framing leaves under half of the frame to it
-
-
-def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Iterable[NearDuplicate]) -> set[int]:
-    """Images that stand under two labels: the same bytes, or the same cut of the same photograph."""
-    same = links_of_equal(record.digest for record in records)
-    same += [(pair.first, pair.second) for pair in near if pair.same_frame]
-    conflicting = set()
-    for members in members_of(join_links(len(records), same)):
-        if len({dataset.images[index].labels for index in members}) > 1:
-            conflicting |= set(members)
-    return conflicting
 
 
 def find_left_out(dataset: Dataset, conflicting: Iterable[int]) -> set[int]:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from vidi.data.archives.members import ArchiveStore, is_archive_name
 from vidi.data.archives.open import open_archive
 from vidi.data.dataset import LabelledImage
+from vidi.data.labels import ENDING as LABELS_ENDING
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
@@ -33,8 +34,9 @@ class Source:
 
     @cached_property
     def paths(self) -> list[str]:
-        """Every regular file but system litter: images, and what lies beside them."""
+        """Every regular file but system litter and labels of people: images, and what lies beside them."""
         others = (entry.path for entry in self.scan.ignored if entry.code == "other-file")
+        others = (path for path in others if not path.endswith(LABELS_ENDING))
         return [*(file.path for file in self.scan.files), *others]
 
     @cached_property
@@ -88,6 +90,7 @@ class Reading:
     refused: list[Entry] = field(default_factory=list)
     ignored: list[Entry] = field(default_factory=list)  # in place of what the scan says of the same paths
     notes: list[str] = field(default_factory=list)
+    left_out: list[LabelledImage] = field(default_factory=list)  # images with a label that people left out
 
 
 # A reader gives None where the source is not of its kind.

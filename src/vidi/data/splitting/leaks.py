@@ -1,13 +1,14 @@
-"""Copies and groups that lie on two sides of a split that the user made."""
+"""Copies that stand under two labels, and copies and groups on two sides of a split that the user made."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vidi.data.checked import Crossing, DataCheck, LeakKind, PlacedImage
+from vidi.data.checked import Crossing, DataCheck, ImageRecord, LeakKind, NearDuplicate, PlacedImage
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_plan import EXTRA
 from vidi.errors import DataError
 from vidi.files import escape_path
+from vidi.groups import join_links, links_of_equal, members_of
 
 CHOSEN_ON = ("train", "validation", "calibration")  # what weights, epochs and temperatures are chosen on
 PAIRS_NAMED = 5  # in a sentence; the check page and the JSON show more
@@ -85,6 +86,21 @@ def _pairs_across(keys: Sequence[str | None], parts: Sequence[str]) -> list[tupl
                 other = next(other for other in indexes if parts[other] != parts[index])
                 pairs.append((min(index, other), max(index, other)))
     return sorted(set(pairs))
+
+
+def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Iterable[NearDuplicate]) -> set[int]:
+    """Images that stand under two labels: the same bytes, or the same cut of the same photograph.
+
+    Images that people left out are in no conflict.
+    """
+    same = links_of_equal(record.digest for record in records)
+    same += [(pair.first, pair.second) for pair in near if pair.same_frame]
+    conflicting = set()
+    for group in members_of(join_links(len(records), same)):
+        members = [index for index in group if dataset.images[index].left_out is None]
+        if len({dataset.images[index].labels for index in members}) > 1:
+            conflicting |= set(members)
+    return conflicting
 
 
 def describe_leak(leak: Crossing) -> str:

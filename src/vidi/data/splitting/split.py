@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidi.data.checked import CONFLICT, DataCheck
 from vidi.data.dataset import Dataset
-from vidi.data.splitting.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
+from vidi.data.splitting.leaks import Leak, find_conflicts, find_leaks, refuse_leaks, suspect_test_images
 from vidi.data.splitting.split_plan import (
     ASIDE,
     EXTRA,
@@ -76,8 +76,8 @@ def place_grown(
     neighbours = _neighbours(images)
     clusters = _Clusters()
     for row in rows:
-        if row.part != ASIDE:
-            clusters.add(("group", row.group), row.part)
+        if row.own_part != ASIDE:
+            clusters.add(("group", row.group), row.own_part)
     settled = {**images.placed, **old}
     for index, part in settled.items():
         clusters.add(index, part)
@@ -148,10 +148,10 @@ def _old_parts(
     Returns:
         The parts; and, where the test part is frozen, the images that would change it.
     """
-    settled = [row for row in rows if row.part != ASIDE]
-    by_both = {(row.digest, row.path): row.part for row in settled}
-    by_digest = {row.digest: row.part for row in settled}
-    by_path = {row.path: row.part for row in settled}
+    settled = [row for row in rows if row.own_part != ASIDE]
+    by_both = {(row.digest, row.path): row.own_part for row in settled}
+    by_digest = {row.digest: row.own_part for row in settled}
+    by_path = {row.path: row.own_part for row in settled}
     parts, kept_out = {}, {}
     for index in images.indexes:
         digest, path = images.digests[index], images.paths[index]
@@ -295,6 +295,7 @@ class Split:
     leaks: tuple[Leak, ...]  # what belongs together across the parts of the user's own split
     suspect_test_rows: tuple[int, ...]  # test images with a copy among those that something is chosen on
     untested_classes: tuple[str, ...]  # no image of theirs is in the test part
+    left_out_of: Mapping[int, str] = field(default_factory=dict)  # image that people left out → the part it would be in
 
     def rows(self, part: str) -> NDArray[np.int64]:
         """The image indexes of a part, ascending."""
@@ -331,21 +332,31 @@ def split_dataset(
     rows = read_assignments(previous) if previous is not None and not plan.replan else []
     named = name_parts(dataset, plan)
     usable = check.usable.tolist()
+    left_out = {index: image.left_out for index, image in enumerate(dataset.images) if image.left_out and usable[index]}
     parts = [name if usable[index] else "" for index, name in enumerate(named.parts)]
     candidates = [index for index, name in enumerate(named.parts) if name == "" and usable[index]]
     settled = _settled(dataset, check, rows) if plan.frozen_test else frozenset()
     aside = {index: CONFLICT for index in candidates if index in check.conflicting and index not in settled}
     free = [index for index in candidates if index not in aside]
-    rule = _rule_of(rows) or _first_rule(len(free), plan, named)
     groups = _group_names(dataset, check, free)
     if rows:
-        newcomers = _newcomers(dataset, check, free, parts)
-        placed, kept_out = place_grown(newcomers, rows, rule, frozen_test=plan.frozen_test)
-        aside |= kept_out
+        rule, known = _rule_of(rows) or _first_rule(len(free), plan, named), rows
     else:
-        placed = _deal(dataset, free, groups, rule)
+        given, first = _as_given(dataset, check, candidates, free)
+        rule = _first_rule(len(first), plan, named)
+        groups_then = _group_names(dataset, check, first)
+        placed = _deal(given, first, groups_then, rule)
+        known = [_row(check, index, groups_then[index], part, str(rule)) for index, part in placed.items()]
+    if rows or set(free) != set(first):
+        newcomers = _newcomers(dataset, check, free, parts)
+        placed, kept_out = place_grown(newcomers, known, rule, frozen_test=plan.frozen_test)
+        aside |= kept_out
     for index, part in placed.items():
         parts[index] = part
+    kept_parts = {index: parts[index] for index in left_out}
+    aside |= left_out
+    for index in left_out:
+        parts[index] = ""
     _refuse_unlearnable(dataset, check, parts)
     leaks = find_leaks(dataset, check, parts)
     if not plan.allow_leaks:
@@ -355,11 +366,27 @@ def split_dataset(
         groups=tuple(groups),
         rule=rule,
         set_aside=tuple(Entry(dataset.images[index].path, *reason) for index, reason in sorted(aside.items())),
-        assignments=_assignments(check, parts, groups=groups, aside=aside, rule=rule, rows=rows),
+        assignments=_assignments(check, parts, groups=groups, aside=aside, kept=kept_parts, rule=rule, rows=rows),
         leaks=leaks,
         suspect_test_rows=suspect_test_images(leaks, parts),
         untested_classes=_untested(dataset, parts),
+        left_out_of=kept_parts,
     )
+
+
+def _as_given(
+    dataset: Dataset, check: DataCheck, candidates: Sequence[int], free: Sequence[int]
+) -> tuple[Dataset, Sequence[int]]:
+    """The data and the images that a first split assigned before anybody said a label: none changes another's part.
+
+    Where people have labelled most of the images, or none, the data as it is now.
+    """
+    if all(image.given is None and image.left_out is None for image in dataset.images):
+        return dataset, free
+    given = dataset.as_given()
+    conflicting = find_conflicts(given, check.records, check.near_duplicates)
+    first = [index for index in candidates if not given.images[index].left_out and index not in conflicting]
+    return (given, first) if 2 * len(first) >= len(free) else (dataset, free)
 
 
 def _rule_of(rows: Sequence[Assignment]) -> SplitRule | None:
@@ -394,7 +421,7 @@ def _links(dataset: Dataset, check: DataCheck) -> list[tuple[int, int]]:
 
 def _settled(dataset: Dataset, check: DataCheck, rows: Sequence[Assignment]) -> frozenset[int]:
     """The images that an earlier split gave a part: what comes later under another label does not push them out."""
-    known = {row.digest for row in rows if row.part != ASIDE}
+    known = {row.digest for row in rows if row.own_part != ASIDE}
     return frozenset(
         index
         for index, image in enumerate(dataset.images)
@@ -453,21 +480,31 @@ def _untested(dataset: Dataset, parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for label, name in enumerate(dataset.classes) if label not in tested)
 
 
+def _row(check: DataCheck, index: int, group: str, part: str, why: str) -> Assignment:
+    record = check.records[index]
+    return Assignment(record.digest or "", record.path, group, part, why)
+
+
 def _assignments(
     check: DataCheck,
     parts: Sequence[str],
     *,
     groups: Sequence[str],
     aside: Mapping[int, tuple[str, str]],
+    kept: Mapping[int, str],
     rule: SplitRule,
     rows: Sequence[Assignment],
 ) -> tuple[Assignment, ...]:
-    """The rows of `splits.csv`: every usable image, and those of an earlier split that are not here today."""
+    """The rows of `splits.csv`: every usable image, and those of an earlier split that are not here today.
+
+    The reason of an image that people left out also names its part, which it keeps if they take it in again.
+    """
     made = []
     for index, record in enumerate(check.records):
         if record.digest is not None and record.refusal is None:
             part, why = (ASIDE, aside[index][0]) if index in aside else (parts[index], str(rule))
-            made.append(Assignment(record.digest, record.path, groups[index], part, why))
+            why = f"{why}:{kept[index]}" if kept.get(index) else why
+            made.append(_row(check, index, groups[index], part, why))
     paths, digests = {row.path for row in made}, {row.digest for row in made}
     gone = [row for row in rows if row.path not in paths and row.digest not in digests]
     return (*made, *gone)

@@ -161,7 +161,13 @@ class Assignment:
     path: str  # as the system names it; escaped only in the file
     group: str
     part: str
-    rule: str  # of the split, or the reason why the image is kept out
+    rule: str  # of the split, or the reason why the image is kept out; `excluded:test`: people left it out of `test`
+
+    @property
+    def own_part(self) -> str:
+        """The part of the image, also while people leave it out."""
+        part = self.rule.partition(":")[2]
+        return part if self.part == ASIDE and part else self.part
 
 
 def write_assignments(path: Path, assignments: Iterable[Assignment]) -> None:

@@ -81,7 +81,8 @@ def gate_headline(document: Mapping[str, Any]) -> str:
     if document["passed"]:
         promoted = document["promoted"]
         what = f"is now {promoted['name']}, version {promoted['version']}" if promoted else "passed"
-        return f"The new model {what}: better on feedback, and not clearly worse on the test part."
+        where = "the test part" if document["test"]["must_gain"] else "feedback, and not clearly worse on the test part"
+        return f"The new model {what}: better on {where}."
     return f"The model in use stays: {'; '.join(reason_words(document, code) for code in document['reasons'])}."
 
 
@@ -95,6 +96,8 @@ def reason_words(document: Mapping[str, Any], code: str) -> str:
     match code:
         case "test":
             return "on the test part the new model may be clearly worse"
+        case "no-gain":
+            return "on the test part the new model is not better"
         case "classes":
             worse = [visible(one["class"]) for one in document["classes"] if one["worse"]]
             return f"the new model is worse at {', '.join(worse)}"
@@ -118,16 +121,26 @@ def rule_lines(document: Mapping[str, Any]) -> list[RuleLine]:
     shown = ", ".join(f"{visible(one['class'])} {points(one['difference'])} of {one['images']:,}" for one in worse)
     none_held = "no feedback was held back"
     return [
-        RuleLine("not clearly worse on the test part", test["met"], part_words(test)),
+        RuleLine(
+            "better on the test part" if test["must_gain"] else "not clearly worse on the test part",
+            test["met"],
+            part_words(test),
+        ),
         RuleLine(
             "no class over 5 points worse, beyond chance",
             not worse,
             shown or f"{len(classes):,} classes have 30 test images or more; none is worse",
         ),
-        RuleLine(
-            "better on held-back feedback",
-            feedback is not None and feedback["met"],
-            none_held if feedback is None else part_words(feedback),
+        *(
+            [
+                RuleLine(
+                    "better on held-back feedback",
+                    feedback is not None and feedback["met"],
+                    none_held if feedback is None else part_words(feedback),
+                )
+            ]
+            if feedback is not None or not test["must_gain"]
+            else []
         ),
         RuleLine(
             "guarantees hold",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.joined import join_feedback
+from vidi.data.labels import NO_LABELS, find_labels
 from vidi.data.read import ReadOptions, read_dataset, require_learnable
 from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
@@ -52,6 +53,16 @@ def read_source(
     return join_feedback(dataset, [read_feedback(request, source) for source in request.feedback])
 
 
+def labels_of(request: DataRequest) -> Path | None:
+    """Where what people say of the requested images is kept; None where nothing is, or could be beside the data.
+
+    The file need not be there.
+    """
+    if request.labels is not None:
+        return None if request.labels == NO_LABELS else Path(request.labels)
+    return find_labels(request.source) if Path(request.source).exists() else None
+
+
 def read_feedback(request: DataRequest, source: str) -> Dataset:
     """Read labelled images from use, with the classes as the model names them.
 
@@ -63,7 +74,14 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
         UsageError: it is not there.
         DataError: no images found with a class.
     """
-    return read_dataset(source, ReadOptions(multi_label=request.multi_label, allow_outside=request.allow_outside))
+    kept = labels_of(request)
+    options = ReadOptions(
+        multi_label=request.multi_label,
+        allow_outside=request.allow_outside,
+        labels=NO_LABELS if kept is None or not kept.exists() else str(kept),
+        labels_state=request.labels_state,
+    )
+    return read_dataset(source, options)
 
 
 def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part, require_kinds
-from vidi.workflows.requests.shared import AllowOutside, KeepTruncated, Pictures, parse_names, parse_parts
+from vidi.workflows.requests.shared import AllowOutside, KeepTruncated, LabelsFile, Pictures, parse_names, parse_parts
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_file")
@@ -36,6 +36,10 @@ class DataRequest:
         Option("Rename classes, for example 0=cat,1=dog; the same name for two merges them.", metavar="OLD=NEW,…"),
     ] = None
     allow_outside: AllowOutside = False
+    labels: LabelsFile = None
+    labels_state: Annotated[
+        str | None, Option("Lines of the labels file that count: those there when a run began.", python_only=True)
+    ] = None
     multi_label: Annotated[
         bool, Option("Treat each class as a yes-or-no label: an image may show several or none.")
     ] = False

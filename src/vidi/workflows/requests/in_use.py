@@ -10,6 +10,7 @@ from vidi.timeline.events import EventRules
 from vidi.workflows.requests.shared import (
     USUAL_ENGINE,
     Engine,
+    LabelsFile,
     PicturesUnlessOff,
     Workers,
     parse_names,
@@ -130,6 +131,7 @@ class RetrainRequest:
         str | None,
         Option("Labelled images from use: a folder, archive or table; or a prediction log.", metavar="DATA|URL"),
     ] = None
+    labels: LabelsFile = None
     name: Annotated[
         str | None, Option("Registered name to promote to (default: that of the model).", metavar="NAME")
     ] = None
@@ -145,10 +147,10 @@ class RetrainRequest:
     why: Annotated[str, Option("Reason, for the history.", metavar="TEXT")] = ""
 
     def __post_init__(self) -> None:
-        if (self.feedback is None) == (self.candidate is None):
+        if self.candidate is not None and (self.feedback, self.labels) != (None, None):
             raise UsageError(
-                "vidi retrain needs either new labels or a finished candidate",
-                "Name labelled images: --feedback DATA. Or a run to compare: --candidate RUN.",
+                "--candidate names a run that is trained already, so no new labels can be used",
+                "Leave out --feedback and --labels, or --candidate.",
             )
 
 

@@ -157,6 +157,10 @@ PicturesAndCache = Annotated[
 # As how many old images an image of the feedback counts in training; chosen on years of development images, see
 # docs/measured.md.
 FEEDBACK_WEIGHT = 2.0
+LabelsFile = Annotated[
+    str | None,
+    Option("Path to the labels that people gave, or none (default: DATA.labels.jsonl).", metavar="FILE|none"),
+]
 AllowOutside = Annotated[
     bool, Option("Read files outside the data folder: through links that lead out, or named by a table.")
 ]

@@ -65,25 +65,34 @@ def judge_run(
     champion, candidate = Predictor.load(champion_file.path), Predictor.load(candidate_run)
     dataset = read_source(request.data)
     assigned = {row.path: row for row in read_assignments(candidate_run / SPLITS)}
-    frozen = {row.digest for row in read_assignments(run / SPLITS) if row.part == TEST}
+    left_out = {row.digest for row in assigned.values() if row.part != TEST and row.own_part == TEST}
+    rows = [row for row in read_assignments(run / SPLITS) if row.own_part == TEST]
+    frozen = {row.digest for row in rows} - left_out
     known, challenger = _answer_both(
         champion,
         candidate,
         dataset,
         request,
         assigned=assigned,
-        learned=_learned_by(champion, frozen, held_back={row.digest for row in assigned.values() if row.part == EXTRA}),
+        learned=_learned_by(
+            champion,
+            {row.digest for row in rows if row.part == TEST},
+            held_back={row.digest for row in assigned.values() if row.part == EXTRA},
+        ),
         events=events,
     )
     tested = [digest for digest, part in zip(known.digests, known.parts, strict=True) if part == TEST]
     _require_frozen(run, frozen, tested)
     shown = dataset.targets()[challenger.rows]
+    with understood(run / REQUEST):
+        before = TrainRequest.from_dict(read_request(run)).data
     decision = judge_candidate(
         _paired(known, challenger, shown, dataset.classes, part=TEST),
         _paired(known, challenger, shown, dataset.classes, part=EXTRA),
         guarantees=hold_to_guarantees(
             challenger.only(_in_part(challenger, TEST)), candidate.metadata.verdict, candidate.metadata.operating_points
         ),
+        corrected=request.data.feedback == before.feedback and request.data.labels_state != before.labels_state,
         rules=rules,
     )
     images = digest_of_images(tested)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vidi.data.dataset import Dataset
 from vidi.evaluation.uses import digest_of_images
 from vidi.model_file.learned_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata, Normalisation, Provenance
@@ -69,8 +70,18 @@ def describe_data(images: SplitImages) -> dict[str, Json]:
         "classes": dict(sorted(class_counts(images).items())),
         "reader": images.dataset.reader,
         "split_rule": str(images.split.rule),
+        **describe_labels(images.dataset),
         **({"feedback_learned": int(learned.sum()), "feedback_weight": FEEDBACK_WEIGHT} if feedback.any() else {}),
     }
+
+
+def describe_labels(dataset: Dataset) -> dict[str, Json]:
+    """Return which lines of a labels file the model knows, and what they changed; nothing where there are none."""
+    if dataset.labels_state is None or dataset.labels_state.startswith("0:"):
+        return {}
+    changed = sum(image.given is not None for image in dataset.images)
+    left_out = sum(image.left_out is not None for image in dataset.images)
+    return {"labels": {"state": dataset.labels_state, "changed": changed, "left_out": left_out}}
 
 
 def files_learned_from(images: SplitImages, start: Start | None) -> tuple[DigestFilter, ...] | None:

@@ -1,7 +1,7 @@
 """The user's images, and what is known before decoding them at full size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,10 @@ def find_while_importing(module: str, request: DataRequest, *, events: Events = 
 
 
 def _look_at(request: DataRequest, dataset: Dataset) -> FoundData:
+    dataset = dataset.with_left_out()
     sizes = look_at_sizes(dataset)
-    return FoundData(request=request, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
+    pinned = replace(request, labels_state=dataset.labels_state)  # the file of labels may grow while the run goes on
+    return FoundData(request=pinned, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
 
 
 def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:

@@ -1,0 +1,90 @@
+"""What people said of images, applied to what a reader found; each image keeps what the data itself says of it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from vidi.data.dataset import NEGATIVE, LabelledImage
+from vidi.data.joined import digest_in, is_feedback_path
+from vidi.data.labels import Answer, Kind, Labels
+from vidi.data.readers.class_folders import NO_CLASS
+from vidi.data.readers.source import Reading, Source
+from vidi.files import escape_path
+from vidi.images.account import Entry
+from vidi.images.store import ImageStore
+from vidi.machine import core_count
+
+NO_LABEL = "no-label"  # code of an image whose class nothing names
+DISPUTED = ("people-disagree", "People gave it different labels.")
+LEFT_OUT: Mapping[Kind, tuple[str, str]] = {
+    "exclude": ("excluded", "People left it out."),
+    "unclear": ("unclear", "People could not tell what it shows."),
+    "none": ("none-of-these", "People said that it shows none of the classes."),
+}
+
+
+def relabel(reading: Reading, labels: Labels, source: Source) -> None:
+    """Give images the labels that people gave them, and leave out what people left out.
+
+    An image is found by its path, where the file still has the digest that was labelled; where labelled paths are
+    gone, by digest among the other images. One that the data gives no class becomes an image of the set, or a
+    negative.
+
+    Args:
+        reading: what a reader found, with every file accounted for; it is changed.
+        labels: of `read_labels`.
+        source: where the images lie.
+    """
+    has_parts = any(image.part is not None for image in reading.images)
+    unlabelled = {entry.path for entry in reading.set_aside if entry.code in (NO_CLASS, NO_LABEL)}
+    new = [LabelledImage(path, frozenset(), part="train" if has_parts else None) for path in sorted(unlabelled)]
+    images = [*reading.images, *new]
+    answers = _answers_by_path([image.path for image in images], labels, reading.store or source.store)
+    names = {name for answer in answers.values() if answer is not None for name in answer[1]}
+    reading.classes.extend(sorted(names.difference(reading.classes)))
+    index_of = {name: index for index, name in enumerate(reading.classes)}
+    kept, entries, counts = list[LabelledImage](), list[Entry](), Counter[str]()
+    for image in images:
+        is_new = image.path in unlabelled
+        if image.path not in answers:
+            kept.extend([] if is_new else [image])
+            continue
+        kind, given = answers[image.path] or (None, ())
+        shown = frozenset(index_of[name] for name in given)
+        if kind == "label" or (kind == "none" and source.multi_label):
+            if shown == image.labels and not is_new:
+                kept.append(image)
+                continue
+            kept.append(replace(image, labels=shown, given=image.labels, boxes=()))
+            counts["labelled" if is_new else "relabelled"] += 1
+        else:
+            reason = NEGATIVE if is_new and kind == "none" else LEFT_OUT[kind] if kind else DISPUTED
+            counts[reason[0]] += 1
+            if is_new:
+                entries.append(Entry(image.path, *reason))
+            else:
+                reading.left_out.append(replace(image, left_out=reason))
+    settled = unlabelled & answers.keys()
+    reading.set_aside = [entry for entry in reading.set_aside if entry.path not in settled] + entries
+    reading.images = kept
+    if counts:
+        said = ", ".join(f"{count:,} {what.replace('-', ' ')}" for what, count in counts.items())
+        reading.notes.append(f"{said} by {escape_path(labels.path.name)}")
+
+
+def _answers_by_path(paths: Sequence[str], labels: Labels, store: ImageStore) -> dict[str, Answer | None]:
+    """What people agree on of each of these images that they labelled; None where they disagree."""
+    here = frozenset(paths)
+    digests = _digests(store, [path for path in labels.digests if path in here])
+    gone = {digest for path, digest in labels.digests.items() if path not in here and not is_feedback_path(path)}
+    if gone - set(digests.values()):
+        digests |= _digests(store, [path for path in paths if path not in digests])
+    return {path: labels.answers[digest] for path, digest in digests.items() if digest in labels.answers}
+
+
+def _digests(store: ImageStore, paths: Sequence[str]) -> dict[str, str | None]:
+    if len(paths) < core_count():
+        return {path: digest_in(store, path) for path in paths}
+    with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-digest") as threads:
+        return dict(zip(paths, threads.map(lambda path: digest_in(store, path), paths), strict=True))
