@@ -212,17 +212,41 @@ def test_a_folder_whose_labels_nothing_speaks_against_needs_no_review(tmp_path):
         folder_order(ReviewRequest(source=str(photos(tmp_path, new=0))))
 
 
-def test_a_table_of_labels_is_held_by_one_review(tmp_path):
+def test_two_reviews_of_a_folder_see_what_the_other_has_kept(tmp_path):
     request = ReviewRequest(source=str(photos(tmp_path)))
 
-    with open_review(request, environment={}), pytest.raises(UsageError, match="in use by another review"):
-        folder_order(request)
-    assert len(folder_order(request)) == 6
+    with open_review(request, environment={}) as first, open_review(request, environment={}) as second:
+        item = first.next(FIRST).item
+        first.answer(FIRST, item.digest, key="a" * 32, kind="label", labels=["disc"])
+
+        assert second.next(FIRST).progress.left == 5
+        first.undo(FIRST)
+        assert second.next(FIRST).progress.left == 6
+
+
+def test_an_answer_is_about_every_copy_and_reaches_the_next_reading(tmp_path):
+    root = photos(tmp_path, new=1)
+    (root / "stripes" / "twin.png").write_bytes((root / "disc" / "000.png").read_bytes())
+    with open_review(ReviewRequest(source=str(root)), environment={}) as review:
+        item = review.next(FIRST).item
+        review.answer(FIRST, item.digest, key="a" * 32, kind="label", labels=["stripes"])
+
+    dataset = read_dataset(root)
+
+    shown = {image.path: dataset.classes[image.label] for image in dataset.images}
+    assert (shown["disc/000.png"], shown["stripes/twin.png"]) == ("stripes", "stripes")
+    assert len((tmp_path / "photos.labels.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_answers_have_to_be_kept_somewhere(tmp_path):
+    for request in (ReviewRequest(source=str(photos(tmp_path)), labels="none"), ReviewRequest(source="digits")):
+        with pytest.raises(UsageError, match="have to be kept somewhere"):
+            folder_order(request)
 
 
 def test_neither_and_both_of_a_folder_and_a_log_are_refused(tmp_path):
     for request in (ReviewRequest(), ReviewRequest(source="photos", log="log.sqlite")):
-        with pytest.raises(UsageError, match="a folder"), open_review(request, environment={}):
+        with pytest.raises(UsageError, match=r"data and|data nor"), open_review(request, environment={}):
             pass
 
 
@@ -301,7 +325,7 @@ def test_a_run_shows_its_doubtful_labels_first_the_most_doubtful_one_at_the_top(
     assert sorted(occasion for _, occasion in order[2:]) == ["no-label", "no-label"]
 
 
-def test_the_answers_about_a_run_lie_in_its_folder_and_correct_its_data(tmp_path):
+def test_the_answers_about_a_run_lie_beside_its_data_and_correct_it(tmp_path):
     root = photos(tmp_path, new=1)
     run = run_of(root, tmp_path / "run", suspects=("stripes/001.png",))
     with open_review(ReviewRequest(source=str(run)), environment={}) as review:
@@ -315,8 +339,8 @@ def test_the_answers_about_a_run_lie_in_its_folder_and_correct_its_data(tmp_path
     assert said[1].given == ("stripes",)
     assert said[1].view is not None  # the run's own model was asked
     assert "square/001.png" in {one.path for one in read_dataset(str(tmp_path / "corrected")).images}
-    assert "square" in (run / "review.csv").read_text()
-    assert not (tmp_path / "photos.labels.csv").exists()
+    assert "square" in (tmp_path / "photos.labels.jsonl").read_text()
+    assert "square" in read_dataset(root).classes
 
 
 def test_of_a_registered_name_the_run_is_reviewed_by_the_model_in_use(tmp_path, monkeypatch):
@@ -331,7 +355,7 @@ def test_of_a_registered_name_the_run_is_reviewed_by_the_model_in_use(tmp_path, 
 
     assert item.given == ("stripes",)
     assert item.view is not None
-    assert "square" in (run / "review.csv").read_text()
+    assert "square" in (tmp_path / "photos.labels.jsonl").read_text()
 
     shutil.rmtree(run)
     with pytest.raises(UsageError, match="no run folder any more"):

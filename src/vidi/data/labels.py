@@ -84,6 +84,15 @@ def agreed(answers: Sequence[Answer]) -> Answer | None:
     return next((one for one in dict.fromkeys(answers) if 2 * answers.count(one) > len(answers)), None)
 
 
+def is_outside(path: str) -> bool:
+    """Whether a path leads out of the root that it is relative to.
+
+    >>> is_outside("../a.png"), is_outside("C:/a.png"), is_outside("a..b/c.png")
+    (True, True, False)
+    """
+    return bool(_OUTSIDE.search(path))
+
+
 def labels_beside(source: str | Path) -> Path:
     """The labels file of a folder, table or archive: beside it, under its name.
 
@@ -203,7 +212,7 @@ class LabelsFile:
             ResourceError: it cannot be written; what it held is whole.
         """
         for one in opinions:
-            if _OUTSIDE.search(one.path):
+            if is_outside(one.path):
                 raise UsageError(f"{escape_path(one.path)} is outside the data", "Label images below its root alone.")
         first = opinions[0]
         images = [(one.digest, one.path) for one in opinions]
@@ -245,14 +254,15 @@ class LabelsFile:
             try:
                 held = try_lock(lock_path, seconds=PATIENCE)
                 if held is None:
-                    raise ResourceError(f"{escape_path(self.path)} is held by another process", "End it, or wait.")
+                    raise ResourceError(f"{escape_path(self.path)} is held by another process", "End it, or try again.")
                 try:
                     yield
                 finally:
                     lock_path.unlink(missing_ok=True)  # whoever waits for it notices, and makes a new one
                     held.release()
             except ResourceError as error:
-                raise ResourceError(error.cause, "Keep the labels in another file: `--labels FILE`.") from error
+                remedy = error.remedy.replace("--output", "--labels FILE")
+                raise ResourceError(error.cause, remedy) from error.__cause__
 
     def _catch_up(self) -> None:
         """Read what was appended since; all of it where the file is another one."""
@@ -310,7 +320,7 @@ def _check(rows: Iterable[Mapping[str, Any]]) -> None:
         if row["kind"] not in _KINDS or type(row["labels"]) is not list:
             raise ValueError(f"the kind {row['kind']!r} with the labels {row['labels']!r}")
         for _, name in _images(row):
-            if (".." in name or name[:1] in "/\\" or name[1:2] == ":") and _OUTSIDE.search(name):
+            if (".." in name or name[:1] in "/\\" or name[1:2] == ":") and is_outside(name):
                 raise ValueError(f"the path {escape_path(name)} leads outside the data")
 
 

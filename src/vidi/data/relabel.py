@@ -83,8 +83,9 @@ def _answers_by_path(paths: Sequence[str], labels: Labels, store: ImageStore) ->
     return {path: labels.answers[digest] for path, digest in digests.items() if digest in labels.answers}
 
 
-def _digests(store: ImageStore, paths: Sequence[str]) -> dict[str, str | None]:
+def _digests(store: ImageStore, paths: Sequence[str]) -> dict[str, str]:
+    """The digest of each file; "" where it cannot be read."""
     if len(paths) < core_count():
-        return {path: digest_in(store, path) for path in paths}
+        return {path: digest_in(store, path) or "" for path in paths}
     with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-digest") as threads:
-        return dict(zip(paths, threads.map(lambda path: digest_in(store, path), paths), strict=True))
+        return dict(zip(paths, threads.map(lambda path: digest_in(store, path) or "", paths), strict=True))

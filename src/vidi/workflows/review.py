@@ -11,23 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vidi.data.checked import CONFLICT
-from vidi.data.labels import Answer, Kind, Opinion
+from vidi.data.labels import Answer, Kind, Opinion, read_labels
+from vidi.data.relabel import DISPUTED, LEFT_OUT
 from vidi.errors import ImageError, UsageError
 from vidi.files import digest_of, escape_path
 from vidi.images.store import ImageStore
 from vidi.labelling import Settled, cap_sources, settle
 from vidi.model_file.read import read_model
+from vidi.model_file.registered import follows_name
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.run_folder import REQUEST
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.reviewing.from_folder import find_conflicting, review_items
 from vidi.workflows.reviewing.items import (
     ExportedLabels,
     LabelledFile,
-    LabelsFile,
     ReviewItem,
     ReviewSource,
-    read_labels,
     write_labelled,
 )
 from vidi.workflows.reviewing.opening import FolderSource, open_folder
@@ -134,7 +135,7 @@ class ReviewDesk:
                 agenda = self._agenda()
                 return self._view(window, agenda, self._next(window, agenda))
             key, digest = self._given[window].pop()
-            self.source.undo(key)
+            self.source.undo(key, who=self.reviewer, at=self._now())
             self._claim(digest, window)
             return self._view(window, self._agenda(), self._items[digest])
 
@@ -231,15 +232,14 @@ def open_review(
             yield ReviewDesk(LogSource.of(log, model_id=_model_id(request), events=events), reviewer=reviewer)
         return
     opened = open_folder(request)
-    with LabelsFile(opened.labels) as labels:
-        items, paths = review_items(
-            opened.images,
-            predictor=opened.predictor,
-            suspects=opened.suspects,
-            options=opened.options,
-            events=events,
-        )
-        yield ReviewDesk(FolderSource(opened.images, items, paths, labels), reviewer=reviewer)
+    items, paths = review_items(
+        opened.images,
+        predictor=opened.predictor,
+        suspects=opened.suspects,
+        options=opened.options,
+        events=events,
+    )
+    yield ReviewDesk(FolderSource(opened.images, items, paths, opened.labels), reviewer=reviewer)
 
 
 def export_labels(
@@ -269,23 +269,23 @@ def commands_after(request: ReviewRequest) -> tuple[str, ...]:
     """What to type when the images are reviewed.
 
     >>> commands_after(ReviewRequest(source="my photos"))
-    ("vidi review 'my photos' --export corrected", 'vidi train corrected')
+    ("vidi train 'my photos'",)
     >>> commands_after(ReviewRequest(log="log.sqlite"))
     ('vidi retrain RUN --feedback log.sqlite',)
     """
     if request.log is not None:
         model = "RUN" if request.model is None else shlex.quote(escape_path(request.model))
         return (f"vidi retrain {model} --feedback {shlex.quote(request.log)}",)
-    options = {"--labels": request.labels, "--classes": ",".join(request.classes or ()), "--model": request.model}
-    named = [word for name, value in options.items() if value for word in (name, escape_path(value))]
-    export = shlex.join(["vidi", "review", escape_path(request.source or ""), *named, "--export", "corrected"])
-    return export, "vidi train corrected"
+    source = Path(request.source or "")
+    verb = "retrain" if follows_name(source) or (source / REQUEST).is_file() else "train"
+    labels = [] if request.labels is None else ["--labels", escape_path(request.labels)]
+    return (shlex.join(["vidi", verb, escape_path(source), *labels]),)
 
 
 def _check(request: ReviewRequest) -> None:
     if (request.source is None) == (request.log is None):
-        said = "both a folder and a log were named" if request.log else "neither a folder nor a log was named"
-        raise UsageError(said, "Use `vidi review FOLDER`, `vidi review RUN` or `vidi review --log URL`.")
+        said = "both data and a log were named" if request.log else "neither data nor a log was named"
+        raise UsageError(said, "Use `vidi review DATA`, `vidi review RUN` or `vidi review --log URL`.")
 
 
 def _model_id(request: ReviewRequest) -> str | None:
@@ -320,33 +320,30 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
     """The images of a folder: as people labelled them, else as the folder does where it gives them one label."""
     opened = open_folder(request)
     images = opened.images
-    opinions = [one for _, one in read_labels(opened.labels)]
-    said = {one.digest: one for one in settle(opinions, classes=images.classes, views={})}
+    said = read_labels(opened.labels.path).answers
     conflicting = find_conflicting(images, options=opened.options, events=events)
     left = Counter[str]()
 
     def labelled() -> Iterator[LabelledFile]:
         for path in (*images.labelled, *images.unlabelled):
             data = _bytes_of(images.store, path)
-            one = None if data is None else said.get(digest_of(data))  # the same bytes have the same label everywhere
-            answer = _answer(one, images.labelled.get(path))
-            if one is None and path in conflicting:
+            digest = "" if data is None else digest_of(data)
+            answer = _given(images.labelled.get(path)) if digest not in said else said[digest]
+            if digest not in said and path in conflicting:
                 left[CONFLICT[0]] += 1
             elif answer is None:
-                left["no label" if one is None else one.why or one.state] += 1
+                left[DISPUTED[0] if digest in said else "no label"] += 1
+            elif answer[0] in ("unclear", "exclude"):
+                left[LEFT_OUT[answer[0]][0]] += 1
             else:
-                yield LabelledFile(
-                    name=PurePosixPath(path).name, answer=answer, data=data, is_confirmed=one is not None
-                )
+                yield LabelledFile(name=PurePosixPath(path).name, answer=answer, data=data, is_confirmed=digest in said)
 
     return write_labelled(target, labelled(), left_out=left, multi_label=images.multi_label)
 
 
-def _answer(one: Settled | None, given: tuple[str, ...] | None) -> Answer | None:
-    """What people confirmed of an image, else what the folder says; None where neither says anything."""
-    if one is None:
-        return None if given is None else ("label", given) if given else ("none", ())
-    return one.answer if one.state == "confirmed" else None
+def _given(labels: tuple[str, ...] | None) -> Answer | None:
+    """What the folder says of an image; None where it says nothing."""
+    return None if labels is None else ("label", labels) if labels else ("none", ())
 
 
 def _bytes_of(store: ImageStore, path: str) -> bytes | None:

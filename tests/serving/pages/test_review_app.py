@@ -1,6 +1,5 @@
 """The server of the review page over HTTP: answers are kept, two windows never collide, outliers stay out."""
 
-import csv
 import errno
 import getpass
 import io
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.serving.pages.desks import drawn_model, photos, review_page
+from vidi.data.labels import LabelsFile, Opinion
 from vidi.evaluation.run_files import SuspectLabel, write_suspects
 from vidi.labelling import ModelView
 from vidi.serving.pages.local import POLICY
@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def client(place: Path, model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of a review whose labels go to a file of the test's own."""
-    request = ReviewRequest(source=str(place), model=model, labels=tmp_path / "labels.csv")
+    request = ReviewRequest(source=str(place), model=model, labels=str(tmp_path / "labels.jsonl"))
     with review_page(request) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
@@ -56,8 +56,8 @@ def answer(client: httpx.Client, view: dict, *labels: str, key: str, window: str
     return step(client, "/answers", window, digest=digest, key=key, kind=kind, labels=list(labels))
 
 
-def kept(tmp_path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO((tmp_path / "labels.csv").read_text("utf-8"))))
+def kept(tmp_path: Path) -> list[Opinion]:
+    return LabelsFile(tmp_path / "labels.jsonl").opinions()
 
 
 def test_an_answer_is_on_the_disk_before_the_next_image_comes(client, tmp_path):
@@ -68,7 +68,7 @@ def test_an_answer_is_on_the_disk_before_the_next_image_comes(client, tmp_path):
     assert second["image"]["digest"] != first["image"]["digest"]
     assert second["progress"] == {"images": 6, "left": 5, "yours": 1}
     (row,) = kept(tmp_path)
-    assert (row["path"], row["labels"], row["reviewer"]) == (first["image"]["name"], "square", getpass.getuser())
+    assert (row.path, row.labels, row.source) == (first["image"]["name"], ("square",), getpass.getuser())
 
 
 def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, tmp_path):
@@ -97,7 +97,7 @@ def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, 
     assert (image["name"], image["given"], image["verdict"]) == ("disc/001.png", ["disc"], None)
     assert image["answer"] == "A model that did not learn from this image says stripes, 99 %."
     assert image["top"] == [{"class": "stripes", "share": "99 %"}]
-    assert after == [f"vidi review {run} --export corrected", "vidi train corrected"]
+    assert after == [f"vidi retrain {run}"]
 
 
 def test_of_an_unknown_image_neither_candidates_nor_shares_are_shown():
@@ -201,7 +201,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_not_kept(client, tmp_path, b
 
     assert response.status_code == status
     assert words in response.json()["error"]
-    assert not (tmp_path / "labels.csv").exists()
+    assert not (tmp_path / "labels.jsonl").exists()
 
 
 def test_images_that_are_not_reviewed_are_not_given_out(client):

@@ -1,8 +1,6 @@
 """The review page in Chromium: by keys and by buttons, on a phone and a desktop, for everybody."""
 
-import csv
 import getpass
-import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +13,9 @@ import pytest
 from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium
 from tests.serving.pages.desks import SIZE, drawn_model, photos, review_page
-from vidi.data.labels import Opinion
+from vidi.data.labels import LabelsFile, Opinion
 from vidi.files import digest_of
 from vidi.workflows.requests.in_use import ReviewRequest
-from vidi.workflows.reviewing.items import write_labels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,7 +34,7 @@ def request_of(tmp_path_factory: pytest.TempPathFactory) -> ReviewRequest:
 @contextmanager
 def opened(request: ReviewRequest, labels: Path, *, width: int = 1280, height: int = 800) -> Iterator["Page"]:
     """The page of a review with its first image."""
-    with review_page(replace(request, labels=labels)) as address, bare_chromium() as page:
+    with review_page(replace(request, labels=str(labels))) as address, bare_chromium() as page:
         page.set_viewport_size({"width": width, "height": height})
         page.goto(address)
         wait(page)
@@ -70,12 +67,11 @@ def name(page: "Page") -> str:
 
 def rows(labels: Path) -> list[tuple[str, str, str]]:
     """Path, kind and labels of each answer."""
-    table = csv.DictReader(io.StringIO(labels.read_text("utf-8")))
-    return [(row["path"], row["kind"], row["labels"]) for row in table]
+    return [(one.path, one.kind, "|".join(one.labels)) for one in LabelsFile(labels).opinions()]
 
 
 def test_keys_answer_undo_and_bring_the_next_image(request_of, tmp_path):
-    labels = tmp_path / "labels.csv"
+    labels = tmp_path / "labels.jsonl"
     with opened(request_of, labels) as page:
         seen = [name(page)]
         for key in ("2", "n", "u"):
@@ -91,12 +87,12 @@ def test_keys_answer_undo_and_bring_the_next_image(request_of, tmp_path):
 
 
 def test_the_last_answer_ends_the_review_and_can_still_be_undone(request_of, tmp_path):
-    with opened(request_of, tmp_path / "labels.csv") as page:
+    with opened(request_of, tmp_path / "labels.jsonl") as page:
         for _ in range(6):
             last = name(page)
             press(page, "1")
         assert page.is_visible("#done")
-        assert "--export corrected" in page.inner_text("#after")
+        assert "vidi train" in page.inner_text("#after")
         press(page, "Backspace")
         assert name(page) == last
 
@@ -107,7 +103,7 @@ def test_with_many_classes_typing_finds_one_and_enter_takes_it(tmp_path):
     folder.mkdir()
     for seed in range(2):
         (folder / f"{seed}.png").write_bytes(encoded(draw("disc", size=SIZE, seed=seed)))
-    labels = tmp_path / "labels.csv"
+    labels = tmp_path / "labels.jsonl"
     with opened(ReviewRequest(source=str(folder), classes=MANY), labels) as page:
         assert page.locator("#choices button").count() == 30
         page.keyboard.press("k")
@@ -120,7 +116,7 @@ def test_with_many_classes_typing_finds_one_and_enter_takes_it(tmp_path):
 
 @pytest.mark.integration
 def test_buttons_do_the_same_on_a_small_phone(request_of, tmp_path):
-    labels = tmp_path / "labels.csv"
+    labels = tmp_path / "labels.jsonl"
     with opened(request_of, labels, width=320, height=640) as page:
         first = name(page)
         click(page, "#choices button:has-text('stripes')")
@@ -134,7 +130,7 @@ def test_buttons_do_the_same_on_a_small_phone(request_of, tmp_path):
 
 @pytest.mark.integration
 def test_a_server_that_is_gone_keeps_the_answer_for_another_try(request_of, tmp_path):
-    labels = tmp_path / "labels.csv"
+    labels = tmp_path / "labels.jsonl"
     with opened(request_of, labels) as page:
         first = name(page)
         page.route("**/answers", lambda route: route.abort())
@@ -154,11 +150,12 @@ def disputed(request_of, tmp_path: Path) -> Path:
     path = "new-disc-0.png"
     digest = digest_of((Path(request_of.source) / path).read_bytes())
     said = [
-        Opinion(key=who * 8, digest=digest, at=1.0, source=who, via="review", kind="label", labels=(label,))
+        Opinion(key=who * 8, digest=digest, at=1.0, source=who, via="review", kind="label", labels=(label,), path=path)
         for who, label in (("cleo", "disc"), ("dora", "square"))
     ]
-    write_labels(tmp_path / "labels.csv", ((path, one) for one in said))
-    return tmp_path / "labels.csv"
+    for one in said:
+        LabelsFile(tmp_path / "labels.jsonl").add([one])
+    return tmp_path / "labels.jsonl"
 
 
 def test_a_disagreement_comes_first_with_who_said_what_and_a_third_answer_settles_it(request_of, disputed):

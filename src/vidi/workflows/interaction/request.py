@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.joined import join_feedback
-from vidi.data.labels import NO_LABELS, find_labels
+from vidi.data.labels import NO_LABELS, find_labels, read_labels
 from vidi.data.read import ReadOptions, read_dataset, require_learnable
 from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
@@ -61,6 +61,12 @@ def labels_of(request: DataRequest) -> Path | None:
     if request.labels is not None:
         return None if request.labels == NO_LABELS else Path(request.labels)
     return find_labels(request.source) if Path(request.source).exists() else None
+
+
+def labels_state_of(request: DataRequest) -> str | None:
+    """Which lines of a labels file a reading of the requested images would know now."""
+    kept = labels_of(request)
+    return None if kept is None else read_labels(kept).state
 
 
 def read_feedback(request: DataRequest, source: str) -> Dataset:

@@ -97,7 +97,7 @@ class ReviewRequest:
     """What to review, who reviews it, and where the labels go."""
 
     source: Annotated[
-        str | None, Argument("FOLDER|RUN", "Folder of images, a run or a registered name; leave it out with --log.")
+        str | None, Argument("DATA|RUN", "Images, a run or a registered name; leave it out with --log.")
     ] = None
     log: Annotated[
         str | None, Option("Path or URL of a prediction log, whose kept images are reviewed.", metavar="URL")
@@ -113,9 +113,7 @@ class ReviewRequest:
         tuple[str, ...] | None,
         Option("Classes to choose from, where neither images nor a model have any.", metavar="A,B", read=parse_names),
     ] = None
-    labels: Annotated[
-        Path | None, Option("Path to the table of answers about a folder (default: beside it).", metavar="FILE")
-    ] = None
+    labels: LabelsFile = None
     export: Annotated[
         Path | None, Option("Write the confirmed labels as a data set, and show no page.", metavar="DIR")
     ] = None

@@ -7,7 +7,6 @@ from typing import Any
 
 from vidi.data.dataset import NEWEST
 from vidi.data.joined import is_feedback_path
-from vidi.data.labels import read_labels
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST
@@ -18,9 +17,8 @@ from vidi.log.store import PredictionLog
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
 from vidi.registry import RegisteredModel, find_name, list_registered, require_name
-from vidi.workflows.interaction.request import labels_of
+from vidi.workflows.interaction.request import labels_state_of
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, run_of, understood
-from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
 from vidi.workflows.requests.train import TrainRequest
@@ -107,7 +105,7 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     feedback = tuple(dict.fromkeys((*before.data.feedback, *filter(None, [request.feedback]))))
     labels = before.data.labels if request.labels is None else request.labels
     data = replace(before.data, split_file=str(plan.run), feedback=feedback, labels=labels, labels_state=None)
-    if request.feedback is None and state_of(data) == before.data.labels_state:
+    if request.feedback is None and labels_state_of(data) == before.data.labels_state:
         raise UsageError(
             f"no label has changed since {escape_path(plan.run)} was trained",
             f"Correct some: vidi review {escape_path(plan.run)}. Or name labelled images: --feedback DATA.",
@@ -115,12 +113,6 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     recipe: Any = read_model(plan.run).metadata.provenance.recipe or {}
     start = _same_head(before, recipe) if recipe.get("freeze") else _from_weights(before, plan.run)
     return replace(start, data=data, output=request.output)
-
-
-def state_of(data: DataRequest) -> str | None:
-    """Which lines of a labels file a reading of the data would know now."""
-    kept = labels_of(data)
-    return None if kept is None else read_labels(kept).state
 
 
 def _same_head(before: TrainRequest, recipe: Any) -> TrainRequest:

@@ -45,7 +45,7 @@ def review_items(
     suspects: Sequence[SuspectLabel] = (),
     options: DecodeOptions,
     events: Events = SILENCE,
-) -> tuple[list[ReviewItem], Mapping[str, str]]:
+) -> tuple[list[ReviewItem], Mapping[str, Sequence[str]]]:
     """Look at every image once, and order those that somebody should look at.
 
     Args:
@@ -56,7 +56,7 @@ def review_items(
         events: receives progress.
 
     Returns:
-        Images in the order of review, and the path of each by its digest.
+        Images in the order of review, and the paths of all files by their digest.
 
     Raises:
         DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
@@ -84,7 +84,10 @@ def review_items(
         )
         for row, occasion in occasions.items()
     ]
-    return _once(items), {found[row].digest: found[row].path for row in occasions}
+    paths: dict[str, list[str]] = {}
+    for one in found:
+        paths.setdefault(one.digest, []).append(one.path)
+    return _once(items), paths
 
 
 def find_conflicting(images: FolderImages, *, options: DecodeOptions, events: Events = SILENCE) -> frozenset[str]:

@@ -105,7 +105,7 @@ class LogSource:
             )
         )
 
-    def undo(self, key: str) -> None:
+    def undo(self, key: str, *, who: str, at: float) -> None:  # noqa: ARG002  # a log forgets it
         """Forget an opinion."""
         self.log.undo(key)
 

@@ -1,33 +1,24 @@
-"""What a reviewer is shown of an image, what a review has settled, and its files: labels, and a data set."""
+"""What a reviewer is shown of an image, and the data set that a review has settled."""
 
 import contextlib
-import csv
-import io
 import json
 import os
 import secrets
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol, Self, cast, get_args
+from typing import Literal, Protocol
 
-from vidi.data.labels import Answer, Kind, Opinion
+from vidi.data.labels import Answer, Opinion
 from vidi.data.readers.class_folders import UNKNOWN
-from vidi.errors import DataError, ImageError, UsageError
+from vidi.errors import ImageError, UsageError
 from vidi.files import (
     TEMPORARY_PREFIX,
-    escape_in_list,
     escape_path,
     folder_name,
-    read_csv_text,
-    try_lock,
-    unescape_path,
     write_atomic,
-    write_csv_atomic,
     writing_error,
 )
 from vidi.images.decode import read_header
@@ -37,14 +28,10 @@ from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
 from vidi.report.words.text import count_of
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
-TABLE, IMAGES = "labels.jsonl", "images"  # of a data set whose images may show several classes
+TABLE, IMAGES = "images.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
 Occasion = Literal["conflicting-labels", "suspect-label", "no-label", "uncertain"]  # why an image is to be reviewed
 SHORT = 16  # digits of a digest that name an image
-COLUMNS = ("path", "digest", "kind", "labels", "reviewer", "at", "key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +87,7 @@ def write_labelled(
         folder: a new one.
         files: images of one class each, in class folders, or of none: those go to `_unknown`.
         left_out: images without a label, by reason; read when all files were given.
-        multi_label: an image may show several classes, or none: they stand in `labels.jsonl` beside the images.
+        multi_label: an image may show several classes, or none: they stand in `images.jsonl` beside the images.
 
     Raises:
         UsageError: the folder exists, or an image has several classes, which no class folder can say.
@@ -214,8 +201,8 @@ class ReviewSource(Protocol):
     def add(self, opinion: Opinion) -> None:
         """Keep an opinion; it is on the disk when this returns. One whose key is there already is no other one."""
 
-    def undo(self, key: str) -> None:
-        """Forget an opinion."""
+    def undo(self, key: str, *, who: str, at: float) -> None:
+        """Take an opinion back."""
 
     def claim(self, digest: str, claimant: str, *, until: float, now: float) -> bool:
         """Take an image, so that nobody else is shown it until a time; False where another has it."""
@@ -265,127 +252,3 @@ def _file(digest: str, answer: Answer, data: bytes | None) -> LabelledFile:
         with contextlib.suppress(ImageError):
             ending = FORMATS[read_header(data).format].extensions[0]
     return LabelledFile(name=digest[:SHORT] + ending, answer=answer, data=data)
-
-
-class LabelsFile:
-    """Opinions in a CSV file, which is written whole after each; one process at a time holds it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        self._held: BaseFileLock | None = None
-        self._rows: dict[str, tuple[str, Opinion]] = {}  # key → path of the image, opinion
-
-    def __enter__(self) -> Self:
-        """Hold the file and read it.
-
-        Raises:
-            UsageError: another process holds it.
-            DataError: it is damaged.
-            ResourceError: the folder cannot be written.
-        """
-        self._held = try_lock(self._lock_path())
-        if self._held is None:
-            raise UsageError(
-                f"{escape_path(self.path)} is in use by another review",
-                "End that review, or share one prediction log: `vidi review --log URL`.",
-            )
-        try:
-            self._rows = {one.key: (path, one) for path, one in read_labels(self.path)}
-        except BaseException:
-            self._held.release()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._held is not None:
-            self._lock_path().unlink(missing_ok=True)
-            self._held.release()
-
-    def opinions(self) -> list[Opinion]:
-        """All opinions, in the order of their coming."""
-        with self._lock:
-            return [one for _, one in self._rows.values()]
-
-    def add(self, path: str, opinion: Opinion) -> None:
-        """Keep an opinion about the image at a path; one whose key is there already is no other one.
-
-        Raises:
-            ResourceError: the file cannot be written; what it held is whole.
-        """
-        with self._lock:
-            if opinion.key not in self._rows:
-                self._write({**self._rows, opinion.key: (path, opinion)})
-
-    def undo(self, key: str) -> None:
-        """Forget an opinion; raises as `add`."""
-        with self._lock:
-            if key in self._rows:
-                self._write({known: row for known, row in self._rows.items() if known != key})
-
-    def _write(self, rows: Mapping[str, tuple[str, Opinion]]) -> None:
-        write_labels(self.path, rows.values())
-        self._rows = dict(rows)
-
-    def _lock_path(self) -> Path:
-        return self.path.with_name(f".{self.path.name}.lock")
-
-
-def write_labels(path: Path, rows: Iterable[tuple[str, Opinion]]) -> None:
-    """Write the table of paths and opinions, whole."""
-    table = (
-        [
-            escape_path(name),
-            one.digest,
-            one.kind,
-            "|".join(map(escape_in_list, one.labels)),
-            escape_path(one.source),
-            f"{one.at:.3f}",
-            one.key,
-        ]
-        for name, one in rows
-    )
-    write_csv_atomic(path, [COLUMNS, *table])
-
-
-def read_labels(path: Path) -> list[tuple[str, Opinion]]:
-    """The paths and opinions that `write_labels` wrote; empty without a file.
-
-    Raises:
-        DataError: the file is not such a table.
-    """
-    try:
-        text = read_csv_text(path)
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(path, str(error)) from error
-    try:
-        table = csv.DictReader(io.StringIO(text, newline=""))
-        if tuple(table.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"its columns are {', '.join(table.fieldnames or ['none'])[:200]}")
-        return [_row(line) for line in table]
-    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
-
-
-def _row(line: Mapping[str, str]) -> tuple[str, Opinion]:
-    if line["kind"] not in get_args(Kind):
-        raise ValueError(f"the kind {line['kind']!r}")
-    return unescape_path(line["path"]), Opinion(
-        key=line["key"],
-        digest=line["digest"],
-        at=float(line["at"]),
-        source=unescape_path(line["reviewer"]),
-        via="review",
-        kind=cast(Kind, line["kind"]),
-        labels=tuple(unescape_path(name) for name in line["labels"].split("|") if name),
-    )
-
-
-def _damaged(path: Path, what: str) -> DataError:
-    return DataError(
-        f"{escape_path(path)} is not a table of labels: {what}", "Move it away, or name another: `--labels FILE`."
-    )

@@ -1,11 +1,11 @@
 """A folder or a run opened for review: its images, its labels file, and a model that doubts them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.dataset import Dataset, LabelledImage
-from vidi.data.labels import Opinion
+from vidi.data.labels import NO_LABELS, LabelsFile, Opinion, is_outside
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.source import open_source
 from vidi.errors import DataError, ImageError, UsageError
@@ -17,14 +17,11 @@ from vidi.images.store import ImageStore
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry import find_name
-from vidi.workflows.interaction.request import decode_options, read_source
+from vidi.workflows.interaction.request import decode_options, labels_of, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
-from vidi.workflows.reviewing.items import LabelsFile, ReviewItem
-
-RUN_LABELS = "review.csv"  # in the folder of a run
-ENDING = ".labels.csv"  # beside a folder of images
+from vidi.workflows.reviewing.items import ReviewItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,7 +41,7 @@ class OpenedFolder:
     """What the review of a folder or a run needs."""
 
     images: FolderImages
-    labels: Path  # the table of answers
+    labels: LabelsFile
     predictor: Predictor | None
     suspects: Sequence[SuspectLabel]  # the most doubtful label first
     options: DecodeOptions
@@ -64,11 +61,19 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         with understood(folder / REQUEST):
             data = DataRequest.from_dict(read_request(folder)["data"])
     else:
-        data = DataRequest(source=str(folder))
+        data = DataRequest(source=request.source or "")
     model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
-    dataset = _read(data, is_run=is_run)
-    known = (*(() if predictor is None else predictor.classes), *(request.classes or ()))
+    dataset = _read(replace(data, labels=NO_LABELS, labels_state=None), is_run=is_run)
+    labels = labels_of(data if request.labels is None else replace(data, labels=request.labels))
+    if labels is None:
+        raise UsageError(
+            "the answers of a review have to be kept somewhere",
+            "Name a file for them: `--labels FILE`." if request.labels is None else "Leave out `--labels none`.",
+        )
+    kept = LabelsFile(labels)
+    said = sorted({name for one in kept.opinions() for name in one.labels})
+    known = (*(() if predictor is None else predictor.classes), *(request.classes or ()), *dataset.classes, *said)
     images = folder_images(dataset, classes=known)
     if not images.classes:
         raise UsageError(
@@ -77,7 +82,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         )
     return OpenedFolder(
         images=images,
-        labels=request.labels or (folder / RUN_LABELS if is_run else folder.with_name(folder.name + ENDING)),
+        labels=kept,
         predictor=predictor,
         suspects=read_suspects(folder) if is_run else (),
         options=decode_options(data),
@@ -95,16 +100,13 @@ def _named(source: str) -> tuple[Path, Path | None]:
 
 
 def _read(data: DataRequest, *, is_run: bool) -> Dataset:
-    """The data set; images that lie in a folder without any class are all unlabelled."""
+    """The data set as it is; images that lie in a folder without any class are all unlabelled."""
     folder = Path(data.source)
-    if not is_run and not folder.is_dir():
-        raise UsageError(
-            f"{escape_path(folder)} is not a folder",
-            "Name a folder of images, a run or a registered name (`vidi runs`), or a log: `--log URL`.",
-        )
     try:
         return read_source(data)
     except DataError:
+        if not folder.is_dir():
+            raise
         source = open_source(folder, allow_outside=data.allow_outside)
         paths = [file.path for file in source.scan.files]
         if is_run or not paths or any("/" in path for path in paths):
@@ -123,10 +125,16 @@ def _read(data: DataRequest, *, is_run: bool) -> Dataset:
 class FolderSource:
     """Images of a folder to review; what is said of them stands in a file beside it."""
 
-    def __init__(self, images: FolderImages, items: Sequence[ReviewItem], paths: Mapping[str, str], labels: LabelsFile):
+    def __init__(
+        self,
+        images: FolderImages,
+        items: Sequence[ReviewItem],
+        paths: Mapping[str, Sequence[str]],
+        labels: LabelsFile,
+    ):
         self.images, self.labels = images, labels
         self._items = items
-        self._paths = paths  # digest → path
+        self._paths = paths  # digest → paths of the files with these bytes
         self._claims: dict[str, tuple[str, float]] = {}  # digest → claimant, until
 
     @property
@@ -151,7 +159,7 @@ class FolderSource:
     def image(self, digest: str) -> bytes | None:
         """The bytes of an image file; None where it is gone."""
         try:
-            return self.images.store.read(self._paths[digest])
+            return self.images.store.read(self._paths[digest][0])
         except ImageError:
             return None
 
@@ -161,11 +169,12 @@ class FolderSource:
 
     def add(self, opinion: Opinion) -> None:
         """Keep an opinion; it is on the disk when this returns."""
-        self.labels.add(self._paths[opinion.digest], opinion)
+        paths = ("" if is_outside(path) else path for path in self._paths[opinion.digest])
+        self.labels.add([replace(opinion, path=path) for path in paths])
 
-    def undo(self, key: str) -> None:
-        """Forget an opinion."""
-        self.labels.undo(key)
+    def undo(self, key: str, *, who: str, at: float) -> None:
+        """Take an opinion back."""
+        self.labels.undo(key, who=who, at=at)
 
     def claim(self, digest: str, claimant: str, *, until: float, now: float) -> bool:
         """Take an image; False where another window has it."""

@@ -1,0 +1,108 @@
+"""From wrong labels to a model that knows the answers: what people say reaches training, and its runs keep it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.data.test_relabel import say
+from tests.docs.workshop import put
+
+from vidi.data.labels import labels_beside, read_labels
+from vidi.data.splitting.split_plan import read_assignments
+from vidi.errors import UsageError
+from vidi.model_file.read import read_model
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.in_use import RetrainRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.retrain import RetrainResult, retrain
+from vidi.workflows.train import resume, train
+
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
+
+SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none"}
+SWAPPED = 4  # images in the folder of the other class
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A run on wrong labels, what people then said, and the run after it."""
+
+    photos: Path
+    first: Path
+    done: RetrainResult
+
+    def rows(self, run: Path) -> dict[str, str]:
+        return {row.path: row.own_part for row in read_assignments(run / "splits.csv")}
+
+
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory: pytest.TempPathFactory) -> Corrected:
+    folder = tmp_path_factory.mktemp("corrected")
+    photos = folder / "photos"
+    for name, other in (("flower", "leaf"), ("leaf", "flower")):
+        for number in range(60):
+            shown = other if number < SWAPPED else name
+            put(photos / name / f"{number:03}.jpg", shown, number + 100 * (name == "leaf"))
+    first = folder / "first"
+    train(TrainRequest(data=DataRequest(source=str(photos)), changes=SMALL, output=first))
+    parts = {row.path: row.part for row in read_assignments(first / "splits.csv")}
+    tested = sorted(path for path, part in parts.items() if part == "test")
+    wrong = [f"{name}/{number:03}.jpg" for name in ("flower", "leaf") for number in range(SWAPPED)]
+    right = [path for path in tested if path not in wrong]
+    say(photos, *((path, "leaf" if path.startswith("flower") else "flower") for path in wrong), (right[0], "exclude"))
+    return Corrected(
+        photos, first, retrain(RetrainRequest(run=first, output=folder / "second"), root=folder / "models")
+    )
+
+
+def test_no_correction_moves_an_image_and_the_test_part_stays_frozen(corrected: Corrected):
+    second = corrected.done.folder
+
+    assert corrected.rows(second) == corrected.rows(corrected.first)
+    assert corrected.done.document["missing_test_images"] == 0
+    assert corrected.done.document["test"]["must_gain"]
+    assert "no-feedback" not in corrected.done.document["reasons"]
+
+
+def test_run_and_model_file_name_the_lines_that_they_know(corrected: Corrected):
+    state = read_labels(labels_beside(corrected.photos)).state
+    of_first, of_second = (
+        json.loads((run / "run.json").read_text())["data"]["labels_state"]
+        for run in (corrected.first, corrected.done.folder)
+    )
+
+    assert (of_first[:2], of_second) == ("0:", state)
+    assert "labels" not in read_model(corrected.first).metadata.provenance.data
+    known = read_model(corrected.done.folder).metadata.provenance.data["labels"]
+    assert known == {"state": state, "changed": 2 * SWAPPED, "left_out": 1}
+
+
+def test_without_a_new_answer_nothing_is_trained_again(corrected: Corrected):
+    with pytest.raises(UsageError, match="no label has changed since"):
+        retrain(RetrainRequest(run=corrected.done.folder))
+
+
+def test_a_run_that_goes_on_knows_the_lines_that_were_there_when_it_began(tmp_path: Path):
+    photos, run = tmp_path / "photos", tmp_path / "run"
+    for name in ("flower", "leaf"):
+        for number in range(30):
+            put(photos / name / f"{number:03}.jpg", name, number + 100 * (name == "leaf"))
+    say(photos, ("flower/000.jpg", "leaf"), ("leaf/001.jpg", "exclude"))
+    asked = TrainRequest(data=DataRequest(source=str(photos)), changes={**SMALL, "epochs": 1}, output=run)
+    whole = train(asked)
+    digests = [read_model(run).metadata.provenance.data["digest"]]
+    for name in ("model.onnx", "metrics.json"):
+        (run / name).unlink()
+    say(photos, ("flower/002.jpg", "leaf"), ("leaf/003.jpg", "exclude"), who="bo")
+
+    again = resume(run)
+
+    assert again.finished
+    assert whole.finished
+    digests.append(read_model(run).metadata.provenance.data["digest"])
+    assert digests[0] == digests[1]
+    assert read_model(run).metadata.provenance.data["labels"]["changed"] == 1
