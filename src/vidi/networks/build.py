@@ -127,6 +127,6 @@ def find_network(name: str) -> NetworkBuilder:
         return TimmNetwork(name)
     if name not in NETWORKS:
         raise UnknownNameError(f"no network is called {name!r}", f"Use one of: {', '.join(NETWORKS)}.")
-    module, builder = NETWORKS[name]
-    found: NetworkBuilder = getattr(import_module(f"vidi.networks.{module}"), builder)
+    entry = NETWORKS[name]
+    found: NetworkBuilder = getattr(import_module(f"vidi.networks.{entry.family}"), entry.builder)
     return found

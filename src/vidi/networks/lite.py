@@ -48,8 +48,7 @@ STAGES = (
 STEM, FEATURES = 32, 1280
 GRID_STRIDE, GRID_STAGES = 16, 5  # pixels for one place of the grid, and the stages up to it
 EDGE = 32  # pixels of mirror image around an image whose features keep their places
-BLOCK_FEATURES = "block_features"  # the option, and the networks that have it
-BLOCK_NETWORKS = ("lite0", "lite2", "lite0+lite2")
+BLOCK_FEATURES = "block_features"  # the option
 # Means of the last blocks' maps differ from image to image 2.5 to 6 times as much as those of the last map.
 BLOCK_SCALE = 0.25
 EPSILON = 1e-3  # of the normalisations, as these weights were trained

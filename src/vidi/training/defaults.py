@@ -31,14 +31,10 @@ LITE_PACE = {"sgd": 0.003, "adam": 0.001, "adamw": 0.001}
 TEXTBOOK_PACE = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001}
 COMPACT_PACE = {"sgd": 0.3, "adam": 0.003, "adamw": 0.003}  # sgd for a batch of 512
 OTHER_PACE = {"sgd": 0.003, "adam": 0.0001, "adamw": 0.0001}  # pretrained, and never measured here
-PACES: Mapping[str, Mapping[str, float]] = {  # peak learning rates, by network
+PACES: Mapping[str, Mapping[str, float]] = {  # peak learning rates, by family of networks
     "compact": COMPACT_PACE,
     "textbook": TEXTBOOK_PACE,
-    "dense": TEXTBOOK_PACE,
-    "lite0": LITE_PACE,
-    "lite2": LITE_PACE,
-    "lite0+lite2": LITE_PACE,
-    "lite0-grid": LITE_PACE,
+    "lite": LITE_PACE,
 }
 
 
@@ -56,7 +52,8 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     """
     if network not in NETWORKS and not network.startswith(TIMM):
         raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
-    recipe = RECIPES.get(network, _backbone_recipe)(traits)
+    usual = RECIPES.get(network) or RECIPES.get(NETWORKS[network].family, _backbone_recipe)
+    recipe = usual(traits)
     return as_asked(replace(recipe, network=network), changes or {})
 
 
@@ -265,14 +262,11 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
     return replace(recipe, sources=sources)
 
 
-RECIPES: Mapping[str, Callable[[DataTraits], Recipe]] = {
+RECIPES: Mapping[str, Callable[[DataTraits], Recipe]] = {  # by network, or by family of networks
     "compact": _compact_recipe,
     "textbook": _textbook_recipe,
     "dense": _dense_recipe,
-    "lite0": _lite_recipe,
-    "lite2": _lite_recipe,
-    "lite0+lite2": _lite_recipe,
-    "lite0-grid": _lite_recipe,
+    "lite": _lite_recipe,
 }
 
 
@@ -295,7 +289,7 @@ def as_asked(recipe: Recipe, changes: Mapping[str, object]) -> Recipe:
     """
     before = recipe.optimization.optimizer
     optimizer = str(changes.get("optimizer", before))
-    paces = PACES.get(recipe.network, OTHER_PACE)
+    paces = PACES.get(NETWORKS[recipe.network].family, OTHER_PACE) if recipe.network in NETWORKS else OTHER_PACE
     if optimizer not in paces or optimizer == before or {optimizer, before} == ALIKE:
         return recipe.changed(changes, source="you")
     rate = paces[optimizer]

@@ -10,7 +10,7 @@ from torch import Tensor
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError
 from vidi.files import digest_of, digest_of_file, escape_path
-from vidi.networks.catalog import NORMALISATIONS, OF_WINDOWS, PACKAGES, PAIRS, Package
+from vidi.networks.catalog import NETWORKS, OF_WINDOWS, PACKAGES, PAIRS, Package
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights, read_restricted
 
@@ -41,7 +41,7 @@ def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = No
     weights = PretrainedWeights(
         name=name,
         network=package.network,
-        normalisation=NORMALISATIONS[package.network],
+        normalisation=NETWORKS[package.network].normalisation,
         license=package.license,
         digest=package.digest,
         tensors=recognise(_read_restricted((locate or locate_file)(package), package), source=package.file).tensors,

@@ -17,7 +17,7 @@ from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
 from vidi.files import FolderLock, digest_of_file, escape_path, writing_error
 from vidi.networks.backbone import create_backbone
-from vidi.networks.catalog import HOSTED, NORMALISATIONS, OF_WINDOWS, PACKAGES, PAIRS, TIMM, Hosted
+from vidi.networks.catalog import HOSTED, NETWORKS, OF_WINDOWS, PACKAGES, PAIRS, TIMM, Hosted
 from vidi.networks.exported import check_export, export_body
 from vidi.networks.pretrained.packaged import packaged_weights, paired_weights
 from vidi.networks.pretrained.recognise import recognise
@@ -78,7 +78,7 @@ def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> Pretr
         weights = PretrainedWeights(
             name=name,
             network=name,
-            normalisation=NORMALISATIONS[name],
+            normalisation=NETWORKS[name].normalisation,
             license=_license(_fetch(hosted, CARD, folder, None)),
             digest=hosted.digest,
             tensors=recognise(load_file(path), source=hosted.repository).tensors,
@@ -268,7 +268,7 @@ def weights_of_file(path: Path) -> PretrainedWeights:
     return PretrainedWeights(
         name=path.name,
         network=found.network,
-        normalisation=NORMALISATIONS[found.network],
+        normalisation=NETWORKS[found.network].normalisation,
         license=UNKNOWN_LICENSE,
         digest=digest,
         tensors=found.tensors,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vidi.errors import ModelError
 from vidi.networks.build import design_network
+from vidi.networks.catalog import HOSTED, PACKAGES, packaged_in
 from vidi.networks.compact import SHAPES
 
 Translation = Callable[[str, frozenset[str]], str | None]  # their name, all of ours → ours
@@ -138,10 +139,10 @@ def _our_own(name: str, _: frozenset[str]) -> str:
 NAMINGS = (
     Naming(("resnet50",), "layer1.0.conv1.weight", _RESNET),
     Naming(("vgg16",), "features.0.weight", _VGG),
-    Naming(("lite0", "lite2"), "_conv_stem.weight", _lite),
+    Naming(packaged_in("lite"), "_conv_stem.weight", _lite),
     # A network begins with a convolution of its own, or with one inside a `ConvNorm`.
     Naming(("vgg16", "compact"), "layers.0.weight", _our_own),
-    Naming(("lite0", "lite2", "resnet50"), "layers.0.convolution.weight", _our_own),
+    Naming((*packaged_in("lite"), "resnet50"), "layers.0.convolution.weight", _our_own),
 )
 
 
@@ -184,7 +185,7 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> RecognizedWeight
     if naming is None:
         raise ModelError(
             f"{source} holds no weights of a known network; it starts with {_listed(list(tensors))}",
-            "Use weights of lite0, lite2, vgg16, resnet50 or compact, under the names of vidi, torchvision or timm.",
+            f"Use weights of {', '.join((*PACKAGES, *HOSTED))} or compact, named as by vidi, torchvision or timm.",
         )
     fits = [_fit(tensors, naming, network, side) for network in naming.networks for side in _sides(network)]
     best = min(fits, key=lambda fit: fit.fault_count)

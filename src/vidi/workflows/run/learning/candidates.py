@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from vidi.networks.catalog import OF_WINDOWS, PACKAGES, PAIRS
-from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS, STRIDE
+from vidi.networks.catalog import OF_WINDOWS, PACKAGES, PAIRS, packaged_in
+from vidi.networks.lite import BLOCK_FEATURES, STRIDE
 from vidi.networks.pretrained.packaged import is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import with_weights
@@ -74,7 +74,7 @@ def backbone_recipe(
     recipe = recipe.changed(
         {"pretrained": candidate.name, "image_size": candidate.size}, source="default: --pretrained"
     )
-    if weights.network in BLOCK_NETWORKS and traits.image_count >= LEAST_FOR_BLOCKS:
+    if weights.network in (*packaged_in("lite"), *PAIRS) and traits.image_count >= LEAST_FOR_BLOCKS:
         reason = f"data: {traits.image_count:,} images"
         recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source=reason)
     return as_asked(recipe.changed({"normalisation": weights.normalisation}, source=source), changes)
