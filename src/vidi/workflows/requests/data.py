@@ -110,17 +110,17 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRequest:
-    """Options of `vidi split`; images in `data.split_file` keep their part."""
+    """Options of `vidi split`; images in `data.split_file` stay in their split."""
 
     data: Annotated[
         DataRequest,
         Part(
             leave_out=(*OF_TRAINING, "keep_truncated"),
-            says={"split_file": "Path to an earlier splits.csv; its images keep their part."},
+            says={"split_file": "Path to an earlier splits.csv; its images stay in their split."},
         ),
     ]
     output: Annotated[Path, Option("Path to the table to write.", flags=("--output", "-o"), metavar="FILE")] = Path(
         "splits.csv"
     )
-    replan: Annotated[bool, Option("Split all images again, including those that have a part.")] = False
-    seed: Annotated[int, Option("Seed for the split into parts.", metavar="N", least=0)] = 0
+    replan: Annotated[bool, Option("Split all images again, including those that have a split already.")] = False
+    seed: Annotated[int, Option("Seed for the split.", metavar="N", least=0)] = 0
