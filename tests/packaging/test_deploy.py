@@ -21,7 +21,7 @@ from tests.model_file.tiny import tiny_model
 from tests.processes import PATIENCE, free_port
 
 from vidi.serving.engine.telemetry import ServerMetrics
-from vidi.serving.routes.openapi import own_paths
+from vidi.serving.routes.openapi import openapi_document
 from vidi.serving.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -223,7 +223,7 @@ def test_kubernetes_knows_every_field_of_the_manifest(path: Path):
 
 
 def test_probes_ask_paths_that_are_open_to_all():
-    paths = own_paths(["model"], Settings())
+    paths = openapi_document(["model"], Settings(), version="0")["paths"]
 
     asked = [container()[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")]
     assert asked == ["/readyz", "/readyz", "/healthz"]
