@@ -143,7 +143,7 @@ def test_only_labelled_files_are_read_where_their_paths_are_there(tmp_path, monk
     root = folder_of(tmp_path / "photos")
     say(root, ("cat/01.png", "dog"))
     read = list[str]()
-    from vidi.images.scan import FolderStore
+    from vidi.images.store import FolderStore
 
     whole = FolderStore.read
     monkeypatch.setattr(FolderStore, "read", lambda self, path: read.append(path) or whole(self, path))

@@ -1,6 +1,8 @@
 """From wrong labels to a model that knows the answers: what people say reaches training, and its runs keep it."""
 
+import html
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +10,19 @@ import pytest
 from tests.data.test_relabel import say
 from tests.docs.workshop import put
 
+from vidi.data.cache import PixelCache
 from vidi.data.labels import labels_beside, read_labels
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.errors import UsageError
+from vidi.log.store import PredictionLog
 from vidi.model_file.read import read_model
+from vidi.report.words.text import NO_BREAK_SPACE, percent
+from vidi.workflows.evaluate import evaluate
+from vidi.workflows.explaining.neighbours import read_neighbours
+from vidi.workflows.forget import forget
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import RetrainRequest
+from vidi.workflows.requests.model_file import EvaluateRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import RetrainResult, retrain
 from vidi.workflows.train import resume, train
@@ -81,6 +90,38 @@ def test_run_and_model_file_name_the_lines_that_they_know(corrected: Corrected):
     assert known == {"state": state, "changed": 2 * SWAPPED, "left_out": 1}
 
 
+def test_every_document_gives_the_accuracy_with_and_without_the_corrected_test_images(corrected: Corrected):
+    run = corrected.done.folder
+    tested = [path for path, part in corrected.rows(run).items() if part == "test"]
+    relabelled = [path for path in tested if int(path.partition("/")[2][:3]) < SWAPPED]
+    metrics = json.loads((run / "metrics.json").read_text())
+    stated = metrics["corrected_test"]
+    without = stated["accuracy_as_given"]
+    done = evaluate(
+        EvaluateRequest(model=run, data=DataRequest(source=str(corrected.photos)), output=run / "evaluation")
+    )
+
+    assert (stated["relabelled"], stated["left_out"], without["n"]) == (len(relabelled), 1, len(tested))
+    assert metrics["test"]["accuracy"]["n"] == len(tested) - 1
+    said = f"left out 1. By the data's labels, the accuracy is {percent(without['value'])}".replace(NO_BREAK_SPACE, " ")
+    for page in ("report.html", "model_card.md"):
+        assert said in html.unescape((run / page).read_text()).replace(NO_BREAK_SPACE, " ")
+    assert "corrected_test" not in json.loads((corrected.first / "metrics.json").read_text())
+    gate = corrected.done.document["corrected_test"]
+    assert gate["candidate_as_given"] == without
+    assert json.loads((done.folder / "metrics.json").read_text())["corrected_test"]["accuracy_as_given"] == without
+
+
+def test_the_accuracy_without_corrections_is_that_of_the_labels_that_the_data_gives(corrected: Corrected):
+    asked = DataRequest(source=str(corrected.photos), labels="none")
+    plain = evaluate(
+        EvaluateRequest(model=corrected.done.folder, data=asked, output=corrected.done.folder / "as-given")
+    )
+    metrics = json.loads((corrected.done.folder / "metrics.json").read_text())
+
+    assert plain.figures["test"].accuracy.as_json()["value"] == metrics["corrected_test"]["accuracy_as_given"]["value"]
+
+
 def test_without_a_new_answer_nothing_is_trained_again(corrected: Corrected):
     with pytest.raises(UsageError, match="no label has changed since"):
         retrain(RetrainRequest(run=corrected.done.folder))
@@ -106,3 +147,30 @@ def test_a_run_that_goes_on_knows_the_lines_that_were_there_when_it_began(tmp_pa
     digests.append(read_model(run).metadata.provenance.data["digest"])
     assert digests[0] == digests[1]
     assert read_model(run).metadata.provenance.data["labels"]["changed"] == 1
+
+
+def test_an_image_is_forgotten_where_it_can_be_and_the_rest_is_said(corrected: Corrected, tmp_path: Path, monkeypatch):
+    run, photos = corrected.done.folder, corrected.photos
+    index = json.loads((run / "neighbours" / "index.json").read_text())["images"]
+    learned = next(one for one in index if int(one["path"][-7:-4]) < SWAPPED)  # relabelled, and learned from
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
+    PixelCache(tmp_path / "cache").keep_bytes("0" * 64, b"pixels")
+    with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
+        log.keep_images([(learned["digest"], (photos / learned["path"]).read_bytes(), 1.0)])
+    places = [str(photos), str(run), str(tmp_path / "log.sqlite")]
+
+    done = forget(str(photos / learned["path"]), places, environment={})
+
+    kept = json.loads((run / "neighbours" / "index.json").read_text())["images"]
+    assert kept == [one for one in index if one is not learned]
+    assert len(read_neighbours(read_model(run)).images) == len(kept)
+    with zipfile.ZipFile(run / "neighbours" / "thumbnails.zip") as thumbnails:
+        assert thumbnails.namelist() == [f"{number}.jpg" for number in range(len(kept))]
+    assert learned["digest"] not in labels_beside(photos).read_text()
+    assert not PixelCache(tmp_path / "cache").entries()
+    with PredictionLog.open(str(tmp_path / "log.sqlite"), create=False) as log:
+        assert log.kept_digests() == []
+    assert any("weights" in line and "learned from it" in line for line in done.left)
+    assert (photos / learned["path"]).is_file()
+    with pytest.raises(UsageError, match="neither a file nor a digest"):
+        forget("gone.jpg", places, environment={})

@@ -43,6 +43,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "fetch": ("vidi.cli.housekeeping", "Download a known data set."),
     "runs": ("vidi.cli.housekeeping", "List the registered models and the runs."),
     "cache": ("vidi.cli.housekeeping", "Show or clear the cache."),
+    "forget": ("vidi.cli.housekeeping", "Remove an image from all that vidi keeps of it."),
     "doctor": ("vidi.cli.housekeeping", "Show what this computer offers, and what is missing."),
 }
 

@@ -1,6 +1,7 @@
-"""`vidi fetch`, `runs`, `cache` and `doctor`: what is on this disk, and what this computer offers."""
+"""`vidi fetch`, `runs`, `cache`, `forget` and `doctor`: what is on this disk, and what this computer offers."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +85,25 @@ def cache(
         click.echo(f"copies of remote data: {copied / 1e6:,.1f} MB")
     if choices:
         click.echo(f"engines chosen by `--engine auto`: {choices}")
+
+
+def forget(
+    image: Annotated[str, Argument("FILE|DIGEST", "The image's file, or the SHA-256 of its bytes.")],
+    places: Annotated[
+        Sequence[str],
+        Argument("PLACE…", "Data sets, run folders, folders of runs and prediction logs that know it.", several=True),
+    ],
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove an image from labels, cache, thumbnails, similar images, reports and logs; its own file stays."""
+    from vidi.workflows.forget import forget as remove
+
+    done = remove(image, places, environment=os.environ)
+    if as_json:
+        click.echo(json.dumps(done.as_json()))
+        return
+    for line in done.summary():
+        click.echo(line)
 
 
 def doctor(as_json: options.AsJson = False) -> None:

@@ -22,6 +22,7 @@ from vidi.evaluation.robustness import NotMeasured, Robustness
 from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
     AccountFacts,
+    CorrectedTest,
     DataFacts,
     EnsembleFigures,
     LabelErrors,
@@ -101,6 +102,7 @@ class LabelFigures:
     label_errors: LabelErrors | None = None
     doubted_test_labels: tuple[SuspectTestLabel, ...] = ()
     learning_curve: LearningFigures | None = None
+    corrected_test: CorrectedTest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from vidi.evaluation.scores import Estimate
 from vidi.images.account import Account
 from vidi.metrics.learning_curve import Gain, PowerLaw
 from vidi.model_file.values import ROUND, from_plain, key
@@ -206,6 +207,15 @@ class SuspectTestLabel:
     path: str  # escaped
     label: str  # escaped; of several classes joined by `|`
     suggested: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedTest:
+    """What people said of test images against the data, and the accuracy with the labels of the data alone."""
+
+    relabelled: int
+    left_out: int
+    accuracy_as_given: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.evaluation.answers import Want, answer
+from vidi.evaluation.answers import TEST, Want, answer
 from vidi.evaluation.document import evaluate_parts
 from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
@@ -14,6 +14,7 @@ from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import accuracy_line, describe_match
+from vidi.workflows.evaluating.corrected import score_as_given
 from vidi.workflows.evaluating.learned import account_for, find_learned, parts_to_score
 from vidi.workflows.evaluating.written import ScoredDataset, count_use, open_folder, write_evaluation
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -83,6 +84,9 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> EvaluateR
         on_progress=events.reading,
     )
     answers = answer(predictor, dataset, parts_to_score(dataset, request.data.parts), want)
+    whole = dataset.with_left_out()
+    tested = [whole.images[row] for row, part in parts_to_score(whole, request.data.parts).items() if part == TEST]
+    left_out = [image for image in tested if image.left_out]
     account = account_for(dataset, [answers], dataset.account)
     for sentence in describe_match(match, Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)
@@ -95,6 +99,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> EvaluateR
         figures=evaluate_parts(answers),
         account=account,
         learned_from=learned.facts(answers.digests, account),
+        corrected=score_as_given(predictor, dataset, answers, left_out, want=replace(want, traits=False)),
     )
     asked = replace(request, engine=predictor.engine.name)
     write_evaluation(folder, asked, predictor, scored, test_uses=uses, events=events)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from vidi.errors import UsageError
+from vidi.errors import ImageError, UsageError
 from vidi.evaluation.run_files import METRICS
-from vidi.files import escape_path, read_json, unescape_path
+from vidi.files import digest_of, escape_path, read_json, unescape_path
+from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile, read_model
 from vidi.report.cards import write_model_card
 from vidi.report.pages.compare import write_compare_page
@@ -18,7 +19,27 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.tuning.document import rebuild_tune_page
 
 
-def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILENCE) -> Path:
+class StoreWithout:
+    """A store of images without one of them, by its digest."""
+
+    def __init__(self, store: ImageStore, digest: str) -> None:
+        self.store, self.digest = store, digest
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one encoded image file.
+
+        Raises:
+            ImageError: the file cannot be read, or is the one that is forgotten.
+        """
+        data = self.store.read(path)
+        if digest_of(data) == self.digest:
+            raise ImageError("unreadable", "The image was forgotten.", "")
+        return data
+
+
+def rebuild_report(
+    run: Path, *, with_images: bool = True, forgotten: str | None = None, events: Events = SILENCE
+) -> Path:
     """Write report.html (and a run's model_card.md) again from what the folder holds.
 
     A run that was made with `--no-images` stays without pictures. Where the data is no longer there, the images are
@@ -27,6 +48,7 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
     Args:
         run: a run folder, or the folder of an evaluation, a search or a comparison.
         with_images: False leaves every picture out.
+        forgotten: digest of an image whose picture is left out.
         events: receives a message if the images cannot be read.
 
     Returns:
@@ -56,6 +78,8 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
         data, model = DataRequest.from_dict(request["data"]), _evaluated_model(request)
     shown = with_images and bool(request.get("images", True))
     store = open_store(data, events) if shown else None
+    if store is not None and forgotten is not None:
+        store = StoreWithout(store, forgotten)
     path = write_report(folder, model=model, store=store, options=decode_options(data), with_images=shown)
     if (folder / MODEL).exists():
         write_model_card(folder)

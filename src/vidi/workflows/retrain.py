@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidi.errors import GateError, UsageError
 from vidi.evaluation.gate import GateRules
+from vidi.evaluation.sections import CorrectedTest
 from vidi.files import escape_path, write_atomic
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import models_folder
@@ -116,12 +117,23 @@ def _document(
         "multi_label": judged.candidate.metadata.multi_label,
         "new_classes": list(judged.new_classes),
         "feedback_images": dict(judged.feedback),
+        "corrected_test": None if judged.corrected is None else _corrected(*judged.corrected),
         "missing_test_images": judged.missing_test_images,
         "test_uses": judged.test_uses,
         "promoted": None,
         "who": reasons.who,
         "date": reasons.at,
         "why": request.why,
+    }
+
+
+def _corrected(champion: CorrectedTest, candidate: CorrectedTest) -> dict[str, Any]:
+    """What people corrected in the test part, and the accuracy of both models by the labels of the data itself."""
+    return {
+        "relabelled": candidate.relabelled,
+        "left_out": candidate.left_out,
+        "champion_as_given": champion.accuracy_as_given.as_json(),
+        "candidate_as_given": candidate.accuracy_as_given.as_json(),
     }
 
 

@@ -208,6 +208,12 @@ def data_words(document: Mapping[str, Any]) -> list[str]:
     if document["new_classes"]:
         names = ", ".join(map(visible, document["new_classes"]))
         lines.append(f"new classes: {names}; only held-back feedback tests them")
+    if corrected := document.get("corrected_test"):
+        before, after = (percent(corrected[f"{one}_as_given"]["value"], digits=1) for one in ("champion", "candidate"))
+        lines.append(
+            f"people relabelled {corrected['relabelled']:,} test images and left out {corrected['left_out']:,}; by the "
+            f"data's own labels: {before} → {after}"
+        )
     if document["missing_test_images"]:
         lines.append(f"{document['missing_test_images']:,} images of the test part were left out or are gone")
     return lines

@@ -15,6 +15,7 @@ from vidi.evaluation.match import ClassMatch, listed
 from vidi.evaluation.run_files import read_metrics
 from vidi.evaluation.scores import Estimate
 from vidi.evaluation.sections import (
+    CorrectedTest,
     DataFacts,
     GainOfClass,
     LabelErrors,
@@ -476,7 +477,25 @@ def reservations(metrics: Metrics) -> tuple[str, ...]:
         *(() if is_unseen(metrics) else (UNSTATED,)),
         *refutations(metrics),
         *(() if parts is None else differing_details(parts)),
+        *corrections(metrics.labels.corrected_test),
     )
+
+
+def corrections(corrected: CorrectedTest | None) -> tuple[str, ...]:
+    """What people corrected in the test part, and the accuracy without that; empty where they corrected nothing.
+
+    >>> corrections(CorrectedTest(relabelled=1, left_out=2, accuracy_as_given=Estimate(None, None, 0)))
+    ('People relabelled 1 test image and left out 2.',)
+    """
+    if corrected is None:
+        return ()
+    given = corrected.accuracy_as_given
+    said = f"People relabelled {count_of(corrected.relabelled, 'test image')} and left out {corrected.left_out:,}."
+    if given.value is None or given.interval is None:
+        return (said,)
+    low, high = percent(given.interval.low), percent(given.interval.high)
+    interval = f"{low} to {high}, n = {given.image_count:,}"
+    return (f"{said} By the data's labels, the accuracy is {percent(given.value)} ({interval}).",)
 
 
 def other_tested(metrics: Metrics, model_id: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.run_files import write_metrics, write_predictions
-from vidi.evaluation.sections import AccountFacts, DataFacts, LearnedFacts, ModelName
+from vidi.evaluation.sections import AccountFacts, CorrectedTest, DataFacts, LearnedFacts, ModelName
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_atomic
 from vidi.images.account import Account
@@ -39,6 +39,7 @@ class ScoredDataset:
     figures: Mapping[str, Evaluation]  # of each part, by `evaluate_parts`
     account: Account
     learned_from: LearnedFacts
+    corrected: CorrectedTest | None = None
 
 
 def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
@@ -119,7 +120,7 @@ def write_evaluation(
         ),
         account=AccountFacts.of(scored.account),
         learned_from=scored.learned_from,
-        labels=alone.labels if scored.learned_from.unseen else LabelFigures(),
+        labels=replace(alone.labels if scored.learned_from.unseen else LabelFigures(), corrected_test=scored.corrected),
         test_uses=test_uses,
         trust=replace(trust, refuted=tuple(one.as_refuted() for one in refuted_on(answers, model))),
     )

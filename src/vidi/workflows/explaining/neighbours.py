@@ -105,6 +105,37 @@ def write_neighbours(
     write_atomic(place / INDEX, json.dumps(document) + "\n")
 
 
+def forget_neighbour(folder: Path, digest: str) -> bool:
+    """Remove an image from `neighbours/` of a run; whether it was there.
+
+    Raises:
+        DataError: the folder is damaged.
+        ResourceError: it cannot be written.
+    """
+    place = folder / NEIGHBOURS
+    if not (place / INDEX).is_file():
+        return False
+    try:
+        document: dict[str, Any] = read_json(place / INDEX)
+        kept = [row for row, one in enumerate(document["images"]) if one["digest"] != digest]
+        if len(kept) == len(document["images"]):
+            return False
+        numbers, stream = io.BytesIO(), io.BytesIO()
+        np.save(numbers, np.load(place / EMBEDDINGS)[kept])
+        if (place / THUMBNAILS).is_file():
+            with zipfile.ZipFile(place / THUMBNAILS) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as new:
+                for number, row in enumerate(kept):
+                    new.writestr(zipfile.ZipInfo(f"{number}.jpg"), old.read(f"{row}.jpg"))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(place, f"{type(error).__name__}: {error}") from error
+    write_atomic(place / EMBEDDINGS, numbers.getvalue())
+    if (place / THUMBNAILS).is_file():
+        write_atomic(place / THUMBNAILS, stream.getvalue())
+    images = [document["images"][row] for row in kept]
+    write_atomic(place / INDEX, json.dumps({**document, "images": images}) + "\n")
+    return True
+
+
 def _small(framed: NDArray[np.uint8], framing: Framing, image_size: Size) -> NDArray[np.uint8]:
     """A thumbnail of a framed image, without the frame's borders."""
     top, left, height, width = place_in_frame(image_size, framing)

@@ -143,7 +143,7 @@ def find_backgrounds(request: DataRequest) -> FoundInputs:
 def open_store(data: DataRequest, events: Events) -> ImageStore | None:
     """Open the images if they still exist; otherwise report that they cannot be shown."""
     try:
-        return read_source(data).store
+        return read_source(replace(data, labels=NO_LABELS, labels_state=None)).store
     except VidiError as error:
         events.say(f"the page shows no images: {error.cause}")
         return None

@@ -17,10 +17,12 @@ from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Reason, Want,
 from vidi.evaluation.comparison import PairedAnswers
 from vidi.evaluation.gate import GateDecision, GateRules, judge_candidate
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
+from vidi.evaluation.sections import CorrectedTest
 from vidi.evaluation.uses import carry_uses, digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.evaluating.corrected import score_as_given
 from vidi.workflows.evaluating.learned import LEARNED_FROM, find_learned
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options, read_source
@@ -40,6 +42,7 @@ class Verdicts:
     feedback: Mapping[str, int]  # part → images of the feedback
     missing_test_images: int  # of the frozen test part, gone or unreadable
     test_uses: int  # how often these test images were used by now
+    corrected: tuple[CorrectedTest, CorrectedTest] | None  # test labels that people corrected, and both without that
     answers: tuple[Answers, Answers]  # of champion and candidate, about the same images in the same order
 
 
@@ -95,6 +98,13 @@ def judge_run(
         corrected=request.data.feedback == before.feedback and request.data.labels_state != before.labels_state,
         rules=rules,
     )
+    own_parts = {path: row.own_part for path, row in assigned.items()}
+    without = [image for image in dataset.left_out if own_parts.get(image.path) == TEST]
+    want = Want(options=decode_options(request.data))
+    first, second = (
+        score_as_given(predictor, dataset, answers, without, want=want)
+        for predictor, answers in ((champion, known), (candidate, challenger))
+    )
     images = digest_of_images(tested)
     record_use(run, images=images, model_id=candidate.model.model_id, date=datetime.now(UTC))
     return Verdicts(
@@ -104,6 +114,7 @@ def judge_run(
         feedback=dict(Counter(row.part for row in assigned.values() if is_feedback_path(row.path))),
         missing_test_images=len(frozen) - len(set(tested)),
         test_uses=carry_uses(run, candidate_run, images=images),
+        corrected=None if first is None or second is None else (first, second),
         answers=(known, challenger),
     )
 

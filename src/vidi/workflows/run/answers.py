@@ -12,6 +12,7 @@ from vidi.data.readers.parts import folder_part
 from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import CHANGED, EXTRA, TEST, Answers, Want, answer
 from vidi.evaluation.guarantees.verdicts import unknown_share
+from vidi.evaluation.sections import CorrectedTest
 from vidi.files import digest_of, escape_path
 from vidi.groups import number_groups
 from vidi.images.pool import DecodeJob, read_images
@@ -19,6 +20,7 @@ from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.evaluating.corrected import score_as_given
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import SplitImages
@@ -146,3 +148,20 @@ def answer_test_images(predictor: Predictor, images: SplitImages, *, looks_at: C
         groups=tuple(split.groups[row] for row in answers.rows.tolist()),
         near_duplicates=tuple(row in suspect for row in answers.rows.tolist()),
     )
+
+
+def score_test_as_given(
+    predictor: Predictor, images: SplitImages, known: Answers, *, seed: int
+) -> CorrectedTest | None:
+    """Score the test part with the labels that the data gives; None where people corrected none of them.
+
+    Args:
+        predictor: the model.
+        images: the data.
+        known: of `answer_test_images`.
+        seed: for the resampling of groups.
+    """
+    rows = [row for row, part in images.split.left_out_of.items() if part == TEST]
+    left_out = [images.dataset.images[row] for row in rows]
+    want = Want(options=decode_options(images.request))
+    return score_as_given(predictor, images.dataset, known, left_out, want=want, seed=seed)

@@ -16,7 +16,7 @@ from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.answers import add_negatives, answer_test_images
+from vidi.workflows.run.answers import add_negatives, answer_test_images, score_test_as_given
 from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.gain import ensemble_gain
 from vidi.workflows.run.known import ModelCalibration
@@ -75,7 +75,9 @@ def evaluate_model(
     parts = compare_with_held_out(learned, predictor, known, held_out=calibrated.held_out, until=until)
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
     gain = ensemble_gain(learned, answers, predictor=predictor, events=events)
+    corrected = score_test_as_given(predictor, images, known, seed=seed)
     trust = _measure_trust(images, predictor, known, seed=seed, budget=budget, events=events)
+    scored = scored_metrics(answers, figures, metadata, seed=seed)
     return TestedModel(
         model=read_model_bytes(bytes_with(predictor.model, finished), folder / MODEL),
         answers=answers,
@@ -83,7 +85,8 @@ def evaluate_model(
         test=test,
         account=images.check.account.without(list(known.lost)),
         metrics=replace(
-            scored_metrics(answers, figures, metadata, seed=seed),
+            scored,
+            labels=replace(scored.labels, corrected_test=corrected),
             two_parts=None if parts is None else parts.figures,
             ensemble=gain,
             trust=trust if parts is None else replace(trust, refuted=tuple(one.as_refuted() for one in parts.refuted)),
