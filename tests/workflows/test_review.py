@@ -13,9 +13,10 @@ from tests.data.scenes import jpeg, scene
 from tests.draw import draw, encoded
 from tests.serving.pages.desks import KINDS, drawn_model, photos
 
+from vidi.data.checked import SuspectLabel
 from vidi.data.read import ReadOptions, read_dataset
 from vidi.errors import DataError, UsageError
-from vidi.evaluation.run_files import SuspectLabel, write_suspects
+from vidi.evaluation.run_files import write_suspects
 from vidi.files import digest_of
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, new_key
 from vidi.log.store import PredictionLog
@@ -301,7 +302,6 @@ def suspect(path: str) -> SuspectLabel:
         suggested="square",
         confidence=0.01,
         suggested_confidence=0.99,
-        is_left_out=False,
     )
 
 

@@ -28,8 +28,11 @@ def check(
     """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set."""
     from vidi.cli.screen import show_line
     from vidi.cli.terminal import on_terminal
+    from vidi.machine import wait_without_spinning
     from vidi.workflows.check import check as look
 
+    if request.suspects:
+        wait_without_spinning()  # before torch is imported
     events = on_terminal()
     made = look(request, events=events, read=_elsewhere(spread, request.page, events.say))
     if as_json:

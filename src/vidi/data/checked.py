@@ -1,11 +1,12 @@
 """What the check of a data set brings to light: a record for every image, the links between them, and findings."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.files import escape_path
 from vidi.groups import links_of_equal
 from vidi.images.account import Account, Entry
 from vidi.metrics.intervals import Interval
@@ -117,7 +118,41 @@ class Crossing:
     examples: tuple[tuple[PlacedImage, PlacedImage], ...]
 
 
-Facts = ClearShortcuts | ClearClasses | RefusedFiles | SmallClasses | Crossing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectLabel:
+    """An image whose label is likely wrong, by a model that has not seen it."""
+
+    path: str  # as the store names it
+    digest: str
+    part: str
+    label: str  # as it was given: a name, escaped; of several classes all, joined by `|`
+    suggested: str  # in the same form
+    confidence: float  # the probability of its label (of the most doubtful of several)
+    suggested_confidence: float
+    is_left_out: bool = False  # of training
+
+    def as_json(self) -> dict[str, object]:
+        """The image as `vidi check --json` prints it."""
+        return {
+            "path": escape_path(self.path),
+            "part": self.part,
+            "label": self.label,
+            "suggested": self.suggested,
+            "confidence": round(self.confidence, 6),
+            "suggested_confidence": round(self.suggested_confidence, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectLabels:
+    """Labels that are likely wrong, among images that were answered without having been learned from."""
+
+    images: int  # answered
+    suspects: tuple[SuspectLabel, ...]  # the least believable label first
+    accuracy: float | None = None  # of the answers, where it is too low to doubt any label
+
+
+Facts = ClearShortcuts | ClearClasses | RefusedFiles | SmallClasses | Crossing | SuspectLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +222,12 @@ class DataCheck:
     account: Account  # which files were used, set aside, refused or ignored
     conflicting: frozenset[int] = frozenset()  # indexes of images with two different labels
     shortcuts: Shortcuts | None = None  # None if two classes have too few images
+
+    def with_finding(self, finding: Finding) -> Self:
+        """The same with a further finding, the first among those as grave."""
+        order = list(get_args(Severity))
+        found = sorted((finding, *self.findings), key=lambda one: order.index(one.severity))
+        return replace(self, findings=tuple(found))
 
     @property
     def usable(self) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidi.data.checked import SuspectLabel
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, join_names
 from vidi.evaluation.document import Metrics
@@ -80,20 +81,6 @@ class AnsweredImage:
     @property
     def is_right(self) -> bool:
         return self.truth == self.predicted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspectLabel:
-    """One row of label_errors.csv: an image whose label is likely wrong."""
-
-    path: str  # as the store names it
-    digest: str
-    part: str
-    label: str  # as it was given: a name, escaped; of several classes all, joined by `|`
-    suggested: str  # in the same form
-    confidence: float  # the probability of its label (of the most doubtful of several), by a model that has not seen it
-    suggested_confidence: float
-    is_left_out: bool  # of training
 
 
 @dataclass(frozen=True, slots=True)

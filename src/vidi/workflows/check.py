@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.checked import DataCheck
+from vidi.data.checked import DataCheck, Finding
 from vidi.data.checking.check import ReadElsewhere, check_dataset
 from vidi.data.dataset import Dataset
 from vidi.data.readers.class_folders import NO_CLASS
-from vidi.errors import UsageError
+from vidi.errors import DataError, UsageError, from_extra
 from vidi.files import escape_path
-from vidi.report.words.findings import DescribedFinding, check_document, describe_findings
+from vidi.numbers import percent
+from vidi.report.words.findings import DescribedFinding, check_document, describe_findings, name_labels
 from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
 
 WORDS = {"problem": "PROBLEM", "warning": "look at", "note": "note"}
+MOST_SUSPECTS = 10  # listed below their finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -65,6 +67,7 @@ class CheckReport:
         yield from named
         for finding in self.findings:
             yield f"{WORDS[finding.severity]:8} {finding.sentence}"
+            yield from _worst(finding)
         if not self.findings:
             yield "nothing to report"
         yield from self._what_now()
@@ -78,7 +81,8 @@ class CheckReport:
             yield f"see the images: vidi check {source} --page check.html"
         has_unlabelled = any(entry.code == NO_CLASS for entry in self.result.account.set_aside)
         is_reviewed = Path(self.dataset.source).is_dir() and not self.dataset.multi_label
-        if is_reviewed and (self.result.conflicting or has_unlabelled):
+        has_suspects = any(finding.suspects for finding in self.findings)
+        if is_reviewed and (self.result.conflicting or has_unlabelled or has_suspects):
             yield f"label them: vidi review {source}"
 
     def __repr__(self) -> str:
@@ -111,9 +115,9 @@ def check(
         read: decodes the images elsewhere; here by default.
 
     Raises:
-        UsageError: the data or a class does not exist, or the page is a folder.
+        UsageError: the data or a class does not exist, the page is a folder, or `suspects` is to be done elsewhere.
         DataError: the source holds no image with a class.
-        MissingPackageError: a page was requested and jinja2 is not installed.
+        MissingPackageError: a page was requested and jinja2 is not installed, or `suspects` and torch is not.
         ResourceError: the page cannot be written.
     """
     page = request.page
@@ -121,9 +125,41 @@ def check(
         raise UsageError(f"{escape_path(page)} is a folder", "Name a file: --page check.html")
     dataset = read_source(request.data, events=events)
     options = decode_options(request.data)
-    result = check_dataset(dataset, options=options, on_progress=events.reading, read=read)
+    if request.suspects:
+        if read is not None:
+            raise UsageError("--suspects beside --ray", "Leave out one of them: labels are checked on this computer.")
+        result = _with_suspects(dataset, request, events=events)
+    else:
+        result = check_dataset(dataset, options=options, on_progress=events.reading, read=read)
     if page is not None:
         from vidi.report.pages.check import write_check_page
 
         write_check_page(page, dataset, result, options=options, with_images=request.images)
     return CheckReport(dataset=dataset, result=result, page=page)
+
+
+def _with_suspects(dataset: Dataset, request: CheckRequest, *, events: Events) -> DataCheck:
+    """The check, with the labels that are likely wrong as a further finding."""
+    with from_extra("likely wrong labels are found with torch", extra="train"):
+        from vidi.workflows.run.learning.suspects import check_for_suspects, suspects_in
+    checked = check_for_suspects(dataset, request.data, events=events)
+    result = checked.check
+    try:
+        found = suspects_in(checked, events=events)
+    except DataError as error:  # the findings say more
+        events.say(f"labels are not checked: {error.cause}")
+        return result
+    finally:
+        if not request.images:
+            checked.cache.remove_used()
+    paths = tuple((one.path,) for one in found.suspects)
+    return result.with_finding(Finding("suspect-labels", "warning" if paths else "note", paths, found))
+
+
+def _worst(finding: DescribedFinding) -> Iterator[str]:
+    """The first of the labels that may be wrong."""
+    for one in finding.suspects[:MOST_SUSPECTS]:
+        given, suggested = name_labels(one.label), name_labels(one.suggested)
+        yield f"         {escape_path(one.path)}: {given}, looks like {suggested} ({percent(one.suggested_confidence)})"
+    if len(finding.suspects) > MOST_SUSPECTS:
+        yield f"         and {len(finding.suspects) - MOST_SUSPECTS:,} more"

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from tests.serving.pages.desks import drawn_model, photos, review_page
+from vidi.data.checked import SuspectLabel
 from vidi.data.labels import LabelsFile, Opinion
-from vidi.evaluation.run_files import SuspectLabel, write_suspects
+from vidi.evaluation.run_files import write_suspects
 from vidi.labelling import ModelView
 from vidi.serving.pages.local import POLICY
 from vidi.serving.pages.review import view_document
@@ -84,7 +85,6 @@ def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, 
         suggested="stripes",
         confidence=0.01,
         suggested_confidence=0.987,
-        is_left_out=False,
     )
     write_suspects(run, [doubted])
 

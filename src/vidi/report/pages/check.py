@@ -1,7 +1,7 @@
 """The check of a data set as a page: every finding with the images that show it."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.checked import DataCheck
@@ -11,7 +11,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import WORDS
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.findings import DescribedFinding, describe_findings
+from vidi.report.words.findings import DescribedFinding, describe_findings, name_labels
 
 MOST_PICTURES = 300  # on the page
 MOST_OF_ONE = 48  # of one finding: the first findings must not take the last ones' places
@@ -23,6 +23,7 @@ TITLES = {
     "source": "How the data was read",
     "unreadable": "Files that cannot be used",
     "conflicting-labels": "Images with two labels",
+    "suspect-labels": "Labels that may be wrong",
     "leak-exact-copies": "Exact copies in two parts",
     "leak-group": "One group in two parts",
     "leak-burst": "One burst in two parts",
@@ -65,6 +66,7 @@ class CheckedImage:
     name: str  # escaped
     classes: str
     part: str
+    suggested: str = ""  # what a label that may be wrong should be
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def choose_sections(dataset: Dataset, check: DataCheck) -> list[Section]:
     sections = []
     for finding in describe_findings(check):
         groups, left = _choose_groups(finding, min(places, MOST_OF_ONE))
+        suggested = {one.path: name_labels(one.suggested) for one in finding.suspects}
         places -= sum(map(len, groups))
         sections.append(
             Section(
@@ -152,7 +155,10 @@ def choose_sections(dataset: Dataset, check: DataCheck) -> list[Section]:
                 severity=finding.severity,
                 word=WORDS[finding.severity],
                 sentence=finding.sentence,
-                groups=tuple(tuple(_shown(dataset, path, index_of) for path in group) for group in groups),
+                groups=tuple(
+                    tuple(replace(_shown(dataset, path, index_of), suggested=suggested.get(path, "")) for path in group)
+                    for group in groups
+                ),
                 named=tuple(escape_path(path) for path in left[:MOST_NAMED]),
                 more=max(0, len(left) - MOST_NAMED),
             )

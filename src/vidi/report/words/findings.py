@@ -13,6 +13,8 @@ from vidi.data.checked import (
     Severity,
     Shortcut,
     SmallClasses,
+    SuspectLabel,
+    SuspectLabels,
 )
 from vidi.data.splitting.leaks import describe_leak
 from vidi.files import escape_path
@@ -52,16 +54,32 @@ class DescribedFinding:
     severity: Severity
     sentence: str
     paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, most telling first
+    suspects: tuple[SuspectLabel, ...] = ()  # where labels are likely wrong: the same images, with what they look like
 
     def as_json(self) -> dict[str, object]:
         """The finding with escaped paths."""
         shown = [[escape_path(path) for path in group] for group in self.paths]
-        return {"kind": self.kind, "severity": self.severity, "message": self.sentence, "paths": shown}
+        found: dict[str, object] = {
+            "kind": self.kind,
+            "severity": self.severity,
+            "message": self.sentence,
+            "paths": shown,
+        }
+        return {**found, "suspects": [one.as_json() for one in self.suspects]} if self.suspects else found
 
 
 def describe_findings(check: DataCheck) -> tuple[DescribedFinding, ...]:
     """Every finding with its sentence, the gravest first."""
-    return tuple(DescribedFinding(one.kind, one.severity, describe_finding(one), one.paths) for one in check.findings)
+    return tuple(
+        DescribedFinding(
+            one.kind,
+            one.severity,
+            describe_finding(one),
+            one.paths,
+            one.facts.suspects if isinstance(one.facts, SuspectLabels) else (),
+        )
+        for one in check.findings
+    )
 
 
 def check_document(check: DataCheck) -> dict[str, object]:
@@ -88,12 +106,36 @@ def describe_finding(finding: Finding) -> str:
             return describe_leak(leak)
         case SmallClasses() as small:
             return _small_classes(finding.kind, small)
-        case ClearShortcuts() as clear:
-            return f"{_clear_shortcuts(clear)}: {MAY_LEARN}"
-        case ClearClasses() as clear:
-            return f"{_clear_classes(clear)}: {MAY_LEARN}"
+        case ClearShortcuts() | ClearClasses() as clear:
+            sentence = _clear_shortcuts(clear) if isinstance(clear, ClearShortcuts) else _clear_classes(clear)
+            return f"{sentence}: {MAY_LEARN}"
+        case SuspectLabels() as found:
+            return describe_suspects(found)
         case None:
             return _of_images(finding)
+
+
+def describe_suspects(found: SuspectLabels) -> str:
+    """How many labels may be wrong; or that none can be doubted.
+
+    >>> describe_suspects(SuspectLabels(images=1200, suspects=()))
+    'no label of 1,200 looks wrong'
+    """
+    if found.accuracy is not None:
+        share = percent(found.accuracy)
+        return f"labels are not checked, for only {share} of {found.images:,} held-out images are classified correctly"
+    if not found.suspects:
+        return f"no label of {found.images:,} looks wrong"
+    return f"{count_of(len(found.suspects), 'label')} of {found.images:,} may be wrong"
+
+
+def name_labels(joined: str) -> str:
+    """Labels as a file has them, in words.
+
+    >>> name_labels("cat|dog"), name_labels("")
+    ('cat, dog', 'none of the classes')
+    """
+    return joined.replace("|", ", ") or "none of the classes"
 
 
 def _of_images(finding: Finding) -> str:

@@ -117,6 +117,7 @@ def check(
     *,
     page: "str | os.PathLike[str] | None" = None,
     images: bool = True,
+    suspects: bool = False,
 ) -> "CheckReport":
     """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set.
 
@@ -124,6 +125,7 @@ def check(
         data: as for `train`.
         page: write the findings to an HTML page with the images.
         images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
+        suspects: find labels that are likely wrong, from held-out answers of a pretrained network.
 
     Raises:
         UsageError: the data or a class does not exist.

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import NearDuplicate
+from vidi.data.checked import NearDuplicate, SuspectLabel
 from vidi.data.checking.measured import measure_file
 from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
 from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.errors import DataError, MissingPackageError
-from vidi.evaluation.run_files import SuspectLabel
 from vidi.files import escape_path, unescape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.decode import Measured

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vidi.data.checked import SuspectLabel
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.labels import NO_LABELS, LabelsFile, Opinion, is_outside
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.source import open_source
 from vidi.errors import DataError, ImageError, UsageError
-from vidi.evaluation.run_files import SuspectLabel, read_suspects
+from vidi.evaluation.run_files import read_suspects
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions

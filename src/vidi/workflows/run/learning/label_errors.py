@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.checked import SuspectLabel
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
-from vidi.evaluation.run_files import LABEL_ERRORS, SuspectLabel, read_suspects, write_suspects
+from vidi.evaluation.run_files import LABEL_ERRORS, read_suspects, write_suspects
 from vidi.evaluation.sections import LabelErrors
 from vidi.files import escape_path, read_json, write_atomic
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
-from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.values import from_plain
 from vidi.numbers import percent
 from vidi.workflows.interaction.events import Events
@@ -60,9 +61,9 @@ def study_labels(
         rows_of = [row for row, _ in suspects] if drop_suspects else []
         left_out = choose_dropped(rows_of, images.truth.strata, train=images.split.rows("train"))
         counts: dict[str, float] = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
-        truth = images.truth.at(rows)
-        if isinstance(truth, OneClass) and not can_accuse(probabilities, truth.labels):
-            counts["accuracy"] = float(truth.correct(probabilities).mean())
+        accuracy = too_inaccurate(images.truth.at(rows), probabilities)
+        if accuracy is not None:
+            counts["accuracy"] = accuracy
         keep_study(folder, {"label_errors": counts})
         dropped = set(left_out.tolist())
         write_suspects(folder, [replace(suspect, is_left_out=row in dropped) for row, suspect in suspects])
@@ -84,6 +85,13 @@ def _suspects_line(found: LabelErrors) -> str:
         return f"labels: not checked, for only {share} of {found.images:,} held-out images are classified correctly"
     done = f"{found.left_out:,} left out of training" if found.left_out else "listed in label_errors.csv"
     return f"labels: {found.listed:,} of {found.images:,} may be wrong" + (f"; {done}" if found.listed else "")
+
+
+def too_inaccurate(truth: Truth, probabilities: NDArray[np.float32]) -> float | None:
+    """The accuracy of answers, where it is too low to doubt any label by them."""
+    if isinstance(truth, OneClass) and not can_accuse(probabilities, truth.labels):
+        return float(truth.correct(probabilities).mean())
+    return None
 
 
 def find_suspects(
@@ -148,7 +156,6 @@ def _suspect(
         suggested=suggested,
         confidence=float(confidences[0]),
         suggested_confidence=float(confidences[1]),
-        is_left_out=False,
     )
 
 

