@@ -321,7 +321,7 @@ def test_a_run_shows_its_doubtful_labels_first_the_most_doubtful_one_at_the_top(
 
     order = folder_order(ReviewRequest(source=str(run)))
 
-    assert order[:2] == [("stripes/001.png", "suspect-label"), ("disc/002.png", "suspect-label")]
+    assert order[:2] == [("stripes/001.png", "suspect-labels"), ("disc/002.png", "suspect-labels")]
     assert sorted(occasion for _, occasion in order[2:]) == ["no-label", "no-label"]
 
 
@@ -404,7 +404,7 @@ def test_a_run_of_several_classes_is_reviewed_and_written_with_images_of_none(tm
 
     made = export_labels(replace(request, export=tmp_path / "corrected"), environment={})
 
-    assert order == [("1.png", "suspect-label", ("square",))]  # the image of none has a label: that it shows none
+    assert order == [("1.png", "suspect-labels", ("square",))]  # the image of none has a label: that it shows none
     assert (made.image_count, made.classes["_unknown"]) == (4, 1)
     assert labels_in(tmp_path / "corrected") == {
         image("disc", 0): {"disc", "square"},

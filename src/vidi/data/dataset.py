@@ -44,6 +44,7 @@ class LabelledImage:
     is_for_learning: bool = False  # of feedback: never held back to compare models on
     given: frozenset[int] | None = None  # what the data says, where people said otherwise; empty: it says nothing
     left_out: tuple[str, str] | None = None  # the code and the sentence why people left it out
+    is_confirmed: bool = False  # people looked at it, and said what it shows
 
     @property
     def label(self) -> int:

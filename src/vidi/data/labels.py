@@ -3,7 +3,7 @@
 Each line is one act of one person, as JSON: `key`, `at` (seconds since 1970, UTC), `who`, `kind`, `labels` and `how`;
 then `digest` and `path` of the image, or `images`, pairs of both, where many were labelled at once. A line that takes
 an earlier one back has `undoes`, the key of that one, in their place. Of each person the last line about an image
-counts, in the order of the file.
+counts, in the order of the file. A line of kind `copy` is about the file at its path alone: another copy of it stays.
 
 To write, as a page does (safe to use from threads, beside other processes):
 
@@ -35,8 +35,8 @@ from typing import Any, Literal, get_args
 from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import append_line, digest_of, digest_of_file, escape_path, try_lock, write_atomic
 
-# It shows a class; none of the classes; it cannot be told; the image is to be left out.
-Kind = Literal["label", "none", "unclear", "exclude"]
+# It shows a class; none of the classes; it cannot be told; the image is to be left out; this file of it is.
+Kind = Literal["label", "none", "unclear", "exclude", "copy"]
 Via = Literal["server", "review"]  # a client of the server; a reviewer of the operator's own
 How = Literal["one", "bulk", "suggested"]  # looked at alone; one of many; by taking what a model suggests
 Answer = tuple[Kind, tuple[str, ...]]  # with the classes, in alphabetical order
@@ -130,6 +130,7 @@ class Labels:
     state: str  # "BYTES:SHA256" of the lines that were read; what is appended later does not change them
     answers: Mapping[str, Answer | None]  # by digest; None: people disagree
     digests: Mapping[str, str]  # path → digest of the image that somebody saw there last
+    copies: frozenset[tuple[str, str]] = frozenset()  # path and digest of files that are left out for a copy of them
 
 
 def read_labels(path: Path, *, state: str | None = None) -> Labels:
@@ -154,8 +155,13 @@ def read_labels(path: Path, *, state: str | None = None) -> Labels:
     rows = _counting(_parse(data, path))
     said: dict[str, dict[str, Answer]] = defaultdict(dict)  # by person, by digest
     digests: dict[str, str] = {}
+    copies = set[tuple[str, str]]()
     known: dict[tuple[str, ...], Answer] = {}  # few answers are given many times: each is made once
     for row in rows:
+        if row["kind"] == "copy":
+            copies.update((name, digest) for digest, name in _images(row))
+            digests.update((name, digest) for digest, name in _images(row))
+            continue
         words, by_digest = (row["kind"], *row["labels"]), said[row["who"]]
         answer = known.get(words) or known.setdefault(words, (row["kind"], tuple(sorted(set(row["labels"])))))
         for digest, name in _images(row):
@@ -166,6 +172,7 @@ def read_labels(path: Path, *, state: str | None = None) -> Labels:
         state=f"{len(data)}:{digest_of(data)}",
         answers=_agreed_by_image(list(said.values())),
         digests=digests,
+        copies=frozenset(copies),
     )
 
 

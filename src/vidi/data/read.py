@@ -97,7 +97,7 @@ def read_dataset(
     if reading.numbered and names is None and _is_known_set(text):
         names = ",".join(NAMED_SETS[text].classes)
     _account_for_rest(reading, opened)
-    if labels is not None and labels.answers:
+    if labels is not None and (labels.answers or labels.copies):
         relabel(reading, labels, opened)
     _rename(reading, opened.given, names=names)
     _choose_classes(reading, options)

@@ -21,6 +21,7 @@ LEFT_OUT: Mapping[Kind, tuple[str, str]] = {
     "exclude": ("excluded", "People left it out."),
     "unclear": ("unclear", "People could not tell what it shows."),
     "none": ("none-of-these", "People said that it shows none of the classes."),
+    "copy": ("deduplicated", "People kept another copy of it."),
 }
 
 
@@ -40,7 +41,8 @@ def relabel(reading: Reading, labels: Labels, source: Source) -> None:
     unlabelled = {entry.path for entry in reading.set_aside if entry.code in (NO_CLASS, NO_LABEL)}
     new = [LabelledImage(path, frozenset(), part="train" if has_parts else None) for path in sorted(unlabelled)]
     images = [*reading.images, *new]
-    answers = _answers_by_path([image.path for image in images], labels, reading.store or source.store)
+    digests = _digests_of_labelled([image.path for image in images], labels, reading.store or source.store)
+    answers = _answers_by_path(digests, labels)
     names = {name for answer in answers.values() if answer is not None for name in answer[1]}
     reading.classes.extend(sorted(names.difference(reading.classes)))
     index_of = {name: index for index, name in enumerate(reading.classes)}
@@ -54,9 +56,9 @@ def relabel(reading: Reading, labels: Labels, source: Source) -> None:
         shown = frozenset(index_of[name] for name in given)
         if kind == "label" or (kind == "none" and source.multi_label):
             if shown == image.labels and not is_new:
-                kept.append(image)
+                kept.append(replace(image, is_confirmed=True))
                 continue
-            kept.append(replace(image, labels=shown, given=image.labels, boxes=()))
+            kept.append(replace(image, labels=shown, given=image.labels, boxes=(), is_confirmed=True))
             counts["labelled" if is_new else "relabelled"] += 1
         else:
             reason = NEGATIVE if is_new and kind == "none" else LEFT_OUT[kind] if kind else DISPUTED
@@ -73,14 +75,20 @@ def relabel(reading: Reading, labels: Labels, source: Source) -> None:
         reading.notes.append(f"{said} by {escape_path(labels.path.name)}")
 
 
-def _answers_by_path(paths: Sequence[str], labels: Labels, store: ImageStore) -> dict[str, Answer | None]:
-    """What people agree on of each of these images that they labelled; None where they disagree."""
+def _answers_by_path(digests: Mapping[str, str], labels: Labels) -> dict[str, Answer | None]:
+    """What people agree on of each image that they labelled, of all by path; None where they disagree."""
+    answers = {path: labels.answers[digest] for path, digest in digests.items() if digest in labels.answers}
+    return answers | {path: ("copy", ()) for path, digest in digests.items() if (path, digest) in labels.copies}
+
+
+def _digests_of_labelled(paths: Sequence[str], labels: Labels, store: ImageStore) -> dict[str, str]:
+    """The digest of each of these files that may have been labelled."""
     here = frozenset(paths)
     digests = _digests(store, [path for path in labels.digests if path in here])
     gone = {digest for path, digest in labels.digests.items() if path not in here and not is_feedback_path(path)}
     if gone - set(digests.values()):
         digests |= _digests(store, [path for path in paths if path not in digests])
-    return {path: labels.answers[digest] for path, digest in digests.items() if digest in labels.answers}
+    return digests
 
 
 def _digests(store: ImageStore, paths: Sequence[str]) -> dict[str, str]:

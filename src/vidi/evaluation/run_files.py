@@ -150,6 +150,30 @@ def read_suspects(folder: Path) -> tuple[SuspectLabel, ...]:
     return read_csv_rows(folder / LABEL_ERRORS, _suspect, remedy=AGAIN)
 
 
+def find_run_suspects(folder: Path) -> tuple[SuspectLabel, ...]:
+    """The labels that a run doubts, in images that it was trained on and that it was tested on, the worst first.
+
+    Raises:
+        DataError: one of its files is damaged.
+    """
+    doubted = {one.path: one for one in read_metrics(folder).labels.doubted_test_labels}
+    answers = read_csv_rows(folder / PREDICTIONS, _answer, remedy=AGAIN) if doubted else ()
+    tested = (
+        SuspectLabel(
+            path=one.path,
+            digest=one.digest,
+            part=one.part,
+            label=doubted[escape_path(one.path)].label,
+            suggested=doubted[escape_path(one.path)].suggested,
+            confidence=one.truth_probability or 0.0,
+            suggested_confidence=one.probability,
+        )
+        for one in answers
+        if escape_path(one.path) in doubted
+    )
+    return tuple(sorted((*read_suspects(folder), *tested), key=lambda one: one.confidence))
+
+
 def _suspect(row: Mapping[str, str]) -> SuspectLabel:
     return SuspectLabel(
         path=unescape_path(row["path"]),

@@ -6,23 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.checked import DataCheck, Finding
+from vidi.data.checked import DataCheck
 from vidi.data.checking.check import ReadElsewhere, check_dataset
+from vidi.data.checking.findings import SETTLED_BY_LOOKING
 from vidi.data.dataset import Dataset
 from vidi.data.readers.class_folders import NO_CLASS
-from vidi.errors import DataError, UsageError, from_extra
+from vidi.errors import UsageError, from_extra
 from vidi.files import escape_path
 from vidi.numbers import percent
 from vidi.report.words.findings import DescribedFinding, check_document, describe_findings, name_labels
 from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.requests.data import CheckRequest
+from vidi.workflows.requests.data import CheckRequest, DataRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
 
 WORDS = {"problem": "PROBLEM", "warning": "look at", "note": "note"}
+REVIEWED = SETTLED_BY_LOOKING | {"conflicting-labels", "suspect-labels"}  # findings that a review goes through
 MOST_SUSPECTS = 10  # listed below their finding
 
 
@@ -73,17 +75,17 @@ class CheckReport:
         yield from self._what_now()
 
     def _what_now(self) -> Iterator[str]:
-        """Where the images are to be seen, and where labels are to be given."""
+        """Where the images are to be seen, and how what was found is settled."""
         source = shlex.quote(escape_path(self.dataset.source))
         if self.page is not None:
             yield f"all of it with images: {escape_path(self.page)}"
         elif any(finding.paths for finding in self.findings):
             yield f"see the images: vidi check {source} --page check.html"
         has_unlabelled = any(entry.code == NO_CLASS for entry in self.result.account.set_aside)
-        is_reviewed = Path(self.dataset.source).is_dir() and not self.dataset.multi_label
-        has_suspects = any(finding.suspects for finding in self.findings)
-        if is_reviewed and (self.result.conflicting or has_unlabelled or has_suspects):
-            yield f"label them: vidi review {source}"
+        is_reviewed = Path(self.dataset.source).exists() and not self.dataset.multi_label
+        found = {finding.kind for finding in self.findings if finding.severity != "note"}
+        if is_reviewed and (has_unlabelled or found & REVIEWED):
+            yield f"settle it: vidi review {source}{' --suspects' if 'suspect-labels' in found else ''}"
 
     def __repr__(self) -> str:
         """Show the result as on a terminal."""
@@ -128,7 +130,7 @@ def check(
     if request.suspects:
         if read is not None:
             raise UsageError("--suspects beside --ray", "Leave out one of them: labels are checked on this computer.")
-        result = _with_suspects(dataset, request, events=events)
+        result = check_with_suspects(dataset, request.data, with_images=request.images, events=events)
     else:
         result = check_dataset(dataset, options=options, on_progress=events.reading, read=read)
     if page is not None:
@@ -138,22 +140,22 @@ def check(
     return CheckReport(dataset=dataset, result=result, page=page)
 
 
-def _with_suspects(dataset: Dataset, request: CheckRequest, *, events: Events) -> DataCheck:
-    """The check, with the labels that are likely wrong as a further finding."""
+def check_with_suspects(dataset: Dataset, request: DataRequest, *, with_images: bool, events: Events) -> DataCheck:
+    """Check a data set, with the labels that are likely wrong as a further finding.
+
+    Args:
+        dataset: to check.
+        request: how it was read.
+        with_images: False keeps nothing of its images outside it.
+        events: receives progress and messages.
+
+    Raises:
+        MissingPackageError: torch, cleanlab or the network is not installed.
+        ResourceError: no room for the pixels.
+    """
     with from_extra("likely wrong labels are found with torch", extra="train"):
-        from vidi.workflows.run.learning.suspects import check_for_suspects, suspects_in
-    checked = check_for_suspects(dataset, request.data, events=events)
-    result = checked.check
-    try:
-        found = suspects_in(checked, events=events)
-    except DataError as error:  # the findings say more
-        events.say(f"labels are not checked: {error.cause}")
-        return result
-    finally:
-        if not request.images:
-            checked.cache.remove_used()
-    paths = tuple((one.path,) for one in found.suspects)
-    return result.with_finding(Finding("suspect-labels", "warning" if paths else "note", paths, found))
+        from vidi.workflows.run.learning.suspects import check_labels
+    return check_labels(dataset, request, with_images=with_images, events=events)
 
 
 def _worst(finding: DescribedFinding) -> Iterator[str]:

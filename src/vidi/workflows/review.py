@@ -6,11 +6,12 @@ import shlex
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from vidi.data.checked import CONFLICT
+from vidi.data.checked import CONFLICT, DataCheck
+from vidi.data.checking.check import check_dataset
 from vidi.data.labels import Answer, Kind, Opinion, read_labels
 from vidi.data.relabel import DISPUTED, LEFT_OUT
 from vidi.errors import ImageError, UsageError
@@ -19,11 +20,12 @@ from vidi.images.store import ImageStore
 from vidi.labelling import Settled, cap_sources, settle
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import follows_name
+from vidi.workflows.check import check_with_suspects
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import REQUEST
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
-from vidi.workflows.reviewing.from_folder import find_conflicting, review_items
+from vidi.workflows.reviewing.from_folder import review_items
 from vidi.workflows.reviewing.items import (
     ExportedLabels,
     LabelledFile,
@@ -31,7 +33,7 @@ from vidi.workflows.reviewing.items import (
     ReviewSource,
     write_labelled,
 )
-from vidi.workflows.reviewing.opening import FolderSource, open_folder
+from vidi.workflows.reviewing.opening import FolderSource, OpenedFolder, open_folder
 
 CLAIM_SECONDS = 300.0  # that an image stays with whom it is shown to
 MOST_DISPUTES = 50  # that are listed
@@ -61,16 +63,21 @@ class ReviewView:
 class _Agenda:
     """What the opinions of one moment come to."""
 
-    settled: dict[str, Settled]  # by digest, of items alone
+    settled: dict[str, Settled]  # by digest, of items of one image alone
     order: tuple[ReviewItem, ...]  # disputes, then what is held, then the rest
+    closed: Mapping[str, str]  # copies that somebody has decided on, and images left out as copies → who did
 
     def reviewers(self, digest: str) -> set[str]:
         one = self.settled.get(digest)
+        if digest in self.closed:
+            return {self.closed[digest]}
         return set() if one is None else {said.source for said in one.opinions if said.via == "review"}
 
     def needs(self, digest: str, reviewer: str) -> bool:
         """Whether the image still needs this reviewer's answer."""
         one, reviewers = self.settled.get(digest), self.reviewers(digest)
+        if digest in self.closed:
+            return False
         if one is None or one.state == "confirmed":
             return one is None
         return reviewer not in reviewers and (one.state in ("disputed", "held") or not reviewers)
@@ -83,8 +90,10 @@ class ReviewDesk:
         self.source, self.reviewer = source, reviewer
         self._now = now
         self._items = {item.digest: item for item in source.items()}
+        self._shown = {digest for item in self._items.values() for digest in item.shown}
         self._views = {digest: item.view for digest, item in self._items.items() if item.view is not None}
         self._given: dict[str, list[tuple[str, str]]] = defaultdict(list)  # window → (key, digest) of its answers
+        self._here = set[str]()  # keys of all answers that were given to this desk
         self._lock = threading.Lock()
 
     def next(self, window: str) -> ReviewView:
@@ -104,15 +113,17 @@ class ReviewDesk:
 
         Args:
             window: where it was given.
-            digest: of the image.
+            digest: of the item.
             key: made by the window for this answer; sent twice, it counts once.
-            kind: that it shows classes, none of them, or cannot be told.
+            kind: that it shows classes, none of them, cannot be told, or is to be left out; of copies, that the first
+                stays and the others are left out. Any other answer about copies is about all of them.
             labels: the classes.
 
         Raises:
             UsageError: the image is not reviewed here, or the labels do not fit the kind.
         """
-        self._check(digest, kind, labels)
+        item = self._check(digest, kind, labels)
+        is_suggested = item.suggested is not None and kind == "label" and set(labels) == set(item.suggested[0])
         said = Opinion(
             key=key,
             digest=digest,
@@ -121,20 +132,27 @@ class ReviewDesk:
             via="review",
             kind=kind,
             labels=tuple(labels),
+            how="bulk" if item.files else "suggested" if is_suggested else "one",
         )
+        files = item.files[1:] if kind == "copy" else item.files
         with self._lock:
-            self.source.add(said)
+            self.source.add([replace(said, digest=one.digest, path=one.path) for one in files] or [said])
             self.source.release(digest, self._claimant(window))
+            self._here.add(key)
             if all(known != key for known, _ in self._given[window]):
                 self._given[window].append((key, digest))
 
     def undo(self, window: str) -> ReviewView:
-        """Forget the last answer of a window, and show its image again; the next image where there is none."""
+        """Take the last answer of a window back, and show its image again; the next image where there is none.
+
+        A window without answers takes back what its reviewer answered before this review was opened.
+        """
         with self._lock:
-            if not self._given[window]:
+            last = self._given[window].pop() if self._given[window] else self._last_before()
+            if last is None:
                 agenda = self._agenda()
                 return self._view(window, agenda, self._next(window, agenda))
-            key, digest = self._given[window].pop()
+            key, digest = last
             self.source.undo(key, who=self.reviewer, at=self._now())
             self._claim(digest, window)
             return self._view(window, self._agenda(), self._items[digest])
@@ -156,29 +174,46 @@ class ReviewDesk:
         Raises:
             UsageError: the image is not reviewed here.
         """
-        return self.source.image(self._item(digest).digest)
+        if digest not in self._shown:
+            raise UsageError(f"no image {digest[:12]!r} is shown here", "Load the page again.")
+        return self.source.image(digest)
+
+    def _last_before(self) -> tuple[str, str] | None:
+        """Key and item of this reviewer's last answer from before this review; None without one."""
+        item_of = {
+            one: item.digest
+            for item in reversed(self._items.values())
+            for one in (*((file.digest, file.path) for file in item.files), item.digest)
+        }
+        for one in reversed(self.source.opinions()):
+            item = item_of.get((one.digest, one.path) if one.how == "bulk" else one.digest)
+            if item is not None and one.source == self.reviewer and one.via == "review" and one.key not in self._here:
+                return one.key, item
+        return None
 
     def _item(self, digest: str) -> ReviewItem:
         if digest not in self._items:
             raise UsageError(f"no image {digest[:12]!r} is reviewed here", "Load the page again.")
         return self._items[digest]
 
-    def _check(self, digest: str, kind: Kind, labels: Sequence[str]) -> None:
-        self._item(digest)
+    def _check(self, digest: str, kind: Kind, labels: Sequence[str]) -> ReviewItem:
+        item = self._item(digest)
         known = set(labels) <= set(self.source.classes)
         most = len(labels) if self.source.multi_label else 1
-        if (kind == "label") != bool(labels) or len(labels) > most or not known:
+        if (kind == "label") != bool(labels) or len(labels) > most or not known or (kind == "copy" and not item.files):
             raise UsageError(f"the answer {kind!r} came with the labels {list(labels)!r}", "Load the page again.")
+        return item
 
     def _agenda(self) -> _Agenda:
-        mine = [one for one in self.source.opinions() if one.digest in self._items]
+        opinions = self.source.opinions()
+        mine = [one for one in opinions if one.digest in self._items and one.kind != "copy"]
         settled = {one.digest: one for one in settle(mine, classes=self.source.classes, views=self._views)}
         urgency = {"disputed": 0, "held": 1}
         order = sorted(
             self._items.values(),
             key=lambda item: urgency.get(settled[item.digest].state, 2) if item.digest in settled else 2,
         )
-        return _Agenda(settled=settled, order=tuple(order))
+        return _Agenda(settled=settled, order=tuple(order), closed=closed_items(self._items.values(), opinions))
 
     def _next(self, window: str, agenda: _Agenda) -> ReviewItem | None:
         wanted = (item for item in agenda.order if agenda.needs(item.digest, self.reviewer))
@@ -195,7 +230,7 @@ class ReviewDesk:
                 left=sum(agenda.needs(digest, self.reviewer) for digest in self._items),
                 yours=sum(self.reviewer in agenda.reviewers(digest) for digest in agenda.settled),
             ),
-            can_undo=bool(self._given[window]),
+            can_undo=bool(self._given[window]) or self._last_before() is not None,
         )
 
     def _claim(self, digest: str, window: str) -> bool:
@@ -204,6 +239,27 @@ class ReviewDesk:
 
     def _claimant(self, window: str) -> str:
         return f"{self.reviewer} {window}"
+
+
+def closed_items(items: Iterable[ReviewItem], opinions: Iterable[Opinion]) -> dict[str, str]:
+    """The items that need no further look because of what was said of copies, and who said it.
+
+    Of several files all but one are left out as copies, or somebody answered about those that are left together; an
+    image was left out as a copy of another one.
+
+    Args:
+        items: of the review.
+        opinions: that count.
+    """
+    together = {(one.digest, one.path): one for one in opinions if one.kind == "copy" or one.how == "bulk"}
+    left_out = {escape_path(path): one.source for (_, path), one in together.items() if one.kind == "copy"}
+    closed = {item.digest: left_out[item.name] for item in items if not item.files and item.name in left_out}
+    for item in items:
+        said = [together.get((file.digest, file.path)) for file in item.files]
+        left = [one for one in said if one is None or one.kind != "copy"]
+        if said and (len(left) < 2 or None not in left):
+            closed[item.digest] = next(one.source for one in said if one is not None)
+    return closed
 
 
 @contextlib.contextmanager
@@ -234,12 +290,22 @@ def open_review(
     opened = open_folder(request)
     items, paths = review_items(
         opened.images,
+        _checked(opened, suspects=request.suspects, events=events),
         predictor=opened.predictor,
         suspects=opened.suspects,
         options=opened.options,
         events=events,
     )
     yield ReviewDesk(FolderSource(opened.images, items, paths, opened.labels), reviewer=reviewer)
+
+
+def _checked(opened: OpenedFolder, *, suspects: bool, events: Events) -> DataCheck:
+    """The check of the labelled images."""
+    if not opened.dataset.images:
+        return DataCheck(records=(), near_duplicates=(), findings=(), account=opened.dataset.account)
+    if suspects:
+        return check_with_suspects(opened.dataset, opened.data, with_images=True, events=events)
+    return check_dataset(opened.dataset, options=opened.options, on_progress=events.reading)
 
 
 def export_labels(
@@ -320,8 +386,10 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
     """The images of a folder: as people labelled them, else as the folder does where it gives them one label."""
     opened = open_folder(request)
     images = opened.images
-    said = read_labels(opened.labels.path).answers
-    conflicting = find_conflicting(images, options=opened.options, events=events)
+    kept = read_labels(opened.labels.path)
+    said = kept.answers
+    check = _checked(opened, suspects=False, events=events)
+    conflicting = {check.records[row].path for row in check.conflicting}
     left = Counter[str]()
 
     def labelled() -> Iterator[LabelledFile]:
@@ -329,7 +397,9 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
             data = _bytes_of(images.store, path)
             digest = "" if data is None else digest_of(data)
             answer = _given(images.labelled.get(path)) if digest not in said else said[digest]
-            if digest not in said and path in conflicting:
+            if (path, digest) in kept.copies:
+                left[LEFT_OUT["copy"][0]] += 1
+            elif digest not in said and path in conflicting:
                 left[CONFLICT[0]] += 1
             elif answer is None:
                 left[DISPUTED[0] if digest in said else "no label"] += 1

@@ -2,12 +2,14 @@
 
 import getpass
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.draw import draw, encoded
@@ -175,3 +177,51 @@ def test_the_page_is_accessible_and_nothing_sticks_out(request_of, disputed, wid
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> ReviewRequest:
+    """A folder with an image under two labels, three copies of another one, and a dark image."""
+    root = photos(tmp_path_factory.mktemp("found"), new=0)
+    shutil.copy(root / "disc" / "000.png", root / "stripes" / "twin.png")
+    for copy in ("a.png", "b.png"):
+        shutil.copy(root / "disc" / "001.png", root / "disc" / copy)
+    dark = np.random.default_rng(0).integers(0, 12, (*SIZE, 3), np.uint8)
+    (root / "disc" / "dark.png").write_bytes(encoded(dark))
+    return ReviewRequest(source=str(root))
+
+
+def test_each_finding_says_what_it_is_about_and_a_key_settles_it(found, tmp_path):
+    labels = tmp_path / "labels.jsonl"
+    about = []
+    with opened(found, labels) as page:
+        for key in ("1", "Enter", "="):
+            about.append(page.inner_text("#why").partition(":")[0])
+            press(page, key)
+        press(page, "z")
+        press(page, "x")
+        assert page.is_visible("#done")
+
+    assert about == ["The same image has two labels", "These files are exact copies", "It is nearly black"]
+    assert rows(labels) == [
+        ("disc/000.png", "label", "disc"),
+        ("stripes/twin.png", "label", "disc"),
+        ("disc/a.png", "copy", ""),
+        ("disc/b.png", "copy", ""),
+        ("disc/dark.png", "exclude", ""),
+    ]
+
+
+@pytest.mark.parametrize("width", [320, pytest.param(1280, marks=pytest.mark.integration)])
+def test_copies_stand_side_by_side_for_everybody(found, tmp_path, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs:axe")
+    with opened(found, tmp_path / "labels.jsonl", width=width) as page:
+        press(page, "1")
+        assert page.locator("#files img").count() == 2
+        violations = [axe.Axe().run(page)]
+        press(page, "Enter")
+        press(page, "x")
+        violations.append(axe.Axe().run(page))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    assert [found.violations_count for found in violations] == [0, 0]

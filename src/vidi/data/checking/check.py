@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import Building, PixelCache, UncachedArray, pixels_key
 from vidi.data.checked import CONFLICT, DataCheck, ImageRecord, NearDuplicate
-from vidi.data.checking.findings import find_left_out, list_findings
+from vidi.data.checking.findings import find_left_out, list_findings, unsettled
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.checking.shortcuts import find_shortcuts
 from vidi.data.dataset import Dataset
@@ -273,7 +273,7 @@ def _conclude(dataset: Dataset, reading: KeptReading) -> DataCheck:
     looked_at = _without_left_out(dataset, result)
     result = replace(result, shortcuts=find_shortcuts(dataset, looked_at, fingerprints))
     looked_at = replace(looked_at, shortcuts=result.shortcuts)
-    return replace(result, findings=list_findings(dataset, looked_at, fingerprints))
+    return replace(result, findings=unsettled(dataset, list_findings(dataset, looked_at, fingerprints)))
 
 
 def _without_left_out(dataset: Dataset, check: DataCheck) -> DataCheck:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from vidi.data.splitting.leaks import find_leaks
 from vidi.data.splitting.split import LEAST_IMAGES, independent_sizes, is_learnable
 from vidi.groups import join_links, members_of
 
+COPIES = ("exact-copies", "near-copies")
+ODD = ("blank", "dark", "bright", "blurred", "tiny", "odd-shape")
+SETTLED_BY_LOOKING = frozenset({*COPIES, *ODD})
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
 FEW_TO_MEASURE = 100  # below it the test part holds under 20 of the class: intervals of ± 20 points
 BLANK_CONTRAST = 2.0  # grey levels: less than a JPEG's own noise
@@ -48,6 +52,18 @@ def list_findings(dataset: Dataset, check: DataCheck, fingerprints: Fingerprints
     ]
     order = {"problem": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+
+
+def unsettled(dataset: Dataset, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings without copies and odd images that people have looked at, and kept."""
+    confirmed = {image.path for image in dataset.images if image.is_confirmed}
+    left = (
+        replace(one, paths=tuple(group for group in one.paths if not confirmed.issuperset(group)))
+        if one.kind in SETTLED_BY_LOOKING
+        else one
+        for one in findings
+    )
+    return tuple(one for one in left if one.paths or one.kind not in SETTLED_BY_LOOKING)
 
 
 def _negatives(dataset: Dataset) -> list[Finding]:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from vidi.data.labels import Answer, Kind, Opinion
 from vidi.errors import ImageError
+from vidi.files import escape_path
 from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size, resize
@@ -22,6 +23,7 @@ from vidi.labelling import Reason, Settled
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
+from vidi.report.words.findings import ODD
 from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
@@ -29,7 +31,7 @@ from vidi.serving.protocol.incoming import Lifecycle
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import ReviewDesk, ReviewView, commands_after, open_review
-from vidi.workflows.reviewing.items import Occasion, ReviewItem
+from vidi.workflows.reviewing.items import ReviewItem
 
 Say = Callable[[str], None]
 FILES: Final[Mapping[str, str]] = {  # path → file in `web/`
@@ -199,13 +201,17 @@ def _step(desk: ReviewDesk, kind: type[Sent], take: Callable[[ReviewDesk, Sent],
     return endpoint
 
 
+MOST_FILES = 24  # copies that are shown
 MOST_TOP = 9  # classes of the model's answer that are shown with their probabilities
 
-OCCASIONS: Mapping[Occasion, str] = {
-    "conflicting-labels": "The same image has two labels.",
-    "suspect-label": "Its label is likely wrong.",
+OCCASIONS: Mapping[str, str] = {  # by occasion
+    "conflicting-labels": "The same image has two labels: which one is right?",
+    "suspect-labels": "Its label may be wrong: it looks like another class.",
+    "exact-copies": "These files are exact copies: one of them is enough.",
+    "near-copies": "These images are nearly the same: one of them may be enough.",
     "no-label": "It has no label.",
     "uncertain": "",
+    **{kind: f"It is {words.partition(':')[0]}: is it of any use?" for kind, words in ODD.items()},
 }
 REASONS: Mapping[Reason, str] = {
     "people-disagree": "People disagree.",
@@ -247,6 +253,7 @@ def view_document(view: ReviewView, classes: Sequence[str]) -> dict[str, Json]:
 
 def _shown(item: ReviewItem, settled: Settled | None, classes: Sequence[str]) -> dict[str, Json]:
     why = OCCASIONS[item.occasion]
+    suggested = None if item.suggested is None else item.suggested[0]
     if settled is not None and settled.why is not None:
         why = REASONS[settled.why]
     return {
@@ -254,7 +261,10 @@ def _shown(item: ReviewItem, settled: Settled | None, classes: Sequence[str]) ->
         "name": item.name,
         "why": why,
         "given": list(item.given),
+        "suggested": None if suggested is None or not set(suggested) <= set(classes) else list(suggested),
         "copies": item.copies,
+        "files": [{"digest": one.digest, "name": escape_path(one.path)} for one in item.files[:MOST_FILES]],
+        "file_count": len(item.files),
         **_seen(item, classes),
         "opinions": [] if settled is None else [_opinion(one) for one in settled.opinions],
     }
@@ -263,10 +273,11 @@ def _shown(item: ReviewItem, settled: Settled | None, classes: Sequence[str]) ->
 def _seen(item: ReviewItem, classes: Sequence[str]) -> dict[str, Json]:
     """What a model sees. The one that learned a doubtful label would repeat it, so the held-out answer stands alone."""
     if item.suggested is not None:
-        label, probability = item.suggested
-        held_out: list[Json] = [_share(label, probability)] if label in classes else []
+        labels, probability = item.suggested
+        held_out: list[Json] = [_share(label, probability) for label in labels if label in classes]
+        label = ", ".join(labels) or "none of the classes"
         answer = f"A model that did not learn from this image says {label}, {percent(probability)}."
-        return {"verdict": None, "candidates": [label], "answer": answer, "top": held_out}
+        return {"verdict": None, "candidates": list(labels), "answer": answer, "top": held_out}
     if item.view is None:
         return {"verdict": item.verdict, "candidates": list(item.candidates), "answer": None, "top": []}
     is_known = item.verdict != "unknown"
@@ -299,5 +310,5 @@ def answer_words(answer: Answer) -> str:
     ('cat, dog', 'none of these')
     """
     kind, labels = answer
-    words = {"none": "none of these", "unclear": "cannot tell", "exclude": "left out"}
+    words = {"none": "none of these", "unclear": "cannot tell", "exclude": "left out", "copy": "left out as a copy"}
     return ", ".join(labels) if kind == "label" else words[kind]

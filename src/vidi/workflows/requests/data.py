@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part, require_kinds
-from vidi.workflows.requests.shared import AllowOutside, KeepTruncated, LabelsFile, Pictures, parse_names, parse_parts
+from vidi.workflows.requests.shared import (
+    AllowOutside,
+    FindSuspects,
+    KeepTruncated,
+    LabelsFile,
+    Pictures,
+    parse_names,
+    parse_parts,
+)
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_file")
@@ -106,9 +114,7 @@ class CheckRequest:
     data: Annotated[DataRequest, Part(leave_out=(*OF_SPLITTING, *OF_TRAINING, "parts", "positive"))]
     page: Annotated[Path | None, Option("Write the findings to an HTML page with the images.", metavar="FILE")] = None
     images: Pictures = True
-    suspects: Annotated[
-        bool, Option("Find labels that are likely wrong, from held-out answers of a pretrained network.")
-    ] = False
+    suspects: FindSuspects = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

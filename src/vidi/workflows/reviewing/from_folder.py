@@ -1,238 +1,277 @@
-"""Images of a folder or a run to review, without any log: doubtful labels first, then images that have none."""
+"""Images of a data set or a run to review, without any log: what its check finds, then images without a label."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import NearDuplicate, SuspectLabel
+from vidi.data.checked import DataCheck, SuspectLabel, SuspectLabels
+from vidi.data.checking.findings import COPIES
 from vidi.data.checking.measured import measure_file
 from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
 from vidi.data.duplicates.near_duplicates import find_near_duplicates
 from vidi.errors import DataError, MissingPackageError
 from vidi.files import escape_path, unescape_path
-from vidi.groups import join_links, links_of_equal, members_of
+from vidi.groups import join_links, links_of_equal
 from vidi.images.decode import Measured
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
 from vidi.labelling import ModelView, choose_images
 from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
-from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
+from vidi.metrics.outputs import SIGMOID, SOFTMAX
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.reviewing.items import Occasion, ReviewItem
+from vidi.workflows.reviewing.items import CopiedFile, Occasion, ReviewItem
 from vidi.workflows.reviewing.opening import FolderImages
+
+BEFORE_NEW: tuple[Occasion, ...] = (  # reviewed before images without a label, in this order
+    "conflicting-labels",
+    "suspect-labels",
+    "exact-copies",
+    "blank",
+    "dark",
+    "bright",
+    "blurred",
+    "tiny",
+)
+AFTER_NEW: tuple[Occasion, ...] = ("near-copies", "odd-shape")  # notes: many sets have them by nature
+SINGLE = tuple(one for one in (*BEFORE_NEW, *AFTER_NEW) if one not in COPIES)
+Groups = tuple[tuple[str, ...], ...]  # paths of images that belong together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FoundImage:
-    """One usable image of a folder."""
+class SeenImage:
+    """An image that was looked at beside the check."""
 
-    path: str
     digest: str
-    given: tuple[str, ...] | None  # its labels; None where nobody has said what it shows
     measured: Measured
     prediction: Prediction | None  # None where no model was asked
 
 
+class _Items:
+    """Makes the items of a review: each image once, for the gravest of what was found about it."""
+
+    def __init__(
+        self, images: FolderImages, check: DataCheck, seen: Mapping[str, SeenImage], suspects: Sequence[SuspectLabel]
+    ) -> None:
+        self._images, self._seen = images, seen
+        self._suspects = {one.path: one for one in suspects}
+        self._records = {record.path: record for record in check.records if record.digest is not None}
+        self._conflicting = {check.records[row].path for row in check.conflicting}
+        self.made: dict[str, ReviewItem] = {}  # by digest
+
+    def add_found(self, groups: Groups, occasion: Occasion) -> None:
+        """Add the images or the copies that a finding names."""
+        for group in groups:
+            here = [path for path in group if path in self._records]
+            if occasion in COPIES:
+                self._add_copies(here, occasion)
+                continue
+            for path in here:
+                self.add(path, self._records[path].digest or "", occasion)
+
+    def add(self, path: str, digest: str, occasion: Occasion, *, copies: int = 0) -> None:
+        """Add an image; of files with the same bytes the first, with the labels of all."""
+        given = self._images.labelled.get(path, ())
+        if (known := self.made.get(digest)) is not None:
+            if known.occasion == occasion:
+                self.made[digest] = replace(known, given=tuple(dict.fromkeys([*known.given, *given])))
+            return
+        seen = self._seen.get(path)
+        said = None if seen is None else seen.prediction
+        suspect = self._suspects.get(path) if occasion == "suspect-labels" else None
+        self.made[digest] = ReviewItem(
+            digest=digest,
+            name=escape_path(path),
+            occasion=occasion,
+            given=given,
+            verdict=None if said is None else said.verdict,
+            candidates=() if said is None else said.candidates,
+            view=None if said is None else self._view(said),
+            copies=copies,
+            suggested=None if suspect is None else (_names(suspect.suggested), suspect.suggested_confidence),
+        )
+
+    def _add_copies(self, paths: Sequence[str], occasion: Occasion) -> None:
+        """Add copies of one label as one item; those of two labels are in conflict, or show different things."""
+        by_label: dict[tuple[str, ...], list[str]] = {}
+        for path in paths:
+            if path not in self._conflicting:
+                by_label.setdefault(self._images.labelled[path], []).append(path)
+        for given, together in by_label.items():
+            files = [CopiedFile(path=path, digest=self._records[path].digest or "") for path in self._best(together)]
+            if len(files) > 1:
+                key = f"{files[0].digest}-{occasion}"
+                name = escape_path(files[0].path)
+                self.made[key] = ReviewItem(digest=key, name=name, occasion=occasion, given=given, files=tuple(files))
+
+    def _best(self, paths: Sequence[str]) -> list[str]:
+        """The files, that which should stay first: of the test part, else the largest one."""
+
+        def rank(path: str) -> tuple[bool, int, int, str]:
+            height, width = self._records[path].size
+            is_tested = self._images.parts.get(path) == "test"
+            return not is_tested, -height * width, -self._records[path].byte_count, path
+
+        return sorted(paths, key=rank)
+
+    def _view(self, said: Prediction) -> ModelView:
+        rows = np.zeros(len(self._images.classes), np.float32)
+        rows[: len(said.probabilities)] = said.probabilities  # the model's classes come first
+        answer = ("label", tuple(sorted(said.predicted))) if said.predicted else ("none", ())
+        return ModelView(rows, answer, said.verdict == "sure")  # type: ignore[arg-type]
+
+
 def review_items(
     images: FolderImages,
+    check: DataCheck,
     *,
     predictor: Predictor | None = None,
     suspects: Sequence[SuspectLabel] = (),
     options: DecodeOptions,
     events: Events = SILENCE,
 ) -> tuple[list[ReviewItem], Mapping[str, Sequence[str]]]:
-    """Look at every image once, and order those that somebody should look at.
+    """Order what somebody should look at, the worst first.
 
     Args:
-        images: of the folder.
+        images: of the data.
+        check: of those with a label.
         predictor: a model that says what it sees; None: nobody is asked.
         suspects: images whose label is known to be doubtful, the most doubtful first.
         options: how images are decoded.
         events: receives progress.
 
     Returns:
-        Images in the order of review, and the paths of all files by their digest.
+        Items in the order of review, and the paths of all files by their digest.
 
     Raises:
         DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
     """
-    found = _look(images, predictor, options, events)
-    near = _near_duplicates(found)
-    copies = _grouped(found, near)
-    conflicts = _conflicts(found, near)
-    doubtful = _doubtful(found, images, [one.path for one in suspects], events)
-    new = _new_images(found, copies, SIGMOID if images.multi_label else SOFTMAX)
-    sizes = np.bincount(copies, minlength=len(found))
-    occasions: dict[int, Occasion] = {}
-    for rows, occasion in ((conflicts, "conflicting-labels"), (doubtful, "suspect-label"), (new, "no-label")):
-        for row in rows:
-            occasions.setdefault(row, occasion)  # type: ignore[arg-type]
-    if not occasions:
+    found: dict[str, Groups] = {one.kind: one.paths for one in check.findings}
+    doubts = suspects or _suspects_in(check)
+    labelled = [record.path for record in check.records if record.refusal is None]
+    asked = list[str]()
+    if predictor is not None:  # where nobody has doubted the labels yet, the model does
+        odd = [path for kind in SINGLE for group in found.get(kind, ()) for path in group]
+        asked = [*odd, *(one.path for one in doubts)] if doubts else labelled
+    seen = _look(images, [*images.unlabelled, *dict.fromkeys(asked)], predictor, options, events)
+    if doubts:
+        found["suspect-labels"] = tuple((one.path,) for one in doubts)
+    elif predictor is not None and not images.multi_label:
+        doubted = _doubted(images, {path: seen[path] for path in labelled if path in seen}, events)
+        found["suspect-labels"] = tuple((path,) for path in doubted)
+    made = _Items(images, check, seen, doubts)
+    for occasion in BEFORE_NEW:
+        made.add_found(found.get(occasion, ()), occasion)
+    for path, copies in _new_images(images, seen):
+        made.add(path, seen[path].digest, "no-label", copies=copies)
+    for occasion in AFTER_NEW:
+        made.add_found(found.get(occasion, ()), occasion)
+    if not made.made:
         raise DataError(
             f"{escape_path(images.title)}: every image has a label, and nothing speaks against one",
-            "Name a model that may doubt them, `--model MODEL`, or put new images beside the class folders.",
+            "Ask a pretrained network, `--suspects`, or a model that may doubt them, `--model MODEL`.",
         )
-    suggested = {one.path: (unescape_path(one.suggested), one.suggested_confidence) for one in suspects}
-    items = [
-        replace(
-            _item(found[row], occasion, images, int(sizes[copies[row]]) - 1), suggested=suggested.get(found[row].path)
-        )
-        for row, occasion in occasions.items()
-    ]
     paths: dict[str, list[str]] = {}
-    for one in found:
-        paths.setdefault(one.digest, []).append(one.path)
-    return _once(items), paths
+    for path, digest in _digests(check, seen):
+        paths.setdefault(digest, []).append(path)
+    return list(made.made.values()), paths
 
 
-def find_conflicting(images: FolderImages, *, options: DecodeOptions, events: Events = SILENCE) -> frozenset[str]:
-    """Paths of the images that have two labels: those with the same bytes, or the same cut of one photograph.
-
-    Args:
-        images: of the folder; all are decoded.
-        options: how.
-        events: receives progress.
-
-    Raises:
-        DataError: no image can be used.
-    """
-    found = _look(images, None, options, events)
-    return frozenset(found[row].path for row in _conflicts(found, _near_duplicates(found)))
+def _suspects_in(check: DataCheck) -> Sequence[SuspectLabel]:
+    """The labels that the check doubts, where it was asked to."""
+    facts = (one.facts for one in check.findings if one.kind == "suspect-labels")
+    return next((one.suspects for one in facts if isinstance(one, SuspectLabels)), ())
 
 
-def _once(items: Sequence[ReviewItem]) -> list[ReviewItem]:
-    """The items; of files with the same bytes the first, with the labels of all."""
-    given: dict[str, tuple[str, ...]] = {}
-    for item in items:
-        given[item.digest] = tuple(dict.fromkeys([*given.get(item.digest, ()), *item.given]))
-    first = {item.digest: item for item in reversed(items)}
-    return [replace(item, given=given[item.digest]) for item in items if first[item.digest] is item]
+def _names(joined: str) -> tuple[str, ...]:
+    """Labels as label_errors.csv joins them."""
+    return tuple(unescape_path(name) for name in joined.split("|") if name)
+
+
+def _digests(check: DataCheck, seen: Mapping[str, SeenImage]) -> Iterator[tuple[str, str]]:
+    """Path and digest of every usable file."""
+    checked = {record.path: record.digest for record in check.records if record.digest is not None}
+    yield from checked.items()
+    yield from ((path, one.digest) for path, one in seen.items() if path not in checked)
 
 
 def _look(
     images: FolderImages,
+    paths: Sequence[str],
     predictor: Predictor | None,
     options: DecodeOptions,
     events: Events,
-) -> list[FoundImage]:
-    """Every usable image, measured and, where there is a model, answered."""
-    paths = [*images.labelled, *images.unlabelled]
-    found = []
+) -> dict[str, SeenImage]:
+    """The usable ones of some images, measured and, where there is a model, answered."""
+    found: dict[str, SeenImage] = {}
     if predictor is None:
-        for done, read in enumerate(
-            read_images(images.store, paths, DecodeJob(measure=measure_file, options=options)), start=1
-        ):
+        job = DecodeJob(measure=measure_file, options=options)
+        for done, read in enumerate(read_images(images.store, paths, job), start=1):
             events.reading(done, len(paths))
             if read.measured is not None:
-                found.append(_found(read.path, read.digest, read.measured, None, images))
-    else:
-        answers = predictor.predict_files(
-            paths, store=images.store, options=options, measure=measure_file, embedding=True
-        )
-        for done, answer in enumerate(answers, start=1):
-            events.reading(done, len(paths))
-            if answer.measured is not None and answer.prediction is not None:
-                found.append(_found(answer.path, answer.digest, answer.measured, answer.prediction, images))
-    if not found:
-        raise DataError(f"{escape_path(images.title)}: no image can be used", "`vidi check` says why.")
+                found[read.path] = SeenImage(digest=read.digest, measured=read.measured, prediction=None)
+        return found
+    answers = predictor.predict_files(paths, store=images.store, options=options, measure=measure_file, embedding=True)
+    for done, answer in enumerate(answers, start=1):
+        events.reading(done, len(paths))
+        if answer.measured is not None and answer.prediction is not None:
+            found[answer.path] = SeenImage(digest=answer.digest, measured=answer.measured, prediction=answer.prediction)
     return found
 
 
-def _found(
-    path: str, digest: str, measured: Measured, prediction: Prediction | None, images: FolderImages
-) -> FoundImage:
-    given = images.labelled.get(path)
-    return FoundImage(path=path, digest=digest, given=given, measured=measured, prediction=prediction)
-
-
-def _near_duplicates(found: Sequence[FoundImage]) -> list[NearDuplicate]:
-    """Pairs of near-copies; of files with the same bytes the first stands for all."""
-    packed = np.stack([np.asarray(one.measured, np.uint8)[:FINGERPRINT_BYTES] for one in found])
-    first = {one.digest: row for row, one in reversed([*enumerate(found)])}
-    return find_near_duplicates(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64))
-
-
-def _grouped(found: Sequence[FoundImage], near: Sequence[NearDuplicate]) -> NDArray[np.int64]:
-    """Number the images, (images,) int64, so that exact copies and these near-copies share a number."""
-    same = links_of_equal(one.digest for one in found)
-    return join_links(len(found), [*same, *((pair.first, pair.second) for pair in near)])
-
-
-def _conflicts(found: Sequence[FoundImage], near: Sequence[NearDuplicate]) -> list[int]:
-    """Images with two labels, as `vidi check` finds them, copies one after the other."""
-    cuts = _grouped(found, [pair for pair in near if pair.same_frame])
-    labelled = ([row for row in members if found[row].given is not None] for members in members_of(cuts))
-    return [row for rows in labelled for row in rows if len({found[row].given for row in rows}) > 1]
-
-
-def _doubtful(found: Sequence[FoundImage], images: FolderImages, suspects: Sequence[str], events: Events) -> list[int]:
-    """Images whose label is doubted, by a list or by the model."""
-    row_of = {one.path: row for row, one in enumerate(found)}
-    listed = [row_of[path] for path in suspects if path in row_of]
-    if listed or images.multi_label:
-        return listed
-    classes = next((one.prediction.classes for one in found if one.prediction is not None), ())
+def _doubted(images: FolderImages, seen: Mapping[str, SeenImage], events: Events) -> list[str]:
+    """Images whose label a model doubts, the least likely label first."""
+    classes = next((one.prediction.classes for one in seen.values() if one.prediction is not None), ())
     place = {name: index for index, name in enumerate(classes)}
-    known = {row: place[one.given[0]] for row, one in enumerate(found) if one.given and one.given[0] in place}
-    if not known:
+    labels = {path: place[given] for path in seen for given in images.labelled[path][:1] if given in place}
+    if not labels:
         return []
-    rows = list(known)
-    probabilities = np.stack([_prediction(found[row]).probabilities for row in rows])
-    labels = np.array(list(known.values()), np.int64)
+    paths, given = list(labels), np.array(list(labels.values()), np.int64)
+    probabilities = np.stack([_prediction(seen[path]).probabilities for path in paths])
     try:
-        doubted = find_label_errors(probabilities, labels)
+        doubted = find_label_errors(probabilities, given)
     except MissingPackageError as error:
         events.say(f"{error.cause}; a simpler test is used")
-        doubted = find_unlikely_labels(probabilities, labels)
-    return [rows[place] for place in doubted.tolist()]
+        doubted = find_unlikely_labels(probabilities, given)
+    return [paths[row] for row in doubted.tolist()]
 
 
-def _prediction(one: FoundImage) -> Prediction:
+def _prediction(one: SeenImage) -> Prediction:
     assert one.prediction is not None  # noqa: S101  # asked of images that a model has answered
     return one.prediction
 
 
-def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64], outputs: Outputs) -> list[int]:
-    """Images without a label, the most informative first, near-duplicates once."""
-    rows = [row for row, one in enumerate(found) if one.given is None]
-    if not rows:
+def _new_images(images: FolderImages, seen: Mapping[str, SeenImage]) -> list[tuple[str, int]]:
+    """Images without a label, the most informative first, near-duplicates once, with how many copies each has."""
+    paths = [path for path in images.unlabelled if path in seen]
+    if not paths:
         return []
-    answered = all(found[row].prediction is not None for row in rows)
-    if answered:
-        predictions = [_prediction(found[row]) for row in rows]
+    new = [seen[path] for path in paths]
+    copies = _grouped(new)
+    order = np.arange(len(new))
+    if all(one.prediction is not None for one in new):
+        predictions = [_prediction(one) for one in new]
         embeddings = [one.embedding for one in predictions if one.embedding is not None]
         order = choose_images(
             np.stack([one.probabilities for one in predictions]),
             embeddings=np.stack(embeddings),
             is_strange=np.array([one.verdict == "unknown" for one in predictions]),
-            outputs=outputs,
+            outputs=SIGMOID if images.multi_label else SOFTMAX,
         )
-    else:
-        order = np.arange(len(rows))
     first: dict[int, int] = {}
-    for place in order.tolist():
-        first.setdefault(int(copies[rows[place]]), rows[place])
-    return list(first.values())
+    for row in order.tolist():
+        first.setdefault(int(copies[row]), row)
+    sizes = np.bincount(copies)
+    return [(paths[row], int(sizes[group]) - 1) for group, row in first.items()]
 
 
-def _item(one: FoundImage, occasion: Occasion, images: FolderImages, copies: int) -> ReviewItem:
-    said, view = one.prediction, None
-    if said is not None:
-        rows = np.zeros(len(images.classes), np.float32)
-        rows[: len(said.probabilities)] = said.probabilities  # the model's classes come first
-        answer = ("label", tuple(sorted(said.predicted))) if said.predicted else ("none", ())
-        view = ModelView(rows, answer, said.verdict == "sure")  # type: ignore[arg-type]
-    return ReviewItem(
-        digest=one.digest,
-        name=escape_path(one.path),
-        occasion=occasion,
-        given=one.given or (),
-        verdict=None if said is None else said.verdict,
-        candidates=() if said is None else said.candidates,
-        view=view,
-        copies=copies,
-    )
+def _grouped(seen: Sequence[SeenImage]) -> NDArray[np.int64]:
+    """Number the images, (images,) int64, so that exact copies and near-copies share a number."""
+    packed = np.stack([np.asarray(one.measured, np.uint8)[:FINGERPRINT_BYTES] for one in seen])
+    first = {one.digest: row for row, one in reversed([*enumerate(seen)])}
+    near = find_near_duplicates(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64))
+    same = links_of_equal(one.digest for one in seen)
+    return join_links(len(seen), [*same, *((pair.first, pair.second) for pair in near)])

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
 from vidi.data.duplicates.near_duplicates import find_near_duplicates
-from vidi.data.labels import Opinion
+from vidi.data.labels import Kind, Opinion
 from vidi.errors import DataError, ImageError
 from vidi.groups import join_links
 from vidi.images.decode import MEASURED_SIDE, decode_image
 from vidi.labelling import ModelView, Settled, choose_images, settle
 from vidi.log.address import parse_address
-from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
+from vidi.log.records import Feedback, FeedbackKind, LoggedModel, LoggedPrediction
 from vidi.log.store import PredictionLog
 from vidi.metrics.outputs import SIGMOID, SOFTMAX
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -90,14 +90,15 @@ class LogSource:
         """All feedback."""
         return opinions_of(self.log.feedback())
 
-    def add(self, opinion: Opinion) -> None:
+    def add(self, opinions: Sequence[Opinion]) -> None:
         """Write feedback; it is committed when this returns."""
+        (opinion,) = opinions  # a log's images are reviewed one by one
         self.log.add_feedback(
             Feedback(
                 key=opinion.key,
                 at=opinion.at,
                 digest=opinion.digest,
-                kind="unclear" if opinion.kind == "exclude" else opinion.kind,  # a log leaves both out
+                kind=_feedback_kind(opinion.kind),
                 labels=opinion.labels,
                 source=opinion.source,
                 via=opinion.via,
@@ -116,6 +117,15 @@ class LogSource:
     def release(self, digest: str, claimant: str) -> None:
         """Give a claim up."""
         self.log.release(digest, claimant)
+
+
+def _feedback_kind(kind: Kind) -> FeedbackKind:
+    """The kind as a log knows it: what cannot be told is left out of a retraining, as what is to be left out."""
+    match kind:
+        case "label" | "none":
+            return kind
+        case _:
+            return "unclear"
 
 
 def opinions_of(feedback: Iterable[Feedback]) -> list[Opinion]:

@@ -30,7 +30,20 @@ from vidi.report.words.text import count_of
 
 TABLE, IMAGES = "images.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
-Occasion = Literal["conflicting-labels", "suspect-label", "no-label", "uncertain"]  # why an image is to be reviewed
+Occasion = Literal[  # why an image is to be reviewed: what its check finds, or what a log says of it
+    "conflicting-labels",
+    "suspect-labels",
+    "exact-copies",
+    "blank",
+    "dark",
+    "bright",
+    "blurred",
+    "tiny",
+    "no-label",
+    "near-copies",
+    "odd-shape",
+    "uncertain",
+]
 SHORT = 16  # digits of a digest that name an image
 
 
@@ -159,19 +172,33 @@ def _write_beside(folder: Path, name: str, data: bytes) -> Path:
     return target
 
 
+@dataclass(frozen=True, slots=True)
+class CopiedFile:
+    """One of several files that hold the same image, or nearly the same."""
+
+    path: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReviewItem:
-    """One image to be reviewed; it stands for its copies, too."""
+    """One image to be reviewed, or several files of which one may be enough."""
 
-    digest: str  # SHA-256 of the file's bytes, hex
+    digest: str  # SHA-256 of the file's bytes, hex; of several files a name of their own
     name: str  # what the page calls it: its path, or a few digits
     occasion: Occasion
     given: tuple[str, ...] = ()  # the labels that it has in the data
     verdict: Verdict | None = None  # of the model
     candidates: tuple[str, ...] = ()
     view: ModelView | None = None  # None where no model was asked, or the image could not be used
-    suggested: tuple[str, float] | None = None  # by a network that did not learn from it: its answer and probability
+    suggested: tuple[tuple[str, ...], float] | None = None  # by a network that did not learn from it, with probability
     copies: int = 0  # exact and near-duplicates, which are not shown
+    files: tuple[CopiedFile, ...] = ()  # copies of one another, that which should stay first; else none
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The digests of the images that the page shows."""
+        return tuple(dict.fromkeys(one.digest for one in self.files)) or (self.digest,)
 
 
 class ReviewSource(Protocol):
@@ -198,8 +225,11 @@ class ReviewSource(Protocol):
     def opinions(self) -> Sequence[Opinion]:
         """Everything that was said so far, by anybody."""
 
-    def add(self, opinion: Opinion) -> None:
-        """Keep an opinion; it is on the disk when this returns. One whose key is there already is no other one."""
+    def add(self, opinions: Sequence[Opinion]) -> None:
+        """Keep what one answer says of one image or several; it is on the disk when this returns.
+
+        One whose key is there already is no other one. An opinion without a path is about all files with its digest.
+        """
 
     def undo(self, key: str, *, who: str, at: float) -> None:
         """Take an opinion back."""

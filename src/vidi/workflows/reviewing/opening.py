@@ -10,7 +10,7 @@ from vidi.data.labels import NO_LABELS, LabelsFile, Opinion, is_outside
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.source import open_source
 from vidi.errors import DataError, ImageError, UsageError
-from vidi.evaluation.run_files import read_suspects
+from vidi.evaluation.run_files import find_run_suspects
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
@@ -34,6 +34,7 @@ class FolderImages:
     multi_label: bool
     store: ImageStore
     labelled: Mapping[str, tuple[str, ...]]  # path → labels
+    parts: Mapping[str, str]  # path → part, where the data has a split of its own
     unlabelled: Sequence[str]  # paths
 
 
@@ -41,7 +42,9 @@ class FolderImages:
 class OpenedFolder:
     """What the review of a folder or a run needs."""
 
-    images: FolderImages
+    data: DataRequest  # how the data was read
+    dataset: Dataset  # as it is, without what people said of it
+    images: FolderImages  # the same, with those that have no label
     labels: LabelsFile
     predictor: Predictor | None
     suspects: Sequence[SuspectLabel]  # the most doubtful label first
@@ -65,7 +68,8 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         data = DataRequest(source=request.source or "")
     model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
-    dataset = _read(replace(data, labels=NO_LABELS, labels_state=None), is_run=is_run)
+    as_given = replace(data, labels=NO_LABELS, labels_state=None)
+    dataset = _read(as_given, is_run=is_run)
     labels = labels_of(data if request.labels is None else replace(data, labels=request.labels))
     if labels is None:
         raise UsageError(
@@ -82,10 +86,12 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
             "Name them, `--classes cat,dog`, or a model that knows them: `--model MODEL`.",
         )
     return OpenedFolder(
+        data=as_given,
+        dataset=dataset,
         images=images,
         labels=kept,
         predictor=predictor,
-        suspects=read_suspects(folder) if is_run else (),
+        suspects=find_run_suspects(folder) if is_run else (),
         options=decode_options(data),
     )
 
@@ -168,10 +174,10 @@ class FolderSource:
         """Everything that the file holds."""
         return self.labels.opinions()
 
-    def add(self, opinion: Opinion) -> None:
-        """Keep an opinion; it is on the disk when this returns."""
-        paths = ("" if is_outside(path) else path for path in self._paths[opinion.digest])
-        self.labels.add([replace(opinion, path=path) for path in paths])
+    def add(self, opinions: Sequence[Opinion]) -> None:
+        """Keep an answer as one line; it is on the disk when this returns."""
+        each = ((one, path) for one in opinions for path in ((one.path,) if one.path else self._paths[one.digest]))
+        self.labels.add([replace(one, path="" if is_outside(path) else path) for one, path in each])
 
     def undo(self, key: str, *, who: str, at: float) -> None:
         """Take an opinion back."""
@@ -206,5 +212,6 @@ def folder_images(dataset: Dataset, *, classes: Sequence[str] = ()) -> FolderIma
         labelled={
             image.path: tuple(sorted(dataset.classes[label] for label in image.labels)) for image in dataset.images
         },
+        parts={image.path: image.part for image in dataset.images if image.part is not None},
         unlabelled=[entry.path for entry in dataset.account.set_aside if entry.code == NO_CLASS],
     )

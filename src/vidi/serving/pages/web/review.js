@@ -54,7 +54,7 @@ async function take(path, body, words = "") {
 function answer(kind, labels = []) {
   const image = state.view?.image;
   if (!image || !("seen" in byId("image").dataset)) return; // nobody answers what they have not seen
-  const words = { none: "none of these", unclear: "cannot tell" }[kind] ?? labels.join(", ");
+  const words = { none: "none of these", unclear: "cannot tell", exclude: "left out", copy: "one of them stays" }[kind] ?? labels.join(", ");
   take("/answers", { digest: image.digest, key: state.key, kind, labels }, `Saved: ${words}. `);
 }
 
@@ -66,7 +66,25 @@ function choose(name) {
   showChoices();
 }
 
-const confirmChosen = () => state.chosen.size && answer("label", [...state.chosen]);
+/** What Enter says: one of several copies stays; the classes that are chosen; or what is suggested. */
+function suggestion() {
+  const { image } = state.view;
+  if (image.file_count) return { words: `Keep one, leave ${image.file_count - 1} out`, take: () => answer("copy") };
+  if (state.settings.multi_label) return { words: "It shows these", take: () => state.chosen.size && answer("label", [...state.chosen]) };
+  if (!image.suggested?.length) return null;
+  return { words: `It shows ${image.suggested.join(", ")}`, take: () => answer("label", image.suggested) };
+}
+const confirmChosen = () => state.view.image && suggestion()?.take();
+
+/** That the image, or all copies, stay with the label that they have; null where they have none, or two. */
+function staying() {
+  const { given, file_count: files } = state.view.image;
+  const several = state.settings.multi_label;
+  if (!several && given.length !== 1) return null;
+  const words = files ? "Keep all of them" : `It stays ${given.join(", ") || "none of these"}`;
+  return { words, take: () => given.length ? answer("label", given) : answer("none") };
+}
+const keep = () => state.view?.image && staying()?.take();
 
 /** The classes in the order of the list: as they are where they are few, else the model's likeliest first. */
 function classesInOrder() {
@@ -116,21 +134,51 @@ const people = (opinions, tag) => opinions.map((one) => element(tag, `${one.who}
 function showImage(image) {
   const { settings } = state;
   state.key = newKey();
-  state.chosen = new Set(settings.multi_label ? image.given : []);
+  state.chosen = new Set(settings.multi_label ? image.suggested ?? image.given : []);
   const picture = byId("image");
   delete picture.dataset.seen;
-  picture.src = `/images/${image.digest}`;
+  picture.src = `/images/${image.files[0]?.digest ?? image.digest}`;
   picture.alt = `The image ${image.name}`;
   byId("name").textContent = image.name;
+  showFiles(image);
   byId("copies").textContent = image.copies ? `and ${image.copies} ${image.copies === 1 ? "copy" : "copies"}` : "";
   byId("why").textContent = image.why;
-  byId("given").textContent = image.given.length ? `Its label is ${image.given.join(", ")}.` : "";
+  byId("question").textContent = image.file_count ? "Which of them are needed?" : "What does it show?";
+  byId("given").textContent = givenWords(image);
   byId("model").textContent = image.answer ?? "";
   if (image.answer !== null && image.verdict) byId("model").append(" ", element("span", image.verdict, `verdict ${image.verdict}`));
   byId("said").hidden = !image.opinions.length;
   byId("opinions").replaceChildren(...people(image.opinions, "li"));
   byId("filter").value = "";
+  for (const [id, said] of [["confirm", suggestion()], ["keep", staying()]]) {
+    byId(id).hidden = said === null;
+    byId(`${id}-words`).textContent = said?.words ?? "";
+  }
+  byId("exclude-words").textContent = image.file_count ? "Leave all out" : "Leave it out";
   showChoices();
+}
+
+function givenWords(image) {
+  const names = image.given.join(", ");
+  if (image.file_count) return `${image.file_count} files${names ? `, labelled ${names}` : ""}. The first one stays.`;
+  return image.given.length > 1 && !state.settings.multi_label ? `Its labels are ${image.given.join(" and ")}.` : names && `Its label is ${names}.`;
+}
+
+/** The copies side by side, in place of the one large image. */
+function showFiles(image) {
+  byId("image").classList.toggle("alone", image.file_count === 0);
+  byId("files").hidden = image.file_count === 0;
+  const cards = image.files.slice(1).map((one) => {
+    const picture = element("img");
+    picture.src = `/images/${one.digest}`;
+    picture.alt = "";
+    picture.loading = "lazy";
+    const card = element("li");
+    card.append(picture, element("span", one.name));
+    return card;
+  });
+  const more = image.file_count - image.files.length;
+  byId("files").replaceChildren(...cards, ...(more > 0 ? [element("li", `and ${more} more`)] : []));
 }
 
 function showDisputes(disputes) {
@@ -186,6 +234,8 @@ function onKey(event) {
   else if (/^[1-9]$/.test(key)) { const name = shownClasses()[Number(key) - 1]; if (name !== undefined) choose(name); }
   else if (key === "n") answer("none");
   else if (key === "u" || key === "?") answer("unclear");
+  else if (key === "x" || key === "delete") answer("exclude");
+  else if (key === "=") keep();
   else if (key === "enter" && (event.target === document.body || event.target === byId("question"))) confirmChosen();
   else if (key === "/" && !byId("filter-label").hidden) field.focus();
   else if (key.length === 1 && /\p{L}/u.test(key) && !byId("filter-label").hidden) return field.focus(); // the letter goes there
@@ -201,7 +251,6 @@ async function start() {
   byId("after").textContent = state.settings.after.join("\n");
   byId("filter-label").hidden = !many;
   byId("look").classList.toggle("many", many);
-  byId("confirm").hidden = !state.settings.multi_label;
   await take("/next", {});
 }
 
@@ -217,6 +266,8 @@ byId("filter").addEventListener("input", showChoices);
 byId("none").addEventListener("click", () => answer("none"));
 byId("unclear").addEventListener("click", () => answer("unclear"));
 byId("confirm").addEventListener("click", confirmChosen);
+byId("keep").addEventListener("click", keep);
+byId("exclude").addEventListener("click", () => answer("exclude"));
 byId("undo").addEventListener("click", undo);
 byId("undo-last").addEventListener("click", undo);
 byId("look-again").addEventListener("click", () => take("/next", {}));

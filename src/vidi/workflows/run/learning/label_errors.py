@@ -121,6 +121,7 @@ def find_suspects(
             confidences=(probabilities[index, labels[index]], probabilities[index, suggested[index]]),
         )
         for index in find_label_errors(probabilities, labels).tolist()
+        if not images.dataset.images[rows[index]].is_confirmed
     ]
 
 
@@ -140,7 +141,7 @@ def _suspect_targets(
             confidences=(least[index], 1 - least[index]),
         )
         for index in np.argsort(least, kind="stable").tolist()
-        if wrong[index].any()
+        if wrong[index].any() and not images.dataset.images[rows[index]].is_confirmed
     ]
 
 
