@@ -420,7 +420,7 @@ def next_steps(metrics: Metrics, folder: Path) -> tuple[NextStep, ...]:
         metrics: of a run or an evaluation.
         folder: of the run, for its commands.
     """
-    found = (_look_at_labels(metrics, folder), _look_at_test_labels(metrics), _add_images(metrics))
+    found = (_look_at_labels(metrics, folder), _look_at_test_labels(metrics, folder), _add_images(metrics))
     return tuple(step for step in found if step is not None)[:MOST_STEPS]
 
 
@@ -441,12 +441,15 @@ def review_command(folder: Path) -> str:
     return f"vidi review {shlex.quote(escape_path(folder))}"
 
 
-def _look_at_test_labels(metrics: Metrics) -> NextStep | None:
+def _look_at_test_labels(metrics: Metrics, folder: Path) -> NextStep | None:
     count = len(metrics.labels.doubted_test_labels)
     if not count:
         return None
     counts = "a wrong label counts as a mistake of the model"
-    return NextStep(f"{count_of(count, 'label')} of test images may be wrong; {counts}. The report shows them.")
+    found = f"{count_of(count, 'label')} of test images may be wrong; {counts}."
+    if metrics.labels.label_errors is None:  # an evaluation: only the images of a run are reviewed
+        return NextStep(f"{found} The report shows them.")
+    return NextStep(f"{found} Look at {'it' if count == 1 else 'them'}:", review_command(folder))
 
 
 def _add_images(metrics: Metrics) -> NextStep | None:
