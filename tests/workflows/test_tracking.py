@@ -16,9 +16,10 @@ from vidi.workflows.interaction.run_folder import read_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TRACKERS as NAMED
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.tracking import listener
 from vidi.workflows.tracking.listener import TRACKERS, find_tracker, tracked
-from vidi.workflows.tracking.to_mlflow import require_answer, without_password
-from vidi.workflows.tracking.tracker import TrackedRun, read_noted
+from vidi.workflows.tracking.to_mlflow import ADDRESS, check_address
+from vidi.workflows.tracking.tracker import TrackedRun, read_noted, without_password
 from vidi.workflows.train import train
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -60,9 +61,10 @@ def test_a_missing_package_is_one_line_with_its_remedy_before_training(tmp_path:
     assert caught.value.remedy == 'Install it: pip install "vidi[fakes]"'
 
 
-def test_a_server_that_does_not_answer_is_named_without_its_password():
+def test_a_server_that_does_not_answer_is_named_without_its_password(monkeypatch):
+    monkeypatch.setenv(ADDRESS, "http://me:secret@127.0.0.1:9")  # the port that discards: nobody listens
     with pytest.raises(ResourceError) as caught:
-        require_answer("http://me:secret@127.0.0.1:9")  # the port that discards: nobody listens
+        check_address()
     assert "http://127.0.0.1:9" in caught.value.cause
     assert "secret" not in str(caught.value)
     assert without_password("sqlite:///runs/mlflow.db") == "sqlite:///runs/mlflow.db"
@@ -99,9 +101,10 @@ def test_a_tracker_that_fails_is_told_once_and_asked_no_more(tmp_path: Path):
     assert warning.startswith("warning: Fake takes no more: the server is gone at http://host. Training goes on")
 
 
-def test_a_tracker_that_hangs_is_waited_for_only_so_long(tmp_path: Path):
+def test_a_tracker_that_hangs_is_waited_for_only_so_long(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(listener, "SECONDS_AT_END", 0.05)
     tracker, heard = FakeTracker(waits_for=threading.Event()), Heard()
-    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=heard.events, seconds_at_end=0.05) as events:
+    with tracked(fake_kind(tracker), "fake", begun(tmp_path), events=heard.events) as events:
         events.epoch(row(1), 0)
     assert "has not taken everything within" in heard.sentences[-1]
     tracker.waits_for.set()

@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +38,10 @@ from vidi.workflows.runs import list_runs, run_rows
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tuning import plan as tune_plan
+from vidi.workflows.tuning import trials
 from vidi.workflows.tuning.end import KEEP
 from vidi.workflows.tuning.plan import trial_seconds
+from vidi.workflows.tuning.search import TuneResult
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
 MINUTES = 600.0  # so that no clock decides: the number of trials does
@@ -72,6 +76,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
     """A trial that trains nothing; all are equal, so that the default is the best and no comparison follows."""
     return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
+
+
+def tune_by(try_recipe: Callable[..., Outcome], *given: TuneRequest, **more: Any) -> TuneResult:
+    """A search whose trials are tried by a function of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "run_trial", try_recipe)
+        return tune(*given, **more)
 
 
 def interrupt_in(doing: str) -> Events:
@@ -139,7 +150,7 @@ def test_trials_see_train_and_validation_images_and_no_others(data: Path, tmp_pa
         seen.append(arrays)
         return quick(arrays, recipe)
 
-    tuned = tune(request(data, tmp_path / "run", trials=6), try_recipe=spy)
+    tuned = tune_by(spy, request(data, tmp_path / "run", trials=6))
 
     parts = {row["path"]: row["part"] for row in rows_of(tuned.folder / "splits.csv")}
     pixels = {path: np.asarray(Image.open(data / path)).tobytes() for path in parts}
@@ -161,7 +172,7 @@ def test_trials_see_train_and_validation_images_and_no_others(data: Path, tmp_pa
 def test_the_calibration_part_is_what_is_held_out_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=60, size=(16, 16))
     split = tmp_path / "splits.csv"
-    first = tune(request(data, tmp_path / "first", trials=1), try_recipe=quick)
+    first = tune_by(quick, request(data, tmp_path / "first", trials=1))
     rows = rows_of(first.folder / "splits.csv")
     for row in [row for row in rows if row["part"] == "train"][:25]:
         row["part"] = "calibration"
@@ -172,7 +183,7 @@ def test_the_calibration_part_is_what_is_held_out_where_there_is_one(tmp_path: P
 
     wanted = request(data, tmp_path / "second", trials=1)
     following = replace(wanted.training, data=replace(wanted.training.data, split_file=str(split)))
-    tuned = tune(replace(wanted, training=following), try_recipe=quick)
+    tuned = tune_by(quick, replace(wanted, training=following))
 
     assert (tuned.document["images"]["held_out"], tuned.document["images"]["held_out_from"]) == (25, "calibration")
     assert first.document["images"]["held_out_from"] == "train"
@@ -208,7 +219,7 @@ def test_ctrl_c_in_the_comparison_loses_no_trial_and_finish_compares(data: Path,
         return Outcome(accuracy=0.5, loss=0.7, value=next(values), epochs=1, stopped_by="plan")
 
     events = interrupt_in("the best recipe again")
-    cut = tune(request(data, tmp_path / "run", trials=3), events=events, try_recipe=better_each_time)
+    cut = tune_by(better_each_time, request(data, tmp_path / "run", trials=3), events=events)
     assert not cut.is_finished
     kept = states(cut.folder)
 
@@ -257,7 +268,7 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(data: Path, tmp_p
             raise GateError("training does not converge", "Train slower.")
         return quick(arrays, recipe)
 
-    tuned = tune(request(data, tmp_path / "run", trials=4), try_recipe=sometimes)
+    tuned = tune_by(sometimes, request(data, tmp_path / "run", trials=4))
 
     rows = tuned.document["trials"]
     assert [row["state"] for row in rows] == ["done", "failed", "failed", "done"]
@@ -269,7 +280,7 @@ def test_where_every_trial_fails_the_search_ends_with_the_reason(data: Path, tmp
         raise ResourceError("the disk is full", "Make room.")
 
     with pytest.raises(GateError, match="first 10 trials all failed; the last error: the disk is full"):
-        tune(request(data, tmp_path / "run", trials=30), try_recipe=never)
+        tune_by(never, request(data, tmp_path / "run", trials=30))
 
     assert states(tmp_path / "run") == ["failed"] * 10
 
@@ -282,7 +293,7 @@ def test_no_trial_begins_without_the_time_that_every_trial_gets(data: Path, tmp_
         left.pop(0)
         return quick(arrays, recipe)
 
-    tuned = tune(wanted, begun=Clock(left), try_recipe=slow)
+    tuned = tune_by(slow, wanted, begun=Clock(left))
 
     assert states(tuned.folder) == ["done"] * 3
 
@@ -323,7 +334,7 @@ def test_a_search_from_given_weights_leaves_the_shape_of_the_network_alone(data:
 def test_without_images_no_pixel_is_left_in_the_cache(data: Path, tmp_path: Path):
     wanted = request(data, tmp_path / "run", trials=2)
 
-    tune(replace(wanted, training=replace(wanted.training, images=False)), try_recipe=quick)
+    tune_by(quick, replace(wanted, training=replace(wanted.training, images=False)))
 
     assert PixelCache(cache_folder()).entries() == []
 
@@ -339,7 +350,7 @@ def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Pa
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", full)
     with pytest.raises(ResourceError, match="the study could not be read or written: No space left on device"):
-        tune(request(data, tmp_path / "run", trials=50), try_recipe=quick)
+        tune_by(quick, request(data, tmp_path / "run", trials=50))
     monkeypatch.setattr(JournalFileBackend, "append_logs", append)
 
     done = resume_tuning(tmp_path / "run", finish=True)
@@ -352,8 +363,8 @@ def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Pa
 def test_two_machines_share_a_study(data: Path, tmp_path: Path):
     shared = {"storage": f"sqlite:///{tmp_path}/study.db", "study": "ours"}
 
-    tune(replace(request(data, tmp_path / "a", trials=2), **shared), try_recipe=quick)
-    second = tune(replace(request(data, tmp_path / "b", trials=4), **shared), try_recipe=quick)
+    tune_by(quick, replace(request(data, tmp_path / "a", trials=2), **shared))
+    second = tune_by(quick, replace(request(data, tmp_path / "b", trials=4), **shared))
 
     assert states(tmp_path / "a") == ["done", "done"]
     assert len(states(second.folder)) == 4
@@ -364,7 +375,7 @@ def test_two_machines_share_a_study(data: Path, tmp_path: Path):
 
 
 def test_a_search_is_named_for_what_it_is_and_its_page_can_be_made_again(data: Path, tmp_path: Path):
-    tuned = tune(request(data, tmp_path / "search", trials=1), try_recipe=quick)
+    tuned = tune_by(quick, request(data, tmp_path / "search", trials=1))
     (tuned.folder / "tune.html").unlink()
 
     (found,) = list_runs(tmp_path)

@@ -5,14 +5,13 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vidi.errors import UsageError, VidiError
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import RUN_SCHEMA, discard_folder, open_run_folder
@@ -22,13 +21,7 @@ from vidi.workflows.run.read import FoundData
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.files import TuneFiles
 from vidi.workflows.tuning.search import WORKSHOP, SearchPlan, TuneResult, look_at, run_search
-from vidi.workflows.tuning.trials import (
-    TrialCluster,
-    TryRecipe,
-)
-
-if TYPE_CHECKING:
-    pass
+from vidi.workflows.tuning.trials import TrialCluster
 
 
 def tune(
@@ -37,7 +30,6 @@ def tune(
     events: Events = SILENCE,
     begun: Deadline | None = None,
     found: FoundData | None = None,
-    try_recipe: TryRecipe = run_trial,
     cluster: TrialCluster | None = None,
 ) -> TuneResult:
     """Search for a better recipe, and report whether one was found.
@@ -47,8 +39,7 @@ def tune(
         events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
         found: the requested images, where they were found before this call.
-        try_recipe: trains a recipe and judges it.
-        cluster: tries several recipes at once, in place of `try_recipe`; the comparison at the end is made here.
+        cluster: tries several recipes at once, elsewhere; the comparison at the end is made here.
 
     Raises:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
@@ -80,7 +71,6 @@ def tune(
             recipe=recipe,
             files=files,
             session=session,
-            try_recipe=try_recipe,
             cluster=cluster,
         )
         try:

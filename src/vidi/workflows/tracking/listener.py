@@ -1,7 +1,6 @@
 """A listener that informs a tracker, beside the training and never at its cost; at the end of the finished folder."""
 
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,15 @@ from vidi.workflows.interaction.events import (
 )
 from vidi.workflows.interaction.run_folder import CHECK, MODEL, MODEL_CARD, RECIPE, REPORT, SPLITS
 from vidi.workflows.tracking import to_mlflow, to_tensorboard
-from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, Tracker, TrackerKind, write_noted
+from vidi.workflows.tracking.tracker import (
+    Ending,
+    TrackedResult,
+    TrackedRun,
+    Tracker,
+    TrackerKind,
+    describe_failure,
+    write_noted,
+)
 
 if TYPE_CHECKING:
     from vidi.training.loop.progress import EpochRow
@@ -54,7 +61,6 @@ TRACKERS: Mapping[str, TrackerKind] = {
         title="TensorBoard",
         extra="tensorboard",
         packages=("tensorboardX",),
-        check=to_tensorboard.check_nothing,
         open=to_tensorboard.open_run,
     ),
 }
@@ -62,9 +68,7 @@ FILES = (REPORT, MODEL_CARD, METRICS, PREDICTIONS, RESULTS, RECIPE, SPLITS, CHEC
 
 
 @contextmanager
-def tracked(
-    kind: TrackerKind | None, name: str, run: TrackedRun, *, events: Events, seconds_at_end: float = SECONDS_AT_END
-) -> Iterator[Events]:
+def tracked(kind: TrackerKind | None, name: str, run: TrackedRun, *, events: Events) -> Iterator[Events]:
     """Give a listener that also tells a tracker, and close the tracker's run at the end.
 
     Args:
@@ -72,7 +76,6 @@ def tracked(
         name: that the user knows it by.
         run: what it receives first.
         events: the listener that the user sees; it also hears when the tracking fails.
-        seconds_at_end: how long to wait at the end for what the tracker has not taken yet.
 
     Raises:
         VidiError: the tracker cannot be opened.
@@ -92,9 +95,9 @@ def tracked(
     try:
         yield Events(tell)
     except BaseException as error:
-        listener.close("failed" if isinstance(error, Exception) else "interrupted", seconds_at_end)
+        listener.close("failed" if isinstance(error, Exception) else "interrupted", SECONDS_AT_END)
         raise
-    listener.close("finished" if listener.is_finished else "interrupted", seconds_at_end)
+    listener.close("finished" if listener.is_finished else "interrupted", SECONDS_AT_END)
 
 
 class TrackingListener:
@@ -142,7 +145,7 @@ class TrackingListener:
             try:
                 job()
             except Exception as error:  # a tracker and its server may fail in any way
-                self._failure = _first_line(error)
+                self._failure = describe_failure(error)
 
     def _tell_failure(self) -> None:
         if self._failure and not self._failure_is_told:
@@ -158,16 +161,6 @@ def epoch_figures(row: "EpochRow", member: int) -> dict[str, float]:
     prefix = f"member-{member}." if member else ""
     known = {name: getattr(row, name) for name in EPOCH_FIGURES}
     return {prefix + name: float(value) for name, value in known.items() if value is not None and math.isfinite(value)}
-
-
-def _first_line(error: Exception) -> str:
-    """What an error says, short and without a password.
-
-    >>> _first_line(OSError("no answer from http://me:secret@host:80/api\\nand so on"))
-    'no answer from http://host:80/api'
-    """
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"//[^/@\s]*@", "//", text)[:200]
 
 
 def find_tracker(name: str | None, trackers: Mapping[str, TrackerKind] = TRACKERS) -> TrackerKind | None:

@@ -1,7 +1,7 @@
 """MLflow: a run on the user's server, or in a database beside the run folder."""
 
+import logging
 import os
-import re
 import tempfile
 import time
 import urllib.error
@@ -17,7 +17,7 @@ from vidi.images.encode import encode_png
 from vidi.model_file.golden import draw_golden_image
 from vidi.prediction import pyfunc as opening
 from vidi.prediction.pyfunc import IMAGE
-from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun
+from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, describe_failure, without_password
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -32,48 +32,28 @@ EXAMPLE_SIZE = (32, 32)  # (height, width) of the drawn image that serves as an 
 
 
 def check_address() -> None:
-    """Refuse a server that cannot be reached, before MLflow tries it for minutes.
+    """Refuse a server that cannot be reached, before MLflow tries it for minutes; any answer will do.
 
     Raises:
         ResourceError: nobody answers at the address in MLFLOW_TRACKING_URI.
     """
-    require_answer(os.environ.get(ADDRESS, ""))
-
-
-def require_answer(address: str) -> None:
-    """Refuse an http address at which nobody answers; any answer will do, and other addresses need none.
-
-    Raises:
-        ResourceError: nobody answers.
-    """
+    address = without_password(os.environ.get(ADDRESS, ""))
     if not address.startswith(("http://", "https://")):
         return
-    bare = without_password(address)
     try:
-        urllib.request.urlopen(f"{bare.rstrip('/')}/health", timeout=SECONDS_TO_REACH).close()  # noqa: S310
+        urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=SECONDS_TO_REACH).close()  # noqa: S310
     except urllib.error.HTTPError:
         return
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ResourceError(
-            f"no MLflow server answers at {bare}: {reason}",
+            f"no MLflow server answers at {address}: {reason}",
             f"Start it or correct {ADDRESS}; without that variable the run goes into a database beside its folder.",
         ) from error
 
 
-def without_password(address: str) -> str:
-    """An address without the name and the password in it.
-
-    >>> without_password("https://me:secret@host/mlflow")
-    'https://host/mlflow'
-    """
-    return re.sub(r"//[^/@]*@", "//", address)
-
-
-def quiet_client(address: str) -> "MlflowClient":
+def _client(address: str) -> "MlflowClient":
     """MLflow's client for an address; it sends no figures about its use, and its log tells only of trouble."""
-    import logging
-
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when MLflow is imported
     from mlflow.tracking import MlflowClient
 
@@ -91,7 +71,7 @@ def open_run(run: TrackedRun) -> "MlflowRun":
     beside = run.folder.absolute().parent
     address = os.environ.get(ADDRESS) or f"sqlite:///{(beside / DATABASE).as_posix()}"
     try:
-        client = quiet_client(address)
+        client = _client(address)
         if run.noted.get("address") == without_password(address):
             run_id = run.noted["run"]
             client.update_run(run_id, status="RUNNING")
@@ -101,10 +81,9 @@ def open_run(run: TrackedRun) -> "MlflowRun":
             run_id = made.info.run_id
         logged = dict(client.get_run(run_id).data.params)
     except Exception as error:  # a database, a server and MLflow itself may fail in any way
-        reason = without_password((str(error).strip() or type(error).__name__).splitlines()[0])
         remedy = f"Correct {ADDRESS}" if os.environ.get(ADDRESS) else f"Move that file away, set {ADDRESS}"
         raise ResourceError(
-            f"MLflow at {without_password(address)} cannot be opened: {reason[:300]}",
+            f"MLflow at {without_password(address)} cannot be opened: {describe_failure(error)}",
             f"{remedy}, or leave out --track.",
         ) from error
     return MlflowRun(client, run_id, address=without_password(address), logged=logged)

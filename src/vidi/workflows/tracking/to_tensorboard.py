@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 EVENTS = "tensorboard"  # in the run folder
 
 
-def check_nothing() -> None:
-    """Files need nothing but the disk that the run needs, too."""
-
-
 def open_run(run: TrackedRun) -> "TensorBoardRun":
     """Open event files in the run folder; after a resume there is one file more."""
     from tensorboardX import SummaryWriter

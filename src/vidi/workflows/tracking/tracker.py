@@ -1,6 +1,7 @@
 """What a tracker receives about a run; each tracker is one file beside this one."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,26 @@ class TrackerKind:
     title: str  # its name, for messages
     extra: str  # of vidi, which brings its packages
     packages: tuple[str, ...]  # that it imports
-    check: Callable[[], None]  # raises a VidiError for what would make it useless; quick, and writes nothing
     open: Callable[[TrackedRun], Tracker]
+    check: Callable[[], None] = lambda: None  # raises a VidiError where it cannot be used; quick, and writes nothing
+
+
+def without_password(text: str) -> str:
+    """Addresses without the name and the password in them.
+
+    >>> without_password("https://me:secret@host/mlflow")
+    'https://host/mlflow'
+    """
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+def describe_failure(error: Exception) -> str:
+    """What an error says, short and without a password.
+
+    >>> describe_failure(OSError("no answer from http://me:secret@host:80/api\\nand so on"))
+    'no answer from http://host:80/api'
+    """
+    return without_password((str(error).strip() or type(error).__name__).splitlines()[0])[:300]
 
 
 def read_noted(folder: Path, tracker: str) -> dict[str, str]:

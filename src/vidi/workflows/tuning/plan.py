@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,14 +33,6 @@ SAMPLE = 64  # images whose decoding is timed
 MEASURED_STEPS, MEASURED_SECONDS = 12, 4.0  # of the default recipe, to see how fast it is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedSearch:
-    """What a search works by."""
-
-    settings: StudySettings
-    notes: tuple[str, ...]  # what the user should know of it, in sentences
-
-
 def plan_search(
     study: "Study",
     images: TrialImages,
@@ -51,8 +42,10 @@ def plan_search(
     until: Deadline,
     workshop: Path,
     at_once: int = 1,
-) -> PlannedSearch:
+) -> tuple[StudySettings, list[str]]:
     """What the study was begun with, or what it begins with now; the default recipe is then the first to be tried.
+
+    What the user should know of a new plan comes beside it, in sentences.
 
     Args:
         study: perhaps begun already, by an earlier session or another machine.
@@ -88,7 +81,7 @@ def plan_search(
     else:
         studies.require_same(known, data=data, recipe=values)
     studies.want_default(study, known.hyperparameters)
-    return PlannedSearch(settings=known, notes=tuple(notes))
+    return known, notes
 
 
 def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest, at_once: int = 1) -> float:

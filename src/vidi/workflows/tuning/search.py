@@ -13,7 +13,6 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import StudySettings, TrialRow
-from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TuneRequest, refuse_for_labels
 from vidi.workflows.run.budget import TABLE, Session
@@ -25,16 +24,14 @@ from vidi.workflows.run.start import Start, read_start
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import SearchRows, choose_rows, framed_rows
-from vidi.workflows.tuning.plan import PlannedSearch, plan_search
+from vidi.workflows.tuning.plan import plan_search
 from vidi.workflows.tuning.trials import (
     Search,
     TrialCluster,
     TrialImages,
-    TryRecipe,
     best_row,
     recipe_of,
     run_trials,
-    run_trials_at_once,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +61,6 @@ class SearchPlan:
     files: TuneFiles
     session: Session
     used_before: float = 0.0  # seconds, by the sessions before this one
-    try_recipe: TryRecipe = run_trial
     cluster: TrialCluster | None = None
 
     def seconds_used(self) -> float:
@@ -100,10 +96,7 @@ def run_search(job: SearchPlan) -> TuneResult:
         job = replace(job, session=replace(job.session, should_stop=should_stop))
         search = _begin(job, split, rows, images)
         with studies.storage_errors():
-            if job.cluster is None:
-                run_trials(search, after_each=lambda rows: _keep(job, rows))
-            else:
-                run_trials_at_once(search, job.cluster.room, after_each=lambda rows: _keep(job, rows))
+            run_trials(search, after_each=lambda rows: _keep(job, rows))
             finding = None if should_stop() else compare(search, held_out, _numbered(split, rows.held_out))
     tuned = _conclude(job, search, finding, refused=len(split.check.account.refused))
     if not job.request.training.images:
@@ -118,7 +111,7 @@ def _begin(job: SearchPlan, split: SplitImages, rows: SearchRows, images: TrialI
     study, workshop, session = _open_study(job), job.files.folder / WORKSHOP, job.session
     until = session.budget.deadline
     assert until is not None  # noqa: S101  # a search always has one
-    planned = plan_search(
+    settings, notes = plan_search(
         study,
         images,
         job.recipe,
@@ -127,20 +120,20 @@ def _begin(job: SearchPlan, split: SplitImages, rows: SearchRows, images: TrialI
         workshop=workshop,
         at_once=1 if job.cluster is None else job.cluster.room(),
     )
-    job.files.begin(about=_about(job, split, rows, planned), hyperparameters=planned.settings.hyperparameters)
-    for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
+    job.files.begin(about=_about(job, split, rows, settings, notes), hyperparameters=settings.hyperparameters)
+    for sentence in (*notes, _plan_sentence(settings, rows)):
         session.events.say(sentence)
     return Search(
         study=study,
-        settings=planned.settings,
+        settings=settings,
         recipe=job.recipe,
         images=images,
         workshop=workshop,
         worker=job.files.document["worker"],
-        until=until.earlier(2 * planned.settings.trial_seconds + TABLE["search page"].seconds),
+        until=until.earlier(2 * settings.trial_seconds + TABLE["search page"].seconds),
         most_trials=0 if session.finish else job.request.trials,
         session=session,
-        try_recipe=job.cluster or job.try_recipe,
+        cluster=job.cluster,
     )
 
 
@@ -169,7 +162,9 @@ def _numbered(split: SplitImages, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return number_groups([split.split.groups[row] for row in rows.tolist()])
 
 
-def _about(job: SearchPlan, split: SplitImages, rows: SearchRows, planned: PlannedSearch) -> dict[str, Any]:
+def _about(
+    job: SearchPlan, split: SplitImages, rows: SearchRows, settings: StudySettings, notes: list[str]
+) -> dict[str, Any]:
     """What tune.json says of the search as a whole."""
     return {
         "data": {"name": split.dataset.name, "classes": len(split.dataset.classes)},
@@ -180,8 +175,8 @@ def _about(job: SearchPlan, split: SplitImages, rows: SearchRows, planned: Plann
             "held_out_from": rows.held_out_from,
         },
         "network": job.recipe.network,
-        "trial_seconds": planned.settings.trial_seconds,
-        "notes": list(planned.notes) or job.files.document.get("notes", []),  # going on makes no new plan
+        "trial_seconds": settings.trial_seconds,
+        "notes": notes or job.files.document.get("notes", []),  # going on makes no new plan
         "default": job.recipe.as_dict(),
     }
 

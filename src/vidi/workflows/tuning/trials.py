@@ -65,8 +65,11 @@ class TrialLostError(Exception):
     """The worker of a trial, or its computer, gives no answer any more."""
 
 
-class TryRecipe(Protocol):
-    """Trains a recipe and judges it on the validation images; see `run_trial`."""
+class TrialCluster(Protocol):
+    """Tries several recipes at once, elsewhere: it is called as `run_trial`, from a thread for each."""
+
+    def room(self) -> int:
+        """How many trials may run now."""
 
     def __call__(
         self,
@@ -86,13 +89,6 @@ class TryRecipe(Protocol):
         """
 
 
-class TrialCluster(TryRecipe, Protocol):
-    """Tries several recipes at once, elsewhere: it is called from a thread for each."""
-
-    def room(self) -> int:
-        """How many trials may run now."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What the trials of one process share."""
@@ -106,7 +102,7 @@ class Search:
     until: Deadline  # no trial may end later
     most_trials: int | None  # of the study
     session: Session  # its deadline is for the whole work
-    try_recipe: "TryRecipe" = run_trial  # one training, and how good it was
+    cluster: TrialCluster | None  # where trials run; None: here
     turn: threading.Lock = field(default_factory=threading.Lock)  # to be shown: one of the trials at a time
 
     def tell(self, doing: str) -> Callable[[Progress], None]:
@@ -130,28 +126,21 @@ class Search:
 def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) -> None:
     """Try recipes until the time or the number of trials is used up, or the user asks for an end.
 
-    Raises:
-        GateError: the first ten trials all failed.
-    """
-    while not search.session.should_stop() and has_room(search):
-        _note(search, *_try_one(search), after_each=after_each)
-
-
-def run_trials_at_once(
-    search: Search, room: Callable[[], int], *, after_each: Callable[[list[TrialRow]], None]
-) -> None:
-    """Try recipes as `run_trials` does, as many at once as there is room for; each waits in a thread of its own.
+    On a cluster as many at once as it has room for; each waits in a thread of its own.
 
     Args:
-        search: its `try_recipe` trains elsewhere, and is called from several threads.
-        room: how many trials may run now.
+        search: its cluster is called from several threads.
         after_each: called with all trials so far when one has ended.
 
     Raises:
         GateError: the first ten trials all failed.
     """
-    is_broken = threading.Event()
     user_stops = search.session.should_stop
+    if search.cluster is None:
+        while not user_stops() and has_room(search):
+            _note(search, *_try_one(search, threading.Event()), after_each=after_each)
+        return
+    is_broken, room = threading.Event(), search.cluster.room
     session = replace(search.session, should_stop=lambda: is_broken.is_set() or user_stops())
     search = replace(search, session=session)
     running: set[Future[tuple[int, TrialResult]]] = set()
@@ -184,15 +173,10 @@ def _note(search: Search, number: int, result: TrialResult, *, after_each: Calla
         search.session.events.say(trial_sentence(search, number))
     rows = studies.trial_rows(search.study)
     after_each(rows)
-    require_some_success([row for row in rows if row.state != "running"])
-
-
-def require_some_success(rows: list[TrialRow]) -> None:
-    """Raise a GateError where the first ten trials all failed: something else is wrong than one recipe."""
-    failed = [row for row in rows if row.state == "failed"]
-    if len(failed) >= MOST_FAILURES and len(failed) == len(rows):
+    ended = [row for row in rows if row.state != "running"]
+    if len(ended) >= MOST_FAILURES and all(row.state == "failed" for row in ended):
         raise GateError(
-            f"the first {len(failed)} trials all failed; the last error: {failed[-1].cause}",
+            f"the first {len(ended)} trials all failed; the last error: {ended[-1].cause}",
             "Run `vidi train` to find the cause, then search again.",
         )
 
@@ -219,14 +203,13 @@ def has_room(search: Search) -> bool:
     return search.until.seconds_left() >= search.settings.trial_seconds
 
 
-def _try_one(search: Search, begun: threading.Event | None = None) -> tuple[int, TrialResult]:
+def _try_one(search: Search, begun: threading.Event) -> tuple[int, TrialResult]:
     """Try the next recipe of the study: the trial's number, and its result.
 
     Args:
         search: whose trial it is.
         begun: set once the trial is chosen and its images are there.
     """
-    begun = begun or threading.Event()
 
     def attempt(trial: "Trial", values: dict[str, Value]) -> TrialResult:
         began = time.monotonic()
@@ -263,7 +246,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: t
         return bool(hopeless)
 
     begun.set()
-    outcome = search.try_recipe(
+    outcome = (search.cluster or run_trial)(
         arrays,
         recipe,
         folder=search.workshop,
