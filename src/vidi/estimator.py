@@ -137,11 +137,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         )
         named = None if groups is None else [str(group) for group in groups]
         fitted = fit_images(images, labels, request, groups=named, events=logged_events())
-        _warn_of(fitted.refused)
+        self.predictor_, self.history_, self.refused_ = fitted
         self.classes_ = classes
-        self.predictor_ = fitted.predictor
-        self.history_ = fitted.trained.history
-        self.refused_ = fitted.refused
+        _warn_of(self.refused_)
         return self
 
     def predict(self, X: object) -> NDArray[Any]:  # noqa: N803

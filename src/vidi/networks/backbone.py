@@ -25,29 +25,23 @@ class Backbone(nn.Module):
         return features
 
 
-class TimmNetwork:
-    """A builder for one name of timm's list."""
+def timm_network(name: str, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """The backbone of one name of timm's list, such as `timm/resnet18.a1_in1k`, and a linear head.
 
-    def __init__(self, name: str) -> None:
-        self.name = name  # `timm/resnet18.a1_in1k`
+    Its features are found by trying. Unlike vidi's own networks it has memory and values at once, even while others
+    are only designed: many hold tables that no file of weights brings along.
 
-    def __call__(self, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
-        """The backbone with its features found by trying, and a linear head.
-
-        Unlike vidi's own networks it has memory and values at once, even while others are only designed: many hold
-        tables that no file of weights brings along.
-
-        Raises:
-            MissingPackageError: timm is not installed.
-            UnknownNameError: timm has no network of that name.
-            UsageError: it does not take images of that size, or has no features to give.
-        """
-        options.refuse_others(self.name)
-        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # its own way to begin, the same each time; `initialise` goes over it
-            body = create_backbone(self.name, pretrained=False).eval()
-            head = nn.Linear(_try(self.name, body, image_size), class_count)
-        return Classifier(nn.Sequential(Backbone(body)), head)
+    Raises:
+        MissingPackageError: timm is not installed.
+        UnknownNameError: timm has no network of that name.
+        UsageError: it does not take images of that size, or has no features to give.
+    """
+    options.refuse_others(name)
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # its own way to begin, the same each time; `initialise` goes over it
+        body = create_backbone(name, pretrained=False).eval()
+        head = nn.Linear(_try(name, body, image_size), class_count)
+    return Classifier(nn.Sequential(Backbone(body)), head)
 
 
 def create_backbone(name: str, *, pretrained: bool) -> nn.Module:

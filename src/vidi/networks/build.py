@@ -2,14 +2,13 @@
 
 import math
 from importlib import import_module
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from vidi.errors import UnknownNameError, UsageError
-from vidi.networks.backbone import TimmNetwork
+from vidi.networks.backbone import timm_network
 from vidi.networks.catalog import NETWORKS, TIMM
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
@@ -60,9 +59,16 @@ def design_network(
         )
     if class_count < 2:
         raise UsageError(f"{class_count} class is not enough", "Use images of at least two classes.")
-    builder = find_network(name)
+    options = options or NetworkOptions()
+    if name.startswith(TIMM):
+        return timm_network(name, image_size=image_size, class_count=class_count, options=options)
+    if name not in NETWORKS:
+        raise UnknownNameError(f"no network is called {name!r}", f"Use one of: {', '.join(NETWORKS)}.")
+    entry = NETWORKS[name]
+    build = getattr(import_module(f"vidi.networks.{entry.family}"), entry.builder)
     with torch.device("meta"):  # shapes only, so that no global random number is drawn
-        return builder(image_size=image_size, class_count=class_count, options=options or NetworkOptions())
+        network: Classifier = build(image_size=image_size, class_count=class_count, options=options)
+    return network
 
 
 def blank_network(
@@ -107,26 +113,3 @@ def initialise(network: nn.Module, *, seed: int) -> None:
             module.reset_running_stats()
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
-
-
-class NetworkBuilder(Protocol):
-    """A function that makes an untrained network."""
-
-    def __call__(self, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
-        """A network for images (height, width) in pixels and that many classes."""
-        ...
-
-
-def find_network(name: str) -> NetworkBuilder:
-    """The builder of that name; `timm/NAME` is a network of timm, where that is installed.
-
-    Raises:
-        UnknownNameError: there is none; the message lists them all.
-    """
-    if name.startswith(TIMM):
-        return TimmNetwork(name)
-    if name not in NETWORKS:
-        raise UnknownNameError(f"no network is called {name!r}", f"Use one of: {', '.join(NETWORKS)}.")
-    entry = NETWORKS[name]
-    found: NetworkBuilder = getattr(import_module(f"vidi.networks.{entry.family}"), entry.builder)
-    return found

@@ -13,8 +13,8 @@ from vidi.images.given import Given
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.training.heads.transfer import train_on_features
+from vidi.training.loop.progress import EpochRow
 from vidi.training.recipe import Recipe
-from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.shared import Guarantees
 from vidi.workflows.requests.train import TrainRequest
@@ -27,6 +27,8 @@ from vidi.workflows.run.prepare import SplitImages
 from vidi.workflows.run.publish import finished_bytes, publish_unfinished
 from vidi.workflows.run.read import FoundData
 
+NAME = "ImageClassifier"  # of the data set and the run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRequest:
@@ -38,16 +40,6 @@ class FitRequest:
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything
     held_out: float = 0.1  # share kept for choosing the epoch, and again for calibration
-    name: str = "ImageClassifier"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FittedModel:
-    """Result of a training on images in memory."""
-
-    predictor: Predictor  # the model file, loaded; its bytes are `predictor.model.data`
-    trained: TrainedNetwork
-    refused: tuple[Entry, ...]  # images that could not be used
 
 
 def fit_images(
@@ -57,7 +49,7 @@ def fit_images(
     *,
     groups: Sequence[str] | None = None,
     events: Events = SILENCE,
-) -> FittedModel:
+) -> tuple[Predictor, tuple[EpochRow, ...], tuple[Entry, ...]]:
     """Train on images in memory, and make a model file that passes the parity gate.
 
     From 20 images on in each held-out part, the best epoch is chosen on the one and the temperature fitted on the
@@ -71,14 +63,15 @@ def fit_images(
         groups: images of equal group are kept together.
         events: receives progress and messages.
 
+    Returns:
+        The model file, loaded; a row for each epoch; and the images that could not be used.
+
     Raises:
         DataError: fewer than two classes have usable images.
         UsageError, GateError, ResourceError: as `train_network` says.
     """
     budget = Budget(None if request.minutes is None else Deadline.after(60 * request.minutes))
-    found = find_given(
-        images, as_truth(truth, class_count=len(request.classes)), classes=request.classes, name=request.name
-    )
+    found = find_given(images, as_truth(truth, class_count=len(request.classes)), classes=request.classes, name=NAME)
     recipe = _choose_recipe(found, request, events=events)
     split = prepare_given(
         images,
@@ -96,11 +89,8 @@ def fit_images(
         calibrated = None
         if len(split.split.rows("calibration")):
             calibrated = calibrate_model(session, learned, predictor, guarantees=Guarantees())
-    return FittedModel(
-        predictor=Predictor.from_bytes(finished_bytes(learned, calibrated, run=request.name)),
-        trained=learned.trained,
-        refused=tuple(split.check.account.refused),
-    )
+    predictor = Predictor.from_bytes(finished_bytes(learned, calibrated, run=NAME))
+    return predictor, learned.trained.history, tuple(split.check.account.refused)
 
 
 def _choose_recipe(found: FoundData, request: FitRequest, *, events: Events) -> Recipe:

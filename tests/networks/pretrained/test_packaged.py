@@ -11,6 +11,7 @@ from vidi.images.framing import Framing, frame_image
 from vidi.networks.build import build_network
 from vidi.networks.catalog import PACKAGES
 from vidi.networks.options import NetworkOptions
+from vidi.networks.pretrained import packaged
 from vidi.networks.pretrained.packaged import locate_file, packaged_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import read_restricted, with_weights
@@ -39,10 +40,11 @@ def test_the_cat_is_a_cat_and_the_coffee_an_espresso(name):
     assert likeliest_class(name, skimage.data.coffee()) in ESPRESSO
 
 
-def test_weights_are_unpacked_once_and_read_back_to_the_bit(cache):
+def test_weights_are_unpacked_once_and_read_back_to_the_bit(cache, monkeypatch):
     first = read_pretrained("lite0")
 
-    again = packaged_weights("lite0", locate=lambda _: pytest.fail("the package was opened again"))
+    monkeypatch.setattr(packaged, "locate_file", lambda _: pytest.fail("the package was opened again"))
+    again = packaged_weights("lite0")
 
     assert [path.suffix for path in cache.iterdir()] == [".safetensors"]
     assert dataclasses.replace(again, tensors={}) == dataclasses.replace(first, tensors={})
@@ -63,12 +65,13 @@ def test_damaged_weights_in_the_cache_are_made_anew(cache, damage):
     assert torch.equal(again.tensors["head.bias"], whole.tensors["head.bias"])
 
 
-def test_a_file_of_other_bytes_is_refused(tmp_path):
+def test_a_file_of_other_bytes_is_refused(tmp_path, monkeypatch):
     other = tmp_path / "weights.pth"
     other.write_bytes(b"something else")
+    monkeypatch.setattr(packaged, "locate_file", lambda _: other)
 
     with pytest.raises(ModelError, match="is not the file that vidi expects"):
-        packaged_weights("lite0", locate=lambda _: other)
+        packaged_weights("lite0")
 
 
 def test_a_missing_package_is_named_with_its_remedy():

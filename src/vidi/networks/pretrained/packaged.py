@@ -1,7 +1,7 @@
 """Weights that lie in an installed package: transfer learning with no download."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,12 +22,11 @@ def is_installed(name: str) -> bool:
     return all(find_spec(PACKAGES[one].module) is not None for one in PAIRS.get(name, (name,)))
 
 
-def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = None) -> PretrainedWeights:
+def packaged_weights(name: str) -> PretrainedWeights:
     """The weights of that name, from the cache or, the first time, from their package.
 
     Args:
         name: in `PACKAGES` or `OF_WINDOWS`.
-        locate: finds a package's file; among the installed packages when left out.
 
     Raises:
         MissingPackageError: the package is not installed.
@@ -44,7 +43,7 @@ def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = No
         normalisation=NETWORKS[package.network].normalisation,
         license=package.license,
         digest=package.digest,
-        tensors=recognise(_read_restricted((locate or locate_file)(package), package), source=package.file).tensors,
+        tensors=recognise(_read_restricted(locate_file(package), package), source=package.file).tensors,
     )
     with contextlib.suppress(ResourceError):  # the cache refuses: the package is read again the next time
         keep_weights(kept, weights)

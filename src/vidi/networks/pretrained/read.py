@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
@@ -212,7 +212,7 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         UnknownNameError: there is none of that name.
         UsageError, MissingPackageError, ModelError, ResourceError: they cannot be had; the message says why.
     """
-    if is_file_of_weights(source):
+    if Path(source).suffix in (SAFE, *TORCH, ".onnx") or Path(source).is_file():  # meant as a file, there or not
         return weights_of_file(Path(source))
     if source.startswith(TIMM):
         return timm_weights(source)
@@ -229,11 +229,6 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         f"Use one of: {', '.join((*PACKAGES, *PAIRS, *OF_WINDOWS, *HOSTED))}; "
         "or a file that ends in .safetensors or .pth; or timm/NAME.",
     )
-
-
-def is_file_of_weights(source: str) -> bool:
-    """Whether the user's word means a file, there or not, rather than a name."""
-    return Path(source).suffix in (SAFE, *TORCH, ".onnx") or Path(source).is_file()
 
 
 def weights_of_file(path: Path) -> PretrainedWeights:
@@ -323,7 +318,7 @@ def timm_weights(name: str) -> PretrainedWeights:
         raise ResourceError(
             f"the weights of {name} could not be fetched: {type(error).__name__}: {error}", "Try again later."
         ) from error
-    about = _about_timm(body)
+    about: Any = body.pretrained_cfg  # what timm says about the weights that it loaded
     normalisation = TIMM_NORMALISATIONS.get((tuple(about.get("mean", ())), tuple(about.get("std", ()))))
     if normalisation is None:
         raise ModelError(
@@ -343,9 +338,3 @@ def timm_weights(name: str) -> PretrainedWeights:
         digest=digest_of_tensors(tensors),
         tensors=tensors,
     )
-
-
-def _about_timm(body: nn.Module) -> Mapping[str, Any]:
-    """What timm says about the weights that it loaded."""
-    about: Any = body.pretrained_cfg
-    return dict(about)

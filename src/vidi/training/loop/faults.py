@@ -59,11 +59,6 @@ def note_skipped_step(state: State) -> None:
     state.optimizer.zero_grad(set_to_none=True)
 
 
-def must_roll_back(state: State) -> bool:
-    """Whether enough steps in a row failed that the weights themselves must be at fault."""
-    return state.counters.skipped_in_a_row >= SKIPS_BEFORE_ROLLBACK
-
-
 def roll_back(state: State, checkpoint: Checkpoint, *, learning_rate: float) -> None:
     """Go back to the last good checkpoint, and on at half the learning rate.
 
@@ -117,7 +112,7 @@ class CheckpointKeeper:
 
     def after_step(self, state: State) -> bool:
         """Tell, write results and a checkpoint where they are due; true when the run went back to a checkpoint."""
-        if must_roll_back(state):
+        if state.counters.skipped_in_a_row >= SKIPS_BEFORE_ROLLBACK:  # the weights themselves must be at fault
             roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.optimization.learning_rate)
             self._epochs_told = min(self._epochs_told, len(state.history))
             return True

@@ -29,7 +29,8 @@ def train(state: State, context: TrainingContext) -> None:
             images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
             learn(state, images, truth=data.truth.at(rows).array, rows=rows, context=context)
-            state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
+            state.counters.prepare_seconds += prepared - start
+            state.counters.arithmetic_seconds += time.perf_counter() - prepared
             plan_early(state, context)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
             if ends_epoch:

@@ -97,16 +97,10 @@ def _plain_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
-def which_right(logits: Tensor, labels: Tensor) -> Tensor:
-    """(batch,) bool: which images got the right answer; where they may show several classes, about every class."""
-    if labels.dtype == torch.bool:
-        return ((logits > 0) == labels).all(dim=1)
-    return logits.argmax(dim=1) == labels
-
-
 def count_right(logits: Tensor, labels: Tensor) -> int:
-    """How many images got the right answer, as of `which_right`."""
-    return int(which_right(logits, labels).sum())
+    """How many images got the right answer; where they may show several classes, about every class."""
+    right = ((logits > 0) == labels).all(dim=1) if labels.dtype == torch.bool else logits.argmax(dim=1) == labels
+    return int(right.sum())
 
 
 def answer(

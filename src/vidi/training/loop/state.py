@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,11 +51,6 @@ class Counters:
     best_accuracy: float = -1.0
     best_loss: float = float("inf")
     epochs_without_gain: int = 0
-
-    def add_time(self, *, prepare: float, arithmetic: float) -> None:
-        """Where a step's seconds went."""
-        self.prepare_seconds += prepare
-        self.arithmetic_seconds += arithmetic
 
     def add_images(self, *, loss_sum: float, correct: int, seen: int) -> None:
         """What a step that succeeded adds to the epoch's sums."""
@@ -310,19 +305,13 @@ class Muon(optim.Optimizer):
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "turns": False})
         self._dtype = dtype
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002  # nothing here tries twice
         """New weights from the gradients; parameters without one stay."""
-        loss = None if closure is None else closure()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._move(parameter, parameter.grad, group)
-        return loss
 
     def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         gradient = gradient.add(parameter, alpha=group["weight_decay"])
