@@ -30,22 +30,22 @@ def state_at(step: int, *, steps: int = 80) -> State:
 def test_an_epoch_shows_every_image_at_most_once_and_leaves_less_than_a_batch():
     rows = drawn_data().train_rows
 
-    batches = epoch_batches(rows, small_recipe(batch=10), state=state_at(0))
+    epoch, batches = epoch_batches(rows, small_recipe(batch=10), state=state_at(0))
 
-    shown = np.concatenate(batches.left)
+    shown = np.concatenate(batches)
     assert len(shown) == len(set(shown.tolist())) == 30
     assert set(shown.tolist()) <= set(rows.tolist())
-    assert batches.end_at(3)
+    assert (epoch, len(batches)) == (0, 3)
 
 
 def test_the_rest_of_an_epoch_is_what_was_not_yet_done():
     rows, recipe = drawn_data().train_rows, small_recipe(batch=10)
-    whole = epoch_batches(rows, recipe, state=state_at(3))
+    epoch, whole = epoch_batches(rows, recipe, state=state_at(3))
 
-    rest = epoch_batches(rows, recipe, state=state_at(4))
+    later, rest = epoch_batches(rows, recipe, state=state_at(4))
 
-    assert (whole.epoch, rest.epoch, len(rest.left)) == (1, 1, 2)
-    np.testing.assert_array_equal(rest.left[0], whole.left[1])
+    assert (epoch, later, len(rest)) == (1, 1, 2)
+    np.testing.assert_array_equal(rest[0], whole[1])
 
 
 def test_fewer_images_than_a_batch_are_one_batch():

@@ -82,12 +82,7 @@ def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: Networ
     continued by mirror images, so that a window cut out and the same window in a larger image look alike.
     """
     options.refuse_others("lite0-grid")
-    if any(side % GRID_STRIDE or side <= EDGE for side in image_size):
-        nearest = [max(EDGE + GRID_STRIDE, GRID_STRIDE * round(side / GRID_STRIDE)) for side in image_size]
-        raise UsageError(
-            f"image sides must be multiples of {GRID_STRIDE} pixels above {EDGE}, not {image_size[0]}x{image_size[1]}",
-            f"Use --imgsz {nearest[0]}x{nearest[1]}.",
-        )
+    _check_sides(image_size, GRID_STRIDE, above=EDGE)
     body, channels = _stages(STAGES[:GRID_STAGES], width=1.0, depth=1.0)
     layers: OrderedDict[str, nn.Module] = OrderedDict(edge=MirrorPad(EDGE))
     layers.update((str(number), layer) for number, layer in enumerate(body))
@@ -116,11 +111,12 @@ def _map(*, width: float, depth: float, options: NetworkOptions) -> tuple[nn.Seq
     return ConcatenateMaps(layers, joined=blocks, scale=BLOCK_SCALE), FEATURES + inside
 
 
-def _check_sides(image_size: tuple[int, int]) -> None:
-    if any(side % STRIDE for side in image_size):
-        nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
+def _check_sides(image_size: tuple[int, int], stride: int = STRIDE, *, above: int = 0) -> None:
+    if any(side % stride or side <= above for side in image_size):
+        nearest = [max(above + stride, stride * round(side / stride)) for side in image_size]
+        rule = f"multiples of {stride} pixels" + (f" above {above}" if above else "")
         raise UsageError(
-            f"image sides must be multiples of {STRIDE} pixels, not {image_size[0]}x{image_size[1]}",
+            f"image sides must be {rule}, not {image_size[0]}x{image_size[1]}",
             f"Use --imgsz {nearest[0]}x{nearest[1]}.",
         )
 

@@ -193,12 +193,7 @@ def _conv_norm(graph: GraphWriter, layer: ConvNorm, value: str, name: str) -> st
         graph.tensor(f"{name}.bias", bias.astype(np.float32)),
     ]
     before, after = layer.pads
-    attributes: dict[str, int | list[int]] = {
-        "kernel_shape": list(layer.convolution.kernel_size),
-        "pads": [before, before, after, after],
-        "strides": list(layer.convolution.stride),
-        "group": layer.convolution.groups,
-    }
+    attributes = _as_attributes(layer.convolution, pads=[before, before, after, after])
     value = graph.add("Conv", [value, *tensors], output=f"{name}.convolution", attributes=attributes)
     if layer.pool:
         value = graph.add("MaxPool", [value], output=f"{name}.pool", attributes=POOLING)
@@ -263,13 +258,14 @@ def _convolution(graph: GraphWriter, layer: nn.Conv2d, value: str, name: str) ->
     tensors = [graph.tensor(f"{name}.weight", _array(layer.weight))]
     if layer.bias is not None:
         tensors.append(graph.tensor(f"{name}.bias", _array(layer.bias)))
-    attributes: dict[str, int | list[int]] = {
-        "kernel_shape": list(layer.kernel_size),
-        "pads": [int(side) for side in layer.padding] * 2,
-        "strides": list(layer.stride),
-        "group": layer.groups,
-    }
+    attributes = _as_attributes(layer, pads=[int(side) for side in layer.padding] * 2)
     return graph.add("Conv", [value, *tensors], output=name, attributes=attributes)
+
+
+def _as_attributes(layer: nn.Conv2d, *, pads: list[int]) -> Attributes:
+    """A convolution's shape; zeros at top, left, bottom and right."""
+    kernel, strides = list(layer.kernel_size), list(layer.stride)
+    return {"kernel_shape": kernel, "pads": pads, "strides": strides, "group": layer.groups}
 
 
 def _max_pool(graph: GraphWriter, layer: nn.MaxPool2d, value: str, name: str) -> str:

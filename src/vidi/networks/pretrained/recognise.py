@@ -148,15 +148,7 @@ NAMINGS = (
 
 @dataclass(frozen=True, slots=True)
 class RecognizedWeights:
-    """Tensors under our layers' names."""
-
-    network: str
-    tensors: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """How well tensors go into a network."""
+    """Tensors under our layers' names, and what keeps them from going into a network."""
 
     network: str
     tensors: Mapping[str, Tensor]
@@ -195,14 +187,14 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> RecognizedWeight
         # One value that is not finite makes the sum so; a sum that overflows is looked at value by value.
         if not bool(tensor.sum().isfinite()) and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{source}: layer {name} holds values that are not finite", "Use another file of weights.")
-    return RecognizedWeights(best.network, best.tensors)
+    return best
 
 
 def _sides(network: str) -> Sequence[int]:
     return [min(shape.below - 1, SIZE) for shape in SHAPES] if network == "compact" else [SIZE]
 
 
-def _fit(tensors: Mapping[str, Tensor], naming: Naming, network: str, side: int) -> _Fit:
+def _fit(tensors: Mapping[str, Tensor], naming: Naming, network: str, side: int) -> RecognizedWeights:
     ours = design_network(network, image_size=(side, side), class_count=2).state_dict()
     named, unknown = translate_names(tensors, naming, frozenset(ours))
     kept, misshapen = {}, []
@@ -218,7 +210,7 @@ def _fit(tensors: Mapping[str, Tensor], naming: Naming, network: str, side: int)
         missing.remove(name)
     if len(set(HEAD) & set(named)) == 1:  # half a head
         missing += set(HEAD) - set(named)
-    return _Fit(network, kept, unknown, missing, misshapen)
+    return RecognizedWeights(network, kept, unknown, missing, misshapen)
 
 
 def _flattened(tensor: Tensor, ours: Tensor) -> Tensor:
@@ -235,7 +227,7 @@ def _fits(name: str, tensor: Tensor, ours: Tensor) -> bool:
     return tensor.is_floating_point() and tensor.ndim == ours.ndim and found == wanted
 
 
-def _not_fitting(fit: _Fit, source: str) -> ModelError:
+def _not_fitting(fit: RecognizedWeights, source: str) -> ModelError:
     faults = []
     if fit.unknown:
         faults.append(f"unknown names: {_listed(fit.unknown)}")

@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,32 +14,24 @@ from vidi.training.recipe import Recipe
 SHARE_FOR_VALIDATION = 1.1  # of a step's time, until the first epoch's end shows the true one
 
 
-@dataclass(frozen=True, slots=True)
-class EpochBatches:
-    """The batches of one epoch that are still to do."""
-
-    epoch: int  # from 0
-    per_epoch: int
-    left: list[NDArray[np.int64]]  # rows of each batch
-
-    def end_at(self, step: int) -> bool:
-        """Whether the epoch is done after that many steps of the run."""
-        return step % self.per_epoch == 0
-
-
 def steps_in_epoch(image_count: int, batch: int) -> int:
     """Whole batches in an epoch, at least one; the remainder of an order waits for the next epoch's order."""
     return max(1, image_count // batch)
 
 
-def epoch_batches(train_rows: NDArray[np.int64], recipe: Recipe, *, state: State) -> EpochBatches:
-    """The rest of the epoch that the run is in; its order depends on seed and epoch alone."""
+def epoch_batches(
+    train_rows: NDArray[np.int64], recipe: Recipe, *, state: State
+) -> tuple[int, list[NDArray[np.int64]]]:
+    """The epoch that the run is in, from 0, and the rows of each batch that is left of it.
+
+    Their order depends on seed and epoch alone.
+    """
     batch = recipe.optimization.batch
     per_epoch = steps_in_epoch(len(train_rows), batch)
     epoch, first = divmod(state.counters.step, per_epoch)
     order = np.random.default_rng([recipe.seed, epoch, 0x0D3]).permutation(train_rows)
     batches = [order[step * batch : (step + 1) * batch] for step in range(first, per_epoch)]
-    return EpochBatches(epoch, per_epoch, batches)
+    return epoch, batches
 
 
 def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:

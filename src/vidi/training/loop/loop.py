@@ -22,9 +22,9 @@ def train(state: State, context: TrainingContext) -> None:
     """Train until the plan is done, patience or time runs out, or the user stops it; `state.stopped_by` says which."""
     data, recipe = context.data, context.recipe
     while not state.stopped_by:
-        batches = epoch_batches(data.train_rows, recipe, state=state)
-        draws = draw(seed=recipe.seed, epoch=batches.epoch, image_count=len(data.images))
-        for rows in batches.left:
+        epoch, batches = epoch_batches(data.train_rows, recipe, state=state)
+        draws = draw(seed=recipe.seed, epoch=epoch, image_count=len(data.images))
+        for rows in batches:
             start = time.perf_counter()
             images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
@@ -32,9 +32,9 @@ def train(state: State, context: TrainingContext) -> None:
             state.counters.prepare_seconds += prepared - start
             state.counters.arithmetic_seconds += time.perf_counter() - prepared
             plan_early(state, context)
-            ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
+            ends_epoch = rows is batches[-1] or state.counters.step >= state.plan.steps
             if ends_epoch:
-                finish_epoch(state, context, epoch=batches.epoch + 1)
+                finish_epoch(state, context, epoch=epoch + 1)
             state.stopped_by = why_to_stop(state, context)
             went_back = context.after_step(state)
             if ends_epoch or state.stopped_by or went_back:
