@@ -21,10 +21,9 @@ from vidi.distributed.shards import (
     Shard,
     ShardLostError,
     Work,
-    differing_versions,
     do_shard,
     installed_versions,
-    versions_differ,
+    require_versions,
 )
 from vidi.errors import ResourceError, VidiError, from_extra
 from vidi.files import escape_path
@@ -268,8 +267,7 @@ def check_versions(ray: Any, nodes: Sequence[str], wanted: Mapping[str, str]) ->
                 f"the node {node[:12]} of the Ray cluster does not answer: {str(error).strip().splitlines()[-1][:200]}",
                 'Install vidi there: pip install "vidi[ray]"',
             ) from error
-        if differing := differing_versions(wanted, found):
-            raise versions_differ(name, differing)
+        require_versions(name, found, wanted)
 
 
 def _node_versions() -> tuple[str, dict[str, str]]:

@@ -53,8 +53,7 @@ def do_shard(job: Job, stores: Sequence[Any], paths: Sequence[str]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _work_of(job: Job) -> Work:
-    if differing := differing_versions(dict(job.versions), installed_versions()):
-        raise versions_differ(platform.node(), differing)
+    require_versions(platform.node(), installed_versions(), dict(job.versions))
     with contextlib.suppress(OSError):  # another computer may not have it: absolute paths need none
         os.chdir(job.folder)
     return job.make(*import_module("ray").get(list(job.given)))
@@ -77,25 +76,22 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
-def differing_versions(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """The packages whose versions differ, in words.
+def require_versions(node: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Refuse a node whose versions are not those of the computer that started the work.
 
-    >>> differing_versions({"ray": "2.50.0", "vidi": "1.0"}, {"ray": "2.51.0", "vidi": "1.0"})
-    ['ray 2.51.0 instead of 2.50.0']
+    Raises:
+        ResourceError: they differ; the node and the packages are named.
     """
-    return [
+    differing = [
         f"{name} {found.get(name) or 'none'} instead of {said or 'none'}"
         for name, said in wanted.items()
         if found.get(name) != said
     ]
-
-
-def versions_differ(node: str, differing: Sequence[str]) -> ResourceError:
-    """The refusal of a node for its versions."""
-    return ResourceError(
-        f"the node {node} has {', '.join(differing)}: its answers could differ",
-        "Install the same versions on every node.",
-    )
+    if differing:
+        raise ResourceError(
+            f"the node {node} has {', '.join(differing)}: its answers could differ",
+            "Install the same versions on every node.",
+        )
 
 
 PLAN: Final = "plan.json"

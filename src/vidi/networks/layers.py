@@ -128,12 +128,7 @@ class GridMean(nn.Module):
     """
 
     def __init__(self, *, incoming: tuple[int, int], grid: tuple[int, int]) -> None:
-        """A layer without weights.
-
-        Args:
-            incoming: (rows, columns) of the map that comes in.
-            grid: (rows, columns) of the map that goes out.
-        """
+        """From a map of (rows, columns) to one of (rows, columns)."""
         super().__init__()
         self.incoming = incoming
         self.grid = grid
@@ -153,11 +148,7 @@ class MirrorPad(nn.Module):
     """The image continued by its mirror image on every side, so that its edges look like any other place."""
 
     def __init__(self, pixels: int) -> None:
-        """A layer without weights.
-
-        Args:
-            pixels: so many on each side.
-        """
+        """As many pixels on each side."""
         super().__init__()
         self.pixels = pixels
 
@@ -170,11 +161,7 @@ class Inner(nn.Module):
     """A map without its outermost places."""
 
     def __init__(self, places: int) -> None:
-        """A layer without weights.
-
-        Args:
-            places: so many are cut off on each side.
-        """
+        """As many places are cut off on each side."""
         super().__init__()
         self.places = places
 
@@ -188,11 +175,7 @@ class Parallel(nn.Module):
     """Networks that see the same images; their maps, of one size, stand side by side, channel by channel."""
 
     def __init__(self, parts: Sequence[nn.Sequential]) -> None:
-        """Two or more parts.
-
-        Args:
-            parts: in the order of their channels.
-        """
+        """Two or more parts, in the order of their channels."""
         super().__init__()
         self.parts = nn.ModuleList(parts)
 

@@ -119,14 +119,13 @@ class CheckpointKeeper:
         if len(state.history) != self._rows_written:
             write_results(self._folder, state.history)
             self._rows_written = len(state.history)
-        if self._listener.epoch is not None and len(state.history) > self._epochs_told:
+        if len(state.history) > self._epochs_told:
             self._listener.epoch(state.history[-1])
             self._epochs_told = len(state.history)
         due = time.monotonic() - self._saved_at >= self._recipe.execution.checkpoint_seconds
         if due and not state.counters.skipped_in_a_row:
             self.save(state)
-        if self._listener.progress is not None:
-            self._listener.progress(progress_of(state, self._per_epoch))
+        self._listener.progress(progress_of(state, self._per_epoch))
         return False
 
 

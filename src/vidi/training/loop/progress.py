@@ -56,8 +56,8 @@ class EpochRow:
 class Listener:
     """Who follows a training."""
 
-    progress: Callable[[Progress], None] | None = None  # called after every step
-    epoch: Callable[[EpochRow], None] | None = None  # called when one has ended, but not again when resumed
+    progress: Callable[[Progress], None] = lambda _: None  # called after every step
+    epoch: Callable[[EpochRow], None] = lambda _: None  # called when one has ended, but not again when resumed
 
 
 NOBODY = Listener()
