@@ -1,8 +1,8 @@
 """From several trained networks to one: their averaged probabilities, or the best single one where that is better."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -44,42 +44,14 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnsembleMember:
-    """One of the trainings."""
-
-    number: int  # from 1
-    seed: int
-    epochs: int
-    seconds: float
-    stopped_by: str
-    accuracy: float | None  # on the validation images; None where there are none
-    log_loss: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Combination:
-    """Several trainings as one network: how, and what it gains over the best of them."""
+    """Several trainings as one network: how, and what it is compared with."""
 
     way: Way  # probabilities averaged; or the best single training, where that is clearly better
-    asked: int  # trainings that were asked for
-    members: tuple[EnsembleMember, ...]
-    used: tuple[int, ...]  # numbers of those that are in the network, the best first
-    trials: tuple[CombinationTrial, ...]
-    single: Classifier  # what it is compared with: the best single training
-    single_number: int  # of that training
-    gain: PairedComparison | None  # in accuracy on the validation images; None where that could not be measured
     reason: str  # why the way was chosen, in words
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values for metrics.json, which gets the sentences beside them."""
-        return {
-            "way": self.way,
-            "asked": self.asked,
-            "used": list(self.used),
-            "members": [_rounded(asdict(member)) for member in self.members],
-            "trials": [_rounded(asdict(trial)) for trial in self.trials],
-            "validation": None if self.gain is None else self.gain.gain_as_json(),
-        }
+    single: Classifier  # what it is compared with: the best single training
+    single_number: int  # of that training, from 1
+    figures: Mapping[str, object]  # for metrics.json: the trainings, what was tried, the gain on the validation images
 
 
 def choose_combination(
@@ -190,8 +162,3 @@ def _try_network(
     right, losses = truth.correct(bare), truth.calibrated_log_losses(bare)
     trial = CombinationTrial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
     return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=truth.is_judged_by_loss)
-
-
-def _rounded(values: dict[str, object]) -> dict[str, object]:
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    return {name: round(value, 6) if isinstance(value, float) else value for name, value in plain.items()}

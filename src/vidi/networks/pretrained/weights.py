@@ -78,15 +78,12 @@ def find_weights(path: Path, *, digest: str | None = None) -> PretrainedWeights 
     return found
 
 
-def begin_with(network: Classifier, weights: PretrainedWeights) -> list[str]:
+def begin_with(network: Classifier, weights: PretrainedWeights) -> None:
     """Fill a network with pretrained weights; a head for other classes stays as it is.
 
     Args:
         network: of the kind that `weights.network` says, for images of any size.
         weights: from `read_pretrained`.
-
-    Returns:
-        Names of the layers that stay as they are: the head, unless the weights have one for as many classes.
 
     Raises:
         ModelError: the network has another shape than the one that the weights are of.
@@ -104,7 +101,6 @@ def begin_with(network: Classifier, weights: PretrainedWeights) -> list[str]:
                 "of the weights.",
             )
     network.load_state_dict(given, strict=False)
-    return ["head"] if left else []
 
 
 def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -73,7 +73,7 @@ def measure_gain(
         events: receives progress and messages.
     """
     document = {
-        **combination.as_json(),
+        **combination.figures,
         "compared_with": compared_with(combination.single_number),
         "sentence": combination.reason,
     }

@@ -12,7 +12,6 @@ from vidi.metrics.paired import PairedComparison
 from vidi.training.combination import (
     Choice,
     Combination,
-    EnsembleMember,
     average_all,
     choose_combination,
 )
@@ -197,29 +196,41 @@ def _only_one(count: int, state: str) -> str:
 
 
 def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]) -> Combination:
-    single = ended[choice.best].single
     scores = choice.trials[: len(ended)] or (None,) * len(ended)
+    members = [
+        {
+            "number": task.number,
+            "seed": task.recipe.seed,
+            "epochs": len(one.history),
+            "seconds": round(sum(row.seconds for row in one.history), 6),
+            "stopped_by": one.stopped_by,
+            "accuracy": None if score is None else round(score.accuracy, 6),  # on the validation images
+            "log_loss": None if score is None else round(score.log_loss, 6),
+        }
+        for task, one, score in zip(tasks, ended, scores, strict=False)
+    ]
+    trials = [
+        {
+            "name": one.name,
+            "accuracy": round(one.accuracy, 6),
+            "log_loss": round(one.log_loss, 6),
+            "members": list(one.members),
+        }
+        for one in choice.trials[len(ended) :]
+    ]
     return Combination(
         way=choice.way,
-        asked=count,
-        members=tuple(
-            EnsembleMember(
-                number=task.number,
-                seed=task.recipe.seed,
-                epochs=len(one.history),
-                seconds=sum(row.seconds for row in one.history),
-                stopped_by=one.stopped_by,
-                accuracy=None if score is None else score.accuracy,
-                log_loss=None if score is None else score.log_loss,
-            )
-            for task, one, score in zip(tasks, ended, scores, strict=False)
-        ),
-        used=tuple(index + 1 for index in choice.used),
-        trials=choice.trials[len(ended) :],
-        single=single,
-        single_number=choice.best + 1,
-        gain=choice.gain,
         reason=choice.reason,
+        single=ended[choice.best].single,
+        single_number=choice.best + 1,
+        figures={
+            "way": choice.way,
+            "asked": count,
+            "used": [index + 1 for index in choice.used],  # the best first
+            "members": members,
+            "trials": trials,
+            "validation": None if choice.gain is None else choice.gain.gain_as_json(),
+        },
     )
 
 
