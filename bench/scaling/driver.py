@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from vidi.distributed.shards import AHEAD, IMAGES_IN_SHARD, Shard, ShardFolder, Work, do_shards, plan_of
+from vidi.distributed.cluster import AHEAD, do_shards
+from vidi.distributed.shards import IMAGES_IN_SHARD, Shard, ShardFolder, Work, plan_of
 from vidi.images.store import BytesStore
 
 RESULT_BYTES = IMAGES_IN_SHARD * 260  # answers of ten classes

@@ -29,9 +29,9 @@ from vidi.data.checking.check import check_dataset
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
-from vidi.distributed.cluster import RayShards, check_versions
+from vidi.distributed.cluster import AHEAD, RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer, encode_answers
-from vidi.distributed.shards import AHEAD, Shard, Work, installed_versions
+from vidi.distributed.shards import Shard, Work, installed_versions
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT, ReadImage
 from vidi.images.limits import DecodeOptions

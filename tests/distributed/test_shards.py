@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidi.distributed.shards import AHEAD, MOST_ATTEMPTS, Shard, ShardFolder, ShardLostError, do_shards, plan_of
+from vidi.distributed.cluster import AHEAD, do_shards
+from vidi.distributed.shards import MOST_ATTEMPTS, Shard, ShardFolder, ShardLostError, plan_of
 from vidi.errors import ResourceError, UsageError
 from vidi.images.store import FolderStore
 

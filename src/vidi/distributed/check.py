@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from vidi.data.checking.measured import measure_file, pack_readings, unpack_readings
-from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardWork, Work, installed_versions, results_folder, results_of, split_paths
+from vidi.distributed.cluster import RayShards, results_folder, results_of, shards_at
+from vidi.distributed.shards import Work, installed_versions, split_paths
 from vidi.images.decode import ReadImage
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, read_images
@@ -57,7 +57,7 @@ def read_on_ray(
 
 
 def readings_of(
-    work: ShardWork,
+    work: RayShards,
     store: ImageStore,
     paths: Sequence[str],
     options: DecodeOptions,

@@ -6,23 +6,30 @@ import math
 import os
 import platform
 import re
+import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from vidi.distributed.shards import (
     MOST_ATTEMPTS,
     Job,
     Shard,
+    ShardFolder,
     ShardLostError,
     Work,
+    digest_of_texts,
     do_shard,
     installed_versions,
+    plan_of,
     require_versions,
 )
 from vidi.errors import ResourceError, VidiError, from_extra
@@ -34,6 +41,8 @@ LOCAL: Final = "local"
 ONE_CORE: Final = "1"
 KNOCK_SECONDS: Final = 10.0  # for the head's port; Ray itself tries for minutes
 VERSION_SECONDS: Final = 120.0  # for a node to start a process
+WAIT_SECONDS: Final = 1.0  # for a shard, between two looks at the clock
+AHEAD: Final = 4  # shards for each core that are begun before an earlier one is done
 LOOK_SECONDS: Final = 5.0  # between two looks at the cluster
 GRACE_SECONDS: Final = 20.0  # for the command to end by itself when the head is gone; a call of Ray may never return
 
@@ -160,6 +169,105 @@ def shards_at(address: str, make: Callable[..., Work], *given: Any, say: Callabl
     """
     with contextlib.ExitStack() as stack:
         yield RayShards(lambda: stack.enter_context(connected(address, say=say)), make, *given)
+
+
+def do_shards(
+    work: RayShards,
+    tasks: Sequence[Any],
+    results: ShardFolder,
+    *,
+    patience: float,
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[int]:
+    """Yield each shard's number, in order, once its result is in its file.
+
+    Args:
+        work: does the shards; asked for room once one is not there.
+        tasks: the shards.
+        results: so far.
+        patience: seconds without any result, after which what is running is given to other workers.
+        say: receives messages.
+        clock: steady seconds.
+
+    Raises:
+        ResourceError: a shard was lost with its workers too often.
+        VidiError: the work failed.
+    """
+    waiting = deque(number for number in range(len(tasks)) if not results.has(number))
+    undone, running, moved = set(waiting), dict[Any, int](), clock()
+    try:
+        for number in range(len(tasks)):
+            attempts = 0
+            while number in undone:
+                ahead = number + AHEAD * max(1, work.room()) if waiting else 0
+                while waiting and waiting[0] < ahead:
+                    begun = waiting.popleft()
+                    running[work.start(tasks[begun])] = begun
+                    moved = clock()
+                for one in work.wait(list(running), WAIT_SECONDS):
+                    results.put(running[one], _result(work, one, running[one]))
+                    undone.remove(running.pop(one))
+                    moved = clock()
+                if running and clock() - moved > patience:
+                    attempts += 1
+                    late = f"no answer for {patience:g} s"
+                    if attempts == MOST_ATTEMPTS:
+                        raise _lost(number, late)
+                    say(f"{late}; the images are given to other workers")
+                    waiting.extendleft(sorted(running.values(), reverse=True))
+                    _cancel(work, running)
+            yield number
+    finally:
+        _cancel(work, running)
+
+
+def results_of(
+    work: RayShards,
+    tasks: Sequence[Shard],
+    folder: Path,
+    *,
+    facts: Mapping[str, object],
+    patience: float,
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[bytes]:
+    """The results of shards of paths, in order, by `do_shards`; `facts` decide them besides the paths."""
+    plan = plan_of({**facts, "paths": digest_of_texts([path for task in tasks for path in task.paths])})
+    results = ShardFolder(folder, plan, identity=lambda number: tasks[number].identity())
+    for number in do_shards(work, tasks, results, patience=patience, say=say, clock=clock):
+        yield results.get(number)
+
+
+@contextlib.contextmanager
+def results_folder(kept: Path | None) -> Iterator[Path]:
+    """A folder of results until all are taken: a temporary one, or the one that a stopped command is to go on with."""
+    if kept is None:
+        with tempfile.TemporaryDirectory(prefix="vidi-shards-") as place:
+            yield Path(place)
+    else:
+        yield kept
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+def _result(work: RayShards, running: Any, number: int) -> bytes:
+    try:
+        return work.result(running)
+    except ShardLostError as error:
+        raise _lost(number, str(error)) from error
+
+
+def _lost(number: int, why: str) -> ResourceError:
+    return ResourceError(
+        f"shard {number} was tried {MOST_ATTEMPTS} times: {why}",
+        "Look at Ray's logs. Finished shards are kept beside --output; the same command goes on.",
+    )
+
+
+def _cancel(work: RayShards, running: dict[Any, int]) -> None:
+    for one in running:
+        work.cancel(one)
+    running.clear()
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from vidi.data.checking.measured import measure_file
-from vidi.distributed.cluster import shards_at
-from vidi.distributed.shards import ShardWork, Work, results_folder, results_of, split_paths
+from vidi.distributed.cluster import RayShards, results_folder, results_of, shards_at
+from vidi.distributed.shards import Work, split_paths
 from vidi.errors import ImageError, ResourceError
 from vidi.files import escape_path
 from vidi.images.framing import Framing
@@ -83,20 +83,13 @@ def features_on_ray(
 
 
 def features_by(
-    work: ShardWork,
+    work: RayShards,
     wanted: WantedFeatures,
     on_progress: Callable[[int, int], None] | None,
     *,
     say: Callable[[str], None],
 ) -> Floats:
-    """The features (rows, features), in the order of the rows.
-
-    Args:
-        work: does the shards.
-        wanted: the images and the network.
-        on_progress: called with (rows done, rows in all).
-        say: receives messages.
-    """
+    """The features (rows, features), in the order of the rows; reports (rows done, rows in all)."""
     paths = [wanted.paths[row] for row in wanted.rows.tolist()]
     features = np.empty((len(paths), wanted.network.head.in_features), np.float32)
     tasks, done = split_paths(wanted.store, paths, most=IMAGES_IN_SHARD), 0

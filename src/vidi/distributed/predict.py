@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.inputs import FoundInputs
-from vidi.distributed.cluster import shards_at
+from vidi.distributed.cluster import RayShards, results_of, shards_at
 from vidi.distributed.shards import (
     IMAGES_IN_SHARD,
     ShardFolder,
-    ShardWork,
     Work,
     digest_of_texts,
     plan_of,
-    results_of,
     split_paths,
 )
 from vidi.errors import ImageError, ModelError
@@ -190,24 +188,14 @@ def answers_on_ray(
 def answers_of(
     group: FoundInputs,
     predictor: Predictor,
-    work: ShardWork,
+    work: RayShards,
     folder: Path,
     *,
     say: Say,
     patience: float = PATIENCE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Answer]:
-    """The answers about one group, in the order of its paths.
-
-    Args:
-        group: of inputs.
-        predictor: the loaded model.
-        work: does the shards.
-        folder: of this group's results.
-        say: receives messages.
-        patience: seconds for one shard.
-        clock: steady seconds.
-    """
+    """The answers about one group, in the order of its paths; the other arguments are those of `results_of`."""
     tasks = split_paths(group.store, group.paths, most=IMAGES_IN_SHARD)
     for data in results_of(work, tasks, folder, facts={}, patience=patience, say=say, clock=clock):
         yield from decode_answers(data, predictor.metadata)

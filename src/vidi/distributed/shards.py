@@ -5,17 +5,13 @@ import hashlib
 import json
 import os
 import platform
-import shutil
-import tempfile
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import escape_path, remove_leftovers, write_atomic
@@ -96,37 +92,11 @@ def require_versions(node: str, found: Mapping[str, str], wanted: Mapping[str, s
 
 PLAN: Final = "plan.json"
 MOST_ATTEMPTS: Final = 4  # at one shard
-LOOK_SECONDS: Final = 1.0  # between two looks at the clock
-AHEAD: Final = 4  # shards for each core that are begun before an earlier one is done
 IMAGES_IN_SHARD: Final = 256
 
 
 class ShardLostError(Exception):
     """Every worker that did a shard was lost, or its computer."""
-
-
-class ShardWork(Protocol):
-    """Does shards elsewhere; Ray, or a test. What is running is whatever it likes."""
-
-    def room(self) -> int:
-        """How many shards can be done at once."""
-
-    def start(self, task: Any) -> Any:
-        """Have a shard done; by another worker, where the first one is lost."""
-
-    def wait(self, running: Sequence[Any], seconds: float) -> list[Any]:
-        """Those that are done; waits for one at most this long."""
-
-    def result(self, running: Any) -> bytes:
-        """What came out.
-
-        Raises:
-            ShardLostError: its workers were lost.
-            VidiError: the work itself failed, as it would anywhere.
-        """
-
-    def cancel(self, running: Any) -> None:
-        """Give up a shard, whatever its worker does."""
 
 
 class ShardFolder:
@@ -192,115 +162,6 @@ class ShardFolder:
                 f"{escape_path(self.path(number))} cannot be read: {os.strerror(error.errno or 0)}",
                 "Give the same command again; shards that are there are not computed again.",
             ) from error
-
-
-def do_shards(
-    work: ShardWork,
-    tasks: Sequence[Any],
-    results: ShardFolder,
-    *,
-    patience: float,
-    say: Callable[[str], None],
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[int]:
-    """Yield each shard's number, in order, once its result is in its file.
-
-    Args:
-        work: does the shards; asked for room once one is not there.
-        tasks: the shards.
-        results: so far.
-        patience: seconds without any result, after which what is running is given to other workers.
-        say: receives messages.
-        clock: steady seconds.
-
-    Raises:
-        ResourceError: a shard was lost with its workers too often.
-        VidiError: the work failed.
-    """
-    waiting = deque(number for number in range(len(tasks)) if not results.has(number))
-    undone, running, moved = set(waiting), dict[Any, int](), clock()
-    try:
-        for number in range(len(tasks)):
-            attempts = 0
-            while number in undone:
-                ahead = number + AHEAD * max(1, work.room()) if waiting else 0
-                while waiting and waiting[0] < ahead:
-                    begun = waiting.popleft()
-                    running[work.start(tasks[begun])] = begun
-                    moved = clock()
-                for one in work.wait(list(running), LOOK_SECONDS):
-                    results.put(running[one], _result(work, one, running[one]))
-                    undone.remove(running.pop(one))
-                    moved = clock()
-                if running and clock() - moved > patience:
-                    attempts += 1
-                    late = f"no answer for {patience:g} s"
-                    if attempts == MOST_ATTEMPTS:
-                        raise _lost(number, late)
-                    say(f"{late}; the images are given to other workers")
-                    waiting.extendleft(sorted(running.values(), reverse=True))
-                    _cancel(work, running)
-            yield number
-    finally:
-        _cancel(work, running)
-
-
-def results_of(
-    work: ShardWork,
-    tasks: Sequence["Shard"],
-    folder: Path,
-    *,
-    facts: Mapping[str, object],
-    patience: float,
-    say: Callable[[str], None],
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[bytes]:
-    """The results of shards of paths, in order; arguments and errors are those of `do_shards` and `ShardFolder`.
-
-    Args:
-        work: does the shards.
-        tasks: the shards.
-        folder: of the results so far.
-        facts: what decides the results, besides the paths.
-        patience: seconds without any result.
-        say: receives messages.
-        clock: steady seconds.
-    """
-    plan = plan_of({**facts, "paths": digest_of_texts([path for task in tasks for path in task.paths])})
-    results = ShardFolder(folder, plan, identity=lambda number: tasks[number].identity())
-    for number in do_shards(work, tasks, results, patience=patience, say=say, clock=clock):
-        yield results.get(number)
-
-
-@contextlib.contextmanager
-def results_folder(kept: Path | None) -> Iterator[Path]:
-    """A folder of results until all are taken: a temporary one, or the one that a stopped command is to go on with."""
-    if kept is None:
-        with tempfile.TemporaryDirectory(prefix="vidi-shards-") as place:
-            yield Path(place)
-    else:
-        yield kept
-        shutil.rmtree(kept, ignore_errors=True)
-
-
-def _result(work: ShardWork, running: Any, number: int) -> bytes:
-    try:
-        return work.result(running)
-    except ShardLostError as error:
-        raise _lost(number, str(error)) from error
-
-
-def _lost(number: int, why: str) -> ResourceError:
-    return ResourceError(
-        f"shard {number} was tried {MOST_ATTEMPTS} times: {why}",
-        "Look at Ray's logs. Finished shards are kept beside --output; the same command goes on.",
-    )
-
-
-def _cancel(work: ShardWork, running: dict[Any, int]) -> None:
-    for one in running:
-        work.cancel(one)
-    running.clear()
 
 
 def plan_of(facts: Mapping[str, object]) -> str:
