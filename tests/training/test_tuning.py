@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.search_space import Hyperparameter, Room, Value, changes_of, choose_hyperparameters
 from vidi.training.tuning.study import StudySettings
-from vidi.training.tuning.trial import Outcome, TrialResult, run_trial, search_value
+from vidi.training.tuning.trial import Outcome, TrialResult, TrialTerms, run_trial, search_value
 
 FAR = Deadline(at=1e12, seconds=1e12)  # no clock decides
 PHOTOGRAPHS = DataTraits(image_count=1_000, class_count=4, usual_size=(300, 400), is_grey=False)
@@ -119,10 +120,14 @@ def test_accuracy_decides_and_the_loss_only_among_equals():
     assert search_value(0.9, 0.1, 10) > search_value(0.9, 0.2, 10)
 
 
+def within(folder: Path, **more: Any) -> TrialTerms:
+    return TrialTerms(folder=folder / "trial", deadline=FAR, **more)
+
+
 def test_a_trial_is_judged_on_the_validation_rows_and_leaves_nothing_on_disk(tmp_path: Path):
     data = drawn_data()
 
-    outcome = run_trial(data, small_recipe(epochs=6, image_size=(16, 16)), folder=tmp_path / "trial", deadline=FAR)
+    outcome = run_trial(data, small_recipe(epochs=6, image_size=(16, 16)), within(tmp_path))
 
     assert outcome.accuracy in {hits / len(data.validation_rows) for hits in range(len(data.validation_rows) + 1)}
     assert (outcome.epochs, outcome.stopped_by) == (6, "plan")
@@ -136,9 +141,7 @@ def test_a_hopeless_trial_ends_at_the_mark_that_says_so(tmp_path: Path):
         told.append(mark)
         return mark == 5
 
-    outcome = run_trial(
-        drawn_data(), small_recipe(epochs=10), folder=tmp_path / "trial", deadline=FAR, is_hopeless=is_hopeless
-    )
+    outcome = run_trial(drawn_data(), small_recipe(epochs=10), within(tmp_path, is_hopeless=is_hopeless))
 
     assert told == [1, 2, 3, 4, 5]
     assert (outcome.epochs, outcome.stopped_by) == (5, "user")
@@ -149,8 +152,7 @@ def test_numbers_that_are_not_finite_are_an_error_of_the_trial(tmp_path: Path):
         run_trial(
             drawn_data(),
             small_recipe(network="dense", options=NetworkOptions(), epochs=40, learning_rate=100, averaging=0.0),
-            folder=tmp_path / "trial",
-            deadline=FAR,
+            within(tmp_path),
         )
     assert not (tmp_path / "trial").exists()
 

@@ -28,7 +28,7 @@ from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.search_space import Hyperparameter, Room
-from vidi.training.tuning.trial import Outcome
+from vidi.training.tuning.trial import Outcome, TrialTerms
 from vidi.workflows.interaction.events import Event, Events, SearchStep
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.report import rebuild_report
@@ -73,7 +73,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=40, size=(16, 16))
 
 
-def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+def quick(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
     """A trial that trains nothing; all are equal, so that the default is the best and no comparison follows."""
     return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
 
@@ -146,9 +146,9 @@ def test_a_real_gain_is_shown_and_the_recipe_says_which_trial_it_is_from(
 def test_trials_see_train_and_validation_images_and_no_others(data: Path, tmp_path: Path):
     seen: list[TrainingData] = []
 
-    def spy(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+    def spy(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         seen.append(arrays)
-        return quick(arrays, recipe)
+        return quick(arrays, recipe, terms)
 
     tuned = tune_by(spy, request(data, tmp_path / "run", trials=6))
 
@@ -215,7 +215,7 @@ def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(data: Path, tmp_path:
 def test_ctrl_c_in_the_comparison_loses_no_trial_and_finish_compares(data: Path, tmp_path: Path):
     values = iter([0.5, 0.6, 0.7])
 
-    def better_each_time(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+    def better_each_time(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         return Outcome(accuracy=0.5, loss=0.7, value=next(values), epochs=1, stopped_by="plan")
 
     events = interrupt_in("the best recipe again")
@@ -260,13 +260,13 @@ def test_a_kill_loses_at_most_the_trial_in_progress(data: Path, tmp_path: Path):
 def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(data: Path, tmp_path: Path):
     number = iter(range(100))
 
-    def sometimes(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+    def sometimes(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         this = next(number)
         if this == 1:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
         if this == 2:
             raise GateError("training does not converge", "Train slower.")
-        return quick(arrays, recipe)
+        return quick(arrays, recipe, terms)
 
     tuned = tune_by(sometimes, request(data, tmp_path / "run", trials=4))
 
@@ -276,7 +276,7 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(data: Path, tmp_p
 
 
 def test_where_every_trial_fails_the_search_ends_with_the_reason(data: Path, tmp_path: Path):
-    def never(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+    def never(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         raise ResourceError("the disk is full", "Make room.")
 
     with pytest.raises(GateError, match="first 10 trials all failed; the last error: the disk is full"):
@@ -289,9 +289,9 @@ def test_no_trial_begins_without_the_time_that_every_trial_gets(data: Path, tmp_
     wanted = replace(request(data, tmp_path / "run", trials=50), trial_minutes=50 / 60)
     left = [10_000.0, 500.0, 400.0, 40.0]
 
-    def slow(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+    def slow(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         left.pop(0)
-        return quick(arrays, recipe)
+        return quick(arrays, recipe, terms)
 
     tuned = tune_by(slow, wanted, begun=Clock(left))
 

@@ -15,7 +15,7 @@ from vidi.errors import GateError, UsageError
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
-from vidi.training.tuning.trial import Outcome
+from vidi.training.tuning.trial import Outcome, TrialTerms
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest, TuneRequest
 from vidi.workflows.tune import resume_tuning, tune
@@ -66,13 +66,10 @@ class Answering:
     def room(self) -> int:
         return self._room
 
-    def __call__(
-        self, arrays: TrainingData, recipe: Recipe, *, deadline: Deadline, is_hopeless: Callable[[int, float], bool],
-        **_: object,
-    ) -> Outcome:  # fmt: skip
+    def __call__(self, arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         named = [source for source in recipe.sources.values() if source.startswith("tune: trial ")]
         number = int(named[0].split()[-1]) if named else 0  # which turns no hyperparameter
-        order = Order(number, arrays, recipe, deadline, is_hopeless)
+        order = Order(number, arrays, recipe, terms.deadline, terms.is_hopeless)
         with self._lock:
             self.orders.append(order)
             self._running += 1

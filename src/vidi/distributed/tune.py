@@ -21,7 +21,7 @@ from vidi.machine import SHORT_WAIT, Deadline, is_memory_shortage
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
-from vidi.training.tuning.trial import Outcome, run_trial
+from vidi.training.tuning.trial import Outcome, TrialTerms, run_trial
 from vidi.workflows.tuning.trials import TrialLostError
 
 PATIENCE_SECONDS: Final = 300.0  # without a step or a core
@@ -89,15 +89,14 @@ def try_there(
 
     try:
         with tempfile.TemporaryDirectory(prefix="vidi-trial-") as place:
-            return run_trial(
-                TrainingData(images=images, **others),
-                recipe,
+            terms = TrialTerms(
                 folder=Path(place) / "trial",
                 deadline=Deadline.after(seconds),
                 is_hopeless=mark,
                 should_stop=lambda: is_over,
                 on_progress=report,
             )
+            return run_trial(TrainingData(images=images, **others), recipe, terms)
     except (MemoryError, RuntimeError) as error:
         if not is_memory_shortage(error):
             raise
@@ -150,17 +149,7 @@ class RayTrials:
         """
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def __call__(
-        self,
-        arrays: TrainingData,
-        recipe: Recipe,
-        *,
-        folder: Path,  # noqa: ARG002  # the worker has its own
-        deadline: Deadline,
-        is_hopeless: Callable[[int, float], bool],
-        should_stop: Callable[[], bool],
-        on_progress: Callable[[Progress], None],
-    ) -> Outcome:
+    def __call__(self, arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         """How good a recipe was; see `run_trial`.
 
         Raises:
@@ -169,7 +158,7 @@ class RayTrials:
         """
         with self._sending:
             number, data, board = next(self._numbers), self._data(arrays), self._board
-            running = self._task.remote(board, number, *data, recipe=recipe, seconds=deadline.seconds_left())
+            running = self._task.remote(board, number, *data, recipe=recipe, seconds=terms.deadline.seconds_left())
         steps, seen, moved = 0, 0, self._clock()
         try:
             while True:
@@ -178,14 +167,14 @@ class RayTrials:
                 if report is not None:
                     if report.steps != steps:
                         steps, moved = report.steps, self._clock()
-                        on_progress(report.progress)
+                        terms.on_progress(report.progress)
                     for tenth, value in report.marks[seen:]:
-                        if is_hopeless(tenth, value):
+                        if terms.is_hopeless(tenth, value):
                             board.end.remote(number)
                     seen = len(report.marks)
                 if done:
                     return self._outcome(running)
-                if should_stop():
+                if terms.should_stop():
                     board.end.remote(number)
                 if self._clock() - moved > self._patience:
                     raise TrialLostError(f"no step in {self._patience:g} s")

@@ -21,6 +21,18 @@ NEVER_SECONDS = 86_400.0  # between two checkpoints: a trial that is cut off is 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTerms:
+    """Within what one training of a search runs, and who follows it."""
+
+    folder: Path  # for this training alone; deleted at the end
+    deadline: Deadline  # when it must end
+    # Told (mark from 1 to 9, value so far) at tenths of the plan; true ends it.
+    is_hopeless: Callable[[int, float], bool] = lambda _mark, _value: False
+    should_stop: Callable[[], bool] = lambda: False  # asked after every step; true ends it
+    on_progress: Callable[[Progress], None] = lambda _progress: None  # called after every step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How good a recipe was in one trial."""
 
@@ -57,40 +69,19 @@ def _value(accuracy: float, loss: float, arrays: TrainingData) -> float:
     return search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.truth.is_judged_by_loss)
 
 
-def run_trial(
-    arrays: TrainingData,
-    recipe: Recipe,
-    *,
-    folder: Path,
-    deadline: Deadline,
-    is_hopeless: Callable[[int, float], bool] = lambda _mark, _value: False,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Outcome:
+def run_trial(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
     """Train a recipe and judge it on the validation images; nothing is left in the folder.
 
     Args:
         arrays: images to learn from and to judge by, and no others.
         recipe: of the arrays' image size.
-        folder: for this trial alone; deleted at the end.
-        deadline: when the training must end.
-        is_hopeless: told (mark from 1 to 9, value so far) at tenths of the plan; true ends the trial.
-        should_stop: asked after every step; true ends the trial.
-        on_progress: called after every step.
+        terms: within which it runs.
 
     Raises:
         GateError: its numbers are not finite.
         ResourceError: memory or disk is too small.
     """
-    trained = train_once(
-        arrays,
-        recipe,
-        folder=folder,
-        deadline=deadline,
-        is_hopeless=is_hopeless,
-        should_stop=should_stop,
-        on_progress=on_progress,
-    )
+    trained = train_once(arrays, recipe, terms)
     accuracy, loss = judge(trained, arrays)
     if not math.isfinite(loss):
         raise GateError("its predictions are not finite numbers", "Try a smaller learning rate.")
@@ -103,16 +94,7 @@ def run_trial(
     )
 
 
-def train_once(
-    arrays: TrainingData,
-    recipe: Recipe,
-    *,
-    folder: Path,
-    deadline: Deadline,
-    is_hopeless: Callable[[int, float], bool] = lambda _mark, _value: False,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> TrainedNetwork:
+def train_once(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> TrainedNetwork:
     """Train a recipe without keeping anything on disk; arguments and errors are those of `run_trial`."""
 
     told, is_over = 0, False
@@ -120,29 +102,28 @@ def train_once(
     def follow(progress: Progress) -> None:
         """Pass progress on, and ask at tenths of the plan whether the trial is worth its time."""
         nonlocal told, is_over
-        if on_progress is not None:
-            on_progress(progress)
+        terms.on_progress(progress)
         mark = min(MARKS, MARKS * progress.step // max(1, progress.steps))
         accuracy, loss = progress.validation_accuracy, progress.validation_loss
         if not told < mark < MARKS or accuracy is None or loss is None or not math.isfinite(loss):
             return
         value = _value(accuracy, loss, arrays)
         for passed in range(told + 1, mark + 1):  # all of them, so that trials meet at the same marks
-            is_over = is_hopeless(passed, value) or is_over
+            is_over = terms.is_hopeless(passed, value) or is_over
         told = mark
 
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(terms.folder, ignore_errors=True)
     try:
         return train_network(
             arrays,
             recipe.changed({"checkpoint_seconds": NEVER_SECONDS}, source="a trial is not gone on with"),
-            folder=folder,
-            deadline=deadline,
+            folder=terms.folder,
+            deadline=terms.deadline,
             listener=Listener(progress=follow),
-            should_stop=lambda: is_over or should_stop(),
+            should_stop=lambda: is_over or terms.should_stop(),
         )
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(terms.folder, ignore_errors=True)
 
 
 def judge(trained: TrainedNetwork, arrays: TrainingData) -> tuple[float, float]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import VidiError
-from vidi.machine import Deadline
 from vidi.metrics.paired import PairedComparison, compare_paired, images_needed
 from vidi.numbers import percent
 from vidi.training.engine.engine import precision_of
@@ -80,14 +79,8 @@ def _answer(
     size, truth = recipe.image_size, held_out.truth
     arrays = search.images.arrays(size, search.session.events.reading)
     images = held_out.at(size, search.session.events.reading)
-    trained = train_once(
-        arrays,
-        recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
-        folder=search.workshop,
-        deadline=Deadline.after(search.settings.trial_seconds),
-        should_stop=search.session.should_stop,
-        on_progress=search.tell(doing),
-    )
+    again = recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'")
+    trained = train_once(arrays, again, search.terms(doing))
     if trained.stopped_by == "user":
         return None
     probabilities = answer(

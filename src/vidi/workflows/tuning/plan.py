@@ -15,7 +15,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.search_space import Hyperparameter, Room, choose_hyperparameters
 from vidi.training.tuning.study import StudySettings
-from vidi.training.tuning.trial import train_once
+from vidi.training.tuning.trial import TrialTerms, train_once
 from vidi.workflows.requests.train import TuneRequest
 from vidi.workflows.run.budget import TABLE
 from vidi.workflows.tuning.trials import TrialImages
@@ -119,14 +119,13 @@ def epoch_seconds(images: TrialImages, recipe: Recipe, *, workshop: Path) -> flo
     """About how long one epoch of a recipe takes here, from its first steps; None where it cannot be trained."""
     rates: list[float] = []
     try:
-        train_once(
-            images.arrays(recipe.image_size),
-            recipe,
+        terms = TrialTerms(
             folder=workshop,
             deadline=Deadline.after(MEASURED_SECONDS),
             should_stop=lambda: len(rates) >= MEASURED_STEPS,
             on_progress=lambda progress: rates.append(progress.images_per_second),
         )
+        train_once(images.arrays(recipe.image_size), recipe, terms)
     except VidiError:
         return None  # its trial will say why
     return images.train_count / rates[-1] if rates and rates[-1] > 0 else None

@@ -20,7 +20,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.search_space import Hyperparameter, Value, changes_of
 from vidi.training.tuning.study import StudySettings, TrialRow
-from vidi.training.tuning.trial import Outcome, TrialResult, run_trial
+from vidi.training.tuning.trial import Outcome, TrialResult, TrialTerms, run_trial
 from vidi.workflows.run.budget import Session
 from vidi.workflows.tuning.framed_rows import FramedRows
 
@@ -71,17 +71,7 @@ class TrialCluster(Protocol):
     def room(self) -> int:
         """How many trials may run now."""
 
-    def __call__(
-        self,
-        arrays: TrainingData,
-        recipe: Recipe,
-        *,
-        folder: Path,
-        deadline: Deadline,
-        is_hopeless: Callable[[int, float], bool],
-        should_stop: Callable[[], bool],
-        on_progress: Callable[[Progress], None],
-    ) -> Outcome:
+    def __call__(self, arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         """How good the recipe was; nothing is left in the folder.
 
         Raises:
@@ -105,8 +95,8 @@ class Search:
     cluster: TrialCluster | None  # where trials run; None: here
     turn: threading.Lock = field(default_factory=threading.Lock)  # to be shown: one of the trials at a time
 
-    def tell(self, doing: str) -> Callable[[Progress], None]:
-        """Who listens to one training."""
+    def terms(self, doing: str) -> TrialTerms:
+        """Within what one training runs; who listens hears what is being done."""
         best, until = best_row(studies.trial_rows(self.study)), self.session.budget.deadline or self.until
 
         def listen(progress: Progress) -> None:
@@ -120,7 +110,12 @@ class Search:
             with self.turn:
                 self.session.events.searching(shown)
 
-        return listen
+        return TrialTerms(
+            folder=self.workshop,
+            deadline=Deadline.after(self.settings.trial_seconds),
+            should_stop=self.session.should_stop,
+            on_progress=listen,
+        )
 
 
 def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) -> None:
@@ -246,15 +241,8 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: t
         return bool(hopeless)
 
     begun.set()
-    outcome = (search.cluster or run_trial)(
-        arrays,
-        recipe,
-        folder=search.workshop,
-        deadline=Deadline.after(search.settings.trial_seconds),
-        is_hopeless=is_hopeless,
-        should_stop=search.session.should_stop,
-        on_progress=search.tell(f"trial {trial.number}"),
-    )
+    terms = replace(search.terms(f"trial {trial.number}"), is_hopeless=is_hopeless)
+    outcome = (search.cluster or run_trial)(arrays, recipe, terms)
     if outcome.stopped_by == "user" and not hopeless:
         return TrialResult()
     return TrialResult(outcome=outcome, was_hopeless=bool(hopeless))
