@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from bench.choosing.features import Floats, ImageSet, Labels, Part
 from vidi.labelling import choose_images
 from vidi.metrics.outputs import SOFTMAX
-from vidi.training.heads.linear import multinomial
+from vidi.training.heads.linear import Examples, multinomial
 
 STRENGTH = 100.0  # of the head's penalty, as `vidi train` takes it where it tries none
 FOLDS = 5  # ActiveLab weighs the model by its answers about images that it has not seen
@@ -70,7 +70,7 @@ def fit(
     """A head on features, of which each row may count as several; it gives probabilities."""
     each = np.ones(len(labels)) if weights is None else weights
     with threadpool_limits(1):  # small products: a second thread costs more than it brings
-        (head,) = multinomial(features, labels, each, class_count, [STRENGTH])
+        (head,) = multinomial(Examples(features, labels, each, class_count), [STRENGTH])
     return lambda rows: np.asarray(SOFTMAX.probabilities(head.logits(rows)), np.float32)
 
 

@@ -7,7 +7,16 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from vidi.training.heads import directions
 from vidi.training.heads.directions import Covariance, feature_spread
-from vidi.training.heads.linear import HEADS, HeadTrial, choose_head, fit_one_head, gaussian, multinomial, ridge
+from vidi.training.heads.linear import (
+    HEADS,
+    Examples,
+    HeadTrial,
+    choose_head,
+    fit_one_head,
+    gaussian,
+    multinomial,
+    ridge,
+)
 
 
 def clouds(count: int = 120, classes: int = 3, features: int = 8, *, apart: float = 1.5, seed: int = 0):
@@ -32,7 +41,7 @@ def trial_of(kind: str, strength: float) -> HeadTrial:
 def test_the_multinomial_head_is_scikit_learns():
     values, labels = clouds()
 
-    (head,) = multinomial(values, labels, ONES, 3, [10.0])
+    (head,) = multinomial(Examples(values, labels, ONES, 3), [10.0])
 
     theirs = LogisticRegression(C=0.1, max_iter=500, tol=1e-3).fit(values, labels)
     np.testing.assert_allclose(head.logits(values), theirs.decision_function(values), atol=1e-4)
@@ -41,7 +50,7 @@ def test_the_multinomial_head_is_scikit_learns():
 def test_where_features_outnumber_images_the_multinomial_head_is_scikit_learns_still():
     values, labels = clouds(count=30, features=200)
 
-    (head,) = multinomial(values, labels, ONES[:30], 3, [3.0])
+    (head,) = multinomial(Examples(values, labels, ONES[:30], 3), [3.0])
 
     theirs = LogisticRegression(C=1 / 3, max_iter=500, tol=1e-3).fit(values, labels)
     np.testing.assert_allclose(head.logits(values), theirs.decision_function(values), atol=0.1)
@@ -50,7 +59,7 @@ def test_where_features_outnumber_images_the_multinomial_head_is_scikit_learns_s
 def test_two_classes_get_logits_whose_softmax_is_scikit_learns_probability():
     values, labels = clouds(classes=2)
 
-    (head,) = multinomial(values, labels, ONES, 2, [10.0])
+    (head,) = multinomial(Examples(values, labels, ONES, 2), [10.0])
 
     theirs = LogisticRegression(C=0.1, max_iter=500, tol=1e-3).fit(values, labels).predict_proba(values)
     powers = np.exp(head.logits(values))
@@ -61,7 +70,7 @@ def test_ridge_is_least_squares_with_a_penalty():
     values, labels = clouds()
     spread = np.linalg.eigvalsh(np.cov(values.T, bias=True)).mean()
 
-    (head,) = ridge(values.astype(np.float64), labels, ONES, 3, [0.3])
+    (head,) = ridge(Examples(values.astype(np.float64), labels, ONES, 3), [0.3])
 
     theirs = Ridge(alpha=0.3 * spread * len(values)).fit(values.astype(np.float64), np.eye(3)[labels])
     np.testing.assert_allclose(head.logits(values), 10 * theirs.predict(values), atol=1e-6)
@@ -70,7 +79,7 @@ def test_ridge_is_least_squares_with_a_penalty():
 def test_the_gaussian_head_decides_as_discriminant_analysis_with_that_shrinkage():
     values, labels = clouds(apart=0.7)
 
-    (head,) = gaussian(values.astype(np.float64), labels, ONES, 3, [0.4])
+    (head,) = gaussian(Examples(values.astype(np.float64), labels, ONES, 3), [0.4])
 
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4, priors=[1 / 3] * 3).fit(values, labels)
     assert (head.logits(values).argmax(axis=1) == theirs.predict(values)).all()
@@ -82,8 +91,8 @@ def test_where_features_outnumber_images_ridge_and_gaussian_heads_are_scikit_lea
     unseen, _ = clouds(count=50, features=200, seed=1)
     spread = np.trace(np.cov(values.T, bias=True)) / 200
 
-    (least_squares,) = ridge(values, labels, ONES[:30], 3, [0.3])
-    (discriminant,) = gaussian(values, labels, ONES[:30], 3, [0.4])
+    (least_squares,) = ridge(Examples(values, labels, ONES[:30], 3), [0.3])
+    (discriminant,) = gaussian(Examples(values, labels, ONES[:30], 3), [0.4])
 
     theirs = Ridge(alpha=0.3 * spread * 30).fit(values, np.eye(3)[labels])
     np.testing.assert_allclose(least_squares.logits(unseen), 10 * theirs.predict(unseen), atol=1e-6)
@@ -102,8 +111,8 @@ def test_an_image_of_weight_two_counts_as_two_images(kind):
     strength = HEADS[kind][1][:1] if kind != "ridge" else (0.3,)
 
     fit = HEADS[kind][0]
-    (weighted,) = fit(values.astype(np.float64), labels, weights, 3, strength)
-    (repeated,) = fit(*doubled, np.ones(70), 3, strength)
+    (weighted,) = fit(Examples(values.astype(np.float64), labels, weights, 3), strength)
+    (repeated,) = fit(Examples(*doubled, np.ones(70), 3), strength)
 
     np.testing.assert_allclose(weighted.logits(values), repeated.logits(values), rtol=0.02, atol=0.02)
 

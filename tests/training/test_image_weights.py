@@ -11,7 +11,7 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.errors import ModelError, ShapeError
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.training.data import TrainingData
-from vidi.training.heads.linear import HeadTrial, multinomial
+from vidi.training.heads.linear import Examples, HeadTrial, multinomial
 from vidi.training.heads.one_vs_rest import fit_one_vs_rest
 from vidi.training.heads.transfer import fit_again, learn_head
 from vidi.training.loop.objective import summed_loss
@@ -45,8 +45,8 @@ def test_a_weight_of_three_is_three_copies_in_every_kind_of_regression():
     data, features = in_two_places(ONE, weight=3.0)
     copies = np.concatenate([np.arange(72), *[np.arange(60, 72)] * 2])
 
-    (weighted,) = multinomial(features, ONE.labels, data.weights_of(np.arange(72)), 2, [1.0])
-    (copied,) = multinomial(features[copies], ONE.labels[copies], np.ones(96), 2, [1.0])
+    (weighted,) = multinomial(Examples(features, ONE.labels, data.weights_of(np.arange(72)), 2), [1.0])
+    (copied,) = multinomial(Examples(features[copies], ONE.labels[copies], np.ones(96), 2), [1.0])
 
     np.testing.assert_allclose(weighted.weight, copied.weight, rtol=0.01, atol=1e-3)
 

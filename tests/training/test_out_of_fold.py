@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.training.heads.linear import multinomial
+from vidi.training.heads.linear import Examples, multinomial
 from vidi.training.heads.subsamples import answer_out_of_fold
 
 
@@ -17,7 +17,7 @@ def test_each_answer_is_that_of_a_head_fitted_on_the_other_folds():
 
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(90), abs=1e-5)
     for fold in range(5):
-        (head,) = multinomial(values[fold_of != fold], labels[fold_of != fold], np.ones(72), 3, [3.0])
+        (head,) = multinomial(Examples(values[fold_of != fold], labels[fold_of != fold], np.ones(72), 3), [3.0])
         expected = head.logits(values[fold_of == fold]).argmax(axis=1)
         assert probabilities[fold_of == fold].argmax(axis=1).tolist() == expected.tolist()
 

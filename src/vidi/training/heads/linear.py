@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,22 +70,26 @@ class ChosenHead:
     probabilities: NDArray[np.float32]  # (held out, classes), each by a head that had not seen the image
 
 
-def multinomial(
-    features: NDArray[np.floating],
-    labels: Labels,
-    weights: Floats,
-    class_count: int,
-    strengths: Sequence[float],
-    *,
-    width: int = 0,  # noqa: ARG001  # nothing here is in units of the features' mean variance
-) -> list[LinearHead]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """What heads are fitted to."""
+
+    features: NDArray[np.floating]  # (images, features)
+    labels: Labels  # (images,)
+    weights: Floats  # (images,), how much each counts; 1 on average
+    class_count: int  # heads answer about so many; what has no image here is never the answer
+    width: int = 0  # features that there were before they were turned into fewer directions; 0 = as many as there are
+
+    def at(self, chosen: NDArray[np.bool_]) -> "Examples":
+        """Some of them, (images,) bool."""
+        return replace(self, features=self.features[chosen], labels=self.labels[chosen], weights=self.weights[chosen])
+
+
+def multinomial(known: Examples, strengths: Sequence[float]) -> list[LinearHead]:
     """Multinomial logistic regression under an L2 penalty of `strength` / images on the weights.
 
     Args:
-        features: (images, features), standardised.
-        labels: (images,).
-        weights: (images,), how much each counts; 1 on average.
-        class_count: heads answer about so many; what has no image here is never the answer.
+        known: standardised features.
         strengths: of the penalty.
 
     Returns:
@@ -94,6 +97,7 @@ def multinomial(
     """
     from sklearn.linear_model import LogisticRegression
 
+    features, labels, class_count = known.features, known.labels, known.class_count
     if (labels == labels[0]).all():  # nothing to tell apart
         nothing = LinearHead(np.zeros((1, features.shape[1])), np.zeros(1))
         return [_with_absent(nothing, labels[:1], class_count) for _ in strengths]
@@ -102,7 +106,7 @@ def multinomial(
 
     def fit(strength: float) -> LogisticRegression:
         model = LogisticRegression(C=1 / strength, max_iter=500, tol=1e-3)
-        return model.fit(places, labels, sample_weight=weights)
+        return model.fit(places, labels, sample_weight=known.weights)
 
     # Fits share nothing, and what takes long in them needs no interpreter; weak penalties take longest.
     with ThreadPoolExecutor(max(1, min(core_count(), len(strengths))), thread_name_prefix="vidi-head") as threads:
@@ -116,62 +120,47 @@ def multinomial(
     return heads
 
 
-def ridge(
-    features: NDArray[np.floating],
-    labels: Labels,
-    weights: Floats,
-    class_count: int,
-    strengths: Sequence[float],
-    *,
-    width: int = 0,
-) -> list[LinearHead]:
+def ridge(known: Examples, strengths: Sequence[float]) -> list[LinearHead]:
     """Least squares towards 1 for the true class and 0 for the others; arguments as of `multinomial`.
 
-    Strengths are in units of the covariance's mean eigenvalue: of `width` features, where these were turned into fewer
-    directions; 0 = of as many as there are.
+    Strengths are in units of the covariance's mean eigenvalue.
     """
-    present, codes = np.unique(labels, return_inverse=True)
+    features, weights = known.features, known.weights
+    present, codes = np.unique(known.labels, return_inverse=True)
     targets = np.eye(len(present))[codes]
     shares = weights / weights.sum()
     mean, mean_target = shares @ features, shares @ targets
     centred = (features - mean) * np.sqrt(shares)[:, None]
     covariance = Covariance(centred)
-    mean_value = max(covariance.trace / (width or features.shape[1]), SMALLEST_SPREAD)
+    mean_value = max(covariance.trace / (known.width or features.shape[1]), SMALLEST_SPREAD)
     towards = centred.T @ ((targets - mean_target) * np.sqrt(shares)[:, None])
     heads = []
     for strength in strengths:
         weight = covariance.solve(towards, least=strength * mean_value).T
         head = LinearHead(RIDGE_SCALE * weight, RIDGE_SCALE * (mean_target - weight @ mean))
-        heads.append(_with_absent(head, present, class_count))
+        heads.append(_with_absent(head, present, known.class_count))
     return heads
 
 
-def gaussian(
-    features: NDArray[np.floating],
-    labels: Labels,
-    weights: Floats,
-    class_count: int,
-    strengths: Sequence[float],
-    *,
-    width: int = 0,
-) -> list[LinearHead]:
+def gaussian(known: Examples, strengths: Sequence[float]) -> list[LinearHead]:
     """Linear discriminant analysis: classes are Gaussians of one covariance, equally likely; as `multinomial`.
 
     The covariance is mixed with a round one in the share that `strength` says, 0 to 1.
     """
-    present, codes = np.unique(labels, return_inverse=True)
+    features, weights = known.features, known.weights
+    present, codes = np.unique(known.labels, return_inverse=True)
     members = np.eye(len(present))[codes] * weights[:, None]
     means = (members / members.sum(axis=0)).T @ features
     within = (features - means[codes]) * np.sqrt(weights / weights.sum())[:, None]
     covariance = Covariance(within)
     heads = []
     for strength in strengths:
-        least = strength * max(covariance.trace / (width or features.shape[1]), SMALLEST_SPREAD)
+        least = strength * max(covariance.trace / (known.width or features.shape[1]), SMALLEST_SPREAD)
         weight = covariance.solve(means.T, share=1 - strength, least=least).T
         head = LinearHead(weight, -0.5 * (weight * means).sum(axis=1))
         # In many dimensions these are far too sure: brought to the size of usual logits.
         scale = USUAL_SPREAD / max(float(np.ptp(head.logits(features), axis=1).mean()), SMALLEST_SPREAD)
-        heads.append(_with_absent(LinearHead(scale * head.weight, scale * head.bias), present, class_count))
+        heads.append(_with_absent(LinearHead(scale * head.weight, scale * head.bias), present, known.class_count))
     return heads
 
 
@@ -183,23 +172,7 @@ def _with_absent(head: LinearHead, present: NDArray[np.int64], class_count: int)
     return LinearHead(weight, bias)
 
 
-class FitHead(Protocol):
-    """One kind of head, fitted at several strengths."""
-
-    def __call__(
-        self,
-        features: NDArray[np.floating],
-        labels: Labels,
-        weights: Floats,
-        class_count: int,
-        strengths: Sequence[float],
-        *,
-        width: int = 0,
-    ) -> list[LinearHead]:
-        """Heads in the order of the strengths; arguments as of `ridge`."""
-        ...
-
-
+FitHead = Callable[[Examples, Sequence[float]], list[LinearHead]]  # a head for each strength
 HEADS: Mapping[str, tuple[FitHead, tuple[float, ...]]] = {
     "multinomial": (multinomial, (10_000.0, 1_000.0, 300.0, 100.0, 30.0, 10.0)),
     "ridge": (ridge, (10.0, 3.0, 1.0, 0.3, 0.1)),
@@ -230,19 +203,16 @@ def choose_head(
         kinds: names in `HEADS` to try; none means all.
         strengths: to try for each kind; none means those of `HEADS`.
     """
-    values = features.astype(np.float32)
-    each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
+    known = _examples(features.astype(np.float32), labels, weights, class_count=class_count)
     held_out = np.flatnonzero(fold_of >= 0)
     with threadpool_limits(1):  # more threads are slower here, up to sixteen times
         wanted = {kind: tuple(strengths) or HEADS[kind][1] for kind in kinds or HEADS}
         if len(held_out):
-            logits = _held_out_logits(values, labels, fold_of, class_count=class_count, weights=each, wanted=wanted)
+            logits = _held_out_logits(known, fold_of, wanted=wanted)
             judged = [_judge(raw[held_out], labels[held_out], *name) for name, raw in logits.items()]
         else:
             judged = [untested(*next(iter(wanted.items())), class_count=class_count)]
-    return fit_best(
-        judged, held_out, lambda best: fit_one_head(values, labels, best, class_count=class_count, weights=each)
-    )
+    return fit_best(judged, held_out, lambda best: _fit(known, best))
 
 
 def untested(kind: str, strengths: Sequence[float], *, class_count: int) -> tuple[HeadTrial, Floats]:
@@ -281,37 +251,43 @@ def fit_one_head(
     weights: NDArray[np.floating] | None = None,
 ) -> LinearHead:
     """The head of a trial's kind, strength and sharpness for these images; arguments as of `choose_head`."""
+    return _fit(_examples(features, labels, weights, class_count=class_count), trial)
+
+
+def _examples(
+    features: NDArray[np.float32], labels: Labels, weights: NDArray[np.floating] | None, *, class_count: int
+) -> Examples:
     each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
-    mean, spread = features.mean(axis=0), feature_spread(features)  # standardised for the fit, and folded back
+    return Examples(features, labels, each, class_count)
+
+
+def _fit(known: Examples, trial: HeadTrial) -> LinearHead:
+    """Features as the network gives them are standardised for the fit, which is folded back."""
+    mean, spread = known.features.mean(axis=0), feature_spread(known.features)
     with threadpool_limits(1):
-        fit = HEADS[trial.kind][0]
-        (head,) = fit((features - mean) / spread, labels, each, class_count, (trial.strength,))
+        fit, _ = HEADS[trial.kind]
+        (head,) = fit(replace(known, features=(known.features - mean) / spread), (trial.strength,))
         weight = head.weight / spread
         bias = head.bias - weight @ mean
     return LinearHead(weight * trial.sharpness, bias * trial.sharpness)
 
 
 def _held_out_logits(
-    features: NDArray[np.float32],
-    labels: Labels,
-    fold_of: NDArray[np.int64],
-    *,
-    class_count: int,
-    weights: Floats,
-    wanted: Mapping[str, Sequence[float]],
+    known: Examples, fold_of: NDArray[np.int64], *, wanted: Mapping[str, Sequence[float]]
 ) -> dict[tuple[str, float], Floats]:
     """For each kind and strength the logits (images, classes) by heads that had not seen the image.
 
     What some folds show to be hopeless is not tried on the others.
     """
-    values, logits = in_fewer_directions(features), dict[tuple[str, float], Floats]()
+    labels, logits = known.labels, dict[tuple[str, float], Floats]()
+    known = replace(known, features=in_fewer_directions(known.features), width=known.features.shape[1])
     folds = np.unique(fold_of[fold_of >= 0])
     for number, fold in enumerate(folds):
         seen, unseen = fold_of != fold, fold_of == fold
-        fitted = _fit_kinds(values[seen], labels[seen], weights[seen], class_count, wanted, width=features.shape[1])
+        fitted = _fit_kinds(known.at(seen), wanted)
         for name, head in fitted.items():
-            into = logits.setdefault(name, np.zeros((len(labels), class_count)))
-            into[unseen] = head.logits(values[unseen])
+            into = logits.setdefault(name, np.zeros((len(labels), known.class_count)))
+            into[unseen] = head.logits(known.features[unseen])
         if number < len(folds) - 1:
             seen_once = np.isin(fold_of, folds[: number + 1])
             hopeful = _hopeful({name: raw[seen_once] for name, raw in logits.items()}, labels[seen_once])
@@ -321,19 +297,11 @@ def _held_out_logits(
     return logits
 
 
-def _fit_kinds(
-    features: NDArray[np.float32],
-    labels: Labels,
-    weights: Floats,
-    class_count: int,
-    wanted: Mapping[str, Sequence[float]],
-    *,
-    width: int,
-) -> dict[tuple[str, float], LinearHead]:
+def _fit_kinds(known: Examples, wanted: Mapping[str, Sequence[float]]) -> dict[tuple[str, float], LinearHead]:
     """Heads by kind and strength, the kinds side by side."""
 
     def fit(kind: str) -> list[LinearHead]:
-        return HEADS[kind][0](features, labels, weights, class_count, wanted[kind], width=width)
+        return HEADS[kind][0](known, wanted[kind])
 
     with ThreadPoolExecutor(max(1, len(wanted)), thread_name_prefix="vidi-head") as threads:
         heads = dict(zip(wanted, threads.map(fit, wanted), strict=True))

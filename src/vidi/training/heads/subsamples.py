@@ -12,7 +12,7 @@ from vidi.groups import draw_images, draw_share
 from vidi.metrics.calibration import best_temperature
 from vidi.metrics.components import principal_axes
 from vidi.training.heads.directions import SMALLEST_SPREAD
-from vidi.training.heads.linear import Floats, Labels, multinomial
+from vidi.training.heads.linear import Examples, Floats, Labels, multinomial
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images to learn from
 DRAWS = 2  # of each share below 1, in each fold
@@ -68,9 +68,8 @@ def errors_by_size(
     with threadpool_limits(1):
         for drawn in draw_parts(labels, groups, fold_of=fold_of, shares=shares, most=most, seed=seed):
             part, unseen, size, share = drawn.rows, fold_of == drawn.fold, drawn.size, shares[drawn.size]
-            (head,) = multinomial(
-                features[part], labels[part], np.ones(len(part)), class_count, [strength * share**0.5]
-            )
+            known = Examples(features[part], labels[part], np.ones(len(part)), class_count)
+            (head,) = multinomial(known, [strength * share**0.5])
             wrong[unseen, size] += (head.logits(features[unseen]).argmax(axis=1) != labels[unseen]) / _draws(share)
             seen[size] += len(part) / _draws(share) / fold_count
     held_out = np.flatnonzero(fold_of >= 0)
@@ -148,7 +147,8 @@ def answer_out_of_fold(
     with threadpool_limits(1):
         for fold in np.unique(fold_of[held_out]).tolist():
             seen = fold_of != fold
-            (head,) = multinomial(features[seen], labels[seen], np.ones(int(seen.sum())), class_count, [strength])
+            known = Examples(features[seen], labels[seen], np.ones(int(seen.sum())), class_count)
+            (head,) = multinomial(known, [strength])
             logits[~seen] = head.logits(features[~seen])
     logits = logits[held_out]
     temperature = best_temperature(softmax(logits, axis=1), labels[held_out])
