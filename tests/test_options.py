@@ -5,9 +5,9 @@ import inspect
 import json
 import subprocess
 import sys
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import click
 import pytest
@@ -229,11 +229,12 @@ def test_every_option_of_a_request_is_in_the_reference(request_type: type):
 
 
 def test_choices_that_are_declared_are_those_of_the_registries():
-    from vidi.training.recipe import CHOICES
+    from vidi.training.recipe import Execution, Optimization
 
-    assert CHOICES["optimizer"] == of_training.OPTIMIZERS
-    assert CHOICES["loss"] == of_training.LOSSES
-    assert CHOICES["device"] == of_training.DEVICES
+    choices = {item.name: get_args(item.type) for kind in (Optimization, Execution) for item in fields(kind)}
+    assert choices["optimizer"] == of_training.OPTIMIZERS
+    assert choices["loss"] == of_training.LOSSES
+    assert choices["device"] == of_training.DEVICES
 
 
 def test_help_and_completion_of_the_network_list_every_one():

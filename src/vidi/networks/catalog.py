@@ -9,7 +9,7 @@ class NetworkEntry:
     """Where a network is built, and how the training images of its public weights were scaled."""
 
     family: str  # module in `vidi.networks`; what holds for a family is never listed by network
-    builder: str  # the `NetworkBuilder` there
+    builder: str  # the function there that makes it
     normalisation: str = "standardise"  # a choice of `Recipe.normalisation`
 
 

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 from vidi.errors import UsageError
 from vidi.networks.options import NetworkOptions
@@ -11,19 +11,6 @@ from vidi.training.augment import Augmentation
 
 Schedule = Literal["one-cycle", "cosine", "linear", "constant"]
 MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
-
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "optimizer": ("adam", "adamw", "sgd", "muon"),
-    "schedule": ("one-cycle", "cosine", "linear", "constant"),
-    "loss": ("cross-entropy", "mean-squared-error"),
-    "class_weights": ("none", "tempered", "balanced"),
-    "normalisation": ("standardise", "rescale", "symmetric", "imagenet"),
-    "head": ("trained", "multinomial", "ridge", "gaussian", "one-vs-rest"),
-    "views": ("auto", "one", "both"),
-    "precision": ("auto", "float32", "bfloat16"),
-    "device": ("auto", "cpu", "cuda", "mps"),
-}
-
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
@@ -209,8 +196,8 @@ class Recipe:
 def _require_allowed(group: "Recipe | Optimization | Freezing | Execution") -> None:
     for item in fields(group):
         name, value = item.name, getattr(group, item.name)
-        if name in CHOICES and value not in CHOICES[name]:
-            raise UsageError(f"{name} is {value!r}", f"Use one of: {', '.join(CHOICES[name])}.")
+        if get_origin(item.type) is Literal and value not in get_args(item.type):
+            raise UsageError(f"{name} is {value!r}", f"Use one of: {', '.join(get_args(item.type))}.")
         if name in RANGES:
             least, most = RANGES[name]
             if not isinstance(value, int | float) or not least <= value <= most:

@@ -5,16 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 from vidi.errors import MissingPackageError, UnknownNameError
 from vidi.evaluation.evaluate import Evaluation
 from vidi.evaluation.run_files import METRICS, PREDICTIONS, read_run
 from vidi.report.words.sentences import first_line
-from vidi.training.loop.progress import RESULTS
+from vidi.training.loop.progress import RESULTS, EpochRow
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import (
     EpochEnded,
@@ -36,19 +36,8 @@ from vidi.workflows.tracking.tracker import (
     write_noted,
 )
 
-if TYPE_CHECKING:
-    from vidi.training.loop.progress import EpochRow
-
 SECONDS_AT_END = 120.0  # for what a tracker has not yet taken when everything else is done
-EPOCH_FIGURES = (
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "learning_rate",
-    "images_per_second",
-    "seconds",
-)
+EPOCH_FIGURES = tuple(item.name for item in fields(EpochRow) if item.name not in ("epoch", "limited_by"))
 TRACKERS: Mapping[str, TrackerKind] = {
     "mlflow": TrackerKind(
         title="MLflow",
@@ -156,7 +145,7 @@ class TrackingListener:
             )
 
 
-def epoch_figures(row: "EpochRow", member: int) -> dict[str, float]:
+def epoch_figures(row: EpochRow, member: int) -> dict[str, float]:
     """An epoch's finite figures by name; those of an ensemble's members under their numbers."""
     prefix = f"member-{member}." if member else ""
     known = {name: getattr(row, name) for name in EPOCH_FIGURES}
