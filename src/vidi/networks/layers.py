@@ -13,15 +13,11 @@ from torch.utils.flop_counter import FlopCounterMode
 Activation = Literal["relu", "relu6", "gelu", "none"]
 
 
-def _unchanged(values: Tensor) -> Tensor:
-    return values
-
-
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "relu6": functional.relu6,
     "gelu": functional.gelu,
-    "none": _unchanged,
+    "none": lambda values: values,
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from vidi.networks.build import build_network, design_network
-from vidi.networks.layers import Classifier, operations_of
+from vidi.networks.layers import operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import engine_of, precision_of
 from vidi.training.engine.rates import seconds_per_image
@@ -37,7 +37,10 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
     network = build_network(
         recipe.network, image_size=recipe.image_size, class_count=data.class_count, options=recipe.options
     )
-    seconds = _seconds_per_image(network, recipe)
+    freeze_layers(network, recipe)
+    network.to(engine_of(recipe).device)
+    batch, precision = recipe.optimization.batch, precision_of(recipe)
+    seconds = seconds_per_image(network, recipe.image_size, batch=batch, precision=precision)
     if recipe.network != "compact" or recipe.options.width is not None or data.start or data.initial:
         return recipe, seconds
     usual = operations_of(network, recipe.image_size)
@@ -73,13 +76,6 @@ def widest(images_seen: Callable[[float], float]) -> float:
     (1.33, 0.5)
     """
     return next((width for width in WIDTHS if images_seen(width) >= IMAGES_SEEN * width**2), WIDTHS[-1])
-
-
-def _seconds_per_image(network: Classifier, recipe: Recipe) -> float:
-    freeze_layers(network, recipe)
-    device = engine_of(recipe).device
-    batch, precision = recipe.optimization.batch, precision_of(recipe)
-    return seconds_per_image(network.to(device), recipe.image_size, batch=batch, precision=precision)
 
 
 def answers_after(recipe: Recipe, data: TrainingData) -> float:

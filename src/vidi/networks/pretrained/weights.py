@@ -5,7 +5,7 @@ import json
 import pickle
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -42,14 +42,8 @@ def keep_weights(path: Path, weights: PretrainedWeights) -> None:
     Raises:
         ResourceError: the disk refuses.
     """
-    about = {
-        "name": weights.name,
-        "network": weights.network,
-        "normalisation": weights.normalisation,
-        "license": weights.license,
-        "digest": weights.digest,
-        "tensors": digest_of_tensors(weights.tensors),
-    }
+    about = {item.name: getattr(weights, item.name) for item in fields(weights)}
+    about["tensors"] = digest_of_tensors(weights.tensors)
     tensors = {name: tensor.contiguous() for name, tensor in weights.tensors.items()}
     with written_atomically(path) as temporary:
         try:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,7 @@ class TuneFiles:
         self.document |= {
             "state": state,
             "finding": finding,
-            "importance": [
-                {"name": one.name, "share": one.share, "low": one.low, "high": one.high} for one in importance
-            ],
+            "importance": [asdict(one) for one in importance],
             "recipe": recipe.as_dict(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
