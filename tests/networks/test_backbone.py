@@ -20,7 +20,6 @@ from vidi.networks.from_onnx import start_from
 from vidi.networks.options import NetworkOptions
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import begin_with
-from vidi.networks.to_onnx import OPSET
 
 if importlib.util.find_spec("onnxscript") is None:  # to import it here would take every worker half a second
     pytest.skip("needs:onnxscript", allow_module_level=True)
@@ -115,12 +114,12 @@ def test_what_cannot_become_a_model_file_is_refused_before_anything_is_trained(n
 @exports
 def test_a_graph_that_answers_otherwise_is_noticed():
     body = standin_timm.create_model("small.made", pretrained=True, num_classes=0).eval()
-    graph = export_body(body, image_size=SIZE, prefix="body", opset=OPSET)
-    check_export(body, graph, image_size=SIZE, opset=OPSET)
+    graph = export_body(body, image_size=SIZE, prefix="body")
+    check_export(body, graph, image_size=SIZE)
     body.scale.data += 0.1
 
     with pytest.raises(ModelError, match="gives other predictions than in torch"):
-        check_export(body, graph, image_size=SIZE, opset=OPSET)
+        check_export(body, graph, image_size=SIZE)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from tests.cases import few_fast
 from torch import nn
 
 from vidi.errors import ModelError
+from vidi.model_file.anatomy import OPSET
 from vidi.networks.build import build_network
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
-from vidi.networks.to_onnx import OPSET, to_onnx
+from vidi.networks.to_onnx import to_onnx
 
 CASES = [
     ("compact", (8, 8), NetworkOptions()),

@@ -10,19 +10,19 @@ from onnx import inliner
 from torch import nn
 
 from vidi.errors import ModelError
+from vidi.model_file.anatomy import IR_VERSION, OPSET
 from vidi.model_file.walk import OPERATORS, RefusedError, walk_model
 
 _OTHER = "Use another network; convolutional networks usually work."
 
 
-def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, opset: int) -> onnx.GraphProto:
+def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str) -> onnx.GraphProto:
     """The graph of a network, every name of which begins with `prefix`, as our own layers' do.
 
     Args:
         body: (batch, 3, height, width) to (batch, features); left in the mode that it is in.
         image_size: (height, width) in pixels.
         prefix: the layer's name.
-        opset: of ONNX.
 
     Returns:
         One input and one output; only operators that may stand in a model file.
@@ -38,7 +38,7 @@ def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, op
                 body.eval(),
                 (torch.zeros(2, 3, *image_size),),
                 dynamo=True,
-                opset_version=opset,
+                opset_version=OPSET,
                 verbose=False,
                 input_names=["inputs"],
                 output_names=["features"],
@@ -62,14 +62,13 @@ def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, op
     return graph
 
 
-def check_export(body: nn.Module, graph: onnx.GraphProto, *, image_size: tuple[int, int], opset: int) -> None:
+def check_export(body: nn.Module, graph: onnx.GraphProto, *, image_size: tuple[int, int]) -> None:
     """Whether the graph may stand in a model file, and answers as the network does for any number of images.
 
     Raises:
         ModelError: it may not, or does not.
     """
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
-    data = model.SerializeToString()
+    data = graph_bytes(graph)
     try:
         walk_model(data)
     except RefusedError as error:
@@ -82,6 +81,12 @@ def check_export(body: nn.Module, graph: onnx.GraphProto, *, image_size: tuple[i
     allowed = 1e-3 * max(1.0, float(np.abs(expected).max()))
     if found.shape != expected.shape or not np.abs(found - expected).max() <= allowed:
         raise ModelError("in ONNX, the network gives other predictions than in torch", _OTHER)
+
+
+def graph_bytes(graph: onnx.GraphProto) -> bytes:
+    """A graph alone as a model, to be run here."""
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return bytes(model.SerializeToString())
 
 
 def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:

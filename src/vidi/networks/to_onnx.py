@@ -29,7 +29,6 @@ from vidi.networks.layers import (
 from vidi.networks.side_by_side import Ensemble, Network, members_of, side_by_side
 from vidi.networks.whitening import Whitening
 
-OPSET = 18
 Attributes = Mapping[str, int | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
 POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
@@ -300,7 +299,7 @@ def _linear(graph: GraphWriter, layer: nn.Linear, value: str, name: str) -> str:
 
 def _backbone(graph: GraphWriter, layer: Backbone, value: str, name: str) -> str:
     """The nodes that torch's exporter writes, between our value and our name."""
-    inner = export_body(layer.body, image_size=graph.image_size, prefix=f"{name}.body", opset=OPSET)
+    inner = export_body(layer.body, image_size=graph.image_size, prefix=f"{name}.body")
     graph.add("Identity", [value], output=inner.input[0].name)
     graph.nodes.extend(inner.node)
     graph.tensors.extend(inner.initializer)

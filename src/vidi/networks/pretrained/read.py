@@ -28,7 +28,6 @@ from vidi.networks.pretrained.weights import (
     keep_weights,
     read_restricted,
 )
-from vidi.networks.to_onnx import OPSET
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -327,8 +326,8 @@ def timm_weights(name: str) -> PretrainedWeights:
             "Use weights with the usual normalisation of ImageNet, or with 0.5 for all channels.",
         )
     height, width = about["input_size"][-2:]
-    graph = export_body(body, image_size=(height, width), prefix=name, opset=OPSET)
-    check_export(body, graph, image_size=(height, width), opset=OPSET)
+    graph = export_body(body, image_size=(height, width), prefix=name)
+    check_export(body, graph, image_size=(height, width))
     tensors = {f"layers.0.body.{key}": tensor.detach() for key, tensor in body.state_dict().items()}
     return PretrainedWeights(
         name=name,

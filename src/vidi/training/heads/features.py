@@ -9,14 +9,14 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from onnx import helper
 
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
+from vidi.networks.exported import graph_bytes
 from vidi.networks.layers import Classifier, folded
-from vidi.networks.to_onnx import OPSET, to_onnx
+from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.by_openvino import import_openvino
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import Precision
@@ -160,7 +160,7 @@ def _by_onnxruntime(network: Classifier, image_size: tuple[int, int]) -> Embed:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = core_count()
     session = onnxruntime.InferenceSession(
-        _as_model(network, image_size), sess_options=options, providers=["CPUExecutionProvider"]
+        graph_bytes(to_onnx(network, image_size)), sess_options=options, providers=["CPUExecutionProvider"]
     )
 
     def embed(inputs: torch.Tensor) -> Floats:
@@ -176,20 +176,13 @@ def _by_openvino(network: Classifier, image_size: tuple[int, int], precision: Pr
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
-    model = reader.compile_model(reader.read_model(_as_model(network, image_size)), "CPU", settings)
+    model = reader.compile_model(reader.read_model(graph_bytes(to_onnx(network, image_size))), "CPU", settings)
 
     def embed(inputs: torch.Tensor) -> Floats:
         embeddings: Floats = np.array(model({"inputs": inputs.contiguous().numpy()})["embedding"], np.float32)
         return embeddings
 
     return embed
-
-
-def _as_model(network: Classifier, image_size: tuple[int, int]) -> bytes:
-    graph = to_onnx(network, image_size)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    data: bytes = model.SerializeToString()
-    return data
 
 
 ENGINES: dict[str, Callable[[Classifier, tuple[int, int]], Embed]] = {
