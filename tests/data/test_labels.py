@@ -152,6 +152,7 @@ def test_a_path_outside_the_data_is_refused_when_written_and_when_read(tmp_path,
         ("path,label", "line 2: JSONDecodeError"),
         ("[]", "line 2: TypeError"),
         ("[" * 100_000, "line 2: RecursionError"),
+        ('{"key":1,"at":1,"who":"a","how":"one","kind":"none","labels":[],"path":""}', "line 2: KeyError: 'digest'"),
         ('{"key":1,"at":1,"who":"a","how":"one","kind":"maybe","labels":[],"digest":"","path":""}', "kind 'maybe'"),
     ],
 )

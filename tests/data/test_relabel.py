@@ -113,6 +113,18 @@ def test_options_about_classes_hold_for_what_people_said(tmp_path):
     assert (shown(named)["cat/01.png"], shown(named)["dog/02.png"]) == ("wolf", "hen")
 
 
+def test_an_image_that_people_say_is_not_of_a_class_keeps_another_and_loses_that_one(tmp_path):
+    root = folder_of(tmp_path / "photos")
+    say(root, ("cat/01.png", "not cat"), ("dog/02.png", "not cat"))
+
+    plain, asked = read_dataset(root), read_dataset(root, ReadOptions(positive="cat"))
+
+    assert plain.classes == ("cat", "dog", "hen")
+    assert ("cat/01.png" in shown(plain), shown(plain)["dog/02.png"]) == (False, "dog")
+    assert [image.path for image in plain.left_out] == ["cat/01.png"]
+    assert (shown(asked)["cat/01.png"], asked.classes) == ("not cat", ("cat", "not cat"))
+
+
 def test_labels_are_found_again_by_digest_in_a_folder_that_was_renamed_or_moved(tmp_path):
     root = folder_of(tmp_path / "photos")
     file = say(root, ("cat/01.png", "dog"), ("dog/02.png", "exclude"))

@@ -2,14 +2,18 @@
 
 import os
 import sys
+import time
 
 import pytest
 from tests.counts import count
 from tests.data.measured import cost_of_reading
 from tests.data.on_disk import IMAGE
 
+from vidi.data.labels import read_labels
+
 pytestmark = [pytest.mark.fault, pytest.mark.integration]  # each makes thousands of files or rows, which is its subject
 
+LABELS_A_SECOND = 60_000  # of processor time; a quiet core reads three times as many
 FILES_A_SECOND = 5_000  # of processor time, the row's own bar
 BYTES_A_FILE = 1_000
 # The reader's own modules and tables, whatever the set; measured at 3 to 5 MB.
@@ -54,6 +58,21 @@ def test_tables_are_read_at_speed_and_in_little_memory(tmp_path):
     assert cost.images == files
     assert rows / cost.seconds >= FILES_A_SECOND
     assert cost.memory_bytes < START_BYTES + BYTES_A_FILE * rows
+
+
+def test_labels_that_people_gave_are_read_at_speed(tmp_path):
+    rows = count(small=20_000, faults=100_000)
+    said = '"at":1.5,"who":"ana","kind":"label","labels":["cat"],"how":"one"'
+    line = '{{"key":"{0}",' + said + ',"digest":"{0:064}","path":"{0}.png"}}\n'
+    (tmp_path / "l.jsonl").write_text("".join(map(line.format, range(rows))))
+
+    began = time.process_time()
+    read = read_labels(tmp_path / "l.jsonl")
+    seconds = time.process_time() - began
+
+    assert len(read.answers) == rows
+    assert rows / seconds >= LABELS_A_SECOND
+    sys.stdout.write(f"{rows} labels: {seconds:.2f} s\n")
 
 
 def test_ten_thousand_classes_are_listed(tmp_path):

@@ -164,7 +164,11 @@ def read_labels(path: Path, *, state: str | None = None) -> Labels:
             continue
         words, by_digest = (row["kind"], *row["labels"]), said[row["who"]]
         answer = known.get(words) or known.setdefault(words, (row["kind"], tuple(sorted(set(row["labels"])))))
-        for digest, name in _images(row):
+        if "images" not in row:
+            by_digest[row["digest"]] = answer
+            digests[row["path"]] = row["digest"]
+            continue
+        for digest, name in row["images"]:
             by_digest[digest] = answer
             digests[name] = digest
     return Labels(
@@ -324,9 +328,10 @@ def _check(rows: Iterable[Mapping[str, Any]]) -> None:
             row["key"], row["who"], row["at"]
             continue
         row["key"], row["who"], row["at"], row["how"]
+        images = row["images"] if "images" in row else ((row["digest"], row["path"]),)
         if row["kind"] not in _KINDS or type(row["labels"]) is not list:
             raise ValueError(f"the kind {row['kind']!r} with the labels {row['labels']!r}")
-        for _, name in _images(row):
+        for _, name in images:
             if (".." in name or name[:1] in "/\\" or name[1:2] == ":") and is_outside(name):
                 raise ValueError(f"the path {escape_path(name)} leads outside the data")
 

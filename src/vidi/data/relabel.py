@@ -17,6 +17,7 @@ from vidi.machine import core_count
 
 NO_LABEL = "no-label"  # code of an image whose class nothing names
 DISPUTED = ("people-disagree", "People gave it different labels.")
+NOT = "not "
 LEFT_OUT: Mapping[Kind, tuple[str, str]] = {
     "exclude": ("excluded", "People left it out."),
     "unclear": ("unclear", "People could not tell what it shows."),
@@ -44,7 +45,10 @@ def relabel(reading: Reading, labels: Labels, source: Source) -> None:
     digests = _digests_of_labelled([image.path for image in images], labels, reading.store or source.store)
     answers = _answers_by_path(digests, labels)
     names = {name for answer in answers.values() if answer is not None for name in answer[1]}
-    reading.classes.extend(sorted(names.difference(reading.classes)))
+    new_names = names.difference(reading.classes)
+    # From a review of two classes, `NAME` and `not NAME`, that are made of more.
+    denied = {name for name in new_names if name.startswith(NOT) and name.removeprefix(NOT) in reading.classes}
+    reading.classes.extend(sorted(new_names - denied))
     index_of = {name: index for index, name in enumerate(reading.classes)}
     kept, entries, counts = list[LabelledImage](), list[Entry](), Counter[str]()
     for image in images:
@@ -53,7 +57,10 @@ def relabel(reading: Reading, labels: Labels, source: Source) -> None:
             kept.extend([] if is_new else [image])
             continue
         kind, given = answers[image.path] or (None, ())
-        shown = frozenset(index_of[name] for name in given)
+        if denied.isdisjoint(given):
+            shown = frozenset(index_of[name] for name in given)
+        else:
+            shown = image.labels - {index_of[name.removeprefix(NOT)] for name in given}
         if kind == "label" or (kind == "none" and source.multi_label):
             if shown == image.labels and not is_new:
                 kept.append(replace(image, is_confirmed=True))
