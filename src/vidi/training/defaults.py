@@ -52,7 +52,8 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     """
     if network not in NETWORKS and not network.startswith(TIMM):
         raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
-    usual = RECIPES.get(network) or RECIPES.get(NETWORKS[network].family, _backbone_recipe)
+    family = NETWORKS[network].family if network in NETWORKS else ""
+    usual = RECIPES.get(network) or RECIPES.get(family, _backbone_recipe)
     recipe = usual(traits)
     return as_asked(replace(recipe, network=network), changes or {})
 
