@@ -187,7 +187,11 @@ def evaluate_predictions(
         ShapeError: the arrays do not describe the same images, or not these classes.
     """
     check_answers(probabilities, labels)
-    _check_classes(probabilities, classes)
+    if probabilities.shape[1] != len(classes):
+        raise ShapeError(
+            f"there are {len(classes)} class names for {probabilities.shape[1]} columns of probabilities",
+            "Use the class names of the model file, in its order.",
+        )
     predicted = probabilities.argmax(axis=1)
     numbers = number_groups_or_images(groups, len(labels))
     ranks = ranks_of_truth(probabilities, labels)
@@ -227,7 +231,9 @@ def evaluate_predictions(
         calibration=measure_calibration(probabilities, labels, random=np.random.default_rng([seed, 2])),
         per_class=per_class,
         mistakes=Mistakes(
-            confusion=_confusion(predicted, labels, len(classes)),
+            confusion=count_confusion(predicted, labels, class_count=len(classes))
+            if len(classes) <= MOST_CLASSES_IN_MATRIX
+            else None,
             confused_pairs=_confused_pairs(predicted, labels, classes),
         ),
         curves=_curves(probabilities, shown, classes),
@@ -284,7 +290,10 @@ def evaluate_labels(
         brier_loss=brier_loss,
         hamming_loss=hamming_loss,
         ranking=_ranking(per_class),
-        most_common_share=_most_common_share(targets),
+        # How often always giving the most common set of classes would be right about every class.
+        most_common_share=float(np.unique(targets, axis=0, return_counts=True)[1].max() / len(targets))
+        if len(targets)
+        else None,
         calibration=_calibration_of_pairs(probabilities, targets, random=np.random.default_rng([seed, 2])),
         per_class=per_class,
         mistakes=Mistakes(confusion=None, confused_pairs=()),
@@ -295,14 +304,6 @@ def evaluate_labels(
 def _top(k: int) -> str:
     """The name of a top-k accuracy among the shares."""
     return f"top_{k}"
-
-
-def _check_classes(probabilities: Floats, classes: Sequence[str]) -> None:
-    if probabilities.shape[1] != len(classes):
-        raise ShapeError(
-            f"there are {len(classes)} class names for {probabilities.shape[1]} columns of probabilities",
-            "Use the class names of the model file, in its order.",
-        )
 
 
 def _units(groups: Counts) -> Units:
@@ -415,13 +416,6 @@ def _share(hits: Floats, among: Floats) -> NDArray[np.float64]:
     return shares
 
 
-def _most_common_share(targets: Mask) -> float | None:
-    """How often always giving the most common set of classes would be right about every class."""
-    if not len(targets):
-        return None
-    return float(np.unique(targets, axis=0, return_counts=True)[1].max() / len(targets))
-
-
 def _calibration_of_pairs(probabilities: Floats, targets: Mask, *, random: np.random.Generator) -> CalibrationFigures:
     """Of the answers yes and no to every pair of an image and a class."""
     yes, truth = probabilities.ravel().astype(np.float64), targets.ravel()
@@ -459,12 +453,6 @@ def measure_calibration(probabilities: Floats, labels: Labels, *, random: np.ran
             for one, perfect in found
         ),
     )
-
-
-def _confusion(predicted: Labels, labels: Labels, class_count: int) -> Counts | None:
-    if class_count > MOST_CLASSES_IN_MATRIX:
-        return None
-    return count_confusion(predicted, labels, class_count=class_count)
 
 
 def _confused_pairs(predicted: Labels, labels: Labels, classes: Sequence[str]) -> tuple[ConfusedPair, ...]:

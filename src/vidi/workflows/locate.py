@@ -18,16 +18,17 @@ from vidi.report.pages.render import require_templates
 from vidi.report.pictures.overlays import draw_boxes, make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.output import write_document
 from vidi.workflows.interaction.run_folder import check_folder_apart, page_names, require_own
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
 from vidi.workflows.locating import (
     LocatedImage,
+    as_json,
     choose_classes,
     choose_way,
     coco_document,
     finder,
     locate_inputs,
-    write_json,
     write_lines,
 )
 from vidi.workflows.requests.model_file import LocatedFiles, LocateRequest
@@ -85,7 +86,8 @@ def search_images(
         found = watch(keep_located(found, kept, places=places, with_images=drawn), len(paths))
         try:
             if wanted.as_json:
-                write_json(found, stream, predictor=predictor, account=account)
+                documents = map(as_json, found)
+                write_document(documents, stream, name="images", model=predictor.model, account=account)
             else:
                 write_lines(found, stream)
         finally:  # also what was found until an error came

@@ -1,6 +1,5 @@
 """The search for boxes in each image, from files and from memory; boxes as lines, as JSON and as a COCO file."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,6 @@ from vidi.images.given import Given
 from vidi.images.pool import DecodeJob, read_images
 from vidi.machine import give_memory_back
 from vidi.numbers import percent
-from vidi.prediction.prediction import SCHEMA_VERSION, model_as_json
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.overlays import make_picture
 from vidi.report.pictures.thumbnails import Thumbnail
@@ -273,17 +271,6 @@ def as_json(one: LocatedImage) -> dict[str, object]:
     ]
     size = None if one.size is None else list(one.size)
     return {"path": escape_path(one.path), "size": size, "boxes": boxes, "error": error}
-
-
-def write_json(found: Iterable[LocatedImage], stream: TextIO, *, predictor: Predictor, account: Account) -> None:
-    """One JSON document: schema, model, images, account; images are written as they come."""
-    model = json.dumps(model_as_json(predictor.model))
-    stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {model}, "images": [')
-    separator = "\n"
-    for one in found:
-        stream.write(separator + json.dumps(as_json(one), allow_nan=False))
-        separator = ",\n"
-    stream.write(f'\n], "account": {json.dumps(account.as_json())}}}\n')
 
 
 def coco_document(found: Sequence[LocatedImage], classes: Sequence[str]) -> dict[str, object]:

@@ -113,10 +113,18 @@ def write_json(
         account: complete when `answers` are used up, and so written last.
         top: number of most probable classes per image; all classes in the model's order by default.
     """
-    stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "predictions": [')
+    documents = (answer.written(top=top).as_json() for answer in answers)
+    write_document(documents, stream, name="predictions", model=model, account=account)
+
+
+def write_document(
+    items: Iterable[Mapping[str, object]], stream: TextIO, *, name: str, model: ModelFile, account: Account
+) -> None:
+    """Write one JSON document: schema, model, items under a name, account; the items are written as they come."""
+    stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "{name}": [')
     separator = "\n"
-    for answer in answers:
-        stream.write(separator + json.dumps(answer.written(top=top).as_json(), allow_nan=False))
+    for item in items:
+        stream.write(separator + json.dumps(item, allow_nan=False))
         separator = ",\n"
     stream.write(f'\n], "account": {json.dumps(account.as_json())}}}\n')
 

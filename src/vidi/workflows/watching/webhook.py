@@ -185,7 +185,7 @@ class Webhook:
         self._closing = threading.Event()
         self.lost = 0  # events that were not taken
         self._waiting = Background[tuple[str, bytes]](
-            self._deliver_all,
+            self._deliver,
             name="vidi-webhook",
             most_waiting=MOST_WAITING,
             most_together=1,
@@ -211,11 +211,8 @@ class Webhook:
         if not self._waiting.put((new_key(), body)):
             self.lost += 1
 
-    def _deliver_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        for key, body in messages:
-            self._deliver(key, body)
-
-    def _deliver(self, key: str, body: bytes) -> None:
+    def _deliver(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        ((key, body),) = messages
         pause, why = self._first_pause, ""
         for attempt in range(MOST_ATTEMPTS):
             if attempt and self._closing.wait(pause):

@@ -87,7 +87,9 @@ def learn_ensemble(
     ended: list[TrainedNetwork] = []
     for task in tasks:
         if (task.place / ENDED).exists():
-            ended.append(_read_ended(task))
+            stopped_by = read_json(task.place / ENDED)["stopped_by"]
+            saved = read_trained(task.place, task.data, recipe=task.recipe)
+            ended.append(replace(saved, stopped_by=stopped_by, finished=True))
             continue
         if session.should_stop() or (session.finish and (ended or has_begun(folder))):
             break
@@ -95,7 +97,7 @@ def learn_ensemble(
         one = _train_member(session, task, ended, count=count)
         if one.stopped_by == "user":
             break
-        _note_ended(task, one)
+        write_atomic(task.place / ENDED, json.dumps({"stopped_by": one.stopped_by}) + "\n")
         ended.append(one)
     if not ended:
         cut = read_trained(tasks[0].place, tasks[0].data, recipe=tasks[0].recipe)
@@ -146,15 +148,6 @@ def _train_member(session: Session, task: _Task, ended: Sequence[TrainedNetwork]
         resume=(task.place / CHECKPOINT).exists(),
         should_stop=session.should_stop,
     )
-
-
-def _note_ended(task: _Task, trained: TrainedNetwork) -> None:
-    write_atomic(task.place / ENDED, json.dumps({"stopped_by": trained.stopped_by}) + "\n")
-
-
-def _read_ended(task: _Task) -> TrainedNetwork:
-    stopped_by = read_json(task.place / ENDED)["stopped_by"]
-    return replace(read_trained(task.place, task.data, recipe=task.recipe), stopped_by=stopped_by, finished=True)
 
 
 def _combined(
