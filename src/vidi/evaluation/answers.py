@@ -289,6 +289,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         rows.append(row)
         said.append(replace(one.outcome, embedding=None))
         digests.append(one.digest)
+    novelty = [one.novelty for one in said if one.novelty is not None]  # of all, or of none
     match, images, classes = want.match or ClassMatch.of_same(dataset.classes), dataset.images, predictor.classes
     labels = [images[row].labels for row in rows]
     several = None
@@ -304,7 +305,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
         digests=tuple(digests),
         groups=tuple(images[row].group or "" for row in rows),
         near_duplicates=(False,) * len(rows),
-        novelty=as_column([one.novelty for one in said]),
+        novelty=np.array(novelty) if novelty else None,
         several=several,
         traits=tuple(traits) if want.traits else None,
         numbers=np.array(rows, np.int64),
@@ -371,12 +372,6 @@ def source_of(path: str, *, class_names: Sequence[str], part: str | None) -> str
     folders = path.replace("\\", "/").split("/")[:-1]
     left_out = {name.casefold() for name in (*class_names, part or "")}
     return "/".join(folder for folder in folders if folder.casefold() not in left_out)
-
-
-def as_column(novelty: Sequence[float | None]) -> Floats | None:
-    """What a model said of each image as an array; None where it cannot tell."""
-    told = [value for value in novelty if value is not None]
-    return np.array(told) if told else None
 
 
 def as_called(decisions: Sequence[tuple[str, ...] | None], classes: Sequence[str]) -> Mask:

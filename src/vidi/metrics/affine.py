@@ -86,18 +86,17 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
     return FittedStep(step=step, log_losses=means, probabilities=answers[best], image_count=len(labels))
 
 
-def _fit_temperature(probabilities: Floats, labels: Labels) -> AffineStep:
-    value = best_temperature(probabilities, labels)
-    return AffineStep(method="temperature", scale=np.array([1 / value]), shift=np.zeros(1))
-
-
 Fit = Callable[[Floats, Labels], AffineStep]
 NONE = AffineStep(method="none", scale=np.ones(1), shift=np.zeros(1))
 
 
 def _methods(image_count: int, class_count: int) -> dict[str, Fit]:
     """What there are images enough for, the simplest first."""
-    methods: dict[str, Fit] = {"temperature": _fit_temperature}
+    methods: dict[str, Fit] = {
+        "temperature": lambda probabilities, labels: AffineStep(
+            method="temperature", scale=np.array([1 / best_temperature(probabilities, labels)]), shift=np.zeros(1)
+        )
+    }
     for method, fit in (("vector", partial(fit_classes, mixing=False)), ("matrix", partial(fit_classes, mixing=True))):
         if image_count >= LEAST_PER_CLASS[method] * class_count and class_count <= MOST_CLASSES:
             methods[method] = fit

@@ -330,7 +330,9 @@ def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float 
     if not len(alarms):
         return found
     changes = describe_changes(stream, yardstick, searched, looks, rate=rate)
-    began = _nearest_beginning(stream.at, find_beginning(searched, looks))
+    # The image nearest to the strongest look with which a new time begins.
+    beginnings = np.flatnonzero(np.diff(stream.at, prepend=np.nan) != 0)
+    began = int(beginnings[np.abs(beginnings - find_beginning(searched, looks)).argmin()])
     return replace(
         found,
         state="alarm",
@@ -339,12 +341,6 @@ def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float 
         changes=changes,
         loudest=rows[find_loudest(stream, yardstick, changes, began)],
     )
-
-
-def _nearest_beginning(at: Floats, image: int) -> int:
-    """The image nearest to this one with which a new time begins."""
-    beginnings = np.flatnonzero(np.diff(at, prepend=np.nan) != 0)
-    return int(beginnings[np.abs(beginnings - image).argmin()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

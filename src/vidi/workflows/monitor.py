@@ -423,10 +423,12 @@ def judge_by_feedback(answers: Mapping[str, Said], feedback: Sequence[Feedback])
         answers: by the image's digest, the classes that the model named.
         feedback: in the order of arrival, of any images.
     """
-    words = _last_words(feedback)
+    words: dict[str, dict[str, Feedback]] = {}  # by image, the last word of each source
+    for one in feedback:
+        words.setdefault(one.digest, {})[one.source] = one
     right = judged = unclear = disagreed = 0
     for digest, said in answers.items():
-        clear = {frozenset(one.labels) for one in words.get(digest, ()) if one.kind != "unclear"}
+        clear = {frozenset(one.labels) for one in words.get(digest, {}).values() if one.kind != "unclear"}
         if len(clear) == 1:
             judged += 1
             right += said in clear
@@ -445,14 +447,6 @@ def judge_by_feedback(answers: Mapping[str, Said], feedback: Sequence[Feedback])
         low=None if interval is None else interval.low,
         high=None if interval is None else interval.high,
     )
-
-
-def _last_words(feedback: Sequence[Feedback]) -> Mapping[str, Collection[Feedback]]:
-    """By image, the last word of each source."""
-    words: dict[str, dict[str, Feedback]] = {}
-    for one in feedback:
-        words.setdefault(one.digest, {})[one.source] = one
-    return {digest: of_sources.values() for digest, of_sources in words.items()}
 
 
 class MonitorGauges(Collector):

@@ -47,24 +47,19 @@ def write_calibrated(
     model = read_model_bytes(finished_bytes(network, metadata))
     if not found.has_calibration:
         return model, 0
-    points = metadata.operating_points
+    points, limits = metadata.operating_points, metadata.verdict
+    promise = GuaranteeTargets()  # what the parent promises
+    if limits is not None:
+        promise = GuaranteeTargets(max_error=limits.max_error, coverage=limits.coverage)
     want = Want(options=decode_options(found.data), on_progress=events.reading)
     made = calibrate_file(
         model,
         found.of(CALIBRATION),
         want,
-        guarantees=Guarantees(promise=_promise(metadata), target=_target(metadata)),
+        guarantees=Guarantees(promise=promise, target=_target(metadata)),
         positive=None if points is None else points.positive,
     )
     return read_model_bytes(made.data), made.image_count
-
-
-def _promise(metadata: ModelMetadata) -> GuaranteeTargets:
-    """What the parent promises."""
-    limits = metadata.verdict
-    return (
-        GuaranteeTargets() if limits is None else GuaranteeTargets(max_error=limits.max_error, coverage=limits.coverage)
-    )
 
 
 def _target(metadata: ModelMetadata) -> OperatingTarget | None:

@@ -19,13 +19,11 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.combination import Combination
-from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.run.answers import answer_test_images
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learning.ensemble import compared_with, describe_gain
 from vidi.workflows.run.learning.learn import LearnedModel
-from vidi.workflows.run.prepare import SplitImages
 
 IMAGES_TIMED = 24
 
@@ -37,18 +35,14 @@ def ensemble_gain(
     combination, images = learned.trained.combination, learned.images
     if combination is None:
         return None
-    single = single_predictor(images, learned.trained, combination)
+    # The model file of the best single training, in memory.
+    alone = replace(learned.trained, network=combination.single, combination=None)
+    metadata = describe_model(images, alone, run="single", unfinished="made to compare an ensemble with")
+    single = Predictor.from_bytes(model_bytes(to_onnx(alone.network, alone.recipe.image_size), metadata))
     others = answer_test_images(single, images)
     return measure_gain(
         combination, answers, others, ensemble=predictor, single=single, pixels=images.pixels, events=events
     )
-
-
-def single_predictor(images: SplitImages, trained: TrainedNetwork, combination: Combination) -> Predictor:
-    """Make the model file of the best single training, in memory."""
-    alone = replace(trained, network=combination.single, combination=None)
-    metadata = describe_model(images, alone, run="single", unfinished="made to compare an ensemble with")
-    return Predictor.from_bytes(model_bytes(to_onnx(alone.network, alone.recipe.image_size), metadata))
 
 
 def measure_gain(

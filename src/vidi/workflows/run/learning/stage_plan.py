@@ -62,7 +62,8 @@ def plan_stages(
     stages, reason = _stages(traits, pretrained, is_set=is_set, changes=changes, has_weights=has_weights)
     # Who says how many epochs, or names the network, has said how long it may take.
     is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
-    time = minutes or (trainings * _minutes(traits) if is_open else None)
+    usual = max(2.0, min(20.0, 2 + traits.image_count / 1_000))  # minutes of one training, more for more images
+    time = minutes or (trainings * usual if is_open else None)
     return StagePlan(stages=stages, minutes=minutes if stages == ("head",) else time, reason=reason)
 
 
@@ -95,8 +96,3 @@ def _stages(
     if not is_small or pretrained is not None:
         return ("head", "fine-tune"), f"{first}, then fine-tune; keep the better"
     return ("head", "scratch"), f"{first}, then a network from scratch; keep the better"
-
-
-def _minutes(traits: DataTraits) -> float:
-    """Some minutes for one training, more for more images."""
-    return max(2.0, min(20.0, 2 + traits.image_count / 1_000))
