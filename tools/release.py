@@ -197,6 +197,11 @@ def installed(extra: str, wheel: Path, home: Path, work: Path) -> Environment:
     )
     environment.run("python", *pip, f"{wheel}[{','.join(extras)}]" if extras else str(wheel))
     environment.run("python", "-m", "pip", "check")
+    if "torchvision" in needed:
+        try:
+            environment.python("import torchvision")
+        except TrialError as error:
+            raise NotHereError("the torchvision that was found does not go with the CPU build of torch") from error
     return environment
 
 

@@ -53,6 +53,20 @@ def test_the_model_file_answers_as_torch_does():
     assert np.ptp(logits) > 0.1
 
 
+def test_a_torchvision_for_another_torch_is_named(monkeypatch):
+    class Finder:
+        def find_spec(self, name, *_):
+            if name == "timm":
+                raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.delitem(sys.modules, "timm")
+    monkeypatch.setattr("vidi.networks.backbone.find_spec", lambda _name: object())
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+
+    with pytest.raises(MissingPackageError, match=r"(?s)torchvision::nms does not exist.*belong together"):
+        build_network("timm/small", image_size=SIZE, class_count=2)
+
+
 @exports
 @pytest.mark.integration  # a whole training
 @pytest.mark.parametrize("named", [{"network": "timm/small", "pretrained": "none"}, {"pretrained": "timm/small.made"}])
@@ -61,7 +75,8 @@ def test_a_network_of_timm_is_trained(named: dict[str, str], tmp_path: Path):
 
     run = vidi.train(photos, **named, epochs=1, image_size=32, output=tmp_path / "run")
 
-    assert vidi.load(run.folder).predict_files([str(photos)])[0].prediction is not None
+    (answer,) = vidi.load(run.folder).predict_files([str(min(photos.rglob("*.png")))])
+    assert answer.prediction is not None
 
 
 @exports

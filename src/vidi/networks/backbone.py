@@ -60,7 +60,13 @@ def create_backbone(name: str, *, pretrained: bool) -> nn.Module:
         raise MissingPackageError(
             f"{name} needs {' and '.join(missing)}, which is not installed", 'Install it with: pip install "vidi[timm]"'
         )
-    import timm
+    try:
+        import timm
+    except (ImportError, RuntimeError) as error:  # a torchvision that was built for another torch raises RuntimeError
+        raise MissingPackageError(
+            f"timm cannot be loaded: {error}",
+            "Install a torch and a torchvision that belong together, from one index: pip install torch torchvision",
+        ) from error
 
     bare = name.removeprefix(TIMM)
     if not timm.is_model(bare.partition(".")[0]):
