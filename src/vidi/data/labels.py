@@ -26,7 +26,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -269,7 +269,8 @@ class LabelsFile:
                 try:
                     yield
                 finally:
-                    lock_path.unlink(missing_ok=True)  # whoever waits for it notices, and makes a new one
+                    with suppress(OSError):  # where a file that is open stays, it is left
+                        lock_path.unlink()  # whoever waits for it notices, and makes a new one
                     held.release()
             except ResourceError as error:
                 remedy = error.remedy.replace("--output", "--labels FILE")

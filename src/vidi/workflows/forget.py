@@ -12,6 +12,7 @@ from vidi.errors import UsageError
 from vidi.files import digest_of_file, escape_path
 from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
+from vidi.report.words.text import count_of
 from vidi.workflows.evaluating.learned import CHOSEN_ON
 from vidi.workflows.explaining.neighbours import forget_neighbour
 from vidi.workflows.interaction.request import labels_of
@@ -87,7 +88,7 @@ def _digest_of(image: str) -> str:
 
 def _forget_labels(path: Path, digest: str) -> list[str]:
     count = LabelsFile(path).forget(digest) if path.exists() else 0
-    return [f"{count:,} answers in {escape_path(path)}"] if count else []
+    return [f"{count_of(count, 'answer')} in {escape_path(path)}"] if count else []
 
 
 def _forget_in_run(run: Path, digest: str) -> Iterator[str]:
