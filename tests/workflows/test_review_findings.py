@@ -138,7 +138,8 @@ def test_labels_that_a_pretrained_network_doubts_come_with_what_it_says(tmp_path
     root = class_folders(tmp_path / "photos", kinds=KINDS, each=16)
     (root / "disc" / "003.png").rename(root / "stripes" / "wrong.png")
 
-    with open_review(ReviewRequest(source=str(root), suspects=True), environment={}) as desk:
+    before = check(CheckRequest(data=DataRequest(source=str(root)), suspects=True))
+    with open_review(ReviewRequest(source=str(root)), environment={}) as desk:
         item = desk.next(FIRST).item
         assert item is not None
         assert (item.name, item.occasion, item.given) == ("stripes/wrong.png", "suspect-labels", ("stripes",))
@@ -147,5 +148,6 @@ def test_labels_that_a_pretrained_network_doubts_come_with_what_it_says(tmp_path
 
     (row,) = [json.loads(line) for line in (tmp_path / "photos.labels.jsonl").read_text().splitlines()]
     assert (row["how"], row["labels"]) == ("suggested", ["disc"])
-    report = check(CheckRequest(data=DataRequest(source=str(root)), suspects=True))
-    assert not any(one.suspects for one in report.findings)
+    assert f"settle it: vidi review {root}" in [*before.summary()]
+    after = check(CheckRequest(data=DataRequest(source=str(root)), suspects=True))
+    assert not any(one.suspects for one in after.findings)

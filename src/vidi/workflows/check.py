@@ -18,7 +18,7 @@ from vidi.report.words.findings import DescribedFinding, check_document, describ
 from vidi.report.words.text import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.requests.data import CheckRequest, DataRequest
+from vidi.workflows.requests.data import CheckRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -85,7 +85,7 @@ class CheckReport:
         is_reviewed = Path(self.dataset.source).exists() and not self.dataset.multi_label
         found = {finding.kind for finding in self.findings if finding.severity != "note"}
         if is_reviewed and (has_unlabelled or found & REVIEWED):
-            yield f"settle it: vidi review {source}{' --suspects' if 'suspect-labels' in found else ''}"
+            yield f"settle it: vidi review {source}"
 
     def __repr__(self) -> str:
         """Show the result as on a terminal."""
@@ -130,7 +130,9 @@ def check(
     if request.suspects:
         if read is not None:
             raise UsageError("--suspects beside --ray", "Leave out one of them: labels are checked on this computer.")
-        result = check_with_suspects(dataset, request.data, with_images=request.images, events=events)
+        with from_extra("likely wrong labels are found with torch", extra="train"):
+            from vidi.workflows.run.learning.suspects import check_labels
+        result = check_labels(dataset, request.data, with_images=request.images, events=events)
     else:
         result = check_dataset(dataset, options=options, on_progress=events.reading, read=read)
     if page is not None:
@@ -138,24 +140,6 @@ def check(
 
         write_check_page(page, dataset, result, options=options, with_images=request.images)
     return CheckReport(dataset=dataset, result=result, page=page)
-
-
-def check_with_suspects(dataset: Dataset, request: DataRequest, *, with_images: bool, events: Events) -> DataCheck:
-    """Check a data set, with the labels that are likely wrong as a further finding.
-
-    Args:
-        dataset: to check.
-        request: how it was read.
-        with_images: False keeps nothing of its images outside it.
-        events: receives progress and messages.
-
-    Raises:
-        MissingPackageError: torch, cleanlab or the network is not installed.
-        ResourceError: no room for the pixels.
-    """
-    with from_extra("likely wrong labels are found with torch", extra="train"):
-        from vidi.workflows.run.learning.suspects import check_labels
-    return check_labels(dataset, request, with_images=with_images, events=events)
 
 
 def _worst(finding: DescribedFinding) -> Iterator[str]:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.checked import CONFLICT, DataCheck
 from vidi.data.checking.check import check_dataset
+from vidi.data.checking.suspects import with_kept_suspects
 from vidi.data.labels import Answer, Kind, Opinion, read_labels
 from vidi.data.relabel import DISPUTED, LEFT_OUT
 from vidi.errors import ImageError, UsageError
@@ -20,7 +22,6 @@ from vidi.images.store import ImageStore
 from vidi.labelling import Settled, cap_sources, settle
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import follows_name
-from vidi.workflows.check import check_with_suspects
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import REQUEST
 from vidi.workflows.requests.in_use import ReviewRequest
@@ -290,7 +291,7 @@ def open_review(
     opened = open_folder(request)
     items, paths = review_items(
         opened.images,
-        _checked(opened, suspects=request.suspects, events=events),
+        with_kept_suspects(PixelCache(cache_folder()), opened.dataset, _checked(opened, events)),
         predictor=opened.predictor,
         suspects=opened.suspects,
         options=opened.options,
@@ -299,12 +300,10 @@ def open_review(
     yield ReviewDesk(FolderSource(opened.images, items, paths, opened.labels), reviewer=reviewer)
 
 
-def _checked(opened: OpenedFolder, *, suspects: bool, events: Events) -> DataCheck:
+def _checked(opened: OpenedFolder, events: Events) -> DataCheck:
     """The check of the labelled images."""
     if not opened.dataset.images:
         return DataCheck(records=(), near_duplicates=(), findings=(), account=opened.dataset.account)
-    if suspects:
-        return check_with_suspects(opened.dataset, opened.data, with_images=True, events=events)
     return check_dataset(opened.dataset, options=opened.options, on_progress=events.reading)
 
 
@@ -388,7 +387,7 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
     images = opened.images
     kept = read_labels(opened.labels.path)
     said = kept.answers
-    check = _checked(opened, suspects=False, events=events)
+    check = _checked(opened, events)
     conflicting = {check.records[row].path for row in check.conflicting}
     left = Counter[str]()
 

@@ -9,7 +9,6 @@ from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part, require_kinds
 from vidi.workflows.requests.shared import (
     AllowOutside,
-    FindSuspects,
     KeepTruncated,
     LabelsFile,
     Pictures,
@@ -114,7 +113,9 @@ class CheckRequest:
     data: Annotated[DataRequest, Part(leave_out=(*OF_SPLITTING, *OF_TRAINING, "parts", "positive"))]
     page: Annotated[Path | None, Option("Write the findings to an HTML page with the images.", metavar="FILE")] = None
     images: Pictures = True
-    suspects: FindSuspects = False
+    suspects: Annotated[
+        bool, Option("Find labels that are likely wrong, from held-out answers of a pretrained network.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

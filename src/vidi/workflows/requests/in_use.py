@@ -10,7 +10,6 @@ from vidi.timeline.events import EventRules
 from vidi.workflows.requests.shared import (
     USUAL_ENGINE,
     Engine,
-    FindSuspects,
     LabelsFile,
     PicturesUnlessOff,
     Workers,
@@ -115,7 +114,6 @@ class ReviewRequest:
         Option("Classes to choose from, where neither images nor a model have any.", metavar="A,B", read=parse_names),
     ] = None
     labels: LabelsFile = None
-    suspects: FindSuspects = False
     export: Annotated[
         Path | None, Option("Write the confirmed labels as a data set, and show no page.", metavar="DIR")
     ] = None

@@ -164,9 +164,6 @@ LabelsFile = Annotated[
 AllowOutside = Annotated[
     bool, Option("Read files outside the data folder: through links that lead out, or named by a table.")
 ]
-FindSuspects = Annotated[
-    bool, Option("Find labels that are likely wrong, from held-out answers of a pretrained network.")
-]
 KeepTruncated = Annotated[bool, Option("Use the readable part of truncated images.")]
 Fills = Annotated[
     tuple[float, float],

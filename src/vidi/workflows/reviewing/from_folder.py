@@ -172,7 +172,7 @@ def review_items(
     if not made.made:
         raise DataError(
             f"{escape_path(images.title)}: every image has a label, and nothing speaks against one",
-            "Ask a pretrained network, `--suspects`, or a model that may doubt them, `--model MODEL`.",
+            "Ask a pretrained network, `vidi check DATA --suspects`, or a model that may doubt them, `--model MODEL`.",
         )
     paths: dict[str, list[str]] = {}
     for path, digest in _digests(check, seen):

@@ -120,7 +120,7 @@ class LogSource:
 
 
 def _feedback_kind(kind: Kind) -> FeedbackKind:
-    """The kind as a log knows it: what cannot be told is left out of a retraining, as what is to be left out."""
+    """The kind as a log knows it: an unclear image is left out of a retraining as an excluded one is."""
     match kind:
         case "label" | "none":
             return kind

@@ -42,7 +42,6 @@ class FolderImages:
 class OpenedFolder:
     """What the review of a folder or a run needs."""
 
-    data: DataRequest  # how the data was read
     dataset: Dataset  # as it is, without what people said of it
     images: FolderImages  # the same, with those that have no label
     labels: LabelsFile
@@ -68,8 +67,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         data = DataRequest(source=request.source or "")
     model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
-    as_given = replace(data, labels=NO_LABELS, labels_state=None)
-    dataset = _read(as_given, is_run=is_run)
+    dataset = _read(replace(data, labels=NO_LABELS, labels_state=None), is_run=is_run)
     labels = labels_of(data if request.labels is None else replace(data, labels=request.labels))
     if labels is None:
         raise UsageError(
@@ -86,7 +84,6 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
             "Name them, `--classes cat,dog`, or a model that knows them: `--model MODEL`.",
         )
     return OpenedFolder(
-        data=as_given,
         dataset=dataset,
         images=images,
         labels=kept,

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.cache import PixelCache, cache_folder
-from vidi.data.checked import DataCheck, Finding, SuspectLabels
+from vidi.data.checked import DataCheck, SuspectLabels
 from vidi.data.checking.check import check_dataset
+from vidi.data.checking.suspects import keep_suspects, suspects_finding
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError
 from vidi.groups import split_learnable_folds
@@ -68,8 +69,9 @@ def check_labels(dataset: Dataset, request: DataRequest, *, with_images: bool, e
     finally:
         if not with_images:
             cache.remove_used()
-    paths = tuple((one.path,) for one in suspects.suspects)
-    return check.with_finding(Finding("suspect-labels", "warning" if paths else "note", paths, suspects))
+    if with_images:
+        keep_suspects(cache, dataset, suspects)
+    return check.with_finding(suspects_finding(suspects))
 
 
 def _find_in(found: FoundData, size: tuple[int, int], *, events: Events) -> SuspectLabels:
