@@ -190,7 +190,7 @@ def figures() -> Iterator[tuple[str, int, str, Sequence[object]]]:
     ):
         yield name, len(counted), target, counted
     yield "lines of src", sum(text_of(path).count("\n") for path in MODULES), "<= 73000 (80000 after the cut)", ()
-    yield "options of all verbs", sum(of_verb.values()), "<= 215", list(of_verb.items())
+    yield "options of all verbs", sum(of_verb.values()), "<= 240", list(of_verb.items())
     yield "options of train", of_verb["train"], "<= 38", ()
     yield "most imports of a module", fans[0][0], "<= 20", fans[:1]
     words = sum(len(WRITTEN_BY_A_TOOL.sub("", text_of(path)).split()) for path in pages)
