@@ -13,7 +13,7 @@ from vidi.workflows.run import stages
 from vidi.workflows.train import TrainRequest, train
 
 STEPS = {  # the words of the story, and the function that does each
-    "check": "check_images",
+    "check": "split_images",  # it decodes and checks first
     "split": "split_images",
     "learn": "learn",
     "to ONNX": "publish_unfinished",
