@@ -100,7 +100,7 @@ def test_labels_of_several_classes_come_out_of_a_log(garden: Path, tmp_path: Pat
         RetrainRequest(run=run, feedback=str(tmp_path / "log.sqlite"), output=tmp_path / "again"), root=tmp_path / "no"
     )
 
-    rows = [json.loads(line) for line in (run / "feedback-1" / "labels.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (run / "feedback-1" / "images.jsonl").read_text().splitlines()]
     assert len(rows) == 30
     assert any(len(row["label"]) > 1 for row in rows)
     assert any(row["label"] == [] for row in rows)
