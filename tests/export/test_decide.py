@@ -44,9 +44,10 @@ def test_the_table_holds_every_kind_of_model_and_answer():
 def test_the_regions_of_one_class_are_held_against_the_others(tmp_path: Path):
     by_label = {"a": [[1.0, 2.0]], "b": [[0.0, 1.0]], "c": [[4.0, 1.0]]}
     script = """
-    import { evidenceFor, ranked } from "./decide.js";
-    const one = {multiLabel: false, evidence: {byLabel: given}}, several = {...one, multiLabel: true};
-    give([evidenceFor(one, "a"), evidenceFor(several, "a"), ranked(Float32Array.of(0.2, 0.5, 0.2))]);
+    import { ranked } from "./decide.js";
+    import { evidenceFor } from "./overlay.js";
+    const evidence = {byLabel: given};
+    give([evidenceFor(evidence, "a", false), evidenceFor(evidence, "a", true), ranked(Float32Array.of(0.2, 0.5, 0.2))]);
     """
 
     assert asked_of_node(script, by_label, tmp_path) == [[[-1.0, 1.0]], [[1.0, 2.0]], [1, 0, 2]]

@@ -42,23 +42,6 @@ export function ranked(probabilities) {
   return falling(probabilities, Array.from(probabilities, () => true));
 }
 
-/**
- * How much each region of an image speaks for a class: against the mean of the others where an image shows one class,
- * by itself where it may show several.
- *
- * @param {object} answer with `evidence`
- * @param {string} label
- * @returns {number[][]} rows of numbers
- */
-export function evidenceFor(answer, label) {
-  const { byLabel } = answer.evidence;
-  const own = byLabel[label];
-  if (answer.multiLabel) return own;
-  const others = Object.keys(byLabel).filter((name) => name !== label);
-  const mean = (row, column) => others.reduce((sum, name) => sum + byLabel[name][row][column], 0) / others.length;
-  return own.map((values, row) => values.map((value, column) => value - mean(row, column)));
-}
-
 function namesOf(indexes, classes) {
   return indexes.map((index) => classes[index]);
 }

@@ -64,19 +64,7 @@ class Model {
 
   constructor(link, { model, outputs, threads }) {
     this.#link = link;
-    this.id = model.id;
-    this.name = model.name;
-    this.version = model.version;
-    this.digest = model.digest;
-    this.bytes = model.bytes;
-    this.metadata = model.metadata;
-    this.verdicts = model.verdicts;
-    this.outputs = outputs;
-    this.threads = threads;
-  }
-
-  get hasEvidence() {
-    return this.outputs.includes("evidence");
+    Object.assign(this, model, { outputs, threads }); // `model` is the document of model.json
   }
 
   /**

@@ -3,7 +3,7 @@
 // for the formats that every browser decodes to 8 bits; all others are refused as `unsupported-format`.
 
 import { readAvif } from "./avif.js";
-import { Refusal, broken, startsWith, text, truncated, unsupported, viewOf } from "./bytes.js";
+import { Refusal, broken, crc32, startsWith, text, truncated, unsupported, viewOf } from "./bytes.js";
 
 export { Refusal };
 
@@ -245,19 +245,6 @@ function walkPng(data) {
     if (parts.length > 100_000) throw broken("The PNG has more than 100000 chunks.");
   }
   return { parts, notes: ["end-missing"] };
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let value = index;
-  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
-  return value;
-});
-
-/** The checksum of PNG and ZIP. */
-export function crc32(bytes) {
-  let value = 0xffffffff;
-  for (const byte of bytes) value = CRC_TABLE[(value ^ byte) & 255] ^ (value >>> 8);
-  return (value ^ 0xffffffff) >>> 0;
 }
 
 // -- WebP -------------------------------------------------------------------------------------------------------------

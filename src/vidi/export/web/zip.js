@@ -1,17 +1,6 @@
 // A zip file of stored entries, as PKWARE's APPNOTE describes it: JPEGs gain nothing from being packed again.
 
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value >>> 0;
-});
-
-/** The CRC-32 of bytes. */
-export function crc32(bytes) {
-  let value = 0xffffffff;
-  for (const byte of bytes) value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
-  return (value ^ 0xffffffff) >>> 0;
-}
+import { crc32 } from "./bytes.js";
 
 /** One zip file. @param {{name: string, bytes: Uint8Array, time: Date}[]} entries @returns {Blob} */
 export function zip(entries) {
