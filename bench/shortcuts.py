@@ -27,7 +27,6 @@ from vidi.data.read import read_dataset
 from vidi.files import write_atomic
 from vidi.images.account import Account
 from vidi.images.pool import DecodeJob, read_images
-from vidi.report.words.findings import describe_finding
 
 Image = NDArray[np.uint8]
 Read = tuple[ImageRecord, Image]
@@ -139,7 +138,7 @@ def ask(dataset: Dataset, images: list[Read], change: Callable[[Image], Image]) 
     return {
         "images": len(images),
         "seconds": round(seconds, 2),
-        "said": describe_finding(said[0]) if said else None,
+        "said": said[0].sentence if said else None,
         "families": {} if found is None else {one.family: round(one.accuracy, 4) for one in found.families},
     }
 

@@ -22,8 +22,9 @@ from vidi.images.limits import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions
 from vidi.options import Argument, Declared, Option, declared
 from vidi.prediction.prediction import Answer
-from vidi.report.explanation import Deletion, Explanation, Neighbour
-from vidi.report.layers import Layer
+from vidi.report.pages.boxes import LocatedImage
+from vidi.report.pages.explain import Deletion, Explanation, Neighbour
+from vidi.report.pages.network import Layer
 from vidi.serving.problems import PROBLEMS
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import FLAT, Recipe
@@ -31,7 +32,6 @@ from vidi.workflows.benchmark import Benchmark
 from vidi.workflows.check import CheckReport
 from vidi.workflows.comparing.stored import CompareResult
 from vidi.workflows.evaluate import EvaluateResult
-from vidi.workflows.locating import LocatedImage
 from vidi.workflows.requests.data import CheckRequest, DataRequest, SplitRequest
 from vidi.workflows.requests.in_use import MonitorRequest
 from vidi.workflows.requests.model_file import (

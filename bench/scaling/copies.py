@@ -101,7 +101,7 @@ def main() -> None:
     forget_peak()
     start = current_bytes()
     began, used = time.perf_counter(), time.process_time()
-    near = find_near_duplicates(unpack_fingerprints(table))
+    near = find_near_duplicates(unpack_fingerprints(table), np.arange(len(table)))
     found: dict[str, Any] = {
         "images": len(table),
         "table_bytes": table.nbytes,

@@ -15,9 +15,9 @@ from vidi.images.account import Entry
 from vidi.images.given import list_images
 from vidi.machine import wait_without_spinning
 from vidi.model_file.decisions import say
+from vidi.numbers import count_of
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.text import count_of
 from vidi.workflows.interaction.events import logged_events
 from vidi.workflows.interaction.given import answer_given
 from vidi.workflows.python.learning import missing_for_training

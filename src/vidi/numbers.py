@@ -1,4 +1,6 @@
-"""Numbers as people read them, the same on the terminal, in the report and in the model card."""
+"""Numbers and lists as people read them, the same on the terminal, in the report and in the model card."""
+
+from collections.abc import Sequence
 
 FINEST = 2  # decimals of a percentage
 
@@ -46,6 +48,38 @@ def odds(share: float) -> str:
     while out_of < 1_000_000 and abs(share * out_of - round(share * out_of)) > 0.025 * share * out_of:
         out_of *= 10
     return f"{round(share * out_of):,} in {out_of:,}"
+
+
+def count_of(number: int, word: str) -> str:
+    """A count with its noun.
+
+    >>> count_of(1, "image"), count_of(1200, "image"), count_of(2, "copy"), count_of(2, "box")
+    ('1 image', '1,200 images', '2 copies', '2 boxes')
+    """
+    plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}{'es' if word.endswith(('s', 'x')) else 's'}"
+    return f"{number:,} {word if number == 1 else plural}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are.
+
+    >>> first_of(["cat", "dog"], 10), first_of(["cat", "dog", "eel"], 2)
+    ('cat, dog', 'cat, dog and 1 more')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number.
+
+    >>> [is_number(text) for text in ("3", "-0.5", "1e3", "nan", "7a", "")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return abs(float(text)) < float("inf")
+    except ValueError:
+        return False
 
 
 def _is_too_round(value: float, shown: str) -> bool:

@@ -17,7 +17,6 @@ from vidi.data.splitting.split import split_dataset
 from vidi.images.decode import DEFAULT, DecodeJob, ReadImage, read_one
 from vidi.images.framing import Framing
 from vidi.images.store import ImageStore
-from vidi.report.words.findings import check_document
 
 
 def photographs(root: Path, *, each: int = 12, classes: tuple[str, ...] = ("cats", "dogs")) -> Path:
@@ -110,7 +109,7 @@ def test_empty_folders_are_named(tmp_path):
 
     check = checked(tmp_path)
 
-    assert "empty folders, which make no class: birds" in [finding.remark for finding in check.findings]
+    assert "empty folders, which make no class: birds" in [finding.sentence for finding in check.findings]
 
 
 def test_exact_copies_are_named_and_stay_together(tmp_path):
@@ -175,7 +174,7 @@ def test_copies_across_the_parts_of_the_users_split_are_findings(tmp_path):
 def test_the_json_is_json_and_names_no_camera(tmp_path):
     check = checked(photographs(tmp_path))
 
-    document = json.loads(json.dumps(check_document(check), allow_nan=False))
+    document = json.loads(json.dumps(check.as_json(), allow_nan=False))
 
     assert document["account"]["used"] == 24
     assert "capture" not in json.dumps(document)

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -16,6 +18,12 @@ from vidi.data.known_sets.fetch import DOWNLOADS, Download, fetch
 from vidi.errors import DataError, ResourceError, UnknownNameError
 
 DATA = bytes(range(256)) * 4_000
+
+
+def fetch_from(files: list[Download], name: str, **options: Any) -> Path:
+    """Fetch a set whose files are these."""
+    with mock.patch.dict(DOWNLOADS, {name: tuple(files)}):
+        return fetch(name, **options)
 
 
 @dataclass
@@ -77,7 +85,7 @@ def test_a_set_is_downloaded_checked_and_reported(server, tmp_path):
     seen: list[tuple[str, int, int]] = []
     files = [offer(server, "a.gz", DATA), offer(server, "b.gz", b"b")]
 
-    folder = fetch("mnist", downloads=files, on_progress=lambda *step: seen.append(step))
+    folder = fetch_from(files, "mnist", on_progress=lambda *step: seen.append(step))
 
     assert folder == tmp_path / "mnist"
     assert names(folder) == ["a.gz", "b.gz"]
@@ -88,13 +96,13 @@ def test_a_set_is_downloaded_checked_and_reported(server, tmp_path):
 
 def test_what_is_there_is_not_downloaded_again(server, tmp_path):
     files = [offer(server, "a.gz", DATA)]
-    fetch("mnist", downloads=files)
+    fetch_from(files, "mnist")
 
-    fetch("mnist", downloads=files)
+    fetch_from(files, "mnist")
     assert len(server.ranges) == 1
 
     (tmp_path / "mnist" / "a.gz").write_bytes(b"damaged")
-    fetch("mnist", downloads=files)
+    fetch_from(files, "mnist")
     assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
 
 
@@ -103,12 +111,12 @@ def test_a_broken_download_is_continued_where_it_stopped(server, tmp_path):
     server.stop_after = 300_000
 
     with pytest.raises(ResourceError, match="broke off") as raised:
-        fetch("mnist", downloads=files)
+        fetch_from(files, "mnist")
     assert "continues where it stopped" in raised.value.remedy
     assert names(tmp_path / "mnist") == ["a.gz.partial"]
     held = (tmp_path / "mnist" / "a.gz.partial").stat().st_size
     server.stop_after = None
-    fetch("mnist", downloads=files)
+    fetch_from(files, "mnist")
 
     assert held > 0
     assert server.ranges == [None, f"bytes={held}-"]
@@ -121,7 +129,7 @@ def test_a_server_without_ranges_starts_the_file_again(server, tmp_path):
     (tmp_path / "mnist" / "a.gz.partial").write_bytes(b"x" * 1000)
     server.ignores_ranges = True
 
-    fetch("mnist", downloads=files)
+    fetch_from(files, "mnist")
 
     assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
 
@@ -131,17 +139,17 @@ def test_another_file_than_the_known_one_is_not_kept(server, tmp_path):
     longer = replace(offer(server, "b.gz", DATA), byte_count=1000)
 
     with pytest.raises(DataError, match=r"is not a.gz: its SHA-256 is .*it was not kept"):
-        fetch("mnist", downloads=[wrong])
+        fetch_from([wrong], "mnist")
     assert names(tmp_path / "mnist") == []
     with pytest.raises(DataError, match="it has more than 1,000 bytes"):
-        fetch("mnist", downloads=[longer])
+        fetch_from([longer], "mnist")
 
 
 def test_a_server_that_is_not_there_or_does_not_have_it_is_named(server, tmp_path):
     with pytest.raises(ResourceError, match="the server answers 404"):
-        fetch("mnist", downloads=[Download(f"{server.url}/none.gz", 1, "0" * 64)])
+        fetch_from([Download(f"{server.url}/none.gz", 1, "0" * 64)], "mnist")
     with pytest.raises(ResourceError, match="cannot be reached"):
-        fetch("mnist", downloads=[Download("http://127.0.0.1:9/none.gz", 1, "0" * 64)])
+        fetch_from([Download("http://127.0.0.1:9/none.gz", 1, "0" * 64)], "mnist")
 
 
 def test_of_a_tar_only_the_known_members_are_kept_under_their_own_names(server, tmp_path):
@@ -154,14 +162,14 @@ def test_of_a_tar_only_the_known_members_are_kept_under_their_own_names(server, 
     packed = offer(server, "set.tar.gz", stream.getvalue())
     kept = replace(packed, members={"batch.bin": hashlib.sha256(b"good").hexdigest()})
 
-    folder = fetch("cifar10", downloads=[kept])
-    again = fetch("cifar10", downloads=[kept])
+    folder = fetch_from([kept], "cifar10")
+    again = fetch_from([kept], "cifar10")
 
     assert names(folder) == names(again) == ["batch.bin"]
     assert len(server.ranges) == 1
     assert names(tmp_path) == ["cifar10"]
     with pytest.raises(DataError, match=r"batch.bin in it is another file"):
-        fetch("other", downloads=[replace(packed, members={"batch.bin": "0" * 64})])
+        fetch_from([replace(packed, members={"batch.bin": "0" * 64})], "other")
 
 
 def test_only_known_sets_are_fetched_and_installed_ones_need_none(tmp_path):

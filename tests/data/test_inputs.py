@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 
@@ -33,8 +34,9 @@ def test_files_folders_patterns_and_archives_are_found_once_in_order(tmp_path, m
         assert {store.read(path) for path in group.paths} == {IMAGE}
 
 
-def test_standard_input_is_one_image():
-    (found,) = find_paths(["-"], stdin=io.BytesIO(IMAGE))
+def test_standard_input_is_one_image(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(IMAGE)))
+    (found,) = find_paths(["-"])
 
     assert found.paths == ["-"]
     assert found.store.read("-") == IMAGE

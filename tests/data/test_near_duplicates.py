@@ -14,7 +14,8 @@ from vidi.groups import join_links
 
 
 def near_copies_of(images):
-    return find_near_duplicates(unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])))
+    prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in images]))
+    return find_near_duplicates(prints, np.arange(len(images)))
 
 
 def largest_share(images):
@@ -94,18 +95,25 @@ PLANTED = {(seed, 300 + seed) for seed in range(60)}
 
 @pytest.mark.slow  # compares all pairs
 def test_the_search_in_cells_finds_what_the_search_among_all_finds(grey, monkeypatch):
-    monkeypatch.setattr(candidates, "REGIONS", 3)
-    everywhere, in_cells = find_candidates(grey), find_candidates(grey, all_pairs=10, cell_images=20)
-    in_regions = find_candidates(grey, all_pairs=10, cell_images=20, most_cells=9)  # 18 cells in 4 regions
+    rows = np.arange(len(grey))
+    everywhere = find_candidates(grey, rows)
+    for name, value in (("ALL_PAIRS", 10), ("CELL_IMAGES", 20), ("REGIONS", 3)):
+        monkeypatch.setattr(candidates, name, value)
+    in_cells = find_candidates(grey, rows)
+    monkeypatch.setattr(candidates, "MOST_CELLS", 9)  # 18 cells in 4 regions
+    in_regions = find_candidates(grey, rows)
 
     assert len(PLANTED & pairs_of(everywhere)) >= 59
     assert len(PLANTED & pairs_of(in_cells)) >= 57
     assert len(PLANTED & pairs_of(in_regions)) >= 56
 
 
-def test_images_described_in_several_blocks_give_the_same_pairs(grey):
-    at_once = find_candidates(grey, all_pairs=10, cell_images=20)
-    in_blocks = find_candidates(grey, all_pairs=10, cell_images=20, together=77)
+def test_images_described_in_several_blocks_give_the_same_pairs(grey, monkeypatch):
+    for name, value in (("ALL_PAIRS", 10), ("CELL_IMAGES", 20)):
+        monkeypatch.setattr(candidates, name, value)
+    at_once = find_candidates(grey, np.arange(len(grey)))
+    monkeypatch.setattr(candidates, "IMAGES_TOGETHER", 77)
+    in_blocks = find_candidates(grey, np.arange(len(grey)))
 
     assert pairs_of(in_blocks) == pairs_of(at_once)
     assert (in_blocks.crowded == at_once.crowded).all()
@@ -139,7 +147,7 @@ def test_clothes_and_faces_do_not_collapse_into_one_group(name):
     dataset = read_dataset(os.path.join(folder, name))
     paths = [image.path for image in dataset.images][:: max(1, len(dataset.images) // 5000)]
     measured = [read.measured for read in read_images(dataset.store, paths, DecodeJob(measure=measure_file))]
-    pairs = find_near_duplicates(unpack_fingerprints(np.stack(measured)))
+    pairs = find_near_duplicates(unpack_fingerprints(np.stack(measured)), np.arange(len(measured)))
     groups = join_links(len(paths), [(pair.first, pair.second) for pair in pairs])
 
     assert np.unique(groups, return_counts=True)[1].max() < 0.01 * len(paths)

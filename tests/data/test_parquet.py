@@ -93,5 +93,5 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     path = table(tmp_path, COLUMNS)
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingPackageError) as caught, path.open("rb") as stream:
-        list(read_rows(stream, "labels.parquet"))
+        list(read_rows(stream, "labels.parquet", needs_label=True))
     assert caught.value.remedy == 'Install it: pip install "vidi[tables]"'

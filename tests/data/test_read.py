@@ -9,9 +9,7 @@ import pytest
 from tests.data.on_disk import put
 from tests.draw import class_folders
 
-from vidi.data.dataset import LabelledImage
 from vidi.data.read import ReadOptions, read_dataset, require_learnable
-from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError, UnknownNameError, UsageError
 
 
@@ -72,19 +70,6 @@ def test_urls_are_refused_and_unknown_sources_get_a_proposal(tmp_path, monkeypat
     with pytest.raises(UsageError, match="neither an existing path nor a known set") as raised:
         read_dataset("flower")
     assert "'flowers'" in raised.value.remedy
-
-
-def test_a_reader_of_the_users_own_takes_the_place_of_the_known_ones(tmp_path):
-    put(tmp_path, "cat_1.png", "dog_1.png", "dog_2.png")
-
-    def by_prefix(source: Source) -> Reading:
-        images = [LabelledImage(file.path, frozenset([file.path.startswith("dog")])) for file in source.scan.files]
-        return Reading(["cat", "dog"], images)
-
-    dataset = read_dataset(tmp_path, reader=by_prefix)
-
-    assert dataset.reader == "own"
-    assert dataset.labels() == [0, 1, 1]
 
 
 @pytest.mark.fault

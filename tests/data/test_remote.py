@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
@@ -34,6 +35,7 @@ class SpoiltStore:
     root: Path
     faults: dict[str, tuple[int, OSError]] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
+    waits: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.inner = fs.SubTreeFileSystem(str(self.root), fs.LocalFileSystem())
@@ -55,11 +57,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SpoiltStore:
     put(tmp_path / "remote" / "b" / "photos", *FILES)
     made = SpoiltStore(tmp_path / "remote")
     monkeypatch.setattr(copies, "open_filesystem", lambda address: (made, address.partition("://")[2].rstrip("/")))
+    monkeypatch.setattr(copies, "time", SimpleNamespace(sleep=made.waits.append))
     return made
-
-
-def no_sleep(seconds: float) -> None:
-    pass
 
 
 def test_a_folder_is_read_as_if_it_lay_here_and_fetched_once(store: SpoiltStore):
@@ -106,9 +105,8 @@ def test_a_fault_that_passes_is_survived_and_one_that_stays_costs_its_object_alo
         "b/photos/cat/1.png": (3, OSError("AWS Error NETWORK_CONNECTION")),
         "b/photos/dog/1.png": (9, OSError("AWS Error ACCESS_DENIED during GetObject")),
     }
-    waits: list[float] = []
-    copy = local_copy("s3://b/photos", sleep=waits.append)
-    assert waits == [0.5, 1.0, 2.0]
+    copy = local_copy("s3://b/photos")
+    assert store.waits == [0.5, 1.0, 2.0]
     assert [(one.path, one.code, one.sentence) for one in copy.refused] == [
         ("dog/1.png", "unreadable", "It cannot be fetched: AWS Error ACCESS_DENIED during GetObject")
     ]
@@ -149,21 +147,21 @@ def test_copies_stay_within_their_bound(store: SpoiltStore, monkeypatch: pytest.
     size = sum((store.root / "b" / "photos" / name).stat().st_size for name in FILES) / 1e9
     monkeypatch.setenv("VIDI_DATA_CACHE", "much")
     with pytest.raises(UsageError, match="VIDI_DATA_CACHE is 'much'"):
-        local_copy("s3://b/photos", sleep=no_sleep)
+        local_copy("s3://b/photos")
     monkeypatch.setenv("VIDI_DATA_CACHE", str(0.9 * size))
     with pytest.raises(ResourceError, match="and copies may take") as caught:
-        local_copy("s3://b/photos", sleep=no_sleep)
+        local_copy("s3://b/photos")
     assert "VIDI_DATA_CACHE=" in caught.value.remedy
     monkeypatch.setenv("VIDI_DATA_CACHE", str(2.5 * size))
     for name in ("second", "third"):
         shutil.copytree(store.root / "b" / "photos", store.root / "b" / name)
-    local_copy("s3://b/photos", sleep=no_sleep)
-    local_copy("s3://b/second", sleep=no_sleep)
+    local_copy("s3://b/photos")
+    local_copy("s3://b/second")
     with pytest.raises(ResourceError, match="other processes use"):  # this one's own, too: its data sets are open
-        local_copy("s3://b/third", sleep=no_sleep)
+        local_copy("s3://b/third")
     first = copy_folder("s3://b/photos")
     copies._HELD.pop(first).release()  # as if the process had ended that used it
-    local_copy("s3://b/third", sleep=no_sleep)
+    local_copy("s3://b/third")
     assert not first.exists()
     assert copy_folder("s3://b/second").exists()
 
@@ -190,13 +188,13 @@ def test_a_table_larger_than_the_bound_is_refused_before_an_image_is_fetched_and
 
 
 def test_clearing_the_cache_removes_the_copies(store: SpoiltStore, tmp_path: Path):
-    local_copy("s3://b/photos", sleep=no_sleep)
+    local_copy("s3://b/photos")
     assert remove_copies() > 0
     assert not copy_folder("s3://b/photos").exists()
 
 
 def test_a_copy_in_use_elsewhere_is_not_removed(store: SpoiltStore):
-    local_copy("s3://b/photos", sleep=no_sleep)
+    local_copy("s3://b/photos")
     folder = copy_folder("s3://b/photos")
     other = try_lock(folder / "used-1.lock")  # as another process holds it
     assert other is not None

@@ -16,7 +16,6 @@ from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.duplicates.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.images.account import Account
 from vidi.images.store import FolderStore
-from vidi.report.words.findings import describe_finding
 
 EACH = 50
 Array = np.ndarray
@@ -76,7 +75,7 @@ def looked_at(
     check = DataCheck(records=records, near_duplicates=(), findings=(), account=Account())
     prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in changed]))
     found = find_shortcuts(dataset, check, prints)
-    return found, [describe_finding(one) for one in list_shortcuts(found, [record.path for record in records])]
+    return found, [one.sentence for one in list_shortcuts(found, [record.path for record in records])]
 
 
 def watermark(image: Array) -> Array:

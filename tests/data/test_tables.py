@@ -12,7 +12,7 @@ from tests.data.on_disk import IMAGE, put, shown
 from tests.draw import class_folders
 
 from vidi.data.read import ReadOptions, read_dataset
-from vidi.data.readers.further_columns import FurtherColumns
+from vidi.data.readers.tables import FurtherColumns
 from vidi.errors import DataError
 
 ROWS = [("a.png", "cat"), ("b.png", "dog"), ("sub/c.png", "cat")]

@@ -14,7 +14,7 @@ from vidi.detection.locate import Located
 from vidi.images.account import Account
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.boxes import BoxedImage, SearchSettings, write_boxes_page
+from vidi.report.pages.boxes import LocatedImage, SearchSettings, write_boxes_page
 from vidi.report.pages.run import write_report
 from vidi.report.pages.tune import write_tune_page
 from vidi.workflows.check import check
@@ -38,7 +38,10 @@ def written(folder: Path) -> list[Path]:
     (why,) = write_pages(explained, inputs, predictor.model, folder=folder / "why", with_images=True)
     check(CheckRequest(data=DataRequest(source=str(shades)), page=folder / "check.html"))
     boxes = tuple(Located("a class", 0, 0.9, (10.0, 10.0, 1000.0, 1000.0)) for _ in range(12))
-    found = [BoxedImage(path=f"class/{LONG}.jpg", size=(1000, 1000), boxes=boxes), BoxedImage(path=LONG, size=(9, 9))]
+    found = [
+        LocatedImage(path=f"class/{LONG}.jpg", size=(1000, 1000), boxes=boxes),
+        LocatedImage(path=LONG, size=(9, 9)),
+    ]
     model = read_model(run / "model.onnx")
     write_boxes_page(folder / "boxes.html", found, SearchSettings(classes=("a class",), by="windows", least=0.5), model)
     hyperparameters = [hyperparameter(name, 0.0, 1.0) for name in USUAL] * 5

@@ -26,8 +26,7 @@ from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
-from vidi.report.explanation import Deletion
-from vidi.report.pages.explain import trust_sentence, why_no_evidence, write_explanation
+from vidi.report.pages.explain import Deletion, trust_sentence, why_no_evidence, write_explanation
 from vidi.workflows.explain import explain_images, explain_inputs
 from vidi.workflows.explaining.image import ExplanationParts, explain_image
 from vidi.workflows.explaining.neighbours import (

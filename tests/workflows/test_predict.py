@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -76,13 +77,16 @@ def test_a_folder_without_images_is_refused(predictor: Predictor, tmp_path: Path
         predict(predictor, [str(tmp_path / "empty")])
 
 
-def test_files_folders_patterns_archives_and_standard_input_give_the_same_answers(predictor: Predictor, folder: Path):
+def test_files_folders_patterns_archives_and_standard_input_give_the_same_answers(
+    predictor: Predictor, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
     archive = folder.parent / "images.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.write(folder / "disc" / "001.png", "disc/001.png")
     one = folder / "disc" / "001.png"
-    with one.open("rb") as stdin:
-        groups = find_paths(["-"], stdin=stdin)
+    with one.open("rb") as stream:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        groups = find_paths(["-"])
     from_stdin = list(predict_inputs(predictor, groups, Account()))
 
     answers, _ = predict(predictor, [str(one)])

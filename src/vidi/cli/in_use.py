@@ -143,7 +143,7 @@ def _show_retrained(done: "RetrainResult") -> None:
     assert document is not None  # noqa: S101  # an interrupted training ends before this
     click.echo(gate_headline(document))
     show_table(gate_rows(document))
-    if words := margin_words(document["test"], "test images"):
+    if words := margin_words(document["test"]):
         click.echo(words)
     for line in data_words(document):
         click.echo(line)

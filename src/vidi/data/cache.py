@@ -77,7 +77,6 @@ def pixels_key(digests: Sequence[str | None], framing: Framing, *, decoding: str
 
     Args:
         digests: SHA-256 of each file's bytes; None for an image that is refused.
-        framing: the size and the rule.
         decoding: what else decides the pixels (background, how damage is treated).
     """
     settings = json.dumps([LAYOUT, asdict(framing), decoding], sort_keys=True)
@@ -180,8 +179,6 @@ class PixelCache:
         """An array outside the folder: in a temporary file, or in memory where there is no room for one.
 
         Args:
-            shape: of the array.
-            kind: its type.
             refusal: why the folder cannot be used; raised where nobody wants to go on without it.
         """
         if self.go_on is None:

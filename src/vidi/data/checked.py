@@ -14,7 +14,6 @@ from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 
 CONFLICT = ("conflicting-labels", "The same image has two labels.")
 
-LeakKind = Literal["exact-copies", "group", "burst", "near-copies"]
 Severity = Literal["problem", "warning", "note"]  # stops the work · to be looked at · good to know
 
 
@@ -68,56 +67,6 @@ class Shortcut:
     classes: tuple[ClassSeparation, ...]  # the one best told first
 
 
-@dataclass(frozen=True, slots=True)
-class ClearShortcuts:
-    """Families of plain numbers that clearly tell the classes apart."""
-
-    class_names: tuple[str, ...]
-    chance: float  # accuracy of an answer at random
-    families: tuple[Shortcut, ...]  # the most accurate first
-
-
-@dataclass(frozen=True, slots=True)
-class ClearClasses:
-    """Families of plain numbers that clearly tell single classes from the others."""
-
-    class_names: tuple[str, ...]
-    outputs: Outputs
-    told: tuple[tuple[Shortcut, ClassSeparation], ...]  # the class best told first
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedFiles:
-    """Why files cannot be used: reason code and count, the most frequent first."""
-
-    codes: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SmallClasses:
-    """Classes with few usable images: name and count."""
-
-    sizes: tuple[tuple[str, int], ...]
-    enough: int  # images of a class that would not be named
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedImage:
-    """An image and the part of the split that it lies in."""
-
-    path: str
-    part: str
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """Images that belong together and lie in different parts."""
-
-    kind: LeakKind
-    pair_count: int
-    examples: tuple[tuple[PlacedImage, PlacedImage], ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspectLabel:
     """An image whose label is likely wrong, by a model that has not seen it."""
@@ -152,18 +101,26 @@ class SuspectLabels:
     accuracy: float | None = None  # of the answers, where it is too low to doubt any label
 
 
-Facts = ClearShortcuts | ClearClasses | RefusedFiles | SmallClasses | Crossing | SuspectLabels
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding about the data; `report/words/findings.py` has its sentence."""
+    """One thing about the data that its owner should know."""
 
     kind: str  # for example `exact-copies`
     severity: Severity  # `problem`, `warning` or `note`
+    sentence: str
     paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, clearest first
-    facts: Facts | None = None  # numbers for the sentence
-    remark: str = ""  # code of the decoder, or sentence of the reader
+    suspects: tuple[SuspectLabel, ...] = ()  # where labels are likely wrong: the same images, with what they look like
+
+    def as_json(self) -> dict[str, object]:
+        """The finding with escaped paths."""
+        shown = [[escape_path(path) for path in group] for group in self.paths]
+        found: dict[str, object] = {
+            "kind": self.kind,
+            "severity": self.severity,
+            "message": self.sentence,
+            "paths": shown,
+        }
+        return {**found, "suspects": [one.as_json() for one in self.suspects]} if self.suspects else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,3 +205,12 @@ class DataCheck:
     def near_links(self) -> list[tuple[int, int]]:
         """Pairs of near-copies."""
         return [(pair.first, pair.second) for pair in self.near_duplicates]
+
+    def as_json(self) -> dict[str, object]:
+        """The check as `check.json` keeps it; paths escaped."""
+        return {
+            "schema": 1,
+            "account": self.account.as_json(),
+            "findings": [finding.as_json() for finding in self.findings],
+            "shortcuts": None if self.shortcuts is None else self.shortcuts.as_json(),
+        }

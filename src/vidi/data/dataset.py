@@ -1,7 +1,7 @@
 """A data set: images by path, what they show, and which belong together."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -108,7 +108,13 @@ class Dataset:
         """
         for image in self.images:
             if len(image.labels) != 1:
-                raise several_labels(self, image)
+                shown = ", ".join(self.classes[index] for index in sorted(image.labels)) or "none of the classes"
+                raise DataError(
+                    f"{escape_path(self.source)}: {escape_path(image.path)} shows {shown}; one class for each image is "
+                    "needed",
+                    f"Ask one question of it: `--positive {next(iter(self.classes), 'NAME')}` sorts the images into "
+                    "two classes; or learn to tell every class by itself: `--multi-label`.",
+                )
         return [image.label for image in self.images]
 
     def targets(self) -> NDArray[np.bool_]:
@@ -133,18 +139,3 @@ class Dataset:
         shown = zip(self.images, counted, strict=True)
         sizes = Counter(label for image, counts in shown if counts for label in image.labels)
         return {name: sizes[index] for index, name in enumerate(self.classes)}
-
-
-def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:
-    """What to say where one class for each image is needed and an image has several or none."""
-    shown = ", ".join(dataset.classes[index] for index in sorted(image.labels)) or "none of the classes"
-    return DataError(
-        f"{escape_path(dataset.source)}: {escape_path(image.path)} shows {shown}; one class for each image is needed",
-        f"Ask one question of it: `--positive {first_class(dataset.classes)}` sorts the images into two classes; or "
-        "learn to tell every class by itself: `--multi-label`.",
-    )
-
-
-def first_class(classes: Iterable[str]) -> str:
-    """The first class name, as an example in a message."""
-    return next(iter(classes), "NAME")

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from vidi.data.archives.members import is_archive_name
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
@@ -25,16 +25,13 @@ class FoundInputs(NamedTuple):
     account: Account  # of what was refused and ignored here; the caller counts `used`
 
 
-def find_paths(
-    inputs: Sequence[str], allow_outside: bool = False, *, stdin: BinaryIO | None = None
-) -> list[FoundInputs]:
+def find_paths(inputs: Sequence[str], allow_outside: bool = False) -> list[FoundInputs]:
     """Find every image that the inputs mean, each once, in the order of the inputs.
 
     Args:
         inputs: files, folders, archives, patterns such as `photos/*.jpg`, addresses such as `s3://bucket/photos`, or
             `-` for one image on standard input.
         allow_outside: also read files outside a folder that links in it lead to.
-        stdin: what `-` reads from; this process's own standard input by default.
 
     Returns:
         One group for each folder or archive and for each run of single files.
@@ -52,7 +49,7 @@ def find_paths(
             _add(found, _fetched(text, allow_outside))
             continue
         for path in _matches(local_form(text)):
-            group = _find_one(path, allow_outside, stdin)
+            group = _find_one(path, allow_outside)
             new = [shown for shown in group.paths if shown not in seen]
             seen.update(new)
             _add(found, group._replace(paths=new))
@@ -66,11 +63,10 @@ def _matches(text: str) -> list[str]:
     return sorted(glob.glob(text, recursive=True)) or [text]
 
 
-def _find_one(path: str, allow_outside: bool, stdin: BinaryIO | None) -> FoundInputs:
+def _find_one(path: str, allow_outside: bool) -> FoundInputs:
     if path == STANDARD_INPUT:
-        stdin = sys.stdin.buffer if stdin is None else stdin
         # One byte over the limit is enough for the decoder to refuse the image for its size.
-        return FoundInputs(BytesStore({path: stdin.read(Limits().file_bytes + 1)}), [path], Account())
+        return FoundInputs(BytesStore({path: sys.stdin.buffer.read(Limits().file_bytes + 1)}), [path], Account())
     if not os.path.lexists(path):
         missing = Entry(path, "unreadable", f"There is no file or folder {escape_path(path)}.")
         return FoundInputs(GivenFilesStore(), [], Account(refused=[missing]))

@@ -55,7 +55,6 @@ def join_feedback(dataset: Dataset, sources: Sequence[Dataset]) -> Dataset:
     split of its own, the feedback counts to `train`, from which vidi cuts other parts.
 
     Args:
-        dataset: the old data.
         sources: feedback, the oldest first; labels of the same kind. Of their own parts only `train` beside others
             means something: such images are learned from, and never held back. Nor are those of a source after which
             enough others came.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.archives.members import ARCHIVE_SUFFIXES
-from vidi.data.dataset import Dataset, LabelledImage, several_labels
+from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
 from vidi.data.labels import NO_LABELS, Labels, find_labels, read_labels
 from vidi.data.readers.class_folders import NO_CLASS, read_class_folders
@@ -23,7 +23,9 @@ from vidi.data.remote.copies import OnBytes, local_copy
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
+from vidi.numbers import first_of
 
+MOST_NAMED = 10  # classes, in a note
 READERS: Mapping[str, Reader] = {
     "records": read_records,
     "hugging-face": read_metadata,
@@ -69,16 +71,12 @@ def read_dataset(
     options: ReadOptions = ALL_CLASSES,
     *,
     on_bytes: OnBytes = lambda _done, _total: None,
-    reader: Reader | None = None,
 ) -> Dataset:
     """Read which images there are and what they show; no image is decoded.
 
     Args:
         source: a folder, an archive, a table or annotation file, here or at an address such as `s3://bucket/photos`; or
             the name of a known set. A path that exists wins.
-        options: which classes and files.
-        on_bytes: called with the bytes so far and in all while remote data is fetched.
-        reader: your own reader, in place of those of `vidi.data.read`.
 
     Raises:
         UsageError: the source, a class or a name is not there.
@@ -92,7 +90,7 @@ def read_dataset(
         _opened(text, allow_outside=options.allow_outside, on_bytes=on_bytes), multi_label=options.multi_label
     )
     labels = _read_labels(text, options)
-    reader_name, reading = _read_with(reader, opened, may_lack_classes=labels is not None and bool(labels.answers))
+    reader, reading = _read(opened, may_lack_classes=labels is not None and bool(labels.answers))
     names = options.names
     if reading.numbered and names is None and _is_known_set(text):
         names = ",".join(NAMED_SETS[text].classes)
@@ -101,10 +99,10 @@ def read_dataset(
         relabel(reading, labels, opened)
     _rename(reading, opened.given, names=names)
     _choose_classes(reading, options)
-    dataset = _as_dataset(reading, opened, given=text, reader=reader_name)
+    dataset = _as_dataset(reading, opened, given=text, reader=reader)
     dataset = replace(dataset, labels_state=None if labels is None else labels.state)
     if not dataset.multi_label:
-        _require_one_class_each(dataset)
+        dataset.labels()  # refuses images of several classes at once
     return dataset
 
 
@@ -154,10 +152,9 @@ def require_learnable(dataset: Dataset) -> None:
         )
 
 
-def _read_with(reader: Reader | None, source: Source, *, may_lack_classes: bool) -> tuple[str, Reading]:
-    """The given reader's reading, or that of the first reader that knows this kind of source."""
-    readers = {"own": reader} if reader is not None else READERS
-    for name, read in readers.items():
+def _read(source: Source, *, may_lack_classes: bool) -> tuple[str, Reading]:
+    """The first reader that knows this kind of source, and its reading."""
+    for name, read in READERS.items():
         reading = read(source)
         if reading is not None and (reading.images or reading.refused):
             return name, reading
@@ -204,26 +201,21 @@ def _rename(reading: Reading, given: str, *, names: str | None) -> None:
     require_distinct(counts, given=given)
     unused = [name for name in reading.classes if name not in counts]
     if unused:
-        shown = ", ".join(unused[:10]) + (f" and {len(unused) - 10:,} more" if len(unused) > 10 else "")
-        reading.notes.append(f"classes without an image are left out: {shown}")
+        reading.notes.append(f"classes without an image are left out: {first_of(unused, MOST_NAMED)}")
     _map_classes(reading, [name if name in counts else None for name in reading.classes])
 
 
 def _choose_classes(reading: Reading, options: ReadOptions) -> None:
     if options.classes is not None:
         wanted = [known_class(name, reading.classes, flag="--classes") for name in options.classes]
-        _keep_classes(reading, wanted, with_none=options.multi_label)
+        _map_classes(reading, [name if name in wanted else None for name in reading.classes])
+        if not options.multi_label:
+            _set_aside_unlabelled(reading, "other-class", "It shows none of the chosen classes.")
     positive, usual = options.positive, options.usually_positive
     if usual in reading.classes and f"not {usual}" not in reading.classes:
         positive = usual
     if positive is not None:
         _make_positive(reading, known_class(positive, reading.classes, flag="--positive"), rest=options.rest)
-
-
-def _keep_classes(reading: Reading, wanted: Sequence[str], *, with_none: bool) -> None:
-    _map_classes(reading, [name if name in wanted else None for name in reading.classes])
-    if not with_none:
-        _set_aside_unlabelled(reading, "other-class", "It shows none of the chosen classes.")
 
 
 def _make_positive(reading: Reading, name: str, *, rest: str | None) -> None:
@@ -313,13 +305,6 @@ def _nothing_usable(reading: Reading, source: Source) -> DataError:
         f"the first, {escape_path(first.path)}: {first.sentence}",
         "At least two classes with at least two images each are needed.",
     )
-
-
-def _require_one_class_each(dataset: Dataset) -> None:
-    """Refuse images of several classes at once, unless one question was asked of all."""
-    for image in dataset.images:
-        if len(image.labels) != 1:
-            raise several_labels(dataset, image)
 
 
 def _short_name(text: str) -> str:

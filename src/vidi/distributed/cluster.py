@@ -35,7 +35,7 @@ from vidi.distributed.shards import (
 from vidi.errors import ResourceError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.machine import core_count
-from vidi.report.words.text import count_of
+from vidi.numbers import count_of
 
 LOCAL: Final = "local"
 ONE_CORE: Final = "1"

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.readers.further_columns import is_number
 from vidi.evaluation.answers import Answers, Traits
 from vidi.evaluation.scores import ENOUGH_GROUPS, Estimate, effective_weights
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
 from vidi.model_file.values import ROUND, key
+from vidi.numbers import is_number
 
 LEAST_IMAGES = 20  # in a slice and outside it; fewer say nothing
 MOST_SLICES = 20  # of one column or the like, the largest; more are not kinds but names

@@ -19,8 +19,6 @@ def model_document(model: ModelFile, name: str, *, byte_count: int) -> dict[str,
 
     Args:
         model: the model file, perhaps without its bytes.
-        name: what people call it.
-        byte_count: of the file.
     """
     metadata = metadata_to_json(model.metadata)
     return {
@@ -59,7 +57,6 @@ def models_document(
     """What `models.json` says: the models of a page, and what stands behind it.
 
     Args:
-        models: name and file of each.
         predicts: a server answers `v1/predict`.
         logs: it keeps a log of answers that the page may send to, with feedback.
         keeps_images: the log takes images, too.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from vidi.export.model_document import MODEL_FILE, version_of
+from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, version_of
 from vidi.files import digest_of_file
 from vidi.images.framing import frame_image
 from vidi.model_file.golden import decode_golden, encode_image
@@ -19,6 +19,7 @@ from vidi.prediction.by_openvino import import_openvino, take_framed
 
 CARD_NAME: Final = "README.md"
 RUNNER_NAME: Final = "run.py"
+GOLDEN: Final = "golden.json"
 RUNNER: Final = Path(__file__).with_name("runner.txt")  # a program of its own, not a module of vidi
 
 
@@ -27,19 +28,17 @@ def write_folder(folder: Path, model: ModelFile, *, card: str) -> None:
 
     Args:
         folder: exists and is empty.
-        model: the model file.
-        card: text of `README.md`, with its front matter.
     """
     (folder / MODEL_FILE).write_bytes(model.data)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
     shutil.copyfile(RUNNER, folder / RUNNER_NAME)
-    for name, document in (
-        ("config.json", configuration(model)),
-        ("preprocessor_config.json", preprocessing(model.metadata)),
-        ("golden.json", golden_document(model.metadata)),
-    ):
-        text = json.dumps(document, indent=1, allow_nan=False)
-        (folder / name).write_text(text + "\n", encoding="utf-8")
+    _write_json(folder / "config.json", configuration(model))
+    _write_json(folder / "preprocessor_config.json", preprocessing(model.metadata))
+    _write_json(folder / GOLDEN, golden_document(model.metadata))
+
+
+def _write_json(path: Path, document: dict[str, Json]) -> None:
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def configuration(model: ModelFile) -> dict[str, Json]:
@@ -87,8 +86,6 @@ def golden_document(metadata: ModelMetadata) -> dict[str, Json]:
 
 GRAPH: Final = "model.xml"
 WEIGHTS: Final = "model.bin"
-TWIN: Final = "model.json"
-GOLDEN: Final = "golden.json"
 
 
 def write_openvino(folder: Path, model: ModelFile, name: str) -> None:
@@ -96,8 +93,6 @@ def write_openvino(folder: Path, model: ModelFile, name: str) -> None:
 
     Args:
         folder: exists and is empty.
-        model: the model file.
-        name: what people call it.
 
     Raises:
         RuntimeError: OpenVINO does not take the graph.
@@ -107,8 +102,8 @@ def write_openvino(folder: Path, model: ModelFile, name: str) -> None:
     take_framed(graph, model.metadata.framing)
     openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)  # 16 bits would be other answers
     framed = replace(model.metadata, golden=tuple(_framed(one, model.metadata) for one in model.metadata.golden))
-    for file, document in ((TWIN, twin(folder, model, name)), (GOLDEN, golden_document(framed))):
-        (folder / file).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    _write_json(folder / MODEL_DOCUMENT, twin(folder, model, name))
+    _write_json(folder / GOLDEN, golden_document(framed))
 
 
 def twin(folder: Path, model: ModelFile, name: str) -> dict[str, Json]:

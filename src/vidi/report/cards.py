@@ -1,7 +1,7 @@
 """Cards: what a model is for, how good it is and where it fails, as hubs for models show it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vidi.errors import DataError
@@ -47,42 +47,49 @@ def write_model_card(run: Path) -> Path:
     files = read_run(run)
     if files.model is None:
         raise DataError(f"{escape_path(run)} holds no model.onnx", "Name a run folder that `vidi train` wrote.")
-    text = "\n".join([*_front_matter(files, files.model), *_body(files, files.model)])
-    write_atomic(run / MODEL_CARD, text + "\n")
+    metadata, test = files.model.metadata, files.metrics.parts.test
+    name = metadata.provenance.run or files.folder.resolve().name
+    figures: list[tuple[str, str, Json]] = []
+    if test is not None and test.image_count:
+        recall = [("balanced_accuracy", "Balanced accuracy", test.macro.recall.value)]
+        figures = [
+            ("accuracy", "Accuracy", test.accuracy.value),
+            *(recall if not metadata.multi_label else ()),  # made for one class each
+            ("f1", "Macro F1", test.macro.f1.value),
+        ]
+    front = _front_matter(metadata, figures, library="vidi", name=name, data=json.dumps(_data_name(files)))
+    write_atomic(run / MODEL_CARD, "\n".join([*front, *_body(files, files.model, name)]) + "\n")
     return run / MODEL_CARD
 
 
-def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
-    """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
-    metadata, test = model.metadata, files.metrics.parts.test
+def _front_matter(
+    metadata: ModelMetadata, figures: Sequence[tuple[str, str, Json]], *, library: str, name: str, data: str
+) -> Iterator[str]:
+    """YAML between two lines of dashes; every text is a JSON string, which YAML reads too.
+
+    Args:
+        figures: the hub's name of each test figure, that for readers, and the value.
+        data: what the test images are called, as YAML.
+    """
     yield "---"
     if metadata.provenance.license:
-        yield f"license: {_quoted(metadata.provenance.license)}"
-    yield "library_name: vidi"
+        yield f"license: {json.dumps(metadata.provenance.license)}"
+    yield f"library_name: {library}"
     yield "pipeline_tag: image-classification"
     yield "tags: [image-classification, onnx, vidi]"
-    yield "metrics: [accuracy, f1]"
-    if test is not None and test.image_count:
-        yield "model-index:"
-        yield f"- name: {_quoted(metadata.provenance.run or files.folder.resolve().name)}"
-        yield "  results:"
-        yield "  - task: {type: image-classification}"
-        yield f"    dataset: {{name: {_quoted(_data_name(files))}, type: image-folder, split: test}}"
-        yield "    metrics:"
-        for kind, name, figure in (
-            ("accuracy", "Accuracy", test.accuracy),
-            ("balanced_accuracy", "Balanced accuracy", test.macro.recall),
-            ("f1", "Macro F1", test.macro.f1),
-        ):
-            if metadata.multi_label and kind == "balanced_accuracy":
-                continue  # made for one class each
-            yield f"    - {{type: {kind}, name: {_quoted(name)}, value: {figure.value}}}"
+    if library == "vidi":
+        yield "metrics: [accuracy, f1]"
+    if figures:
+        yield f"model-index:\n- name: {json.dumps(name)}\n  results:\n  - task: {{type: image-classification}}"
+        yield f"    dataset: {{name: {data}, type: image-folder, split: test}}\n    metrics:"
+        for kind, title, value in figures:
+            yield f"    - {{type: {kind}, name: {json.dumps(title)}, value: {value}}}"
     yield "---"
 
 
-def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
+def _body(files: RunFiles, model: ModelFile, name: str) -> Iterator[str]:
     metadata, test = model.metadata, files.metrics.parts.test
-    yield f"# {plain(metadata.provenance.run or files.folder.resolve().name)}"
+    yield f"# {plain(name)}"
     yield f"\n{plain(first_line(files.metrics))}"
     for sentence in (*other_tested(files.metrics, model.model_id), *reservations(files.metrics)):
         yield f"\n**{plain(sentence)}**"
@@ -94,13 +101,10 @@ def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
         yield from _class_table(test)
     yield "\n## What it is for"
     height, width = metadata.framing.size
-    names = ", ".join(map(plain, metadata.classes[:MOST_CLASSES])) + (
-        " …" if len(metadata.classes) > MOST_CLASSES else ""
-    )
     if metadata.multi_label:
-        yield f"It predicts which of {len(metadata.classes):,} classes a photograph shows: {names}."
+        yield f"It predicts which of {len(metadata.classes):,} classes a photograph shows: {_class_names(metadata)}."
     else:
-        yield f"It sorts photographs into {len(metadata.classes):,} classes: {names}."
+        yield f"It sorts photographs into {len(metadata.classes):,} classes: {_class_names(metadata)}."
     yield f"Its input has {height} × {width} pixels (height × width)."
     if not metadata.multi_label:
         yield "It always predicts one of these classes, even if an image shows none of them."
@@ -109,6 +113,11 @@ def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
     yield f"```python\n{EXAMPLE}\n```"
     yield "The file also runs in onnxruntime alone: uint8 RGB images (batch, height, width, 3) in, `probabilities` out."
     yield from _training(files, model)
+
+
+def _class_names(metadata: ModelMetadata) -> str:
+    more = " …" if len(metadata.classes) > MOST_CLASSES else ""
+    return ", ".join(map(plain, metadata.classes[:MOST_CLASSES])) + more
 
 
 def _source_of_test(files: RunFiles) -> str:
@@ -178,40 +187,11 @@ def _data_name(files: RunFiles) -> str:
     return source.rstrip("/").rpartition("/")[2] or "images"
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text)
-
-
 def exported_card(model: ModelFile, *, name: str, runner: str) -> str:
-    """The text of `README.md`: front matter as hubs read it, then the card.
-
-    Args:
-        model: the model file.
-        name: of the model.
-        runner: name of the script beside it.
-
-    Source: https://huggingface.co/docs/hub/model-cards (front matter, model-index).
-    """
-    return "\n".join([*_hub_front_matter(model.metadata, name), *_exported_body(model, name, runner)]) + "\n"
-
-
-def _hub_front_matter(metadata: ModelMetadata, name: str) -> Iterator[str]:
-    """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
-    yield "---"
-    if metadata.provenance.license:
-        yield f"license: {json.dumps(metadata.provenance.license)}"
-    yield "library_name: onnx"
-    yield "pipeline_tag: image-classification"
-    yield "tags: [image-classification, onnx, vidi]"
-    figures = [(kind, title, figure) for kind, title, figure in _stated_figures(metadata)]
-    if figures:
-        yield f"model-index:\n- name: {json.dumps(name)}\n  results:\n  - task: {{type: image-classification}}"
-        yield "    dataset: {name: test images, type: image-folder, split: test}\n    metrics:"
-        yield from (
-            f"    - {{type: {kind}, name: {json.dumps(title)}, value: {figure['value']}}}"
-            for kind, title, figure in figures
-        )
-    yield "---"
+    """The text of `README.md` in an exported folder: front matter as hubs read it, then the card."""
+    figures = [(kind, title, figure["value"]) for kind, title, figure in _stated_figures(model.metadata)]
+    front = _front_matter(model.metadata, figures, library="onnx", name=name, data="test images")
+    return "\n".join([*front, *_exported_body(model, name, runner)]) + "\n"
 
 
 def _stated_figures(metadata: ModelMetadata) -> Iterator[tuple[str, str, Mapping[str, Json]]]:
@@ -227,10 +207,11 @@ def _exported_body(model: ModelFile, name: str, runner: str) -> Iterator[str]:
     yield f"# {plain(name)}\n"
     if metadata.provenance.description:
         yield f"{plain(metadata.provenance.description)}\n"
-    yield from _warnings(metadata)
-    names = ", ".join(map(plain, metadata.classes[:MOST_CLASSES]))
-    more = " …" if len(metadata.classes) > MOST_CLASSES else ""
-    yield f"Classes ({len(metadata.classes):,}): {names}{more}.\n"
+    if metadata.unfinished:
+        yield f"**This model is not finished:** {plain(metadata.unfinished)}.\n"
+    if metadata.refuted is not None:
+        yield f"**Its own test refutes {plain(describe_refuted(metadata.refuted))}:** do not rely on it.\n"
+    yield f"Classes ({len(metadata.classes):,}): {_class_names(metadata)}.\n"
     yield from _quality(metadata)
     yield "## How to use it"
     yield f"```console\n$ pip install onnxruntime pillow\n$ python {runner} photo.jpg\n```\n"
@@ -244,13 +225,6 @@ def _exported_body(model: ModelFile, name: str, runner: str) -> Iterator[str]:
     yield f"- network: {plain(metadata.provenance.network or 'unnamed')}"
     if metadata.provenance.weights_license:
         yield f"- license of the starting weights: {plain(metadata.provenance.weights_license)}"
-
-
-def _warnings(metadata: ModelMetadata) -> Iterator[str]:
-    if metadata.unfinished:
-        yield f"**This model is not finished:** {plain(metadata.unfinished)}.\n"
-    if metadata.refuted is not None:
-        yield f"**Its own test refutes {plain(describe_refuted(metadata.refuted))}:** do not rely on it.\n"
 
 
 def _quality(metadata: ModelMetadata) -> Iterator[str]:

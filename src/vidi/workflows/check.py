@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.checked import DataCheck
+from vidi.data.checked import DataCheck, Finding
 from vidi.data.checking.check import ReadElsewhere, check_dataset
 from vidi.data.checking.findings import SETTLED_BY_LOOKING
+from vidi.data.checking.suspects import name_labels
 from vidi.data.dataset import Dataset
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.errors import UsageError, from_extra
 from vidi.files import escape_path
 from vidi.numbers import percent
-from vidi.report.words.findings import DescribedFinding, check_document, describe_findings, name_labels
-from vidi.report.words.text import account_lines
+from vidi.report.words.text import account_lines, visible
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.requests.data import CheckRequest
@@ -37,9 +37,9 @@ class CheckReport:
     page: Path | None = None  # the page of images, if one was written
 
     @property
-    def findings(self) -> tuple[DescribedFinding, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """Findings in sentences, most severe first."""
-        return describe_findings(self.result)
+        return self.result.findings
 
     @property
     def has_findings(self) -> bool:
@@ -54,7 +54,7 @@ class CheckReport:
     def as_json(self) -> dict[str, object]:
         """Return the document that `vidi check --json` prints."""
         return {
-            **check_document(self.result),
+            **self.result.as_json(),
             "source": escape_path(self.dataset.source),
             "reader": self.dataset.reader,
             "classes": self.class_sizes,
@@ -93,9 +93,10 @@ class CheckReport:
 
     def plot(self) -> "Drawing":
         """Draw the number of images of each class; a notebook shows the figure, and its `save` writes it."""
-        from vidi.report.pages.notebook import draw_sizes
+        from vidi.figures.bars import draw_class_sizes
+        from vidi.figures.drawing import side_by_side
 
-        return draw_sizes(self.class_sizes)
+        return side_by_side([draw_class_sizes({visible(name): count for name, count in self.class_sizes.items()})])
 
     def _repr_html_(self) -> str:
         from vidi.report.pages.notebook import check_as_html
@@ -142,7 +143,7 @@ def check(
     return CheckReport(dataset=dataset, result=result, page=page)
 
 
-def _worst(finding: DescribedFinding) -> Iterator[str]:
+def _worst(finding: Finding) -> Iterator[str]:
     """The first of the labels that may be wrong."""
     for one in finding.suspects[:MOST_SUSPECTS]:
         given, suggested = name_labels(one.label), name_labels(one.suggested)

@@ -21,11 +21,12 @@ from vidi.files import escape_path, read_json
 from vidi.images.account import Account
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
+from vidi.report.pages.boxes import LocatedImage
 from vidi.report.words.sentences import headline
 from vidi.workflows.interaction.events import Event, Events, Message
 from vidi.workflows.interaction.run_folder import CHECK
 from vidi.workflows.locate import PAGE, keep_located, looked_for, write_found
-from vidi.workflows.locating import LocatedImage, finder, locate_inputs
+from vidi.workflows.locating import finder, locate_inputs
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import LocateRequest
 from vidi.workflows.requests.shared import wants_pictures

@@ -12,7 +12,7 @@ from vidi.errors import UsageError
 from vidi.files import digest_of_file, escape_path
 from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
-from vidi.report.words.text import count_of
+from vidi.numbers import count_of
 from vidi.workflows.evaluating.learned import CHOSEN_ON
 from vidi.workflows.explaining.neighbours import forget_neighbour
 from vidi.workflows.interaction.request import labels_of

@@ -13,7 +13,7 @@ from vidi.images.encode import encode_jpeg
 from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.boxes import BoxedImage, SearchSettings, write_boxes_page
+from vidi.report.pages.boxes import LocatedImage, SearchSettings, write_boxes_page
 from vidi.report.pages.render import require_templates
 from vidi.report.pictures.overlays import draw_boxes, make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
@@ -22,7 +22,6 @@ from vidi.workflows.interaction.output import write_document
 from vidi.workflows.interaction.run_folder import check_folder_apart, page_names, require_own
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
 from vidi.workflows.locating import (
-    LocatedImage,
     as_json,
     choose_classes,
     choose_way,
@@ -194,15 +193,5 @@ def write_found(
         write_atomic(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
         events.say(f"written: {escape_path(coco)}")
     if output is not None:
-        images = [
-            BoxedImage(
-                path=one.path,
-                size=one.size,
-                boxes=one.boxes,
-                picture=one.picture,
-                refused="" if one.error is None else f"{one.error.code}. {one.error.sentence}",
-            )
-            for one in kept
-        ]
-        write_boxes_page(output / PAGE, images, looked, model)
+        write_boxes_page(output / PAGE, kept, looked, model)
         events.say(f"page: {escape_path(output / PAGE)}")

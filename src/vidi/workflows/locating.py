@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Self, TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,11 @@ from vidi.images.pool import DecodeJob, read_images
 from vidi.machine import give_memory_back
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
+from vidi.report.pages.boxes import LocatedImage
 from vidi.report.pictures.overlays import make_picture
-from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.workflows.interaction.given import decode_given
 from vidi.workflows.interaction.inputs import each_group
 from vidi.workflows.requests.model_file import LocateRequest
-
-if TYPE_CHECKING:
-    from vidi.figures.drawing import Drawing
 
 NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empty")  # classes that are not looked for
 NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
@@ -45,35 +42,6 @@ ONE_BOX_EACH = (
     "the model has no class for “nothing”, so each image gets one box, around what speaks for its answer. To search "
     "for several objects, train with a class `background`, or try --by windows: many of its boxes will be wrong"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocatedImage:
-    """Boxes found in one image, or the reason why it could not be used."""
-
-    path: str  # as it was given
-    size: tuple[int, int] | None  # (height, width), pixels; None if the image was refused
-    boxes: tuple[Located, ...] = ()  # most probable first
-    seconds: float = 0.0  # time of the search, without decoding
-    error: Entry | None = None  # why the image could not be used
-    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)  # (height, width, 3), upright
-    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # small picture for the page
-
-    def without_pixels(self) -> Self:
-        """Return the same without the image's pixels."""
-        return replace(self, image=None)
-
-    def plot(self) -> "Drawing":
-        """Draw the image with its numbered boxes; a notebook shows it, and its `save` writes it."""
-        from vidi.report.pages.notebook import draw_located
-
-        return draw_located(self.size, self.boxes, self.picture)
-
-    def _repr_html_(self) -> str:
-        from vidi.report.pages.notebook import located_as_html
-
-        refused = "" if self.error is None else self.error.sentence
-        return located_as_html(self.path, self.size, self.boxes, self.picture, refused=refused)
 
 
 def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[int, ...]:

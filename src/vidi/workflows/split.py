@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from vidi.data.checked import DataCheck
 from vidi.data.checking.check import check_dataset
-from vidi.data.splitting.leaks import describe_leak
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan, write_assignments
 from vidi.errors import UsageError
@@ -31,7 +30,7 @@ class SplitMade:
             "labels": self.labels,
             "parts": self.split.counts(),
             "set_aside": [{"path": escape_path(entry.path), "code": entry.code} for entry in self.split.set_aside],
-            "leaks": [describe_leak(leak.crossing) for leak in self.split.leaks],
+            "leaks": [leak.sentence for leak in self.split.leaks],
             "untested_classes": list(self.split.untested_classes),
             "account": self.check.account.as_json(),
         }
@@ -40,7 +39,7 @@ class SplitMade:
         """Return remarks on the split."""
         untested = ", ".join(map(escape_path, self.split.untested_classes))
         return [
-            *(f"leak: {describe_leak(leak.crossing)}" for leak in self.split.leaks),
+            *(f"leak: {leak.sentence}" for leak in self.split.leaks),
             *([f"no test image shows: {untested}"] if untested else []),
             *(f"set aside: {escape_path(entry.path)} ({entry.code})" for entry in self.split.set_aside[:10]),
             *account_lines(self.check.account, listed_in="what `vidi check --json` prints"),

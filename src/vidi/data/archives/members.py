@@ -80,32 +80,17 @@ def read_member(stream: BinaryIO, member: ArchiveMember) -> bytes:
     Raises:
         MemberError: they do not agree.
     """
-    stream.seek(member.start)
-    packed = stream.read(member.packed_bytes)
-    if len(packed) != member.packed_bytes:
-        raise MemberError("the archive ends inside it")
-    data = _unpack(packed, member)
-    if len(data) != member.size:
-        raise MemberError(f"it should have {member.size:,} bytes and has {len(data):,}")
-    if member.checksum not in (NO_CHECKSUM, zlib.crc32(data)):
-        raise MemberError("its checksum is wrong")
-    return data
+    return b"".join(_checked_pieces(stream, member))
 
 
-def check_member(stream: BinaryIO, member: ArchiveMember) -> None:
-    """Hold a member of any size against its stated size and checksum, in pieces.
-
-    Raises:
-        MemberError: they do not agree.
-    """
-    if member.size <= _PIECE:
-        read_member(stream, member)
-        return
+def _checked_pieces(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
+    """The unpacked bytes of a member, at most a megabyte at a time; it is known to be whole when the last has come."""
     size, checksum = 0, 0
     for data in _pieces(stream, member):
         size, checksum = size + len(data), zlib.crc32(data, checksum)
         if size > member.size:
-            raise _too_long(member)
+            raise TooLongError(f"it unpacks to more than the {member.size:,} bytes that the archive states")
+        yield data
     if size != member.size:
         raise MemberError(f"it should have {member.size:,} bytes and has {size:,}")
     if member.checksum not in (NO_CHECKSUM, checksum):
@@ -113,7 +98,6 @@ def check_member(stream: BinaryIO, member: ArchiveMember) -> None:
 
 
 def _pieces(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
-    """The unpacked bytes of a member, at most a megabyte at a time."""
     stream.seek(member.start)
     unpacker = zlib.decompressobj(wbits=-15) if member.method == DEFLATED else None
     left = member.packed_bytes
@@ -125,29 +109,11 @@ def _pieces(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
         if unpacker is None:
             yield packed
         while unpacker is not None and packed:
-            yield _inflate(unpacker, packed, _PIECE)
+            try:
+                yield unpacker.decompress(packed, _PIECE)
+            except zlib.error as error:
+                raise MemberError("its packed data is damaged") from error
             packed = unpacker.unconsumed_tail
-
-
-def _unpack(packed: bytes, member: ArchiveMember) -> bytes:
-    """The unpacked bytes of a small member."""
-    if member.method == STORED:
-        return packed
-    data = _inflate(zlib.decompressobj(wbits=-15), packed, member.size + 1)  # one more shows that the size is a lie
-    if len(data) > member.size:
-        raise _too_long(member)
-    return data
-
-
-def _inflate(unpacker: "zlib._Decompress", packed: bytes, most: int) -> bytes:
-    try:
-        return unpacker.decompress(packed, most)
-    except zlib.error as error:
-        raise MemberError("its packed data is damaged") from error
-
-
-def _too_long(member: ArchiveMember) -> TooLongError:
-    return TooLongError(f"it unpacks to more than the {member.size:,} bytes that the archive states")
 
 
 MOST_RATIO = 100  # unpacked to packed bytes; photographs hardly shrink at all
@@ -201,7 +167,6 @@ def check_sizes(path: Path, sizes: Iterable[tuple[str, int, int]]) -> None:
     """Refuse what would unpack to too much, from the sizes that the archive states.
 
     Args:
-        path: the archive.
         sizes: name, packed bytes and unpacked bytes of each member.
 
     Raises:
@@ -228,7 +193,8 @@ def check_contents(path: Path, members: Mapping[str, ArchiveMember]) -> None:
     with path.open("rb") as stream:
         for name, member in sorted(members.items(), key=lambda item: item[1].start):
             try:
-                check_member(stream, member)
+                for _ in _checked_pieces(stream, member):
+                    pass
             except TooLongError as error:
                 raise too_much(path, f"{escape_path(name)}: {error}") from error
             except MemberError as error:

@@ -30,6 +30,7 @@ from vidi.data.archives.members import (
     too_much,
 )
 from vidi.data.cache import cache_folder, kept_or_spare
+from vidi.errors import DataError
 from vidi.files import digest_of_file, written_atomically
 
 _PIECE = 1 << 20  # bytes
@@ -62,24 +63,21 @@ def open_archive(path: Path) -> ArchiveStore:
     if is_split_name(name):
         raise refused(path, None, "is one piece of a split archive", "Join the pieces first.")
     if name.endswith(".zip"):
-        from vidi.data.archives.open import list_zip  # with their decompressors, only where they are needed
-
-        members, plain = list_zip(path), path
-    else:
-        from vidi.data.archives.open import list_tar
-
-        members, plain = list_tar(path)
-    return ArchiveStore(plain, members)
+        return ArchiveStore(path, list_zip(path))
+    plain = _plain_tar(path)
+    return ArchiveStore(plain, list_tar(path, plain))
 
 
-def list_tar(path: Path) -> tuple[dict[str, ArchiveMember], Path]:
-    """Where each file of a tar archive lies, and the plain tar that it lies in.
+def list_tar(path: Path, plain: Path) -> dict[str, ArchiveMember]:
+    """Where each file of a tar archive lies.
+
+    Args:
+        path: the archive.
+        plain: itself, or the tar that it unpacks to.
 
     Raises:
         DataError: it is unsafe, cut or damaged.
-        ResourceError: it would unpack to too much, or the disk is full.
     """
-    plain = _plain_tar(path, cache_folder())
     members: dict[str, ArchiveMember] = {}
     names: list[str] = []
     try:
@@ -92,11 +90,13 @@ def list_tar(path: Path) -> tuple[dict[str, ArchiveMember], Path]:
     except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
         raise refused(path, None, f"is cut or damaged ({error})", "Get it again.") from error
     except OSError as error:
-        raise refused(
-            path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions."
-        ) from error
+        raise _unreadable(path, error) from error
     check_names(path, names)
-    return members, plain
+    return members
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return refused(path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions.")
 
 
 def _infos(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -136,19 +136,16 @@ def _check_end(path: Path, stream: BinaryIO, offset: int) -> None:
         raise refused(path, None, "is cut or damaged: its end is missing", "Get it again.")
 
 
-def _plain_tar(path: Path, cache: Path) -> Path:
+def _plain_tar(path: Path) -> Path:
     """The archive itself, or what it unpacks to: one tar file in the cache, named by the archive's content."""
     try:
         with path.open("rb") as stream:
-            start = stream.read(2)
-        opener = _PACKED.get(start)
+            opener = _PACKED.get(stream.read(2))
         if opener is None:
             return path
         name = f"{digest_of_file(path)}.tar"
     except OSError as error:
-        raise refused(
-            path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions."
-        ) from error
+        raise _unreadable(path, error) from error
     unpack = opener
 
     def make(folder: Path) -> Path:
@@ -158,7 +155,7 @@ def _plain_tar(path: Path, cache: Path) -> Path:
                 _unpack(path, unpack, temporary)
         return plain
 
-    return kept_or_spare(make, cache)
+    return kept_or_spare(make, cache_folder())
 
 
 def _unpack(path: Path, opener: Opener, target: Path) -> None:
@@ -197,9 +194,7 @@ def list_zip(path: Path) -> dict[str, ArchiveMember]:
         cause = "is one piece of a split archive" if split else f"is cut or damaged ({error})"
         raise refused(path, None, cause, "Join its pieces, or get it again.") from error
     except OSError as error:
-        raise refused(
-            path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions."
-        ) from error
+        raise _unreadable(path, error) from error
     check_names(path, (info.filename for info in infos))
     for info in infos:
         if problem := _problem(info):

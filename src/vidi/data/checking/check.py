@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import Building, PixelCache, UncachedArray, pixels_key
 from vidi.data.checked import CONFLICT, DataCheck, ImageRecord, NearDuplicate
-from vidi.data.checking.findings import find_left_out, list_findings, unsettled
+from vidi.data.checking.findings import find_left_out, list_findings
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.checking.shortcuts import find_shortcuts
 from vidi.data.dataset import Dataset
@@ -62,14 +62,6 @@ def find_reading(
 
     Every file is read and its SHA-256 compared; files that were refused are tried again.
 
-    Args:
-        cache: where `keep_reading` put it.
-        store: where the bytes come from.
-        paths: names within the store.
-        framing: how the pixels were framed.
-        options: how the images were decoded.
-        on_progress: called with (files done, files in all).
-
     Returns:
         None where nothing fitting is kept, where a file has changed, or where a refused one is refused no more.
     """
@@ -90,14 +82,7 @@ def find_reading(
 
 
 def keep_reading(cache: PixelCache, reading: KeptReading, *, framing: Framing, options: DecodeOptions) -> None:
-    """Keep the results of a reading beside its pixels, if there is room.
-
-    Args:
-        cache: it holds the pixels already.
-        reading: of every path, in order.
-        framing: how the pixels were framed.
-        options: how the images were decoded.
-    """
+    """Keep the results of a reading beside its pixels, if there is room."""
     paths = [record.path for record in reading.records]
     said, fingerprints = reading_keys(paths, framing=framing, options=options)
     told = _as_json(reading)
@@ -111,13 +96,7 @@ def keep_reading(cache: PixelCache, reading: KeptReading, *, framing: Framing, o
 
 
 def reading_keys(paths: Sequence[str], *, framing: Framing, options: DecodeOptions) -> tuple[str, str]:
-    """Names of a reading in the cache: results and fingerprints, 64 hex digits each.
-
-    Args:
-        paths: names within the store.
-        framing: how the pixels were framed.
-        options: how the images were decoded.
-    """
+    """Names of a reading in the cache: results and fingerprints, 64 hex digits each."""
     settings = [RULES, MEASURED_BYTES, asdict(framing), repr(options), *paths]
     return digest_of(json.dumps(["told", *settings]).encode()), digest_of(json.dumps(["measured", *settings]).encode())
 
@@ -184,8 +163,6 @@ def check_dataset(
     """Decode every image once, and find damaged, duplicate and odd images.
 
     Args:
-        dataset: images with their classes; nothing is decoded yet.
-        options: how images are decoded.
         framing: with `cache`, how the decoded images are framed for keeping.
         cache: where the framed pixels are kept, one row for each of `dataset.images`, so that training need not
             decode again (`pixels_key` names them), with what this check has told: while no file changes, the next
@@ -273,7 +250,7 @@ def _conclude(dataset: Dataset, reading: KeptReading) -> DataCheck:
     looked_at = _without_left_out(dataset, result)
     result = replace(result, shortcuts=find_shortcuts(dataset, looked_at, fingerprints))
     looked_at = replace(looked_at, shortcuts=result.shortcuts)
-    return replace(result, findings=unsettled(dataset, list_findings(dataset, looked_at, fingerprints)))
+    return replace(result, findings=list_findings(dataset, looked_at, fingerprints))
 
 
 def _without_left_out(dataset: Dataset, check: DataCheck) -> DataCheck:

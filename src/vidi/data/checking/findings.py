@@ -1,22 +1,30 @@
 """The findings of a check: refused files, copies, conflicts, leaks, small classes, and images that look odd."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vidi.data.checked import DataCheck, Finding, RefusedFiles, Severity, SmallClasses
+from vidi.data.checked import DataCheck, Finding
 from vidi.data.checking.shortcuts import list_shortcuts
 from vidi.data.dataset import Dataset
 from vidi.data.duplicates.fingerprint import WORKING_SIDE, Fingerprints
 from vidi.data.splitting.leaks import find_leaks
 from vidi.data.splitting.split import LEAST_IMAGES, independent_sizes, is_learnable
+from vidi.files import escape_path
 from vidi.groups import join_links, members_of
+from vidi.images.limits import NOTES
+from vidi.numbers import count_of, first_of
 
 COPIES = ("exact-copies", "near-copies")
-ODD = ("blank", "dark", "bright", "blurred", "tiny", "odd-shape")
+ODD: Mapping[str, str] = {
+    "blank": "a single colour",
+    "dark": "nearly black",
+    "bright": "nearly white",
+    "blurred": "blurred",
+    "tiny": "under 64 pixels and under half the usual size",
+    "odd-shape": "over twice as long or as flat as usual: framing wastes space",
+}
 SETTLED_BY_LOOKING = frozenset({*COPIES, *ODD})
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
 FEW_TO_MEASURE = 100  # below it the test part holds under 20 of the class: intervals of ± 20 points
@@ -28,6 +36,7 @@ BLURRED_SHARPNESS = (
 )
 TINY_SIDE = 64  # pixels: smaller ones may be tiny, if they are also half as large as usual
 ODD_SHAPE = 2.0  # times longer or flatter than usual: framing leaves under half of the frame to it
+MOST_CLASSES = 10  # named in a sentence
 
 
 def find_left_out(dataset: Dataset, conflicting: Iterable[int]) -> set[int]:
@@ -36,49 +45,41 @@ def find_left_out(dataset: Dataset, conflicting: Iterable[int]) -> set[int]:
 
 
 def list_findings(dataset: Dataset, check: DataCheck, fingerprints: Fingerprints) -> tuple[Finding, ...]:
-    """All findings, the gravest first."""
+    """All findings, the gravest first, without copies and odd images that people have looked at, and kept."""
+    kept = {image.path for image in dataset.images if image.is_confirmed}
     found = [
         *_unreadable(check),
         *_conflicts(check),
         *_leaks(dataset, check),
         *_unlearnable(dataset, check),
-        *_copies(check),
+        *_copies(check, kept),
         *_class_sizes(dataset, check),
         *list_shortcuts(check.shortcuts, [record.path for record in check.records]),
-        *find_odd_images(check, fingerprints),
+        *find_odd_images(check, fingerprints, kept),
         *_notes(check),
         *_negatives(dataset),
-        *(Finding("source", "note", remark=sentence) for sentence in dataset.notes),
+        *(Finding("source", "note", sentence) for sentence in dataset.notes),
     ]
     order = {"problem": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
-
-
-def unsettled(dataset: Dataset, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings without copies and odd images that people have looked at, and kept."""
-    confirmed = {image.path for image in dataset.images if image.is_confirmed}
-    left = (
-        replace(one, paths=tuple(group for group in one.paths if not confirmed.issuperset(group)))
-        if one.kind in SETTLED_BY_LOOKING
-        else one
-        for one in findings
-    )
-    return tuple(one for one in left if one.paths or one.kind not in SETTLED_BY_LOOKING)
 
 
 def _negatives(dataset: Dataset) -> list[Finding]:
     paths = dataset.negatives
     if not paths:
         return []
-    return [Finding("negatives", "note", _alone(paths))]
+    sentence = f"{count_of(len(paths), 'negative')}: no class is learned from them, they show what is unknown"
+    return [Finding("negatives", "note", sentence, _alone(paths))]
 
 
 def _unreadable(check: DataCheck) -> list[Finding]:
     refused = check.account.refused
     if not refused:
         return []
-    codes = RefusedFiles(tuple(Counter(entry.code for entry in refused).most_common()))
-    return [Finding("unreadable", "warning", _alone(entry.path for entry in refused), codes)]
+    codes = Counter(entry.code for entry in refused).most_common()
+    reasons = ", ".join(f"{code} {count:,}" for code, count in codes)
+    sentence = f"{count_of(len(refused), 'file')} cannot be used ({reasons})"
+    return [Finding("unreadable", "warning", sentence, _alone(entry.path for entry in refused))]
 
 
 def _groups(check: DataCheck, links: list[tuple[int, int]]) -> tuple[tuple[str, ...], ...]:
@@ -93,7 +94,9 @@ def _conflicts(check: DataCheck) -> list[Finding]:
         return []
     links = [*check.exact_links, *((pair.first, pair.second) for pair in check.near_duplicates if pair.same_frame)]
     groups = _groups(check, [(a, b) for a, b in links if a in check.conflicting and b in check.conflicting])
-    return [Finding("conflicting-labels", "problem", groups)]
+    have, images = "has" if len(groups) == 1 else "have", count_of(sum(map(len, groups)), "image")
+    sentence = f"{count_of(len(groups), 'photograph')} {have} two labels; {images} will be left out of training"
+    return [Finding("conflicting-labels", "problem", sentence, groups)]
 
 
 def _leaks(dataset: Dataset, check: DataCheck) -> list[Finding]:
@@ -108,24 +111,28 @@ def _leaks(dataset: Dataset, check: DataCheck) -> list[Finding]:
         Finding(
             f"leak-{leak.kind}",
             "problem" if leak.stops_the_run else "warning",
+            leak.sentence,
             tuple((check.records[a].path, check.records[b].path) for a, b in leak.pairs),
-            leak.crossing,
         )
         for leak in find_leaks(dataset, check, parts)
     ]
 
 
-def _copies(check: DataCheck) -> list[Finding]:
-    by_kind = {
-        "exact-copies": check.exact_links,
-        "near-copies": check.near_links,
-        "bursts": check.capture_links,
-    }
-    return [
-        Finding(kind, "warning" if kind == "exact-copies" else "note", groups)
-        for kind, links in by_kind.items()
-        if (groups := _groups(check, links))
-    ]
+def _copies(check: DataCheck, kept: Collection[str]) -> list[Finding]:
+    found = []
+    for kind, links, what in (
+        ("exact-copies", check.exact_links, "are exact copies of each other"),
+        ("near-copies", check.near_links, "are near-copies of each other"),
+        ("bursts", check.capture_links, "were taken by one camera within two seconds"),
+    ):
+        groups = _groups(check, links)
+        if kind in COPIES:
+            groups = tuple(group for group in groups if not all(path in kept for path in group))
+        if groups:
+            images = f"{count_of(sum(map(len, groups)), 'image')} in {count_of(len(groups), 'group')}"
+            sentence = f"{images} {what}; each group stays in one part"
+            found.append(Finding(kind, "warning" if kind == "exact-copies" else "note", sentence, groups))
+    return found
 
 
 def _unlearnable(dataset: Dataset, check: DataCheck) -> list[Finding]:
@@ -134,21 +141,37 @@ def _unlearnable(dataset: Dataset, check: DataCheck) -> list[Finding]:
     sizes = independent_sizes(dataset, check, is_used)
     if is_learnable(sizes):
         return []
-    shown = tuple((name, size) for name, size in sizes.items() if size)
-    return [Finding("too-few-to-learn", "problem", facts=SmallClasses(shown, LEAST_IMAGES))]
+    needed = f"at least 2 classes with {LEAST_IMAGES} usable, independent images each"
+    there = _named_sizes({name: size for name, size in sizes.items() if size}) or "none"
+    sentence = f"too few images to train on: training needs {needed}; there are {there}"
+    return [Finding("too-few-to-learn", "problem", sentence)]
 
 
 def _class_sizes(dataset: Dataset, check: DataCheck) -> list[Finding]:
     by_name = dataset.class_sizes(check.usable.tolist())
-    empty = tuple((name, size) for name, size in by_name.items() if size == 0)
-    tiny = tuple((name, size) for name, size in by_name.items() if 0 < size < FEW_TO_LEARN)
-    small = tuple((name, size) for name, size in by_name.items() if FEW_TO_LEARN <= size < FEW_TO_MEASURE)
-    findings = (
-        Finding("empty-classes", "warning", facts=SmallClasses(empty, 1)),
-        Finding("classes-small-to-learn", "warning", facts=SmallClasses(tiny, FEW_TO_LEARN)),
-        Finding("classes-small-to-measure", "note", facts=SmallClasses(small, FEW_TO_MEASURE)),
+    empty = {name: size for name, size in by_name.items() if size == 0}
+    tiny = {name: size for name, size in by_name.items() if 0 < size < FEW_TO_LEARN}
+    small = {name: size for name, size in by_name.items() if FEW_TO_LEARN <= size < FEW_TO_MEASURE}
+    their = "its" if len(small) == 1 else "their"
+    rough = f"fewer than {FEW_TO_MEASURE} images, so {their} accuracy is only a rough estimate"
+    findings = []
+    for kind, sizes, what in (
+        ("empty-classes", empty, "no usable image"),
+        ("classes-small-to-learn", tiny, f"fewer than {FEW_TO_LEARN} images, too few to learn from"),
+        ("classes-small-to-measure", small, rough),
+    ):
+        if sizes:
+            have = "has" if len(sizes) == 1 else "have"
+            sentence = f"{count_of(len(sizes), 'class')} {have} {what}: {_named_sizes(sizes)}"
+            findings.append(Finding(kind, "note" if sizes is small else "warning", sentence))
+    return findings
+
+
+def _named_sizes(sizes: Mapping[str, int]) -> str:
+    """The first classes with their numbers of images."""
+    return first_of(
+        [escape_path(name) + (f" ({size:,})" if size else "") for name, size in sizes.items()], MOST_CLASSES
     )
-    return [one for one, sizes in zip(findings, (empty, tiny, small), strict=True) if sizes]
 
 
 def _alone(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -160,22 +183,23 @@ def _notes(check: DataCheck) -> list[Finding]:
     for record in check.records:
         for note in record.notes:
             noted.setdefault(note, []).append(record.path)
-    return [Finding(f"note-{note}", "note", _alone(paths), remark=note) for note, paths in sorted(noted.items())]
+    found = []
+    for note, paths in sorted(noted.items()):
+        remark = NOTES.get(note, note)
+        sentence = f"{count_of(len(paths), 'image')}: {remark[:1].lower()}{remark[1:].rstrip('.')}"
+        found.append(Finding(f"note-{note}", "note", sentence, _alone(paths)))
+    return found
 
 
-_Numbers = NDArray[np.float64]
-_Mask = NDArray[np.bool_]
-
-
-def find_odd_images(check: DataCheck, fingerprints: Fingerprints) -> list[Finding]:
+def find_odd_images(check: DataCheck, fingerprints: Fingerprints, kept: Collection[str]) -> list[Finding]:
     """Findings about single images, the most telling images first.
 
     An image counts once, for the gravest: a blank image is not also named as dark or blurred. Tiny and oddly shaped
     are those that differ from the others of their set.
 
     Args:
-        check: records of the images.
         fingerprints: one row for each image; rows of refused images are ignored.
+        kept: paths of images that are in no finding.
     """
     usable = check.usable
     if not usable.any():
@@ -189,34 +213,22 @@ def find_odd_images(check: DataCheck, fingerprints: Fingerprints) -> list[Findin
     bright = usable & ~blank & (brightness > BRIGHT_BRIGHTNESS) & (contrast < FLAT_CONTRAST)
     blurred = usable & ~blank & ~dark & (acuteness < BLURRED_SHARPNESS) & (shorter >= WORKING_SIDE)
     tiny = usable & (shorter < TINY_SIDE) & (shorter < np.median(shorter[usable]) / 2)
-    found = _finder(check)
-    return [
-        *found("blank", blank, contrast),
-        *found("dark", dark, brightness),
-        *found("bright", bright, -brightness),
-        *found("blurred", blurred, acuteness),
-        *found("tiny", tiny, shorter),
-        *found("odd-shape", *_odd_shapes(sizes, usable)),
-    ]
-
-
-def _odd_shapes(sizes: _Numbers, usable: _Mask) -> tuple[_Mask, _Numbers]:
-    """Which images are much longer or flatter than usual, and by how much (lowest is oddest)."""
     shape = np.log(np.maximum(sizes[:, 0], 1.0) / np.maximum(sizes[:, 1], 1.0))
     off = np.abs(shape - np.median(shape[usable]))
-    return usable & (off > np.log(ODD_SHAPE)), -off
-
-
-def _finder(check: DataCheck) -> Callable[[str, _Mask, _Numbers], list[Finding]]:
-    """A function that makes a finding of the images of a mask, lowest rank first."""
-
-    def found(kind: str, mask: _Mask, rank: _Numbers) -> list[Finding]:
+    odd = usable & (off > np.log(ODD_SHAPE))
+    found = []
+    for kind, mask, rank in (  # the lowest rank first
+        ("blank", blank, contrast),
+        ("dark", dark, brightness),
+        ("bright", bright, -brightness),
+        ("blurred", blurred, acuteness),
+        ("tiny", tiny, shorter),
+        ("odd-shape", odd, -off),
+    ):
         rows = np.flatnonzero(mask)
-        if not len(rows):
-            return []
-        rows = rows[np.argsort(rank[rows], kind="stable")]
-        paths = tuple((check.records[row].path,) for row in rows.tolist())
-        severity: Severity = "note" if kind == "odd-shape" else "warning"  # some sets have both shapes by nature
-        return [Finding(kind, severity, paths)]
-
+        ranked = [check.records[row].path for row in rows[np.argsort(rank[rows], kind="stable")].tolist()]
+        if paths := _alone(path for path in ranked if path not in kept):
+            sentence = f"{count_of(len(paths), 'image')} {'is' if len(paths) == 1 else 'are'} {ODD[kind]}"
+            # Some sets have both shapes by nature.
+            found.append(Finding(kind, "note" if kind == "odd-shape" else "warning", sentence, paths))
     return found

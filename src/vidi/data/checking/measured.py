@@ -22,7 +22,6 @@ def measure_file(data: bytes, image: Array) -> Array:
     """The fingerprint and the capture of one file, packed: (MEASURED_BYTES,) uint8.
 
     Args:
-        data: the file's bytes.
         image: (height, width, 3) uint8, upright.
     """
     capture = np.array([read_capture(data) or ("", np.nan)], dtype=_CAPTURE)
@@ -37,11 +36,7 @@ def captures_of(measured: Array) -> list[Capture | None]:
 
 
 def pack_readings(readings: Iterable[ReadImage]) -> bytes:
-    """Return the results about files that were measured by `measure_file`, without pixels.
-
-    Args:
-        readings: in the order of their paths.
-    """
+    """Return the results about files that were measured by `measure_file`, without pixels."""
     lines, rows = [], []
     for read in readings:
         error = None if read.error is None else [read.error.code, read.error.cause, read.error.remedy]

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from vidi.data.checked import (
     ClassSeparation,
-    ClearClasses,
-    ClearShortcuts,
     DataCheck,
     Finding,
     ImageRecord,
@@ -20,13 +18,15 @@ from vidi.data.checked import (
 )
 from vidi.data.dataset import Dataset
 from vidi.data.duplicates.fingerprint import SIDE, Fingerprints
+from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal, split_folds
 from vidi.machine import one_matrix_thread
 from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
-from vidi.metrics.outputs import SOFTMAX
+from vidi.metrics.outputs import SIGMOID, SOFTMAX
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
+from vidi.numbers import count_of, percent
 
 MOST_LOOKED_AT = 3_000  # images; more would tell no more
 LEAST_OF_CLASS = 10  # images: below it a class is left out
@@ -75,7 +75,6 @@ def find_shortcuts(dataset: Dataset, check: DataCheck, fingerprints: Fingerprint
 
     Args:
         dataset: the images; where they may show several classes, each is told from the images without it.
-        check: their records and links.
         fingerprints: one row for each image.
 
     Returns:
@@ -231,7 +230,6 @@ def list_shortcuts(found: Shortcuts | None, paths: Sequence[str]) -> list[Findin
     """One finding where plain numbers clearly tell the classes, or else some of them, apart; none where they do not.
 
     Args:
-        found: of `find_shortcuts`.
         paths: of all images, by index.
     """
     if found is None:
@@ -243,9 +241,8 @@ def list_shortcuts(found: Shortcuts | None, paths: Sequence[str]) -> list[Findin
     together = [one for one in clear if one.family == "together"]
     if whole or (together and not told):
         shown = whole or together
-        facts = ClearShortcuts(found.classes, found.chance, tuple(shown))
-        return [_finding(facts, shown[0].classes[0], paths)]
-    return [_finding(ClearClasses(found.classes, found.outputs, tuple(told)), told[0][1], paths)] if told else []
+        return [_finding(_about_all(found, shown), shown[0].classes[0], paths)]
+    return [_finding(_about_some(found, told), told[0][1], paths)] if told else []
 
 
 def _is_clear(shortcut: Shortcut, found: Shortcuts) -> bool:
@@ -267,16 +264,44 @@ def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ClassSeparatio
     )
 
 
-def _finding(facts: ClearShortcuts | ClearClasses, told: ClassSeparation, paths: Sequence[str]) -> Finding:
-    return Finding("shortcut", "warning", tuple((paths[row],) for row in told.examples), facts)
+def _finding(what: str, told: ClassSeparation, paths: Sequence[str]) -> Finding:
+    sentence = f"{what}: the model may learn this instead of what the images show"
+    return Finding("shortcut", "warning", sentence, tuple((paths[row],) for row in told.examples))
+
+
+def _about_all(found: Shortcuts, families: Sequence[Shortcut]) -> str:
+    """Which families tell the classes apart, the most accurate first."""
+    best, *others = families
+    what = " and ".join(map(escape_path, found.classes)) if len(found.classes) == 2 else "the classes"
+    more = "".join(f", {one.what} in {percent(one.accuracy)}" for one in others)
+    return (
+        f"{_subject(best)} can tell {what} apart in {percent(best.accuracy)} of images{more} "
+        f"(chance: {percent(found.chance)})"
+    )
+
+
+def _about_some(found: Shortcuts, told: Sequence[tuple[Shortcut, ClassSeparation]]) -> str:
+    """Which families separate which class from the others, the clearest first."""
+    one, best = told[0]
+    others = [escape_path(name) for name in found.classes if name != best.name]
+    rest = others[0] if len(others) == 1 else "the other classes"
+    likewise = [other.what for other, same in told[1:] if same.name == best.name]
+    more = len({other.name for _, other in told} - {best.name})
+    return (
+        f"{_subject(one)} can tell {escape_path(best.name)} from "
+        f"{'images without it' if found.outputs == SIGMOID else rest}: recall "
+        f"{percent(best.found)}, false alarms {percent(best.taken)}"
+        + (f"; so can {', '.join(likewise)}" if likewise else "")
+        + (f"; the same holds for {count_of(more, 'other class')}" if more and len(others) > 1 else "")
+    )
+
+
+def _subject(one: Shortcut) -> str:
+    return one.what if one.family == "together" else f"{one.what} alone"
 
 
 def describe_surface(records: Sequence[ImageRecord], prints: Fingerprints) -> dict[str, Floats]:
     """The numbers of each family, (images, numbers) float.
-
-    Args:
-        records: of images that could be read.
-        prints: theirs.
 
     Returns:
         By the names of `WORDS`, without `together`: `file` (bytes, bytes for each pixel, ending of the name),
@@ -326,9 +351,6 @@ def _of_border(grey: Floats, colour: Floats) -> Floats:
 def corner_detail(prints: Fingerprints) -> Floats:
     """What differs from its surroundings in the corners, pixel by pixel: where a logo or a date would stand.
 
-    Args:
-        prints: of the images.
-
     Returns:
         (images, 144) float: four corners of an eighth of the side, 6 x 6 pixels each.
     """
@@ -339,9 +361,6 @@ def corner_detail(prints: Fingerprints) -> Floats:
 
 def middle_detail(prints: Fingerprints) -> Floats:
     """The same of the middle, as many numbers: what a plain look at the image itself tells.
-
-    Args:
-        prints: of the images.
 
     Returns:
         (images, 144) float: the middle half of the side, 12 x 12 pixels.

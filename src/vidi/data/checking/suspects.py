@@ -9,12 +9,33 @@ from vidi.data.checked import DataCheck, Finding, SuspectLabel, SuspectLabels
 from vidi.data.dataset import Dataset
 from vidi.errors import ResourceError
 from vidi.files import digest_of, escape_path
+from vidi.numbers import count_of, percent
 
 
 def suspects_finding(found: SuspectLabels) -> Finding:
-    """The finding about labels that are likely wrong."""
+    """How many labels may be wrong; or that none can be doubted.
+
+    >>> suspects_finding(SuspectLabels(images=1200, suspects=())).sentence
+    'no label of 1,200 looks wrong'
+    """
     paths = tuple((one.path,) for one in found.suspects)
-    return Finding("suspect-labels", "warning" if paths else "note", paths, found)
+    sentence = f"{count_of(len(paths), 'label')} of {found.images:,} may be wrong"
+    if found.accuracy is not None:
+        share = percent(found.accuracy)
+        images = f"{found.images:,} held-out images"
+        sentence = f"labels are not checked, for only {share} of {images} are classified correctly"
+    elif not paths:
+        sentence = f"no label of {found.images:,} looks wrong"
+    return Finding("suspect-labels", "warning" if paths else "note", sentence, paths, found.suspects)
+
+
+def name_labels(joined: str) -> str:
+    """Labels as a file has them, in words.
+
+    >>> name_labels("cat|dog"), name_labels("")
+    ('cat, dog', 'none of the classes')
+    """
+    return joined.replace("|", ", ") or "none of the classes"
 
 
 def keep_suspects(cache: PixelCache, dataset: Dataset, found: SuspectLabels) -> None:

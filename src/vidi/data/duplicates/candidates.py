@@ -69,19 +69,13 @@ class Centres:
         self._starts = np.concatenate([[0], self._ends[:-1]])
 
     @classmethod
-    def among(cls, sample: Floats, count: int, *, most: int) -> Self:
-        """About as many centres of descriptors.
-
-        Args:
-            sample: (images, 63) descriptors of length 1, in random order.
-            count: of the centres.
-            most: up to which they are not sorted into regions; at least 2.
-        """
-        if count <= most:
+    def among(cls, sample: Floats, count: int) -> Self:
+        """About as many centres of descriptors: (images, 63) of length 1, in random order."""
+        if count <= MOST_CELLS:
             return cls(_means(sample, count))
-        fan = min(FAN, most // 2)
+        fan = min(FAN, MOST_CELLS // 2)
         region_count = count // fan
-        regions = cls.among(sample[: SAMPLED * region_count], region_count, most=most)
+        regions = cls.among(sample[: SAMPLED * region_count], region_count)
         parts = by_cell(regions.nearest(sample, 1), len(regions))
         shares = [round(count * len(rows) / len(sample)) for rows in parts]
         inner = [_means(sample[rows], min(max(1, share), 2 * fan)) for rows, share in zip(parts, shares, strict=True)]
@@ -125,15 +119,10 @@ class Centres:
 class Cells:
     """Images sorted into cells of like ones, by their nearest centre."""
 
-    def __init__(self, whole: Floats, count: int, most: int = MOST_CELLS) -> None:
-        """
-        Args:
-            whole: (images, 63) descriptors of length 1.
-            count: of the cells, about.
-            most: up to which a descriptor is compared with the centre of each.
-        """
+    def __init__(self, whole: Floats, count: int) -> None:
+        """About as many cells of descriptors: (images, 63) of length 1."""
         picked = np.random.default_rng(0).permutation(len(whole))[: SAMPLED * count] if count > 1 else [0]
-        self._centres = Centres.among(whole[picked], count, most=most)
+        self._centres = Centres.among(whole[picked], count)
         self.cell = self._centres.nearest(whole, 1)[:, 0]  # (images,) and the place of each image in its cell
         self.members = by_cell(self.cell[:, None], len(self._centres))
         self.place = np.zeros(len(whole), np.int32)
@@ -194,15 +183,7 @@ class Candidates:
     crowded: NDArray[np.bool_]  # (images,) which images have too many look-alikes to trust a likeness
 
 
-def find_candidates(
-    grey: NDArray[np.uint8],
-    rows: Indexes | None = None,
-    *,
-    all_pairs: int = ALL_PAIRS,
-    cell_images: int = CELL_IMAGES,
-    most_cells: int = MOST_CELLS,
-    together: int = IMAGES_TOGETHER,
-) -> Candidates:
+def find_candidates(grey: NDArray[np.uint8], rows: Indexes) -> Candidates:
     """Pairs whose coarse structure agrees, plain or mirrored, whole or as a window of at least 80 % of the area.
 
     Every image is described by 63 low frequencies, and once more for each of 24 windows of it; the descriptors of
@@ -211,22 +192,17 @@ def find_candidates(
 
     Args:
         grey: (all images, side, side) thumbnails.
-        rows: (images,) which of them, each with some contrast; all by default. Indexes in the answer count these.
-        all_pairs: up to this number of images every pair is compared, without cells.
-        cell_images: images in a cell, on average.
-        most_cells: beyond this number cells are sorted into regions; at least 2.
-        together: images that are described at once.
+        rows: (images,) which of them, each with some contrast. Indexes in the answer count these.
     """
-    rows = np.arange(len(grey)) if rows is None else rows
     if len(rows) < 2:
         nothing = np.zeros(0, np.int64)
         empty = np.zeros((0, 4), np.float32)
         return Candidates(nothing, nothing, np.zeros(0, bool), empty, np.zeros(len(rows), bool))
     windows = _windows()
-    together = max(together, len(rows) // MOST_PARTS)
+    together = max(IMAGES_TOGETHER, len(rows) // MOST_PARTS)
     starts = range(0, len(rows), together)
     whole = np.concatenate([_describe(_outline(grey, rows[start : start + together]), windows[0]) for start in starts])
-    cells = Cells(whole, 1 if len(whole) <= all_pairs else len(whole) // cell_images, most_cells)
+    cells = Cells(whole, 1 if len(whole) <= ALL_PAIRS else len(whole) // CELL_IMAGES)
     crowd = np.zeros(len(rows), np.int64)
 
     def search_from(start: int, threads: ThreadPoolExecutor) -> Iterator[NDArray[np.void]]:

@@ -20,17 +20,8 @@ def read_capture(data: bytes) -> Capture | None:
     """When and by which camera a JPEG, PNG, WebP or TIFF file says it was taken; None where it does not say.
 
     Only compared with others: the camera is returned as a digest, and neither is ever written or shown.
-
-    Args:
-        data: the bytes of an image file.
     """
-    block = _exif_block(data)
-    if block is None:
-        return None
-    try:
-        fields = _read_fields(block)
-    except (struct.error, ValueError, UnicodeError):
-        return None  # broken EXIF says nothing; it never fails an image
+    fields = _read_fields(data)
     seconds = _seconds(fields)
     if seconds is None:
         return None
@@ -41,18 +32,8 @@ def read_capture(data: bytes) -> Capture | None:
 
 
 def read_camera(data: bytes) -> str:
-    """Maker and model of the camera that an image file names, empty where it names none; never its serial number.
-
-    Args:
-        data: the bytes of an image file.
-    """
-    block = _exif_block(data)
-    if block is None:
-        return ""
-    try:
-        fields = _read_fields(block)
-    except (struct.error, ValueError, UnicodeError):
-        return ""
+    """Maker and model of the camera that an image file names, empty where it names none; never its serial number."""
+    fields = _read_fields(data)
     maker, model = (" ".join(fields.get(tag, "").split()) for tag in (_MAKE, _MODEL))
     return model if model.casefold().startswith(maker.casefold()) else f"{maker} {model}"
 
@@ -112,16 +93,18 @@ def _exif_of_chunks(data: bytes, *, start: int, name: bytes, big_endian: bool) -
     return None
 
 
-def _read_fields(block: bytes) -> dict[int, str]:
-    """The text fields of the main folder and of its EXIF folder."""
+def _read_fields(data: bytes) -> dict[int, str]:
+    """The text fields of an image file's EXIF; none where it is broken, which never fails an image."""
+    block = _exif_block(data) or b""
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
-        raise ValueError("no byte order")
-    (first,) = struct.unpack_from(f"{order}I", block, 4)
-    fields, inner = _read_folder(block, first, order)
-    if inner is not None:
-        fields |= _read_folder(block, inner, order)[0]
-    return fields
+        return {}
+    try:
+        (first,) = struct.unpack_from(f"{order}I", block, 4)
+        fields, inner = _read_folder(block, first, order)
+        return fields if inner is None else fields | _read_folder(block, inner, order)[0]
+    except (struct.error, ValueError, UnicodeError):
+        return {}
 
 
 def _read_folder(block: bytes, at: int, order: str) -> tuple[dict[int, str], int | None]:

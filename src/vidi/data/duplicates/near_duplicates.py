@@ -1,7 +1,6 @@
 """Near-copies: one scene in files that differ - resized, re-encoded, mirrored, cut, shifted or lit a little."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -40,8 +39,7 @@ SAME_FRAME = 0.02  # of the side
 _BLOCK = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
+class Alignment(NamedTuple):
     """How pairs of images lie over one another; every field has one row for each pair."""
 
     scale: Floats  # (pairs, 2) height and width of the window, as shares of the first image
@@ -193,7 +191,7 @@ def _total(values: Floats) -> Floats:
     return total
 
 
-def find_near_duplicates(fingerprints: Fingerprints, among: NDArray[np.int64] | None = None) -> list[NearDuplicate]:
+def find_near_duplicates(fingerprints: Fingerprints, among: NDArray[np.int64]) -> list[NearDuplicate]:
     """Pairs of images that show one scene.
 
     Candidates are found by their coarse structure, then each pair is laid over one another and compared sample by
@@ -201,14 +199,12 @@ def find_near_duplicates(fingerprints: Fingerprints, among: NDArray[np.int64] | 
     have look-alikes which are no copies. Nearly blank images are left to exact comparison.
 
     Args:
-        fingerprints: of all images.
-        among: rows in ascending order, no two of which are the same file; all by default.
+        among: rows in ascending order, no two of which are the same file.
 
     Returns:
         Pairs of rows, the first below the second, in order.
     """
-    rich = np.flatnonzero(fingerprints.contrast >= BLANK)
-    rich = rich if among is None else np.intersect1d(rich, among, assume_unique=True)
+    rich = np.intersect1d(np.flatnonzero(fingerprints.contrast >= BLANK), among, assume_unique=True)
     with one_matrix_thread():
         candidates = find_candidates(fingerprints.grey, rich)
         if not len(candidates.first):
@@ -249,16 +245,7 @@ def _align(grey: NDArray[np.uint8], images: NDArray[np.int64], candidates: Candi
 
     with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-copies") as threads:
         blocks = list(threads.map(align, range(0, len(candidates.first), _BLOCK)))
-    return Alignment(
-        scale=np.concatenate([block.scale for block in blocks]),
-        shift=np.concatenate([block.shift for block in blocks]),
-        difference=np.concatenate([block.difference for block in blocks]),
-        local=np.concatenate([block.local for block in blocks]),
-        detail=np.concatenate([block.detail for block in blocks]),
-        evidence=np.concatenate([block.evidence for block in blocks]),
-        gain=np.concatenate([block.gain for block in blocks]),
-        offset=np.concatenate([block.offset for block in blocks]),
-    )
+    return Alignment(*map(np.concatenate, zip(*blocks, strict=True)))
 
 
 def _is_window(aligned: Alignment) -> NDArray[np.bool_]:

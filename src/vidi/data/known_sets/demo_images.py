@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from vidi.errors import MissingPackageError
+from vidi.errors import from_extra
 from vidi.files import write_atomic
 from vidi.images.encode import encode_png
 
@@ -87,13 +87,8 @@ def read_photograph(name: str) -> Array:
     Raises:
         MissingPackageError: scikit-image is not installed.
     """
-    try:
+    with from_extra("the demo looks at photographs from scikit-image", extra="demo"):
         import skimage.data
-    except ImportError as error:
-        raise MissingPackageError(
-            "the demo looks at photographs from scikit-image, which is not installed",
-            'Install it with: pip install "vidi[demo]"',
-        ) from error
     found = getattr(skimage.data, name)()
     photograph = np.asarray(found[0] if isinstance(found, tuple) else found)
     return photograph[..., :3] if photograph.ndim == 3 else photograph

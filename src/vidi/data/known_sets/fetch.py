@@ -6,7 +6,7 @@ import http.client
 import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -76,21 +76,11 @@ DOWNLOADS: Mapping[str, tuple[Download, ...]] = {
 }
 
 
-def fetch(
-    name: str,
-    *,
-    downloads: Sequence[Download] | None = None,
-    on_progress: OnProgress | None = None,
-) -> Path:
+def fetch(name: str, on_progress: OnProgress = lambda _name, _done, _total: None) -> Path:
     """Download a known set into the folder of its name, where `read_dataset(name)` finds it.
 
     What is already there and right is kept; what broke off is continued. A file takes its name only when its
     checksum is right.
-
-    Args:
-        name: one of `vidi.data.known_sets.fetch.DOWNLOADS`.
-        downloads: other files than the known ones, say from a mirror.
-        on_progress: called with each file's name, the bytes so far and in all.
 
     Returns:
         The folder of the set.
@@ -100,9 +90,14 @@ def fetch(
         ResourceError: the server cannot be reached or breaks off (the next call continues), or the disk is full.
         DataError: what the server sent is not the known file.
     """
-    files = DOWNLOADS.get(name, ()) if downloads is None else downloads
-    if not files:
-        raise _not_to_fetch(name)
+    if name in NAMED_SETS and name not in DOWNLOADS:
+        raise UnknownNameError(
+            f"the set {name!r} comes inside an installed package; there is nothing to download",
+            f"Use it by its name: `vidi train {name}`.",
+        )
+    if name not in DOWNLOADS:
+        raise UnknownNameError(f"no set is called {name!r}", f"Fetch one of: {', '.join(DOWNLOADS)}.")
+    files = DOWNLOADS[name]
     folder = data_folder() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,21 +107,8 @@ def fetch(
         remove_leftovers(folder)
         for file in files:
             if not _is_complete(file, folder):
-                _fetch_file(file, folder, on_progress or _say_nothing)
+                _fetch_file(file, folder, on_progress)
     return folder
-
-
-def _say_nothing(name: str, done: int, total: int) -> None:
-    """Progress that nobody asked for."""
-
-
-def _not_to_fetch(name: str) -> UnknownNameError:
-    if name in NAMED_SETS:
-        return UnknownNameError(
-            f"the set {name!r} comes inside an installed package; there is nothing to download",
-            f"Use it by its name: `vidi train {name}`.",
-        )
-    return UnknownNameError(f"no set is called {name!r}", f"Fetch one of: {', '.join(DOWNLOADS)}.")
 
 
 def _is_complete(file: Download, folder: Path) -> bool:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from vidi.data.cache import cache_folder, kept_or_spare
 from vidi.data.readers.source import Source, open_source
-from vidi.errors import DataError, MissingPackageError
+from vidi.errors import DataError, from_extra
 from vidi.files import escape_path, writing_error
 
 Array = NDArray[np.uint8]
@@ -33,10 +33,8 @@ class NamedSet:
 
 def _load_digits() -> tuple[Array, list[int]]:
     """(1797, 8, 8) uint8, and the digit of each."""
-    try:
+    with from_extra("the set 'digits' comes inside scikit-learn", extra="train"):
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise _missing("digits", "scikit-learn", "train") from error
     digits = load_digits()
     # The package counts dark pixels of a finer scan: 0 to 16.
     return np.round(digits.images * (255 / 16)).astype(np.uint8), [int(label) for label in digits.target]
@@ -44,20 +42,11 @@ def _load_digits() -> tuple[Array, list[int]]:
 
 def _load_lfw_faces() -> tuple[Array, list[int]]:
     """(200, 25, 25) uint8: 100 faces, then 100 windows without one."""
-    try:
+    with from_extra("the set 'lfw-faces' comes inside scikit-image", extra="demo"):
         from skimage.data import lfw_subset
-    except ImportError as error:
-        raise _missing("lfw-faces", "scikit-image", "demo") from error
     windows: NDArray[np.float64] = lfw_subset()  # type: ignore[no-untyped-call]  # 0 to 1
     images = np.round(windows * 255).astype(np.uint8)
     return images, [0] * 100 + [1] * 100
-
-
-def _missing(name: str, package: str, extra: str) -> MissingPackageError:
-    return MissingPackageError(
-        f"the set {name!r} comes inside {package}, which is not installed",
-        f'Install it with: pip install "vidi[{extra}]"',
-    )
 
 
 NAMED_SETS: Mapping[str, NamedSet] = {

@@ -10,8 +10,10 @@ from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry
+from vidi.numbers import first_of
 
 UNKNOWN = "_unknown"  # the folder of images that show none of the classes
+MOST_NAMED = 10  # folders, in a note
 NO_CLASS = "no-class"  # the code of images that lie in no class folder
 
 
@@ -42,7 +44,8 @@ def read_class_folders(source: Source) -> Reading | None:
     read = _label_images([path for path in paths if path not in strange], layout)
     read.set_aside += [Entry(path, *NEGATIVE) for path in paths if path in strange]
     if source.scan.empty_folders:
-        read.notes.append(_empty_folders_note(source.scan.empty_folders))
+        folders = first_of([*map(escape_path, source.scan.empty_folders)], MOST_NAMED)
+        read.notes.append(f"empty folders, which make no class: {folders}")
     return read
 
 
@@ -116,9 +119,3 @@ def _no_classes(given: str, parts: set[str]) -> DataError:
 
 def _are(names: set[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-
-def _empty_folders_note(folders: Sequence[str]) -> str:
-    shown = ", ".join(escape_path(folder) for folder in folders[:10])
-    more = f" and {len(folders) - 10:,} more" if len(folders) > 10 else ""
-    return f"empty folders, which make no class: {shown}{more}"

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from vidi.errors import DataError, UnknownNameError, UsageError
 from vidi.files import escape_path
+from vidi.numbers import first_of
 
+MOST_NAMED = 20  # classes, in a message
 # Names that Windows keeps for devices: a folder of that name cannot be made there.
 RESERVED_NAMES = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{digit}" for digit in "123456789"), *(f"lpt{digit}" for digit in "123456789")]
@@ -39,10 +41,6 @@ def folded_name(name: str) -> str:
 
 def require_distinct(counts: Counter[str], *, given: str) -> None:
     """Make sure that every system tells the class names apart.
-
-    Args:
-        counts: images by class name.
-        given: the source, for the message.
 
     Raises:
         DataError: two names are one on other file systems, or Windows keeps a name for a device.
@@ -122,7 +120,5 @@ def _quoted(name: str) -> str:
     return f"'{escape_path(name)}'"
 
 
-def _listed(classes: Sequence[str], *, most: int = 20) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(_quoted(name) for name in classes[:most])
-    return shown if len(classes) <= most else f"{shown} and {len(classes) - most:,} more"
+def _listed(classes: Sequence[str]) -> str:
+    return first_of([_quoted(name) for name in classes], MOST_NAMED)

@@ -1,5 +1,6 @@
 """Record files: many small images in one file, as MNIST (IDX) and CIFAR (binary) keep them."""
 
+import math
 import re
 import threading
 import zlib
@@ -164,7 +165,7 @@ def read_records(source: Source) -> Reading | None:
     if not found:
         _refuse_pickles(source, files)
         return None
-    names = _class_names(source, files)
+    names = source.listed_names(_NAME_FILES)
     highest = max((int(records.labels.max(initial=0)) for records in found), default=0)
     if names and len(names) <= highest:
         raise DataError(
@@ -177,7 +178,11 @@ def read_records(source: Source) -> Reading | None:
         images=list(_images(found)),
         store=store,
         numbered=not names,
-        ignored=[_by_its_records(path) for path in files if _is_record_file(path)],
+        ignored=[
+            Entry(path, "record-file", "It stands in the account by its records.")
+            for path in files
+            if _IDX.match(path) or _CIFAR.match(path.rpartition("/")[2])
+        ],
     )
 
 
@@ -188,14 +193,6 @@ def _images(found: Iterable[_Records]) -> Iterable[LabelledImage]:
         digits = max(5, len(str(len(records.labels))))
         for number, label in enumerate(records.labels.tolist()):
             yield LabelledImage(f"{records.folder}/{number:0{digits}}.{suffix}", shared[label], part=records.part)
-
-
-def _by_its_records(path: str) -> Entry:
-    return Entry(path, "record-file", "It stands in the account by its records.")
-
-
-def _is_record_file(path: str) -> bool:
-    return bool(_IDX.match(path) or _CIFAR.match(path.rpartition("/")[2]))
 
 
 def _idx_records(source: Source, files: Sequence[str]) -> Iterable[_Records]:
@@ -263,11 +260,7 @@ def _idx_array(source: Source, path: str) -> tuple[tuple[int, ...], bytes]:
             "Get the file from its source again.",
         )
     shape = tuple(int.from_bytes(data[at : at + 4], "big") for at in range(4, start, 4))
-    expected = start
-    product = 1
-    for side in shape:
-        product *= side
-    expected += product
+    expected = start + math.prod(shape)
     if len(data) != expected:
         raise DataError(
             f"{source.given}: {escape_path(path)} states the shape {shape} and should have {expected:,} bytes, "
@@ -296,15 +289,6 @@ def _cifar_records(source: Source, files: Sequence[str]) -> Iterable[_Records]:
         labels = data.reshape(-1, record_bytes)[:, label_bytes - 1].copy()
         file = RecordFile(path, "cifar", 0, record_bytes, label_bytes, 32, 32, 3)
         yield _Records(path[: -len(".bin")], "test" if name.startswith("test") else "train", file, labels)
-
-
-def _class_names(source: Source, files: Sequence[str]) -> list[str]:
-    """The names that a text file beside the records gives, one a line."""
-    for path in files:
-        if path.rpartition("/")[2].casefold() in _NAME_FILES:
-            lines = source.read(path).decode("utf-8", "replace").split("\n")
-            return [line.strip() for line in lines if line.strip()]
-    return []
 
 
 def _refuse_pickles(source: Source, files: Sequence[str]) -> None:

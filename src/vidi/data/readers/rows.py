@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyarrow import DataType
 
 PARQUET = ".parquet"
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", PARQUET)
 MOST_LINE_BYTES = 1_000_000
 MOST_OTHERS = 12  # further columns that are read, the first ones
 _DELIMITERS = (",", ";", "\t", "|")
@@ -54,7 +55,7 @@ class Row:
     others: tuple[tuple[str, str], ...] = ()  # every further column and its text, where there is some
 
 
-def read_rows(stream: BinaryIO, name: str, *, needs_label: bool = True) -> Iterator[Row]:
+def read_rows(stream: BinaryIO, name: str, *, needs_label: bool) -> Iterator[Row]:
     """The rows of a table whose name ends in `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.parquet`.
 
     Where no label is needed and no column gives one, every column beside path, part and group is
@@ -68,8 +69,6 @@ def read_rows(stream: BinaryIO, name: str, *, needs_label: bool = True) -> Itera
         MissingPackageError: pyarrow, which reads Parquet, is not installed.
     """
     if name.casefold().endswith(PARQUET):
-        from vidi.data.readers.rows import read_records  # pyarrow, only where it is needed
-
         return _record_rows(read_records(stream, name, path_names=COLUMNS["path"]), name, needs_label=needs_label)
     lines = _text_lines(stream, name)
     if name.casefold().endswith((".jsonl", ".ndjson")):
@@ -121,14 +120,14 @@ def class_columns(header: Sequence[str], columns: Mapping[str, int], name: str) 
     if "label" in columns:
         return {}
     taken = set(columns.values())
-    names = [column.strip() for index, column in enumerate(header) if index not in taken]
-    if len(set(names)) < len(names) or not all(names):
+    classes = {column.strip(): index for index, column in enumerate(header) if index not in taken}
+    if len(classes) < len(header) - len(taken) or "" in classes:
         raise DataError(
             f"{escape_path(name)}, line 1: each column beside the path is a class, and one has no name or that of "
             "another",
             "Give every column its own name, or call the column with the classes 'label'.",
         )
-    return {column.strip(): index for index, column in enumerate(header) if index not in taken}
+    return classes
 
 
 def _shown(value: object, name: str, line: int, column: str) -> bool:
@@ -334,7 +333,6 @@ def read_records(
 
     Args:
         stream: of the file's bytes; it must be able to seek.
-        name: of the file, for messages.
         path_names: columns that can name an image's file; without one, a table of pictures is refused.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from vidi.data.archives.members import ArchiveStore, is_archive_name
 from vidi.data.archives.open import open_archive
 from vidi.data.dataset import LabelledImage
 from vidi.data.labels import ENDING as LABELS_ENDING
+from vidi.data.readers.rows import TABLE_SUFFIXES
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
@@ -77,6 +78,17 @@ class Source:
         with self.open(path) as stream:
             return stream.read()
 
+    def lines(self, path: str) -> list[str]:
+        """The lines of one text file."""
+        return self.read(path).decode("utf-8", "replace").splitlines()
+
+    def listed_names(self, names: Collection[str]) -> list[str]:
+        """The class names that a file of one of these names holds, one a line, of the highest; none without a file."""
+        for path in sorted(self.paths, key=lambda path: path.count("/")):
+            if path.rpartition("/")[2].casefold() in names:
+                return [line.strip() for line in self.lines(path) if line.strip()]
+        return []
+
 
 @dataclass(slots=True)
 class Reading:
@@ -97,22 +109,8 @@ class Reading:
 Reader = Callable[[Source], Reading | None]
 
 
-# Only these files say something about images elsewhere; any other single file is no data set.
-_ENTRY_SUFFIXES = (
-    ".csv",
-    ".tsv",
-    ".jsonl",
-    ".ndjson",
-    ".parquet",
-    ".json",
-    ".yaml",
-    ".yml",
-    ".bin",
-    "ubyte",
-    "ubyte.gz",
-)
-# Tables name their images themselves, so that the folder around them need not be walked.
-_TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+# Only these files and tables say something about images elsewhere; any other single file is no data set.
+_ENTRY_SUFFIXES = (*TABLE_SUFFIXES, ".json", ".yaml", ".yml", ".bin", "ubyte", "ubyte.gz")
 
 
 def open_source(path: Path, *, allow_outside: bool = False) -> Source:
@@ -135,20 +133,14 @@ def open_source(path: Path, *, allow_outside: bool = False) -> Source:
 
 
 def _folder_source(folder: Path, entry: str | None, *, allow_outside: bool) -> Source:
-    scanned = entry is None or not entry.casefold().endswith(_TABLE_SUFFIXES)
+    # Tables name their images themselves, so that the folder around them need not be walked.
+    scanned = entry is None or not entry.casefold().endswith(TABLE_SUFFIXES)
     given = folder if entry is None else folder / entry
     try:
         scan = scan_folder(folder, allow_outside=allow_outside) if scanned else Scan()
     except ImageError as error:
         raise DataError(f"{escape_path(folder)}: {error.cause}", error.remedy) from error
-    return Source(
-        given=escape_path(given),
-        scan=scan,
-        store=FolderStore(folder, allow_outside),
-        folder=folder,
-        entry=entry,
-        allow_outside=allow_outside,
-    )
+    return Source(escape_path(given), scan, FolderStore(folder, allow_outside), folder, entry, allow_outside)
 
 
 def _archive_source(path: Path) -> Source:
@@ -162,7 +154,7 @@ def _archive_source(path: Path) -> Source:
             scan.ignored.append(Entry(name, "other-file", IGNORED["other-file"]))
         else:
             scan.files.append(FoundFile(name, member.size))
-    return Source(given=escape_path(path), scan=scan, store=store, folder=None)
+    return Source(escape_path(path), scan, store, folder=None)
 
 
 def no_such_source(text: str, known: Iterable[str]) -> UsageError:

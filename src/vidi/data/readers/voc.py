@@ -96,6 +96,5 @@ def _part_lists(source: Source) -> Mapping[str, str]:
         folder, name = posixpath.split(path)
         part = part_named(name[: -len(".txt")])
         if part is not None and folder.endswith(("ImageSets/Main", "ImageSets")):
-            lines = source.read(path).decode("utf-8", "replace").splitlines()
-            found.update({words[0]: part for line in lines if (words := line.split())})
+            found.update({words[0]: part for line in source.lines(path) if (words := line.split())})
     return found

@@ -42,8 +42,6 @@ def read_settings(data: bytes, path: str) -> YoloSettings | None:
     Raises:
         DataError: it is not YAML, or the class names are written in a way that is not read.
     """
-    from vidi.data.readers.yolo import read_yaml
-
     values = read_yaml(data, path)
     if values is None or "names" not in values:
         return None
@@ -88,10 +86,6 @@ def read_yaml(data: bytes, path: str) -> Mapping[str, object] | None:
     """The top-level keys of a YAML file; None where it is something else than a mapping.
 
     Every value is text, a list or a mapping: a class called `no` stays `no`, and `!!python/…` makes nothing.
-
-    Args:
-        data: the file's bytes.
-        path: its name, for the message.
 
     Raises:
         DataError: it names classes, but is too large or not YAML.
@@ -138,7 +132,7 @@ def read_yolo(source: Source) -> Reading | None:
     images = [file.path for file in source.scan.files if file.path in label_paths or _in_images_folder(file.path)]
     if not images:
         return None
-    names = _class_names(source, settings)
+    names = source.listed_names(_NAME_FILES) if settings is None else list(settings.names)
     boxes = {path: _read_boxes(source, label_paths.get(path), names) for path in images}
     if not names:
         numbers = sorted({box.class_index for found in boxes.values() for box in found})
@@ -177,7 +171,7 @@ def _in_images_folder(path: str) -> bool:
 
 def _is_annotation(source: Source, path: str) -> bool:
     """Whether a text file that lies beside an image holds boxes: others hold captions or notes."""
-    lines = [line for line in source.read(path).decode("utf-8", "replace").splitlines() if line.strip()]
+    lines = [line for line in source.lines(path) if line.strip()]
     try:
         return bool(lines) and _read_line(lines[0]) is not None
     except ValueError:
@@ -200,22 +194,12 @@ def _find_settings(source: Source) -> YoloSettings | None:
     return None
 
 
-def _class_names(source: Source, settings: YoloSettings | None) -> list[str]:
-    if settings is not None:
-        return list(settings.names)
-    for path in sorted(source.paths, key=lambda path: path.count("/")):
-        if posixpath.basename(path).casefold() in _NAME_FILES:
-            lines = source.read(path).decode("utf-8", "replace").splitlines()
-            return [line.strip() for line in lines if line.strip()]
-    return []
-
-
 def _read_boxes(source: Source, path: str | None, names: Sequence[str]) -> tuple[Box, ...]:
     """The boxes of one text file; none where there is no file."""
     if path is None:
         return ()
     boxes = []
-    for number, line in enumerate(source.read(path).decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(source.lines(path), 1):
         try:
             box = _read_line(line)
         except ValueError as error:

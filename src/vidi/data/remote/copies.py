@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vidi.data.archives.members import is_archive_name, leads_outside
 from vidi.data.cache import cache_folder
-from vidi.data.readers.rows import read_rows
+from vidi.data.readers.rows import TABLE_SUFFIXES, read_rows
 from vidi.errors import DataError, ResourceError, UsageError, from_extra
 from vidi.files import (
     digest_of,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
     from pyarrow.fs import FileInfo, FileSystem
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 ANNOTATIONS = (".json", ".yaml", ".yml")  # they lie beside what they speak of
 _TOGETHER = 500  # objects asked for at once
 COPIES, FILES, INDEX = "remote", "files", "index.json"
@@ -65,7 +64,7 @@ class RemoteListing:
     is_table: bool = False  # the files that it names follow when it has been read
 
 
-def list_address(store: "FileSystem", path: str, address: str, *, sleep: Callable[[float], None]) -> RemoteListing:
+def list_address(store: "FileSystem", path: str, address: str) -> RemoteListing:
     """List an address.
 
     Raises:
@@ -75,25 +74,23 @@ def list_address(store: "FileSystem", path: str, address: str, *, sleep: Callabl
     from pyarrow.fs import FileSelector, FileType
 
     try:
-        info = again(lambda: store.get_file_info(path), sleep=sleep)
+        info = again(lambda: store.get_file_info(path))
         if info.type == FileType.NotFound:
             raise DataError(f"{escape_path(address)}: there is no such object or folder", "Check its name.")
         name = posixpath.basename(path)
         is_file = info.type == FileType.File
         if is_file and not name.casefold().endswith(ANNOTATIONS):
-            is_table = name.casefold().endswith(TABLES) and not is_archive_name(name)
+            is_table = name.casefold().endswith(TABLE_SUFFIXES) and not is_archive_name(name)
             return RemoteListing((_object(info, posixpath.dirname(path)),), entry=name, is_table=is_table)
         root = posixpath.dirname(path) if is_file else path
-        found = again(lambda: store.get_file_info(FileSelector(root, recursive=True)), sleep=sleep)
+        found = again(lambda: store.get_file_info(FileSelector(root, recursive=True)))
     except OSError as error:
         raise unreachable(address, error) from error
     objects = tuple(_object(one, root) for one in found if one.type == FileType.File)
     return RemoteListing(objects, entry=name if is_file else "")
 
 
-def find_named(
-    store: "FileSystem", root: str, names: list[str], *, sleep: Callable[[float], None]
-) -> Iterator[RemoteObject]:
+def find_named(store: "FileSystem", root: str, names: list[str]) -> Iterator[RemoteObject]:
     """The objects below a root that a table names, as far as they are there.
 
     Raises:
@@ -104,7 +101,7 @@ def find_named(
     inside = sorted({posixpath.normpath(name) for name in names if "://" not in name and not leads_outside(name)})
     for start in range(0, len(inside), _TOGETHER):
         paths = [f"{root}/{name}" for name in inside[start : start + _TOGETHER]]
-        found: list[FileInfo] = again(partial(store.get_file_info, paths), sleep=sleep)
+        found: list[FileInfo] = again(partial(store.get_file_info, paths))
         yield from (_object(one, root) for one in found if one.type == FileType.File)
 
 
@@ -120,20 +117,13 @@ class LocalCopy:
     refused: tuple[Entry, ...]  # objects that could not be fetched
 
 
-def local_copy(
-    address: str,
-    *,
-    on_bytes: OnBytes = lambda _done, _total: None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> LocalCopy:
+def local_copy(address: str, *, on_bytes: OnBytes = lambda _done, _total: None) -> LocalCopy:
     """Bring the data at an address to this computer; what is here already and has not changed is not fetched again.
 
     Copies of other addresses that no process uses make room, the one used longest ago first.
 
     Args:
         address: `s3://…` or `gs://…`: a folder, an archive, a table or an annotation file.
-        on_bytes: called as data comes in.
-        sleep: waits between attempts.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
@@ -152,18 +142,13 @@ def local_copy(
         raise ResourceError(f"another process is fetching {escape_path(address)}", "Wait until it is done.")
     try:
         _hold(folder)
-        return _brought(
-            store,
-            path,
-            address,
-            _Fetcher(store, folder, address, gigabytes=allowed_gigabytes(), on_bytes=on_bytes, sleep=sleep),
-        )
+        return _brought(store, path, address, _Fetcher(store, folder, address, on_bytes))
     finally:
         lock.release()
 
 
 def _brought(store: "FileSystem", path: str, address: str, fetcher: "_Fetcher") -> LocalCopy:
-    listing = list_address(store, path, address, sleep=fetcher.sleep)
+    listing = list_address(store, path, address)
     refused = fetcher.bring(listing.objects)
     if listing.is_table and not refused:
         more = fetcher.named_by(listing, posixpath.dirname(path))
@@ -187,16 +172,17 @@ def remove_copies(address: str | None = None) -> int:
     folders = [copy_folder(address)] if address else _copies(cache_folder() / COPIES)
     freed = 0
     for folder in folders:
-        _release(folder)
+        if folder in _HELD:
+            _HELD.pop(folder).release()
         if folder.is_dir() and not _is_used(folder):
-            freed += sum(_index(folder).values())
+            freed += _taken(folder)
             shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
 def held_bytes() -> int:
     """What all copies take."""
-    return sum(sum(_index(folder).values()) for folder in _copies(cache_folder() / COPIES))
+    return sum(map(_taken, _copies(cache_folder() / COPIES)))
 
 
 def allowed_gigabytes() -> float:
@@ -226,19 +212,10 @@ class _StoreError(Exception):
 class _Fetcher:
     """One address that is being fetched into its folder."""
 
-    def __init__(
-        self,
-        store: "FileSystem",
-        folder: Path,
-        address: str,
-        *,
-        gigabytes: float,
-        on_bytes: OnBytes,
-        sleep: Callable[[float], None],
-    ) -> None:
-        self.folder, self.sleep = folder, sleep
-        self._store, self._address = store, address
-        self._gigabytes, self._on_bytes, self._done = gigabytes, on_bytes, 0
+    def __init__(self, store: "FileSystem", folder: Path, address: str, on_bytes: OnBytes) -> None:
+        self.folder = folder
+        self._store, self._address, self._on_bytes = store, address, on_bytes
+        self._gigabytes, self._done = allowed_gigabytes(), 0
         self._telling = threading.Lock()  # objects come in on several threads
 
     def bring(self, objects: tuple[RemoteObject, ...]) -> list[Entry]:
@@ -247,7 +224,8 @@ class _Fetcher:
         total = sum(one.byte_count for one in safe.values())
         self._make_room(total)
         files = self.folder / FILES
-        kept = _changes(self.folder)
+        remove_leftovers(self.folder)
+        kept = _files(self.folder)
         for name in kept.keys() - safe.keys():
             (files / name).unlink(missing_ok=True)
         missing = [one for one in safe.values() if not self._is_here(one, kept)]
@@ -275,21 +253,17 @@ class _Fetcher:
         except DataError:
             return ()
         try:
-            return tuple(find_named(self._store, root, names, sleep=self.sleep))
+            return tuple(find_named(self._store, root, names))
         except OSError as error:
             raise unreachable(self._address, error) from error
 
-    def _is_here(self, one: RemoteObject, kept: Mapping[str, list[int]]) -> bool:
-        path = self.folder / FILES / one.name
-        return (
-            kept.get(one.name) == [one.byte_count, one.changed]
-            and path.is_file()
-            and path.stat().st_size == one.byte_count
-        )
+    def _is_here(self, one: RemoteObject, kept: Mapping[str, tuple[int, int]]) -> bool:
+        path, stated = self.folder / FILES / one.name, (one.byte_count, one.changed)
+        return kept.get(one.name) == stated and path.is_file() and path.stat().st_size == one.byte_count
 
     def _fetch(self, one: RemoteObject, total: int) -> OSError | None:
         try:
-            again(lambda: self._read(one), sleep=self.sleep)
+            again(lambda: self._read(one))
         except OSError as error:
             return error
         with self._telling:
@@ -329,7 +303,7 @@ class _Fetcher:
                 f"Allow more, such as VIDI_DATA_CACHE={needed / 1e9 * 1.1:.0f}, or name a part of it.",
             )
         others = [folder for folder in _copies(self.folder.parent) if folder != self.folder]
-        held = {folder: sum(_index(folder).values()) for folder in others}
+        held = {folder: _taken(folder) for folder in others}
         for folder in sorted(others, key=lambda one: (one / INDEX).stat().st_mtime_ns if (one / INDEX).exists() else 0):
             if needed + sum(held.values()) <= most:
                 return
@@ -347,31 +321,23 @@ def _copies(root: Path) -> list[Path]:
     return sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
 
 
-def _changes(folder: Path) -> dict[str, list[int]]:
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
     """What the folder holds whole: name → bytes, time of change; nothing where that cannot be read."""
-    remove_leftovers(folder)
     try:
-        return dict(read_json(folder / INDEX)["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return {name: (size, changed) for name, (size, changed) in read_json(folder / INDEX)["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _index(folder: Path) -> dict[str, int]:
-    try:
-        return {name: size for name, (size, _) in read_json(folder / INDEX)["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+def _taken(folder: Path) -> int:
+    """The bytes of a copy."""
+    return sum(size for size, _ in _files(folder).values())
 
 
 def _hold(folder: Path) -> None:
     """Keep other processes from removing the copy while this one lives."""
     if folder not in _HELD and (lock := try_lock(folder / USED.format(os.getpid()))) is not None:
         _HELD[folder] = lock
-
-
-def _release(folder: Path) -> None:
-    if folder in _HELD:
-        _HELD.pop(folder).release()
 
 
 def _is_used(folder: Path) -> bool:
@@ -429,7 +395,7 @@ def open_filesystem(address: str) -> tuple["FileSystem", str]:
     return store, path
 
 
-def again(operation: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
+def again(operation: Callable[[], Result]) -> Result:
     """Do what a network may corrupt, up to four times.
 
     Raises:
@@ -441,7 +407,7 @@ def again(operation: Callable[[], Result], *, sleep: Callable[[float], None] = t
         except OSError as error:
             if is_final(error):
                 raise
-            sleep(wait)
+            time.sleep(wait)
     return operation()
 
 

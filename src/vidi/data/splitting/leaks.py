@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from vidi.data.checked import Crossing, DataCheck, ImageRecord, LeakKind, NearDuplicate, PlacedImage
+from vidi.data.checked import DataCheck, ImageRecord, NearDuplicate
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_plan import EXTRA
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal, members_of
+from vidi.numbers import count_of
 
+LeakKind = Literal["exact-copies", "group", "burst", "near-copies"]
 CHOSEN_ON = ("train", "validation", "calibration")  # what weights, epochs and temperatures are chosen on
 PAIRS_NAMED = 5  # in a sentence; the check page and the JSON show more
 
@@ -25,13 +28,9 @@ _WHAT: dict[LeakKind, str] = {
 class Leak:
     """Images in different parts that belong together, for one reason."""
 
+    kind: LeakKind
     pairs: tuple[tuple[int, int], ...]  # image indexes in different parts
-    crossing: Crossing  # the reason, and the first pairs by name
-
-    @property
-    def kind(self) -> LeakKind:
-        """Why they belong together."""
-        return self.crossing.kind
+    sentence: str  # names the first pairs with their parts
 
     @property
     def stops_the_run(self) -> bool:
@@ -43,32 +42,21 @@ def find_leaks(dataset: Dataset, check: DataCheck, parts: Sequence[str]) -> tupl
     """Where images that belong together lie in different parts.
 
     Args:
-        dataset: the images.
-        check: the outcome of `check_dataset` on them.
         parts: the part of each image; "" where it is not used.
 
     Returns:
         One leak for each kind that occurs, the gravest first.
     """
-    digests = [record.digest for record in check.records]
-    captures = [record.capture for record in check.records]
-    near = [pair for pair in check.near_links if "" != parts[pair[0]] != parts[pair[1]] != ""]
-    found: tuple[tuple[LeakKind, list[tuple[int, int]]], ...] = (
-        ("exact-copies", _pairs_across(digests, parts)),
-        ("group", _pairs_across([image.group for image in dataset.images], parts)),
-        ("burst", _pairs_across(captures, parts)),
-        ("near-copies", near),
-    )
-
-    def placed(index: int) -> PlacedImage:
-        return PlacedImage(dataset.images[index].path, parts[index])
-
+    found: dict[LeakKind, list[tuple[int, int]]] = {
+        "exact-copies": _pairs_across([record.digest for record in check.records], parts),
+        "group": _pairs_across([image.group for image in dataset.images], parts),
+        "burst": _pairs_across([record.capture for record in check.records], parts),
+        "near-copies": [pair for pair in check.near_links if "" != parts[pair[0]] != parts[pair[1]] != ""],
+    }
+    placed = [(image.path, part) for image, part in zip(dataset.images, parts, strict=True)]
     return tuple(
-        Leak(
-            tuple(pairs),
-            Crossing(kind, len(pairs), tuple((placed(a), placed(b)) for a, b in pairs[:PAIRS_NAMED])),
-        )
-        for kind, pairs in found
+        Leak(kind, tuple(pairs), _sentence(kind, [(placed[a], placed[b]) for a, b in pairs]))
+        for kind, pairs in found.items()
         if pairs
     )
 
@@ -103,21 +91,18 @@ def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Itera
     return conflicting
 
 
-def describe_leak(leak: Crossing) -> str:
-    """The pairs with their parts, as an error and a finding name them.
+def _sentence(kind: LeakKind, pairs: Sequence[tuple[tuple[str, str], tuple[str, str]]]) -> str:
+    """The pairs of images, each by path and part, as an error and a finding name them.
 
-    >>> describe_leak(Crossing("burst", 1, ((PlacedImage("a.jpg", "train"), PlacedImage("b.jpg", "test")),)))
+    >>> _sentence("burst", [(("a.jpg", "train"), ("b.jpg", "test"))])
     '1 pair of images in different parts is from the same burst: a.jpg (train) and b.jpg (test)'
     """
     named = "; ".join(
-        f"{escape_path(one.path)} ({one.part}) and {escape_path(other.path)} ({other.part})"
-        for one, other in leak.examples
+        " and ".join(f"{escape_path(path)} ({part})" for path, part in pair) for pair in pairs[:PAIRS_NAMED]
     )
-    left = leak.pair_count - len(leak.examples)
-    more = f"; and {left:,} more" if left else ""
-    pairs = "1 pair" if leak.pair_count == 1 else f"{leak.pair_count:,} pairs"
-    is_are = "is" if leak.pair_count == 1 else "are"
-    return f"{pairs} of images in different parts {is_are} {_WHAT[leak.kind]}: {named}{more}"
+    more = f"; and {len(pairs) - PAIRS_NAMED:,} more" if len(pairs) > PAIRS_NAMED else ""
+    are = "is" if len(pairs) == 1 else "are"
+    return f"{count_of(len(pairs), 'pair')} of images in different parts {are} {_WHAT[kind]}: {named}{more}"
 
 
 def refuse_leaks(dataset: Dataset, leaks: Iterable[Leak]) -> None:
@@ -126,7 +111,7 @@ def refuse_leaks(dataset: Dataset, leaks: Iterable[Leak]) -> None:
     Raises:
         DataError: with the pairs.
     """
-    grave = [describe_leak(leak.crossing) for leak in leaks if leak.stops_the_run]
+    grave = [leak.sentence for leak in leaks if leak.stops_the_run]
     if grave:
         raise DataError(
             f"{escape_path(dataset.source)}: {'. '.join(grave)}",

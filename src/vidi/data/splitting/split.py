@@ -35,73 +35,113 @@ TEST_CHANGED = ("test-changed", "It was an image of the frozen test part, and it
 TEST = "test"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewImages:
-    """The images to place, in any order; indexes are the caller's."""
-
-    indexes: Sequence[int]
-    digests: Mapping[int, str]
-    paths: Mapping[int, str]
-    groups: Mapping[int, str | None]  # the data's own group
-    links: Sequence[tuple[int, int]]  # copies of one another: both ends among `indexes` or `placed`
-    feedback: frozenset[int] = frozenset()  # those that were labelled in use
-    held_back: frozenset[int] = frozenset()  # those among them of which a part is held back
-    placed: Mapping[int, str] = field(default_factory=dict)  # images with a part of the user's own split
-
-
 Node = int | tuple[str, str]  # an image by index, or a group by name
+KeptOut = dict[int, tuple[str, str]]  # images by index, each with its reason
 
 
-def place_grown(
-    images: NewImages, rows: Sequence[Assignment], rule: SplitRule, *, frozen_test: bool = False
-) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
-    """Parts for images of a data set that was split before.
+class _Growth:
+    """A data set that was split before, and the images to place: those without a part of the user's own split."""
 
-    An image with a row of its own (by digest, else by path) keeps its part. A later one goes where its group or its
-    copies are; with neither, its group's key decides. Feedback that was held back and may be learned from by now is
-    placed anew. One that would link two parts is kept out, alone: the others
-    are placed as if it were not there.
+    def __init__(self, dataset: Dataset, check: DataCheck, *, free: Sequence[int], parts: Sequence[str]) -> None:
+        self.images, self.free = dataset.images, free
+        self.digests = [record.digest or "" for record in check.records]
+        self.placed = {index: part for index, part in enumerate(parts) if part}
+        self.feedback = {index for index in free if dataset.images[index].is_feedback}
+        self.held_back = {index for index in self.feedback if not dataset.images[index].is_for_learning}
+        self.neighbours: dict[int, list[Node]] = {index: [] for index in (*free, *self.placed)}  # copies, and the group
+        for first, second in [*check.exact_links, *check.capture_links, *check.near_links]:
+            if first in self.neighbours and second in self.neighbours:
+                self.neighbours[first].append(second)
+                self.neighbours[second].append(first)
+        for index in free:
+            if (group := dataset.images[index].group) is not None:
+                self.neighbours[index].append(("group", group))
 
-    Args:
-        images: to be placed.
-        rows: of the earlier split.
-        rule: of the earlier split.
-        frozen_test: whether the test part takes in no more images, and keeps those of the same bytes alone.
+    def place(
+        self, rows: Sequence[Assignment], rule: SplitRule, *, frozen_test: bool
+    ) -> tuple[dict[int, str], KeptOut]:
+        """Parts for the images.
 
-    Returns:
-        The part of every placed image; the images kept out, each with its reason.
-    """
-    rows = _without_released(images, rows)
-    old, kept_out = _old_parts(images, rows, frozen_test=frozen_test)
-    neighbours = _neighbours(images)
-    clusters = _Clusters()
-    for row in rows:
-        if row.own_part != ASIDE:
+        An image with a row of its own (by digest, else by path) keeps its part. A later one goes where its group or
+        its copies are; with neither, its group's key decides. Feedback that was held back and may be learned from by
+        now is placed anew. One that would link two parts is kept out, alone: the others are placed as if it were not
+        there.
+
+        Args:
+            frozen_test: whether the test part takes in no more images, and keeps those of the same bytes alone.
+
+        Returns:
+            The part of every placed image; the images kept out.
+        """
+        released = {self.digests[index] for index in self.feedback - self.held_back}
+        rows = [row for row in rows if row.own_part != ASIDE and (row.part != EXTRA or row.digest not in released)]
+        old, kept_out = self._old_parts(rows, frozen_test=frozen_test)
+        clusters = _Clusters()
+        for row in rows:
             clusters.add(("group", row.group), row.own_part)
-    settled = {**images.placed, **old}
-    for index, part in settled.items():
-        clusters.add(index, part)
-    for index, part in settled.items():
-        for other in neighbours[index]:
-            if other in clusters and clusters.part_of(other) == part:
-                clusters.join(index, other)
-    # By digest, so that neither the order of the files nor their names decide which of two is kept out.
-    later = set(images.indexes) - old.keys() - kept_out.keys()
-    for index in sorted(later, key=lambda i: (images.digests[i], images.paths[i])):
-        group = images.groups[index]
-        if group is not None:
-            clusters.add(("group", group), "")
-        near = [other for other in neighbours[index] if other in clusters]
-        parts = {clusters.part_of(other) for other in near} - {""}
-        if len(parts) > 1:
-            kept_out[index] = LINKS_TWO_PARTS
-        elif frozen_test and parts == {TEST}:
-            kept_out[index] = COPIES_TEST
-        else:
-            clusters.add(index, "")
-            for other in near:
-                clusters.join(index, other)
-    return _name_parts(images, clusters, frozenset(kept_out), rule, frozen_test=frozen_test), kept_out
+        settled = {**self.placed, **old}
+        for index, part in settled.items():
+            clusters.add(index, part)
+        for index, part in settled.items():
+            for other in self.neighbours[index]:
+                if other in clusters and clusters.part_of(other) == part:
+                    clusters.join(index, other)
+        # By digest, so that neither the order of the files nor their names decide which of two is kept out.
+        later = set(self.free) - old.keys() - kept_out.keys()
+        for index in sorted(later, key=lambda i: (self.digests[i], self.images[i].path)):
+            if (group := self.images[index].group) is not None:
+                clusters.add(("group", group), "")
+            near = [other for other in self.neighbours[index] if other in clusters]
+            parts = {clusters.part_of(other) for other in near} - {""}
+            if len(parts) > 1:
+                kept_out[index] = LINKS_TWO_PARTS
+            elif frozen_test and parts == {TEST}:
+                kept_out[index] = COPIES_TEST
+            else:
+                clusters.add(index, "")
+                for other in near:
+                    clusters.join(index, other)
+        placed = [index for index in self.free if index not in kept_out]
+        return self._name_parts(placed, clusters, rule, frozen_test=frozen_test), kept_out
+
+    def _old_parts(self, rows: Sequence[Assignment], *, frozen_test: bool) -> tuple[dict[int, str], KeptOut]:
+        """The parts of images that have a row: the same file, else the same content, else the same name.
+
+        Returns:
+            The parts; and, where the test part is frozen, the images that would change it.
+        """
+        by_both = {(row.digest, row.path): row.own_part for row in rows}
+        by_digest = {row.digest: row.own_part for row in rows}
+        by_path = {row.path: row.own_part for row in rows}
+        parts, kept_out = {}, {}
+        for index in self.free:
+            digest, path = self.digests[index], self.images[index].path
+            part = by_both.get((digest, path)) or by_digest.get(digest) or by_path.get(path)
+            if frozen_test and part == TEST and index in self.feedback:
+                kept_out[index] = COPIES_TEST
+            elif frozen_test and part == TEST and by_digest.get(digest) != TEST:
+                kept_out[index] = TEST_CHANGED
+            elif part is not None:
+                parts[index] = part
+        return parts, kept_out
+
+    def _name_parts(
+        self, placed: Sequence[int], clusters: "_Clusters", rule: SplitRule, *, frozen_test: bool
+    ) -> dict[int, str]:
+        """The part of each placed image; a cluster without one gets it from its key."""
+        keys: dict[Node, str] = {}
+        for index in placed:
+            root, key = clusters.root(index), group_key(self.images[index].group, self.digests[index])
+            keys[root] = min(keys.get(root, key), key)
+        from_use = {clusters.root(index) for index in self.held_back.intersection(placed)}
+        share = held_back_share(len(self.held_back.intersection(placed)))
+
+        def part_of(root: Node) -> str:
+            if not frozen_test:
+                return rule.part_of(keys[root])
+            return rule.grown_part_of(keys[root], held_back=share if root in from_use else 0.0)
+
+        return {index: clusters.part_of(index) or part_of(clusters.root(index)) for index in placed}
 
 
 class _Clusters:
@@ -132,74 +172,6 @@ class _Clusters:
         if a != b:
             self.part[a] = self.part[a] or self.part[b]
             self.parent[b] = a
-
-
-def _without_released(images: NewImages, rows: Sequence[Assignment]) -> list[Assignment]:
-    """The rows without those of feedback that was held back before, and is for learning now."""
-    released = {images.digests[index] for index in images.feedback - images.held_back}
-    return [row for row in rows if row.part != EXTRA or row.digest not in released]
-
-
-def _old_parts(
-    images: NewImages, rows: Sequence[Assignment], *, frozen_test: bool
-) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
-    """The parts of images that have a row: the same file, else the same content, else the same name.
-
-    Returns:
-        The parts; and, where the test part is frozen, the images that would change it.
-    """
-    settled = [row for row in rows if row.own_part != ASIDE]
-    by_both = {(row.digest, row.path): row.own_part for row in settled}
-    by_digest = {row.digest: row.own_part for row in settled}
-    by_path = {row.path: row.own_part for row in settled}
-    parts, kept_out = {}, {}
-    for index in images.indexes:
-        digest, path = images.digests[index], images.paths[index]
-        part = by_both.get((digest, path)) or by_digest.get(digest) or by_path.get(path)
-        if frozen_test and part == TEST and index in images.feedback:
-            kept_out[index] = COPIES_TEST
-        elif frozen_test and part == TEST and by_digest.get(digest) != TEST:
-            kept_out[index] = TEST_CHANGED
-        elif part is not None:
-            parts[index] = part
-    return parts, kept_out
-
-
-def _neighbours(images: NewImages) -> dict[int, list[Node]]:
-    """What each image is linked to: its copies, and the node of its group."""
-    neighbours: dict[int, list[Node]] = {index: [] for index in (*images.indexes, *images.placed)}
-    for first, second in images.links:
-        neighbours[first].append(second)
-        neighbours[second].append(first)
-    for index in images.indexes:
-        group = images.groups[index]
-        if group is not None:
-            neighbours[index].append(("group", group))
-    return neighbours
-
-
-def _name_parts(
-    images: NewImages, clusters: _Clusters, kept_out: frozenset[int], rule: SplitRule, *, frozen_test: bool
-) -> dict[int, str]:
-    """The part of each placed image; a cluster without one gets it from its key."""
-    placed = [index for index in images.indexes if index not in kept_out]
-    keys: dict[Node, str] = {}
-    from_use: set[Node] = set()
-    for index in placed:
-        root = clusters.root(index)
-        key = group_key(images.groups[index], images.digests[index])
-        keys[root] = min(keys.get(root, key), key)
-        if index in images.held_back:
-            from_use.add(root)
-
-    share = held_back_share(len(images.held_back.intersection(placed)))
-
-    def part_of(root: Node) -> str:
-        if not frozen_test:
-            return rule.part_of(keys[root])
-        return rule.grown_part_of(keys[root], held_back=share if root in from_use else 0.0)
-
-    return {index: clusters.part_of(index) or part_of(clusters.root(index)) for index in placed}
 
 
 def group_key(group: str | None, digest: str) -> str:
@@ -235,8 +207,14 @@ def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
     Raises:
         DataError: images without a part beside images with one, no train part, or no other part.
     """
-    if all(image.part is None for image in dataset.images):
-        _refuse_unknown_parts(dataset, plan)
+    known = {image.part for image in dataset.images if image.part is not None}
+    for name in plan.parts:
+        if name not in known:
+            raise DataError(
+                f"--parts names {name!r}, but {escape_path(dataset.source)} has {_listed(known) or 'no parts'}",
+                "Name a part that is there, or leave `--parts` out.",
+            )
+    if not known:
         return NamedParts(("",) * len(dataset.images), frozenset(PARTS), by_user=False)
     for image in dataset.images:
         if image.part is None:
@@ -244,7 +222,6 @@ def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
                 f"{escape_path(dataset.source)}: {escape_path(image.path)} has no part, but other images have one",
                 "Set a part (train, validation, test) for every image, or for none.",
             )
-    _refuse_unknown_parts(dataset, plan)
     used = [plan.parts.get(image.part or "", image.part or "") for image in dataset.images]
     named = frozenset(used)
     _refuse_half_a_split(dataset, named)
@@ -258,16 +235,6 @@ def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
 
 def _listed(names: Collection[str]) -> str:
     return ", ".join(map(escape_path, sorted(names)))
-
-
-def _refuse_unknown_parts(dataset: Dataset, plan: SplitPlan) -> None:
-    known = {image.part for image in dataset.images if image.part is not None}
-    for name in plan.parts:
-        if name not in known:
-            raise DataError(
-                f"--parts names {name!r}, but {escape_path(dataset.source)} has {_listed(known) or 'no parts'}",
-                "Name a part that is there, or leave `--parts` out.",
-            )
 
 
 def _refuse_half_a_split(dataset: Dataset, named: frozenset[str]) -> None:
@@ -318,7 +285,6 @@ def split_dataset(
 
     Args:
         dataset: images with their classes, and with parts where the user made a split.
-        check: the outcome of `check_dataset` on the same data.
         plan: seed, `--parts`, and whether to go on over leaks or to decide again.
         previous: a `splits.csv` of an earlier split of this data, perhaps with fewer images.
 
@@ -339,8 +305,10 @@ def split_dataset(
     aside = {index: CONFLICT for index in candidates if index in check.conflicting and index not in settled}
     free = [index for index in candidates if index not in aside]
     groups = _group_names(dataset, check, free)
+    rule = next((parse_rule(row.rule) for row in rows if row.rule.startswith("v1:")), None)  # growth decides none again
+    known = rows
     if rows:
-        rule, known = _rule_of(rows) or _first_rule(len(free), plan, named), rows
+        rule = rule or _first_rule(len(free), plan, named)
     else:
         given, first = _as_given(dataset, check, candidates, free)
         rule = _first_rule(len(first), plan, named)
@@ -348,8 +316,8 @@ def split_dataset(
         placed = _deal(given, first, groups_then, rule)
         known = [_row(check, index, groups_then[index], part, str(rule)) for index, part in placed.items()]
     if rows or set(free) != set(first):
-        newcomers = _newcomers(dataset, check, free, parts)
-        placed, kept_out = place_grown(newcomers, known, rule, frozen_test=plan.frozen_test)
+        growth = _Growth(dataset, check, free=free, parts=parts)
+        placed, kept_out = growth.place(known, rule, frozen_test=plan.frozen_test)
         aside |= kept_out
     for index, part in placed.items():
         parts[index] = part
@@ -389,11 +357,6 @@ def _as_given(
     return (given, first) if 2 * len(first) >= len(free) else (dataset, free)
 
 
-def _rule_of(rows: Sequence[Assignment]) -> SplitRule | None:
-    """The rule of an earlier split: growth never decides it again."""
-    return next((parse_rule(row.rule) for row in rows if row.rule.startswith("v1:")), None)
-
-
 def _first_rule(free_count: int, plan: SplitPlan, named: NamedParts) -> SplitRule:
     if named.by_user:
         return plan_cut(free_count, plan.seed, missing=named.missing)
@@ -426,24 +389,6 @@ def _settled(dataset: Dataset, check: DataCheck, rows: Sequence[Assignment]) -> 
         index
         for index, image in enumerate(dataset.images)
         if not image.is_feedback and check.records[index].digest in known
-    )
-
-
-def _newcomers(dataset: Dataset, check: DataCheck, free: Sequence[int], parts: Sequence[str]) -> NewImages:
-    placed = {index: part for index, part in enumerate(parts) if part}
-    here = {*free, *placed}
-    look_alike = [*check.exact_links, *check.capture_links, *check.near_links]
-    return NewImages(
-        indexes=free,
-        digests={index: check.records[index].digest or "" for index in free},
-        paths={index: dataset.images[index].path for index in free},
-        groups={index: dataset.images[index].group for index in free},
-        links=[(a, b) for a, b in look_alike if a in here and b in here],
-        feedback=frozenset(index for index in free if dataset.images[index].is_feedback),
-        held_back=frozenset(
-            index for index in free if dataset.images[index].is_feedback and not dataset.images[index].is_for_learning
-        ),
-        placed=placed,
     )
 
 
@@ -520,7 +465,6 @@ def assign_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: Spli
     Args:
         groups: how many images of each class every group holds.
         keys: one name for each group; with the rule's seed it decides the order, so the order given does not.
-        rule: shares and seed.
 
     Returns:
         One part name for each group, in order.
@@ -609,13 +553,10 @@ def independent_sizes(dataset: Dataset, check: DataCheck, is_used: Sequence[bool
     """The number of independent images of each class: copies and images of one group count as one.
 
     Args:
-        dataset: images with their classes.
-        check: which of them are copies.
         is_used: (images,) whether each image counts at all.
     """
-    own = links_of_equal(image.group for image in dataset.images)
-    links = [*own, *check.exact_links, *check.capture_links, *check.near_links]
-    group_of = join_links(len(dataset.images), [(a, b) for a, b in links if is_used[a] and is_used[b]]).tolist()
+    links = [(a, b) for a, b in _links(dataset, check) if is_used[a] and is_used[b]]
+    group_of = join_links(len(dataset.images), links).tolist()
     units = {
         (label, group, image.part)  # in a split that the user made, the two sides are taken as named
         for image, group, is_counted in zip(dataset.images, group_of, is_used, strict=True)

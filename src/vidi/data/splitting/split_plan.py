@@ -71,12 +71,7 @@ class SplitRule:
         >>> SplitRule((70, 10, 10, 10), 0).part_of("anna")
         'train'
         """
-        number, upper = self.number_of(key), 0.0
-        for part, share in self.share_of.items():
-            upper += share
-            if number < upper:
-                return part
-        return part
+        return self._drawn(key, self.share_of)
 
     def grown_part_of(self, key: str, *, held_back: float = 0.0) -> str:
         """The part of a group that comes after the first split where the test part is frozen.
@@ -91,7 +86,9 @@ class SplitRule:
         """
         if self.number_of(f"held back|{key}") < held_back:
             return EXTRA
-        shares = {part: share for part, share in self.share_of.items() if part != "test"}
+        return self._drawn(key, {part: share for part, share in self.share_of.items() if part != "test"})
+
+    def _drawn(self, key: str, shares: Mapping[str, float]) -> str:
         number, upper = self.number_of(key) * sum(shares.values()), 0.0
         for part, share in shares.items():
             upper += share
@@ -102,9 +99,6 @@ class SplitRule:
 
 def held_back_share(count: int) -> float:
     """Share of the feedback that is held back: a fifth of few images, half of a hundred, a fifth of many.
-
-    Args:
-        count: images that may be held back.
 
     >>> [held_back_share(count) for count in (30, 60, 100, 200, 1_000)]
     [0.2, 0.3, 0.5, 0.25, 0.2]

@@ -1,44 +1,70 @@
-"""What `vidi locate` found, as a page: every image with its boxes and their probabilities."""
+"""What `vidi locate` found, as a value that draws itself and as a page: images with boxes and their probabilities."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vidi.detection.locate import Located
+from vidi.errors import DataError
+from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path, write_atomic
-from vidi.images.framing import Size
+from vidi.images.account import Entry
 from vidi.model_file.read import ModelFile
+from vidi.numbers import count_of
+from vidi.prediction.as_html import table_as_html
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.overlays import colour_of, draw_boxed
 from vidi.report.pictures.thumbnails import Thumbnail
-from vidi.report.words.text import drawn
+from vidi.report.words.text import drawn, percent, visible
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 MOST_LISTED = 8  # boxes beside an image; the others are unfolded
+MOST_BOXES = 12  # in a notebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoxedImage:
-    """One image as the page shows it."""
+class LocatedImage:
+    """Boxes found in one image, or the reason why it could not be used."""
 
-    path: str
-    size: Size | None  # (height, width), pixels; None where it could not be used
-    boxes: tuple[Located, ...] = ()  # the likeliest first
-    picture: Thumbnail | None = None  # of `vidi.report.pictures.overlays.make_picture`
-    refused: str = ""  # why it could not be used
+    path: str  # as it was given
+    size: tuple[int, int] | None  # (height, width), pixels; None if the image was refused
+    boxes: tuple[Located, ...] = ()  # most probable first
+    seconds: float = 0.0  # time of the search, without decoding
+    error: Entry | None = None  # why the image could not be used
+    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)  # (height, width, 3), upright
+    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # small picture for the page
 
-    @property
-    def name(self) -> str:
-        """The last part of its path."""
-        return escape_path(self.path).rpartition("/")[2] or "image"
+    def without_pixels(self) -> Self:
+        """Return the same without the image's pixels."""
+        return replace(self, image=None)
 
-    @property
-    def drawing(self) -> "Markup":
-        """Its `<svg>`; empty where it could not be used."""
-        return drawn("" if self.size is None else draw_boxed(self.size, self.boxes, self.picture))
+    def plot(self) -> Drawing:
+        """Draw the image with its numbered boxes; a notebook shows it, and its `save` writes it.
+
+        Raises:
+            DataError: the image could not be used.
+        """
+        if self.size is None:
+            raise DataError("an image that could not be used has nothing to draw", "Its `error` says why.")
+        return side_by_side([draw_boxed(self.size, self.boxes, self.picture)])
+
+    def _repr_html_(self) -> str:
+        name = escape_path(self.path).rpartition("/")[2]
+        if self.size is None:
+            return table_as_html(name, {"refused": "" if self.error is None else self.error.sentence})
+        rows = {
+            str(number): f"{visible(box.label)} {percent(box.score)}, {' '.join(f'{value:.0f}' for value in box.box)}"
+            for number, box in enumerate(self.boxes[:MOST_BOXES], start=1)
+        }
+        if len(self.boxes) > MOST_BOXES:
+            rows["more"] = f"{len(self.boxes) - MOST_BOXES:,}"
+        return table_as_html(name if self.boxes else f"{name}: nothing found", rows) + self.plot()._repr_html_()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +77,8 @@ class SearchSettings:
     not_reached: int = 0  # images that an interruption left out
 
 
-def write_boxes_page(path: Path, images: Sequence[BoxedImage], looked: SearchSettings, model: ModelFile) -> None:
+def write_boxes_page(path: Path, images: Sequence[LocatedImage], looked: SearchSettings, model: ModelFile) -> None:
     """Write the page about all images.
-
-    Args:
-        path: the HTML file.
-        images: in the order of the inputs.
-        looked: how they were searched.
-        model: the file that answered.
 
     Raises:
         MissingPackageError: jinja2 is not installed.
@@ -75,20 +95,26 @@ def write_boxes_page(path: Path, images: Sequence[BoxedImage], looked: SearchSet
         "most_listed": MOST_LISTED,
         "colour_of": colour_of,
         "path_text": escape_path,
+        "draw": _drawing,
     }
     write_atomic(path, render_page("boxes.html", values))
 
 
-def headline(images: Sequence[BoxedImage]) -> str:
+def _drawing(image: LocatedImage) -> "Markup":
+    """The `<svg>` of an image that could be used."""
+    return drawn("" if image.size is None else draw_boxed(image.size, image.boxes, image.picture))
+
+
+def headline(images: Sequence[LocatedImage]) -> str:
     """What was found, in a sentence.
 
-    >>> headline([BoxedImage(path="a.jpg", size=(2, 2))])
+    >>> headline([LocatedImage(path="a.jpg", size=(2, 2))])
     'Nothing found in 1 image.'
     """
     searched = [one for one in images if one.size is not None]
     boxes, having = sum(len(one.boxes) for one in searched), sum(bool(one.boxes) for one in searched)
-    of = f"{len(searched):,} image{'' if len(searched) == 1 else 's'}"
+    of = count_of(len(searched), "image")
     if not boxes:
         return f"Nothing found in {of}."
     where = of if len(searched) == 1 else f"{having:,} of {of}"
-    return f"{boxes:,} box{'' if boxes == 1 else 'es'} in {where}."
+    return f"{count_of(boxes, 'box')} in {where}."

@@ -1,23 +1,24 @@
 """The check of a data set as a page: every finding with the images that show it."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.data.checked import DataCheck
+from vidi.data.checked import DataCheck, Finding
+from vidi.data.checking.suspects import name_labels
 from vidi.data.dataset import Dataset
 from vidi.files import escape_path, write_atomic
 from vidi.images.limits import DecodeOptions
+from vidi.numbers import count_of
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import WORDS
-from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.findings import DescribedFinding, describe_findings, name_labels
+from vidi.report.pictures.thumbnails import make_thumbnails
 
 MOST_PICTURES = 300  # on the page
 MOST_OF_ONE = 48  # of one finding: the first findings must not take the last ones' places
 MOST_OF_GROUP = 8
 MOST_NAMED = 100  # of one finding, by path only
-DEFAULT = DecodeOptions()
 
 TITLES = {
     "source": "How the data was read",
@@ -59,39 +60,21 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedImage:
-    """One image below a finding."""
-
-    path: str  # as the store names it
-    name: str  # escaped
-    classes: str
-    part: str
-    suggested: str = ""  # what a label that may be wrong should be
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """One finding as the page shows it."""
 
-    kind: str
-    title: str
-    severity: str
-    word: str  # the severity in plain language
-    sentence: str
-    groups: tuple[tuple[CheckedImage, ...], ...]  # images that belong together stand together
-    named: tuple[str, ...]  # those without room, by escaped path
-    more: int  # those that are not even named
+    finding: Finding
+    groups: list[tuple[str, ...]]  # paths of images that belong together and stand together
+    left: list[str]  # those without room
+    suggested: dict[str, str]  # path → what a label that may be wrong should be
 
 
 def write_check_page(
-    path: Path, dataset: Dataset, check: DataCheck, *, options: DecodeOptions = DEFAULT, with_images: bool = True
+    path: Path, dataset: Dataset, check: DataCheck, *, options: DecodeOptions, with_images: bool
 ) -> None:
     """Write the page of a check.
 
     Args:
-        path: the HTML file.
-        dataset: what was checked.
-        check: the outcome.
         options: how images are decoded; as they were for the check.
         with_images: False leaves every picture out; the images are named by path.
 
@@ -99,23 +82,26 @@ def write_check_page(
         MissingPackageError: jinja2 is not installed.
         ResourceError: the page cannot be written.
     """
-    sections = choose_sections(dataset, check)
-    shown = [image.path for section in sections for group in section.groups for image in group]
-    pictures: dict[str, Thumbnail] = {}
-    if with_images:
-        pictures = make_thumbnails(dataset.store, shown, options=options)
-    refused = Counter(entry.code for entry in check.account.refused)
+    sections = choose_sections(check)
+    shown = [path for section in sections for group in section.groups for path in group]
+    usable = check.usable.tolist()
+    parts = Counter(image.part for image, is_usable in zip(dataset.images, usable, strict=True) if is_usable)
     values = {
         "name": dataset.name,
         "source": escape_path(dataset.source),
         "headline": headline(check),
         "sections": sections,
-        "thumbnails": pictures,
+        "titles": TITLES,
+        "severity_words": WORDS,
+        "most_named": MOST_NAMED,
+        "about": _described(dataset, check, shown),
+        "path_text": escape_path,
+        "thumbnails": make_thumbnails(dataset.store, shown, options=options) if with_images else {},
         "with_images": with_images,
         "account": check.account,
-        "refused": refused,
-        "classes": _class_sizes(dataset, check),
-        "parts": _part_sizes(dataset, check),
+        "refused": Counter(entry.code for entry in check.account.refused),
+        "classes": sorted(dataset.class_sizes(usable).items(), key=lambda item: -item[1]),
+        "parts": [(part, count) for part, count in parts.most_common() if part is not None],
         "sizes": _usual_size(check),
     }
     write_atomic(path, render_page("check.html", values))
@@ -124,10 +110,10 @@ def write_check_page(
 def headline(check: DataCheck) -> str:
     """The outcome in one sentence."""
     counted: Counter[str] = Counter(finding.severity for finding in check.findings)
-    images = f"{check.account.used:,} usable image{'' if check.account.used == 1 else 's'}"
+    images = count_of(check.account.used, "usable image")
     if not check.findings:
         return f"{images}, and nothing to report."
-    told = [
+    *before, last = [
         f"{counted[severity]:,} {one if counted[severity] == 1 else many}"
         for severity, one, many in (
             ("problem", "problem", "problems"),
@@ -136,80 +122,41 @@ def headline(check: DataCheck) -> str:
         )
         if counted[severity]
     ]
-    return f"{images}: {', '.join(told[:-1]) + ' and ' if len(told) > 1 else ''}{told[-1]}."
+    return f"{images}: {', '.join(before)}{' and ' if before else ''}{last}."
 
 
-def choose_sections(dataset: Dataset, check: DataCheck) -> list[Section]:
+def choose_sections(check: DataCheck) -> list[Section]:
     """The findings, gravest first, with images as far as there is room."""
-    places = MOST_PICTURES
-    index_of = {record.path: index for index, record in enumerate(check.records)}
-    sections = []
-    for finding in describe_findings(check):
-        groups, left = _choose_groups(finding, min(places, MOST_OF_ONE))
-        suggested = {one.path: name_labels(one.suggested) for one in finding.suspects}
-        places -= sum(map(len, groups))
-        sections.append(
-            Section(
-                kind=finding.kind,
-                title=TITLES[finding.kind],
-                severity=finding.severity,
-                word=WORDS[finding.severity],
-                sentence=finding.sentence,
-                groups=tuple(
-                    tuple(replace(_shown(dataset, path, index_of), suggested=suggested.get(path, "")) for path in group)
-                    for group in groups
-                ),
-                named=tuple(escape_path(path) for path in left[:MOST_NAMED]),
-                more=max(0, len(left) - MOST_NAMED),
-            )
-        )
+    places, sections = MOST_PICTURES, []
+    for finding in check.findings:
+        sections.append(_with_groups(finding, min(places, MOST_OF_ONE)))
+        places -= sum(map(len, sections[-1].groups))
     return sections
 
 
-def _choose_groups(finding: DescribedFinding, places: int) -> tuple[list[tuple[str, ...]], list[str]]:
-    """The groups with pictures, and the images left over."""
-    if finding.kind == "unreadable":
-        return [], [path for group in finding.paths for path in group]  # there is nothing to see
+def _with_groups(finding: Finding, places: int) -> Section:
+    """A finding with the groups that have pictures, and the images left over."""
     chosen: list[tuple[str, ...]] = []
     left: list[str] = []
     for group in finding.paths:
         shown = group[:MOST_OF_GROUP]
-        if len(shown) > places:
+        if finding.kind == "unreadable" or len(shown) > places:  # of what cannot be read there is nothing to see
             left.extend(group)
             continue
         places -= len(shown)
         chosen.append(shown)
         left.extend(group[MOST_OF_GROUP:])
-    return chosen, left
+    return Section(finding, chosen, left, {one.path: name_labels(one.suggested) for one in finding.suspects})
 
 
-def _shown(dataset: Dataset, path: str, index_of: dict[str, int]) -> CheckedImage:
-    index = index_of.get(path)
-    if index is None:
-        return CheckedImage(path, escape_path(path), "", "")
-    image = dataset.images[index]
-    classes = ", ".join(dataset.classes[label] for label in sorted(image.labels))
-    return CheckedImage(path, escape_path(path), classes, image.part or "")
-
-
-def _class_sizes(dataset: Dataset, check: DataCheck) -> list[tuple[str, int]]:
-    """Usable images of each class, the most first."""
-    sizes = dict.fromkeys(range(len(dataset.classes)), 0)
-    for image, record in zip(dataset.images, check.records, strict=True):
-        if record.refusal is None:
-            for label in image.labels:
-                sizes[label] += 1
-    ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-    return [(dataset.classes[label], size) for label, size in ordered]
-
-
-def _part_sizes(dataset: Dataset, check: DataCheck) -> list[tuple[str, int]]:
-    counted = Counter(
-        image.part
-        for image, record in zip(dataset.images, check.records, strict=True)
-        if record.refusal is None and image.part is not None
-    )
-    return sorted(counted.items(), key=lambda item: -item[1])
+def _described(dataset: Dataset, check: DataCheck, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The classes and the part of each image."""
+    index_of = {record.path: index for index, record in enumerate(check.records)}
+    images = {path: dataset.images[index_of[path]] for path in paths if path in index_of}
+    return {
+        path: (", ".join(dataset.classes[label] for label in sorted(image.labels)), image.part or "")
+        for path, image in images.items()
+    }
 
 
 def _usual_size(check: DataCheck) -> str:

@@ -1,7 +1,6 @@
 """The comparison of two models in words and as a page: the finding, each class, and images on which they disagree."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +10,22 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.text import drawn, percent, visible
+from vidi.report.words.text import MINUS, NO_BREAK_SPACE, drawn, percent, points, visible
 
 MOST_OF_A_KIND = 60  # disagreements of one kind that are shown
-DEFAULT = DecodeOptions()
 TITLES = {
     "only-b-right": "{second} is correct, {first} is not",
     "only-a-right": "{first} is correct, {second} is not",
     "both-wrong": "Both are wrong, in different ways",
 }
 MOST_LINES = 40  # classes in the terminal; the page shows them all
-MINUS = "−"
+Document = Mapping[str, Any]  # compare.json, or the figures of one measure or class in it
 
 
-@dataclass(frozen=True, slots=True)
-class ShownDisagreement:
-    """One image on which they disagree."""
-
-    path: str
-    label: str
-    a: str
-    a_probability: float
-    b: str
-    b_probability: float
-
-
-def write_compare_page(
-    path: Path, document: Mapping[str, Any], *, store: ImageStore | None, options: DecodeOptions = DEFAULT
-) -> None:
+def write_compare_page(path: Path, document: Document, *, store: ImageStore | None, options: DecodeOptions) -> None:
     """Write the page of a comparison from its compare.json.
 
     Args:
-        path: the HTML file.
-        document: what was found.
         store: where the images are; None leaves every picture out, and the images are named by path.
         options: how images are decoded; as they were for the comparison.
 
@@ -60,58 +42,36 @@ def write_compare_page(
     write_atomic(path, render_page("compare.html", values))
 
 
-def page_values(document: Mapping[str, Any]) -> dict[str, object]:
+def page_values(document: Document) -> dict[str, object]:
     """What the template shows, the pictures apart."""
-    found, classes, (overall, balanced) = document["accuracy"], by_difference(document), measures(document)
+    found, classes = document["accuracy"], by_difference(document)
     first, second = model_names(document)
     return {
+        **document,
         "headline": headline(document),
-        "data": document["data"],
         "several": document.get("task") == "multi-label",
-        "models": document["models"],
         "first": first,
         "second": second,
         "found": found,
-        "verdict": verdict_words(found, second),
-        "both_right": document["both_right"],
-        "neither_right": document["neither_right"],
         "for_a_point": None if document["images_for_a_point"] is None else about(document["images_for_a_point"]),
         "figure": drawn(draw_classes(document)),
-        "measures": [
-            (overall, found, True),
-            (balanced, document["balanced_accuracy"], True),
-            ("log loss (lower is better)", document["log_loss"], False),
-        ],
+        "measures": measure_rows(document),
         "classes": [(one, verdict_words(one, second, among=len(classes))) for one in classes],
         "kinds": [
             (
                 kind,
                 title.format(first=first, second=second),
-                [_shown(row) for row in document["disagreements"]["shown"] if row["kind"] == kind],
+                [row for row in document["disagreements"]["shown"] if row["kind"] == kind],
                 count,
             )
             for kind, title in TITLES.items()
             if (count := document["disagreements"]["counts"][kind])
         ],
         "disagreement_count": sum(document["disagreements"]["counts"].values()),
-        "account": document["account"],
-        "points": points,
-        "nats": nats,
     }
 
 
-def _shown(row: Mapping[str, Any]) -> ShownDisagreement:
-    return ShownDisagreement(
-        path=row["path"],
-        label=row["label"],
-        a=row["a"],
-        a_probability=row["a_probability"],
-        b=row["b"],
-        b_probability=row["b_probability"],
-    )
-
-
-def draw_classes(document: Mapping[str, Any]) -> str:
+def draw_classes(document: Document) -> str:
     """The difference on all images and for each class, as SVG."""
     classes = by_difference(document)
     _, second = model_names(document)
@@ -126,12 +86,8 @@ def draw_classes(document: Mapping[str, Any]) -> str:
     )
 
 
-def headline(document: Mapping[str, Any]) -> str:
-    """The outcome in one sentence.
-
-    Args:
-        document: of compare.json.
-    """
+def headline(document: Document) -> str:
+    """The outcome in one sentence."""
     found, (first, second) = document["accuracy"], model_names(document)
     b, a = (percent(found[letter], digits=1) for letter in ("b", "a"))
     measure = "exact match" if document.get("task") == "multi-label" else "accuracy"
@@ -164,24 +120,13 @@ def distinct_names(first: str, second: str) -> tuple[str, str]:
     return (first, second) if a == b else (a, b)
 
 
-def model_names(document: Mapping[str, Any]) -> tuple[str, str]:
-    """What the two models are called.
-
-    Args:
-        document: of compare.json.
-    """
+def model_names(document: Document) -> tuple[str, str]:
+    """What the two models are called."""
     models = document["models"]
     return distinct_names(models["A"]["path"], models["B"]["path"])
 
 
-def measures(document: Mapping[str, Any]) -> tuple[str, str]:
-    """Names of the two shares of correct answers."""
-    if document.get("task") == "multi-label":
-        return "exact match (all classes)", "accuracy per class, mean"
-    return "accuracy", "balanced accuracy"
-
-
-def _what_it_takes(document: Mapping[str, Any]) -> str:
+def _what_it_takes(document: Document) -> str:
     more = document["accuracy"]["more_images"]
     if more is not None:
         return f"If this difference is real, about {about(more)} more images would show it."
@@ -189,12 +134,10 @@ def _what_it_takes(document: Mapping[str, Any]) -> str:
     return f"To show a difference of one point, about {about(needed)} images are needed."
 
 
-def verdict_words(judged: Mapping[str, Any], second: str, *, among: int = 1) -> str:
+def verdict_words(judged: Document, second: str, *, among: int = 1) -> str:
     """The verdict on all images or on a class.
 
     Args:
-        judged: the figures.
-        second: name of the second model.
         among: classes that are judged at once; each must then show more than its interval alone asks for.
 
     >>> verdict_words({"verdict": "better", "more_images": None}, "dense")
@@ -213,12 +156,12 @@ def verdict_words(judged: Mapping[str, Any], second: str, *, among: int = 1) -> 
     return "no difference seen"
 
 
-def _leaves_out_zero(judged: Mapping[str, Any]) -> bool:
+def _leaves_out_zero(judged: Document) -> bool:
     low, high = judged.get("low"), judged.get("high")
     return low is not None and high is not None and low * high > 0
 
 
-def compared_models(document: Mapping[str, Any]) -> list[str]:
+def compared_models(document: Document) -> list[str]:
     """Which files are compared, a line each."""
     models = document["models"]
     return [
@@ -227,15 +170,10 @@ def compared_models(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def comparison_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def comparison_rows(document: Document) -> list[tuple[str, ...]]:
     """Rows for the terminal, after a row of heads: all images, then each class, the largest difference first."""
-    (overall, balanced), (first, second) = measures(document), model_names(document)
-    rows: list[tuple[str, ...]] = [
-        ("", first, second, "difference", "95 % interval", ""),
-        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"], second)),
-        (balanced, *_shares(document["balanced_accuracy"]), ""),
-        ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
-    ]
+    first, second = model_names(document)
+    rows = [("", first, second, "difference", "95 % interval", ""), *measure_rows(document)]
     classes = by_difference(document)
     if len(classes) > 1:
         rows += [
@@ -248,21 +186,25 @@ def comparison_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
         ]
     if len(classes) > MOST_LINES:
         rows.append((f"  and {len(classes) - MOST_LINES:,} more classes", *[""] * 5))
-    return rows
+    return [tuple(cell.replace(NO_BREAK_SPACE, " ") for cell in row) for row in rows]
 
 
-def by_difference(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def measure_rows(document: Document) -> list[tuple[str, ...]]:
+    """All images by three measures: its name, both models, the difference, its 95 % interval, and the verdict."""
+    _, second = model_names(document)
+    overall, balanced = "accuracy", "balanced accuracy"
+    if document.get("task") == "multi-label":
+        overall, balanced = "exact match (all classes)", "accuracy per class, mean"
+    return [
+        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"], second)),
+        (balanced, *_shares(document["balanced_accuracy"]), ""),
+        ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
+    ]
+
+
+def by_difference(document: Document) -> list[Document]:
     """The classes, those with a verdict first, then by how far apart the models are."""
     return sorted(document["classes"], key=lambda one: (one["verdict"] == "not shown", -abs(one["difference"])))
-
-
-def points(value: float | None) -> str:
-    """A difference of two shares in percentage points.
-
-    >>> points(0.0321), points(-0.5), points(None)
-    ('+3.2', '−50.0', 'no data')
-    """
-    return "no data" if value is None else f"{100 * value:+.1f}".replace("-", MINUS)
 
 
 def about(count: int) -> str:
@@ -274,13 +216,13 @@ def about(count: int) -> str:
     return f"{int(float(f'{count:.2g}')):,}"
 
 
-def _shares(figures: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _shares(figures: Document) -> tuple[str, str, str, str]:
     low, high = points(figures["low"]), points(figures["high"])
-    a, b = (percent(figures[letter], digits=1).replace("\u00a0", " ") for letter in ("a", "b"))
+    a, b = (percent(figures[letter], digits=1) for letter in ("a", "b"))
     return a, b, points(figures["difference"]), _range(low, high)
 
 
-def _losses(figures: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _losses(figures: Document) -> tuple[str, str, str, str]:
     low, high = (nats(figures[end]) for end in ("low", "high"))
     return f"{figures['a']:.3f}", f"{figures['b']:.3f}", nats(figures["difference"]), _range(low, high)
 

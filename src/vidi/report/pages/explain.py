@@ -1,31 +1,106 @@
-"""An explanation as a page: the answer, the maps over the image, and how far they can be trusted."""
+"""An explanation, as a value that draws itself and as a page: the answer, the maps, and how far they can be trusted."""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.explanation import Map, place_in_words
+from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path, write_atomic
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile
 from vidi.model_file.walk import MOST_EVIDENCE_CLASSES
+from vidi.prediction.as_html import table_as_html
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.words import NONE_OF_THEM, explain_verdict, why_never_sure
-from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
-from vidi.report.pages.network import ShownNetwork, show_model
+from vidi.report.pages.network import Layer, show_model
 from vidi.report.pages.render import render_page
-from vidi.report.pictures.overlays import blank_like, common_scale, draw_heat, draw_image
+from vidi.report.pictures.overlays import PAPER, common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.text import percent, visible
 
+COVERED_SHARE = 0.2  # of the image, in what is concluded about a map
+FIGURE_WIDTH = 260  # at least, in the units of a drawing: room for a title
 MOST_BARS = 6  # classes with their probabilities
 ONE_REGION = "The network's last map has too few places to tell where the evidence lies: its images are small."
 LEAST_DIFFERENCE = 0.05  # of a probability, that a map must make to have shown something
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Deletion:
+    """Probability of the answer while the image is covered, tenth by tenth."""
+
+    marked: NDArray[np.float32]  # (steps + 1,) strongest parts of the map covered first
+    random: NDArray[np.float32]  # (steps + 1,) random order: mean over random maps as coarse
+    chance: NDArray[np.float32]  # (maps,) with `COVERED_SHARE` covered, for each random map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Training image that is similar to this one for the network."""
+
+    path: str  # as the data set names it
+    label: str  # its label in the data
+    similarity: float  # cosine of the embeddings, at most 1
+    thumbnail: Thumbnail | None = field(repr=False)  # None if the run keeps no pictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Explanation:
+    """Explanation of one prediction. Maps are by class, most probable first, and as large as `image`."""
+
+    path: str  # as it was given
+    image: NDArray[np.uint8] = field(repr=False)  # (height, width, 3), upright; a large image is reduced
+    prediction: Prediction  # as `vidi predict` gives it
+    evidence: Mapping[str, Map] = field(
+        repr=False
+    )  # above 0 supports the class; empty if the network gives no evidence map
+    regions: NDArray[np.float32] | None = field(
+        repr=False
+    )  # evidence (classes, rows, columns) as the model file gives it
+    occlusion: Mapping[str, Map] = field(repr=False)  # loss of probability when the place is covered
+    covered: Mapping[str, float]  # probability of the class with its most important part covered
+    deletion: Deletion = field(repr=False)
+    neighbours: tuple[Neighbour, ...]  # most similar first; empty without the run folder
+    layers: tuple[Layer, ...] = field(repr=False)  # layers of the network with their `maps` of the image
+    known_count: int = 0  # number of training images that were searched
+    is_framed: bool = False  # True if `image` shows the network's frame, because the image itself is too thin
+
+    def plot(self) -> Drawing:
+        """Draw the image and its maps; a notebook shows them, and their `save` writes them."""
+        pictures = [(picture_as_text(self.path), draw_image(self.image))]
+        for what, maps in (("What speaks for {}", self.evidence), ("What {} needs", self.occlusion)):
+            scale = common_scale(maps.values())
+            pictures += [
+                (what.format(visible(label)), draw_heat(self.image, values, scale=scale))
+                for label, values in maps.items()
+            ]
+        return side_by_side([_as_figure(picture, title) for title, picture in pictures])
+
+    def _repr_html_(self) -> str:
+        counted = Counter(neighbour.label for neighbour in self.neighbours)
+        looks_like = ", ".join(f"{count} × {visible(label)}" for label, count in counted.most_common())
+        rows = {"answer": str(self.prediction), "looks like": looks_like}
+        return table_as_html(f"Why? {picture_as_text(self.path)}", rows) + self.plot()._repr_html_()
+
+
+def picture_as_text(path: str) -> str:
+    """The last part of an escaped path."""
+    return escape_path(path).rpartition("/")[2]
+
+
+def _as_figure(picture: Thumbnail, title: str) -> str:
+    """A picture under its title as an `<svg>` element."""
+    width = max(FIGURE_WIDTH, picture.width)
+    words = f'<text x="0" y="14" font-size="14" fill="#808080">{escape(title)}</text>'
+    image = f'<image href="{picture.uri}" y="22" width="{picture.width}" height="{picture.height}"/>'
+    return f'<svg viewBox="0 0 {width} {picture.height + 22}"><title>{escape(title)}</title>{words}{image}</svg>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +118,6 @@ def write_explanation(path: Path, explanation: Explanation, model: ModelFile, *,
     """Write the page about one image.
 
     Args:
-        path: the HTML file.
-        explanation: what was found out.
-        model: the file that answered.
         with_images: False leaves the image out; maps then lie on grey.
 
     Raises:
@@ -58,7 +130,9 @@ def write_explanation(path: Path, explanation: Explanation, model: ModelFile, *,
 def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool) -> dict[str, object]:
     """What the template shows."""
     prediction = explanation.prediction
-    image = explanation.image if with_images else blank_like(explanation.image)
+    # Without pictures, maps lie on grey, and layers are shown without what they see.
+    image = explanation.image if with_images else np.full_like(explanation.image, PAPER)
+    layers = explanation.layers if with_images else [replace(layer, maps=None) for layer in explanation.layers]
     return {
         "name": escape_path(explanation.path).rpartition("/")[2] or "image",
         "path": escape_path(explanation.path),
@@ -76,16 +150,10 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "occlusion": _shown_maps(explanation.occlusion, image, explanation, kind="occlusion"),
         "neighbours": explanation.neighbours,
         "kinship": kinship_sentence(explanation),
-        "network": _network_of(explanation, model, with_images=with_images),
+        "network": show_model(model, layers, with_filters=with_images),
         "is_framed": explanation.is_framed,
         "trust": trust_sentence(explanation.deletion, (prediction.predicted or (prediction.label,))[0]),
     }
-
-
-def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool) -> ShownNetwork:
-    """The layers with what they see in the image; without pictures only the layers."""
-    layers = explanation.layers if with_images else [replace(layer, maps=None) for layer in explanation.layers]
-    return show_model(model, layers, with_filters=with_images)
 
 
 def headline(prediction: Prediction) -> str:
@@ -130,13 +198,7 @@ def trust_sentence(deletion: Deletion, label: str) -> str:
 
 
 def why_no_evidence(*, class_count: int, network_count: int, pools: bool) -> str:
-    """Why a model file has no evidence map.
-
-    Args:
-        class_count: of the model.
-        network_count: networks side by side in the file.
-        pools: its network averages over all places.
-    """
+    """Why a model file has no evidence map: its classes, its networks, and whether they average over all places."""
     if class_count > MOST_EVIDENCE_CLASSES:
         reason = f"it has {class_count:,} classes, and evidence is kept for at most {MOST_EVIDENCE_CLASSES}."
     elif not pools:

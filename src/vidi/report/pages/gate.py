@@ -1,17 +1,17 @@
 """The gate's decision in words and as a page: the finding, each rule, each class, and what it rests on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidi.figures.evaluation import Difference, draw_differences
 from vidi.files import write_atomic
 from vidi.numbers import percent
-from vidi.report.pages.compare import about, points
+from vidi.report.pages.compare import about
 from vidi.report.pages.render import render_page
-from vidi.report.words.text import drawn, visible
+from vidi.report.words.text import drawn, points, visible
 
+Document = Mapping[str, Any]  # gate.json, or a part of it
 KINDS = {
     "sure": "the error rate of “sure” answers",
     "candidates": "the coverage of the candidates",
@@ -21,12 +21,8 @@ KINDS = {
 }
 
 
-def write_gate_page(path: Path, document: Mapping[str, Any]) -> None:
-    """Write the page of a decision from its gate.json.
-
-    Args:
-        path: the HTML file.
-        document: what was found and decided.
+def write_gate_page(path: Path, document: Document) -> None:
+    """Write the page of a decision.
 
     Raises:
         MissingPackageError: jinja2 or matplotlib is not installed.
@@ -35,7 +31,7 @@ def write_gate_page(path: Path, document: Mapping[str, Any]) -> None:
     write_atomic(path, render_page("gate.html", gate_values(document)))
 
 
-def gate_values(document: Mapping[str, Any]) -> dict[str, object]:
+def gate_values(document: Document) -> dict[str, object]:
     """What the template shows."""
     parts = [("test part", document["test"])]
     if document["feedback"] is not None:
@@ -45,14 +41,13 @@ def gate_values(document: Mapping[str, Any]) -> dict[str, object]:
         "headline": gate_headline(document),
         "rules": rule_lines(document),
         "facts": data_words(document),
-        "margin": margin_words(document["test"], "test images"),
+        "margin": margin_words(document["test"]),
         "parts": parts,
         "figure": drawn(_draw(parts)),
-        "points": points,
     }
 
 
-def _draw(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def _draw(parts: Sequence[tuple[str, Document]]) -> str:
     return draw_differences(
         [
             Difference(visible(name), part["difference"], part["low"], part["high"], part["low"] * part["high"] > 0)
@@ -63,21 +58,8 @@ def _draw(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleLine:
-    """One rule of the gate, and how the candidate did by it."""
-
-    rule: str
-    is_met: bool
-    finding: str
-
-
-def gate_headline(document: Mapping[str, Any]) -> str:
-    """The decision in one sentence.
-
-    Args:
-        document: of gate.json.
-    """
+def gate_headline(document: Document) -> str:
+    """The decision in one sentence."""
     if document["passed"]:
         promoted = document["promoted"]
         what = f"is now {promoted['name']}, version {promoted['version']}" if promoted else "passed"
@@ -86,13 +68,8 @@ def gate_headline(document: Mapping[str, Any]) -> str:
     return f"The model in use stays: {'; '.join(reason_words(document, code) for code in document['reasons'])}."
 
 
-def reason_words(document: Mapping[str, Any], code: str) -> str:
-    """A rule that is not met, in words.
-
-    Args:
-        document: of gate.json.
-        code: one of its `reasons`.
-    """
+def reason_words(document: Document, code: str) -> str:
+    """A rule that is not met, one of the `reasons`, in words."""
     match code:
         case "test":
             return "on the test part the new model may be clearly worse"
@@ -110,30 +87,26 @@ def reason_words(document: Mapping[str, Any], code: str) -> str:
             return f"the test images refute what the new model guarantees: {', '.join(kinds)}"
 
 
-def rule_lines(document: Mapping[str, Any]) -> list[RuleLine]:
-    """Every rule with its outcome and figures.
-
-    Args:
-        document: of gate.json.
-    """
+def rule_lines(document: Document) -> list[tuple[str, bool, str]]:
+    """Every rule, whether it is met, and the figures."""
     test, feedback, classes = document["test"], document["feedback"], document["classes"]
     worse = [one for one in classes if one["worse"]]
     shown = ", ".join(f"{visible(one['class'])} {points(one['difference'])} of {one['images']:,}" for one in worse)
     none_held = "no feedback was held back"
     return [
-        RuleLine(
+        (
             "better on the test part" if test["must_gain"] else "not clearly worse on the test part",
             test["met"],
             part_words(test),
         ),
-        RuleLine(
+        (
             "no class over 5 points worse, beyond chance",
             not worse,
             shown or f"{len(classes):,} classes have 30 test images or more; none is worse",
         ),
         *(
             [
-                RuleLine(
+                (
                     "better on held-back feedback",
                     feedback is not None and feedback["met"],
                     none_held if feedback is None else part_words(feedback),
@@ -142,7 +115,7 @@ def rule_lines(document: Mapping[str, Any]) -> list[RuleLine]:
             if feedback is not None or not test["must_gain"]
             else []
         ),
-        RuleLine(
+        (
             "guarantees hold",
             not document["refuted"],
             "; ".join(
@@ -155,12 +128,8 @@ def rule_lines(document: Mapping[str, Any]) -> list[RuleLine]:
     ]
 
 
-def part_words(part: Mapping[str, Any]) -> str:
-    """The difference on one part, with its interval, n and the margin.
-
-    Args:
-        part: `test` or `feedback` of gate.json.
-    """
+def part_words(part: Document) -> str:
+    """The difference on one part, with its interval, n and the margin."""
     reach = f"95 % interval {points(part['low'])} to {points(part['high'])}, {part['images']:,} images"
     return (
         f"{percent(part['champion'], digits=1)} → {percent(part['candidate'], digits=1)}, "
@@ -168,31 +137,27 @@ def part_words(part: Mapping[str, Any]) -> str:
     )
 
 
-def margin_words(part: Mapping[str, Any], where: str) -> str:
-    """What the margin of a part means; empty where the images suffice.
+def margin_words(test: Document) -> str:
+    """What the margin of the test part means; empty where the images suffice.
 
-    Args:
-        part: `test` or `feedback` of gate.json.
-        where: what the images are called.
-
-    >>> margin_words({"margin": 0.021, "more_images": 3410}, "test images")
+    >>> margin_words({"margin": 0.021, "more_images": 3410})
     'With these test images, a loss of up to 2.1 points could go unnoticed; about 3,400 more would tighten this.'
     """
-    if not part["more_images"]:
+    if not test["more_images"]:
         return ""
     return (
-        f"With these {where}, a loss of up to {100 * part['margin']:.1f} points could go unnoticed; "
-        f"about {about(part['more_images'])} more would tighten this."
+        f"With these test images, a loss of up to {100 * test['margin']:.1f} points could go unnoticed; "
+        f"about {about(test['more_images'])} more would tighten this."
     )
 
 
-def gate_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def gate_rows(document: Document) -> list[tuple[str, ...]]:
     """Rows for the terminal, after a row of heads."""
-    lines = [(line.rule, "yes" if line.is_met else "NO", line.finding) for line in rule_lines(document)]
+    lines = [(rule, "yes" if is_met else "NO", finding) for rule, is_met, finding in rule_lines(document)]
     return [("rule", "met", "finding"), *lines]
 
 
-def data_words(document: Mapping[str, Any]) -> list[str]:
+def data_words(document: Document) -> list[str]:
     """What became of the feedback, and what else the reader should know."""
     used = document["feedback_images"]
     learned = sum(used.get(part, 0) for part in ("train", "validation", "calibration"))

@@ -1,6 +1,6 @@
 """What monitoring found, in words and as a page: has anything changed, and how good are the answers probably?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from vidi.errors import ImageError
 from vidi.figures.in_use import Change, TimePoint, draw_over_time
 from vidi.files import write_atomic
-from vidi.numbers import percent, short_percent
+from vidi.numbers import count_of, percent, short_percent
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.text import count_of, drawn, visible
+from vidi.report.words.text import drawn, visible
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -20,7 +20,7 @@ ImageOf = Callable[[str], bytes | None]  # digest → the bytes of a kept image,
 MOST_SHOWN = 60  # images
 MOST_CHANGED = 8  # curves of what changed
 LEAST_POINTS = 2  # of a curve
-Document = Mapping[str, Any]
+Document = Mapping[str, Any]  # of `vidi monitor --json`, or a part of it
 # Name of a quality → what more and less of it is called, and its unit.
 QUALITY_WORDS: Mapping[str, tuple[str, str, str]] = {
     "brightness": ("brighter", "darker", " of 255"),
@@ -72,8 +72,6 @@ def write_monitor_page(path: Path, document: Document, *, image_of: ImageOf | No
     """Write the page.
 
     Args:
-        path: the HTML file.
-        document: of `vidi monitor --json`.
         image_of: gives kept images; None leaves every picture out.
 
     Raises:
@@ -91,16 +89,10 @@ def write_monitor_page(path: Path, document: Document, *, image_of: ImageOf | No
 def page_values(document: Document) -> dict[str, object]:
     """What the template shows, the images apart."""
     return {
+        **document,
         "headline": headline(document),
-        "model": document["model"],
-        "log": document["log"],
         "since": None if document["since"] is None else moment(document["since"]),
-        "drift": document["drift"],
-        "traffic": document["traffic"],
-        "accuracy": document["accuracy"],
-        "since_change": document["accuracy_since_change"],
-        "feedback": document["feedback"],
-        "changes": change_lines(document),
+        "changes": [change_line(one) for one in document["drift"]["changes"]],
         "accuracy_line": f"{accuracy_line(document['accuracy'])} {caution_line(document)}".strip(),
         "feedback_line": feedback_line(document["feedback"]),
         "traffic_line": traffic_line(document),
@@ -191,7 +183,7 @@ def certainty_line(document: Document) -> str:
     return f"This alarm would also have been raised at a false-alarm rate of {rate}."
 
 
-def accuracy_line(found: Mapping[str, Any] | None) -> str:
+def accuracy_line(found: Document | None) -> str:
     """The estimated accuracy with its range."""
     if found is None:
         return "Accuracy: no estimate; the model file holds no reference for it."
@@ -207,7 +199,7 @@ def accuracy_line(found: Mapping[str, Any] | None) -> str:
     return f"{sentence} {distrust_line(found)}".strip()
 
 
-def distrust_line(found: Mapping[str, Any]) -> str:
+def distrust_line(found: Document) -> str:
     """Why the estimate cannot be trusted; empty where it can."""
     return " ".join(DISTRUST[reason] for reason in found["distrust"])
 
@@ -224,7 +216,7 @@ def caution_line(document: Document) -> str:
     )
 
 
-def feedback_line(found: Mapping[str, Any] | None) -> str:
+def feedback_line(found: Document | None) -> str:
     """The accuracy by feedback."""
     if found is None:
         return ""
@@ -245,7 +237,7 @@ def feedback_line(found: Mapping[str, Any] | None) -> str:
     )
 
 
-def change_line(change: Mapping[str, Any]) -> str:
+def change_line(change: Document) -> str:
     """One change in words.
 
     >>> change_line({"kind": "qualities", "name": "brightness", "before": 128.0, "after": 61.0})
@@ -271,7 +263,7 @@ def change_line(change: Mapping[str, Any]) -> str:
             )
 
 
-def _median_line(change: Mapping[str, Any]) -> str:
+def _median_line(change: Document) -> str:
     """A quality or the confidence: its median has moved, or its values spread otherwise about one median.
 
     >>> change = {"kind": "qualities", "name": "aspect", "before": 1.0, "after": 0.998}
@@ -330,11 +322,6 @@ def _embedding_line(name: str | None, before: float, after: float) -> str:
     )
 
 
-def change_lines(document: Document) -> list[str]:
-    """What changed, most certain first."""
-    return [change_line(one) for one in document["drift"]["changes"]]
-
-
 def axis_of(kind: str, name: str | None) -> tuple[str, str, bool]:
     """Title and axis of a curve, and whether its values are shares."""
     match kind:
@@ -381,11 +368,10 @@ def left_out_line(document: Document) -> str:
 
 def terminal_lines(document: Document) -> list[str]:
     """All of it for a terminal, the finding first."""
-    changes: Sequence[str] = [f"  {line}" for line in change_lines(document)]
     since = document["accuracy_since_change"]
     lines = [
         headline(document),
-        *changes,
+        *(f"  {change_line(one)}" for one in document["drift"]["changes"]),
         accuracy_line(document["accuracy"]),
         "" if since is None else f"Since the change: {accuracy_line(since)[0].lower()}{accuracy_line(since)[1:]}",
         caution_line(document),

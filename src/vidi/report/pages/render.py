@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import from_extra
-from vidi.report.words.text import count, in_its_folder, number, percent, rounded, sentence, visible
+from vidi.report.words.text import count, in_its_folder, number, percent, points, rounded, sentence, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,6 +65,7 @@ def _environment() -> "Environment":
         visible=visible,
         percent=percent,
         number=number,
+        points=points,
         count=count,
         rounded=rounded,
         sentence=sentence,

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.run_files import RunFiles, read_run
-from vidi.evaluation.sections import DataFacts
 from vidi.evaluation.two_parts import MOST_LOUD
 from vidi.files import escape_path, unescape_path, write_atomic
 from vidi.images.limits import DecodeOptions
@@ -17,12 +16,12 @@ from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.words import explain_verdict, why_never_sure
-from vidi.report.layers import describe_layers
-from vidi.report.pages.network import show_model
+from vidi.report.pages.network import describe_layers, show_model
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import (
     KEPT_FOR_LAYERS,
     MOST_SUSPECTS,
+    WORDS,
     Gallery,
     ShownFinding,
     choose_findings,
@@ -122,72 +121,41 @@ def write_report(
 
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
-    metrics, history = files.metrics, read_results(files.folder)
-    test, training = metrics.parts.test, metrics.origin.training
-    kept_epoch = None if training is None else training.best_epoch
+    metrics, history, model = files.metrics, read_results(files.folder), files.model
+    test, verdicts, operating = metrics.parts.test, metrics.test_verdicts, metrics.test_points
+    stated = None if model is None else model.metadata
+    limits = None if stated is None else stated.verdict
+    kept_epoch = None if metrics.origin.training is None else metrics.origin.training.best_epoch
+    stale = () if model is None else other_tested(metrics, model.model_id)
     return {
-        "name": _name_of(files),
-        "model": files.model,
+        "name": (stated.provenance.run if stated else "") or files.folder.resolve().name,
+        "model": model,
         "metrics": metrics,
         "test": test,
-        **_data_values(metrics.origin.data),
+        "data": metrics.origin.data,
+        "learned_in_use": sentences.learned_in_use(metrics.origin.data),
         "ensemble": metrics.ensemble,
-        "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
+        "networks": 1 if model is None else member_count(tensor.name for tensor in model.contents.tensors),
         "is_evaluation": metrics.is_evaluation,
         "account": files.account,
-        **_first_values(files),
-        "sentences": sentences.about_test(test),
-        "gallery": gallery,
-        "findings": findings,
-        "suspects": files.suspects[:MOST_SUSPECTS],
-        "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
-        "suspicion": sentences.suspicion(metrics.labels.label_errors),
-        "several": test is not None and sentences.is_multi_label(test),
-        "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
-        "class_rows": class_rows(test) if test is not None else ([], []),
-        "reliability": draw_test_reliability(test) if test is not None else None,
-        **_promise_values(files),
-        "more_images": "" if differing(metrics) else sentences.more_images(metrics.labels.learning_curve),
-        "learning_curve": metrics.labels.learning_curve,
-        "images_curve": draw_learning(metrics.labels.learning_curve),
-        "rankings": draw_rankings(test) if test is not None else [],
-        "curves": draw_history(history, kept_epoch=kept_epoch),
-        "history": history,
-        "best_epoch": best_epoch(history),
-        "kept_epoch": kept_epoch,
-        "uses_of_parts": USES_OF_PARTS,
-        "recipe": files.recipe,
-        "times": time_rows(metrics.seconds or {}),
-        "settings": settings(files.recipe),
-        "provenance": provenance(files),
-        "path_text": escape_path,
-        "describe_image": describe_image,
-    }
-
-
-def _first_values(files: RunFiles) -> dict[str, object]:
-    """Values of the first lines, and whether test and training images differ."""
-    metrics = files.metrics
-    stale = () if files.model is None else other_tested(metrics, files.model.model_id)
-    return {
         "headline": first_line(metrics),
         "reservations": (*stale, *reservations(metrics)),
         "next_steps": next_steps(metrics, files.folder),
+        "sentences": sentences.about_test(test),
+        "two_parts": differing(metrics),
+        "gallery": gallery,
+        "findings": findings,
+        "severity_words": WORDS,
+        "suspects": files.suspects[:MOST_SUSPECTS],
+        "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
+        "suspicion": sentences.suspicion(metrics.labels.label_errors),
         "doubted": {one.path: one for one in metrics.labels.doubted_test_labels},
         "review_command": review_command(files.folder),
-        "two_parts": differing(metrics),
-        "refuted_kinds": {(one.kind, one.name) for one in metrics.trust.refuted},
-        "unescape": unescape_path,
-    }
-
-
-def _promise_values(files: RunFiles) -> dict[str, object]:
-    """What the template shows of verdicts and operating points."""
-    test, verdicts, operating = files.metrics.parts.test, files.metrics.test_verdicts, files.metrics.test_points
-    points = None if files.model is None else files.model.metadata.operating_points
-    calibration = None if files.model is None else files.model.metadata.calibration
-    limits = None if files.model is None else files.model.metadata.verdict
-    return {
+        "several": test is not None and sentences.is_multi_label(test),
+        "matrix": matrix_rows(test),
+        "class_rows": class_rows(test) if test is not None else ([], []),
+        "reliability": draw_test_reliability(test) if test is not None else None,
+        "rankings": draw_rankings(test) if test is not None else [],
         "verdicts": verdicts,
         "sureness": "" if verdicts is None else sentences.sureness(verdicts, limits),
         "never_sure": bool(why_never_sure(limits)),
@@ -195,20 +163,31 @@ def _promise_values(files: RunFiles) -> dict[str, object]:
         "risk_coverage": draw_risk(verdicts),
         "operating": operating,
         "operating_sentence": "" if operating is None else sentences.operating(operating),
-        "calibration_sentence": "" if calibration is None else describe_step(calibration),
-        "limits_of_points": () if points is None else describe_points(points),
+        "calibration_sentence": describe_step(stated.calibration) if stated and stated.calibration else "",
+        "limits_of_points": describe_points(stated.operating_points) if stated and stated.operating_points else (),
         "at_points": draw_at_points(test, operating) if test is not None else [],
+        "refuted_kinds": {(one.kind, one.name) for one in metrics.trust.refuted},
+        "more_images": "" if differing(metrics) else sentences.more_images(metrics.labels.learning_curve),
+        "learning_curve": metrics.labels.learning_curve,
+        "images_curve": draw_learning(metrics.labels.learning_curve),
+        "curves": draw_history(history, kept_epoch=kept_epoch),
+        "history": history,
+        "best_epoch": best_epoch(history),
+        "kept_epoch": kept_epoch,
+        "uses_of_parts": USES_OF_PARTS,
+        "times": time_rows(metrics.seconds or {}),
+        "settings": settings(files.recipe),
+        "provenance": provenance(files),
+        "path_text": escape_path,
+        "unescape": unescape_path,
+        "describe_image": describe_image,
     }
 
 
 def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
     tested = [answer for answer in files.answers if answer.part == "test" and answer.truth_probability is not None]
-    spent = (
-        KEPT_FOR_LAYERS
-        + sum(len(finding.paths) for finding in findings)
-        + len(files.suspects[:MOST_SUSPECTS])
-        + MOST_LOUD
-    )
+    beside = sum(len(finding.paths) for finding in findings) + len(files.suspects[:MOST_SUSPECTS])
+    spent = KEPT_FOR_LAYERS + MOST_LOUD + beside
     doubted = [unescape_path(one.path) for one in files.metrics.labels.doubted_test_labels]
     return choose_images(tested, cells_wanted=has_matrix(files.metrics.parts.test), spent=spent, doubted=doubted)
 
@@ -217,21 +196,12 @@ def _read_example(
     gallery: Gallery, store: ImageStore | None, options: DecodeOptions
 ) -> tuple[NDArray[np.uint8] | None, str | None]:
     """The first sample that can be read, and its path: what the network's layers and worse images are shown with."""
-    for sample in gallery.samples if store is not None else ():
-        image = read_small(store, sample.path, digest=sample.digest, options=options) if store is not None else None
-        if image is not None:
-            return image, sample.path
+    if store is not None:
+        for sample in gallery.samples:
+            image = read_small(store, sample.path, digest=sample.digest, options=options)
+            if image is not None:
+                return image, sample.path
     return None, None
-
-
-def _data_values(data: DataFacts | None) -> dict[str, object]:
-    return {"data": data, "learned_in_use": sentences.learned_in_use(data)}
-
-
-def _name_of(files: RunFiles) -> str:
-    """What the page is called: the run's name as the model states it, else the folder's."""
-    stated = "" if files.model is None else files.model.metadata.provenance.run
-    return stated or files.folder.resolve().name
 
 
 def time_rows(seconds: Mapping[str, float]) -> list[tuple[str, str, str]]:

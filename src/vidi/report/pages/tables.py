@@ -10,7 +10,6 @@ import numpy as np
 from vidi.evaluation.evaluate import ClassFigures, Evaluation
 from vidi.evaluation.run_files import AnsweredImage, RunFiles
 from vidi.files import unescape_path
-from vidi.model_file.read import ModelFile
 from vidi.prediction.words import describe_answer
 from vidi.report.words.text import visible
 
@@ -19,7 +18,11 @@ MOST_CLASS_ROWS = 40  # the weakest stand open, the rest unfold
 MOST_CLASS_ROWS_AT_ALL = 1_000  # beyond, metrics.json has them
 MOST_OF_ONE = 6  # images of one finding
 WORDS = {"problem": "problem", "warning": "look at this", "note": "good to know"}
-GRAVITY = ("problem", "warning", "note")
+FRAMINGS = {
+    "stretch": "stretching",
+    "pad": "fitting them in and padding the rest with grey",
+    "crop": "filling the frame and cutting what sticks out",
+}
 MOST_THUMBNAILS = 300
 MOST_MISTAKES = 24
 SAMPLES = 12
@@ -58,48 +61,11 @@ class Gallery:
         return [image.path for image in (*self.mistakes, *self.doubted, *self.samples, *in_cells)]
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixCell:
-    """One cell of the confusion matrix."""
-
-    true: str
-    predicted: str
-    count: int
-    share: float  # of the images of the true class
-    is_right: bool
-    anchor: str | None  # where its images stand; None where there are none
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One value of the recipe."""
-
-    name: str
-    value: str
-    source: str
-
-
-def matrix_rows(test: Evaluation, cells: Mapping[tuple[str, str], Cell]) -> list[list[MatrixCell]]:
-    """The confusion matrix: one row for each true class, one cell for each predicted one."""
-    names, rows = [figures.name for figures in test.per_class], []
-    for true, counts in zip(
-        names, [] if test.mistakes.confusion is None else test.mistakes.confusion.tolist(), strict=True
-    ):
-        total = sum(counts)
-        rows.append(
-            [
-                MatrixCell(
-                    true=true,
-                    predicted=predicted,
-                    count=number,
-                    share=number / total if total else 0.0,
-                    is_right=true == predicted,
-                    anchor=anchor_of(names, true, predicted) if (true, predicted) in cells else None,
-                )
-                for predicted, number in zip(names, counts, strict=True)
-            ]
-        )
-    return rows
+def matrix_rows(test: Evaluation | None) -> list[tuple[str, list[int]]]:
+    """The confusion matrix: each true class with its images by predicted class; empty where the page has none."""
+    if test is None or test.mistakes.confusion is None or not has_matrix(test):
+        return []
+    return list(zip((one.name for one in test.per_class), test.mistakes.confusion.tolist(), strict=True))
 
 
 def has_matrix(test: Evaluation | None) -> bool:
@@ -110,11 +76,6 @@ def has_matrix(test: Evaluation | None) -> bool:
         and bool(test.image_count)
         and len(test.per_class) <= MOST_CLASSES_IN_MATRIX
     )
-
-
-def anchor_of(names: list[str], true: str, predicted: str) -> str:
-    """The id of a cell's images: numbers, so that no class name can break it."""
-    return f"cell-{names.index(true)}-{names.index(predicted)}"
 
 
 def class_rows(test: Evaluation) -> tuple[list[ClassFigures], list[ClassFigures]]:
@@ -134,11 +95,11 @@ def weakest_first(figures: ClassFigures) -> tuple[bool, float]:
     return figures.f1.value is None, figures.f1.value or 0.0
 
 
-def settings(recipe: Mapping[str, Any]) -> list[Setting]:
-    """Every value of the recipe with where it came from; tables inside it are written with dots."""
+def settings(recipe: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Every value of the recipe: its name, the value, and its origin; tables inside it are written with dots."""
     sources = recipe.get("sources", {})
     return [
-        Setting(name, _as_text(value), str(sources.get(name, "default")))
+        (name, _as_text(value), str(sources.get(name, "default")))
         for name, value in _flattened({key: value for key, value in recipe.items() if key != "sources"}, "")
     ]
 
@@ -167,7 +128,7 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
     metrics, model = files.metrics, files.model
     if model is not None:
         metadata = model.metadata
-        height, width = metadata.framing.size
+        (height, width), framing = metadata.framing.size, FRAMINGS[metadata.framing.mode]
         rows += [
             ("Model id", model.model_id),
             ("Version", metadata.provenance.run),
@@ -178,65 +139,39 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
             ("File", f"model.onnx, {len(model.data) / 1e6:.1f} MB"),
             ("Digest of the file", model.digest),
             ("Digest of the weights", metadata.weights_digest),
-            ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {_framing(model)}"),
+            ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {framing}"),
         ]
-        rows += [
-            (f"Made with {name}", str(value))
-            for name, value in sorted((metadata.provenance.library_versions or {}).items())
-        ]
+        versions = sorted((metadata.provenance.library_versions or {}).items())
+        rows += [(f"Made with {name}", str(value)) for name, value in versions]
     uses = metrics.test_uses
     if uses is not None:
-        times = (
-            "once: this time" if uses == 1 else f"{uses:,} times; each look makes the figures a little less believable"
-        )
-        rows.append(("These test images were used", times))
+        again = f"{uses:,} times; each look makes the figures a little less believable"
+        rows.append(("These test images were used", "once: this time" if uses == 1 else again))
     if metrics.origin.data is not None:
         rows.append(("Digest of the data", metrics.origin.data.digest or ""))
         rows.append(("Digest of the test images", metrics.origin.data.test_digest or ""))
     return [(name, value) for name, value in rows if value]
 
 
-def _framing(model: ModelFile) -> str:
-    words = {
-        "stretch": "stretching",
-        "pad": "fitting them in and padding the rest with grey",
-        "crop": "filling the frame and cutting what sticks out",
-    }
-    return words[model.metadata.framing.mode]
-
-
 @dataclass(frozen=True, slots=True)
 class ShownFinding:
-    """One finding, and the few of its images that are shown."""
+    """One finding of check.json, and the few of its images that are shown."""
 
     severity: str
-    word: str  # the severity in plain language
     sentence: str
     paths: tuple[str, ...]
     more: int  # images that are not shown
 
 
 def choose_findings(check: Mapping[str, Any]) -> list[ShownFinding]:
-    """The findings of check.json, gravest first, with images as far as there is room."""
+    """The findings of check.json, the gravest first as they stand there, with images as far as there is room."""
     shown, places = [], MOST_OF_FINDINGS
-    for finding in sorted(check.get("findings", ()), key=lambda finding: _gravity(finding["severity"])):
+    for finding in check.get("findings", ()):
         paths = [unescape_path(path) for path in chain.from_iterable(finding["paths"])]
         chosen = tuple(dict.fromkeys(paths))[: min(MOST_OF_ONE, places)]
         places -= len(chosen)
-        shown.append(
-            ShownFinding(
-                severity=finding["severity"],
-                word=WORDS.get(finding["severity"], finding["severity"]),
-                sentence=finding["message"],
-                paths=chosen,
-                more=len(set(paths)) - len(chosen),
-            )
-        )
+        shown.append(ShownFinding(finding["severity"], finding["message"], chosen, len(set(paths)) - len(chosen)))
     return shown
-
-
-def _gravity(severity: str) -> int:
-    return GRAVITY.index(severity) if severity in GRAVITY else len(GRAVITY)
 
 
 def choose_images(
@@ -300,11 +235,6 @@ def _fill_cells(rows: Sequence[AnsweredImage], places: int) -> dict[tuple[str, s
 
 
 def describe_image(answer: AnsweredImage, *, several: bool) -> str:
-    """What an image shows, as far as the verdict allows it to be said; safe to show.
-
-    Args:
-        answer: about the image.
-        several: an image may show several classes.
-    """
+    """What an image shows, as far as the verdict allows it to be said; safe to show."""
     said = [name for name in answer.predicted.split("|") if name] if several else [answer.predicted]
     return describe_answer(answer.verdict, [*map(visible, said)], [*map(visible, answer.others)], several=several)

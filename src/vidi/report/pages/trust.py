@@ -62,52 +62,29 @@ class Panel:
     strip: Thumbnail | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """What the section shows; each part None or empty where it was not looked at."""
-
-    shortcuts: Mapping[str, Any] | None  # of check.json
-    shortcut_sentence: str
-    shortcut_findings: tuple[str, ...]
-    slices: Sequence[Slice]
-    slice_sentence: str
-    robustness: Robustness | NotMeasured | None
-    robustness_sentence: str
-    panels: tuple[Panel, ...]
-
-    @property
-    def anything(self) -> bool:
-        """Whether the section has content."""
-        return self.shortcuts is not None or self.robustness is not None or bool(self.slices)
-
-
-def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
-    """The section's content, from check.json and metrics.json.
+def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> dict[str, object]:
+    """What the section shows, from check.json and metrics.json; each part None or empty where it was not looked at.
 
     Args:
         files: of the run or the evaluation.
         example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
-    shortcuts, robustness, slices = (
-        files.check.get("shortcuts"),
-        files.metrics.trust.robustness,
-        files.metrics.trust.slices,
-    )
+    shortcuts, trust = files.check.get("shortcuts"), files.metrics.trust
+    robustness, slices = trust.robustness, trust.slices
     strips = {}
     if robustness is not None and example is not None and files.model is not None:
         strips = make_strips(robustness, example, files.model.metadata.framing)
-    return Trust(
-        shortcuts=shortcuts,
-        shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.parts.test),
-        shortcut_findings=tuple(
-            finding["message"] for finding in files.check.get("findings", ()) if finding["kind"] == "shortcut"
-        ),
-        slices=slices,
-        slice_sentence=explain_slices(slices),
-        robustness=robustness,
-        robustness_sentence="" if robustness is None else explain_robustness(robustness),
-        panels=() if robustness is None else draw_panels(robustness, strips),
-    )
+    return {
+        "anything": shortcuts is not None or robustness is not None or bool(slices),
+        "shortcuts": shortcuts,
+        "shortcut_sentence": "" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.parts.test),
+        "shortcut_findings": [one["message"] for one in files.check.get("findings", ()) if one["kind"] == "shortcut"],
+        "slices": slices,
+        "slice_sentence": explain_slices(slices),
+        "robustness": robustness,
+        "robustness_sentence": "" if robustness is None else explain_robustness(robustness),
+        "panels": () if robustness is None else draw_panels(robustness, strips),
+    }
 
 
 def explain_slices(slices: Sequence[Slice]) -> str:
@@ -126,12 +103,7 @@ def explain_slices(slices: Sequence[Slice]) -> str:
 
 
 def explain_shortcuts(shortcuts: Mapping[str, Any], test: Evaluation | None) -> str:
-    """What all plain numbers together reach, compared with the model.
-
-    Args:
-        shortcuts: of check.json.
-        test: None where nothing was tested.
-    """
+    """What all plain numbers together reach, compared with the model."""
     chance = shortcuts["chance"]
     together = next(one for one in shortcuts["families"] if one["family"] == "together")
     if shortcuts.get("multi_label"):
@@ -190,7 +162,6 @@ def draw_panels(found: Robustness | NotMeasured, strips: Mapping[str, Thumbnail]
     """The figures, one for each kind of change.
 
     Args:
-        found: the accuracy, or why there is none.
         strips: of `make_strips`, by title; empty without pictures.
     """
     if isinstance(found, NotMeasured):
@@ -228,7 +199,6 @@ def make_strips(found: Robustness | NotMeasured, image: NDArray[np.uint8], frami
     """One image at up to six of the measured steps of each change, side by side in one picture, by the panel's title.
 
     Args:
-        found: says which steps were measured.
         image: (height, width, 3) uint8, upright.
         framing: of the model: changes are made at the size at which they were measured.
     """

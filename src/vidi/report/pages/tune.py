@@ -1,8 +1,7 @@
 """The search for a better recipe as a page: the finding, how it went, which hyperparameter mattered, what was tried."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from vidi.figures.training import draw_search_history
 from vidi.files import write_atomic
 from vidi.report.pages.render import render_page
 from vidi.report.pages.tables import settings
-from vidi.report.words.text import drawn
+from vidi.report.words.text import drawn, sentence
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -30,34 +29,6 @@ MOST_ROWS = 60  # trials that stand open; the rest is in trials.csv
 FEWEST_FOR_IMPORTANCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class HyperparameterRow:
-    """One hyperparameter: where the default has it, where the best trial has it, how far it was turned."""
-
-    name: str
-    field: str  # as --set takes it
-    usual: str
-    best: str
-    searched: str
-    is_turned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TrialLine:
-    """One trial as the table shows it."""
-
-    number: int
-    state: str
-    accuracy: float | None
-    loss: float | None
-    epochs: float | None
-    seconds: float | None
-    cause: str
-    values: tuple[str, ...]
-    is_best: bool
-    is_default: bool
-
-
 def write_tune_page(path: Path, document: Mapping[str, Any]) -> None:
     """Write the page of a search from its tune.json.
 
@@ -70,32 +41,32 @@ def write_tune_page(path: Path, document: Mapping[str, Any]) -> None:
 
 def page_values(document: Mapping[str, Any]) -> dict[str, object]:
     """What the template shows."""
-    lines = trial_lines(document)
-    done = [line for line in lines if line.state == "done"]
-    best = document.get("best")
+    usual = {hyperparameter["name"]: hyperparameter["usual"] for hyperparameter in document["hyperparameters"]}
+    trials = document["trials"]
+    done = [trial for trial in trials if trial["state"] == "done"]
+    best = next((trial["accuracy"] for trial in trials if trial["number"] == document["best_trial"]), None)
+    is_default = [
+        trial["number"] for trial in trials if all(trial["values"].get(name) == value for name, value in usual.items())
+    ]
+    default = next((trial["accuracy"] for trial in done if trial["number"] in is_default), None)
+    ordered = sorted(trials, key=lambda one: (one["accuracy"] is None, -(one["accuracy"] or 0.0), one["loss"] or 0.0))
     return {
+        **document,
         "name": document["data"]["name"],
-        "network": document["network"],
-        "finding": document["finding"],
         "headline": headline(document),
+        "best": document.get("best"),
         "comparison": (document["finding"] or {}).get("comparison"),
-        "images": document["images"],
-        "notes": document["notes"],
-        "seconds_each": document["trial_seconds"],
-        "seconds_used": document["seconds_used"],
-        "counts": Counter(line.state for line in lines),
-        "trial_count": len(lines),
+        "counts": Counter(trial["state"] for trial in trials),
+        "trial_count": len(trials),
         "done_count": len(done),
-        "best": best,
-        "best_accuracy": next((line.accuracy for line in lines if line.is_best), None),
-        "default_accuracy": next((line.accuracy for line in done if line.is_default), None),
+        "best_accuracy": best,
+        "default_accuracy": default,
         "hyperparameters": hyperparameter_rows(document),
-        "hyperparameter_names": [
-            WORDS.get(hyperparameter["name"], hyperparameter["name"]) for hyperparameter in document["hyperparameters"]
-        ],
-        "lines": _ordered(lines)[:MOST_ROWS],
-        "more": max(0, len(lines) - MOST_ROWS),
-        "history": _history(done),
+        # The best first; those without a result last.
+        "lines": [(one, [_shown(name, one["values"].get(name)) for name in usual]) for one in ordered[:MOST_ROWS]],
+        "is_default": is_default,
+        "more": max(0, len(trials) - MOST_ROWS),
+        "history": _history(done, default),
         "importance": _importance(document),
         "fewest": FEWEST_FOR_IMPORTANCE,
         "settings": settings(document["recipe"]),
@@ -108,61 +79,35 @@ def headline(document: Mapping[str, Any]) -> str:
     finding = document["finding"]
     if finding is None:
         return "The search was interrupted before the comparison."
-    sentence = str(finding["sentence"])
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"{sentence(finding['sentence'])}."
 
 
-def trial_lines(document: Mapping[str, Any]) -> list[TrialLine]:
-    """Every trial, in order."""
-    usual = {hyperparameter["name"]: hyperparameter["usual"] for hyperparameter in document["hyperparameters"]}
-    return [
-        TrialLine(
-            number=row["number"],
-            state=row["state"],
-            accuracy=row["accuracy"],
-            loss=row["loss"],
-            epochs=row["epochs"],
-            seconds=row["seconds"],
-            cause=row["cause"],
-            values=tuple(_shown(name, row["values"].get(name)) for name in usual),
-            is_best=row["number"] == document["best_trial"],
-            is_default=all(row["values"].get(name) == value for name, value in usual.items()),
-        )
-        for row in document["trials"]
-    ]
-
-
-def hyperparameter_rows(document: Mapping[str, Any]) -> list[HyperparameterRow]:
-    """The hyperparameters of the default recipe beside those of the best trial."""
+def hyperparameter_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each setting: its name, where the default and the best trial have it, and what was searched."""
     best = (document.get("best") or {}).get("values", {})
     rows = []
     for hyperparameter in document["hyperparameters"]:
-        name, usual = hyperparameter["name"], hyperparameter["usual"]
-        choices = [_shown(name, choice) for choice in hyperparameter["choices"]]
+        name, low, high = (
+            hyperparameter["name"],
+            _shown(hyperparameter["name"], hyperparameter["low"]),
+            _shown(hyperparameter["name"], hyperparameter["high"]),
+        )
         rows.append(
-            HyperparameterRow(
-                name=WORDS.get(name, name),
-                field=name,
-                usual=_shown(name, usual),
-                best=_shown(name, best.get(name)),
-                searched=", ".join(choices)
-                or f"{_shown(name, hyperparameter['low'])} to {_shown(name, hyperparameter['high'])}",
-                is_turned=name in best and best[name] != usual,
-            )
+            {
+                "name": WORDS.get(name, name),
+                "usual": _shown(name, hyperparameter["usual"]),
+                "best": _shown(name, best.get(name)),
+                "searched": ", ".join(_shown(name, one) for one in hyperparameter["choices"]) or f"{low} to {high}",
+                "is_turned": name in best and best[name] != hyperparameter["usual"],
+            }
         )
     return rows
 
 
-def _ordered(lines: list[TrialLine]) -> list[TrialLine]:
-    """The best first; those without a result last."""
-    return sorted(lines, key=lambda line: (line.accuracy is None, -(line.accuracy or 0.0), line.loss or 0.0))
-
-
-def _history(done: list[TrialLine]) -> "Markup | None":
+def _history(done: Sequence[Mapping[str, Any]], default: float | None) -> "Markup | None":
     if len(done) < 2:
         return None
-    default = next((line.accuracy for line in done if line.is_default), None)
-    numbers, accuracies = [line.number for line in done], [line.accuracy or 0.0 for line in done]
+    numbers, accuracies = [trial["number"] for trial in done], [trial["accuracy"] or 0.0 for trial in done]
     return drawn(draw_search_history(numbers, accuracies, default=default))
 
 
@@ -170,17 +115,13 @@ def _importance(document: Mapping[str, Any]) -> "Markup | None":
     found = document["importance"]
     if not found:
         return None
-    svg = draw_importances(
-        [WORDS.get(one["name"], one["name"]) for one in found],
-        [one["share"] for one in found],
-        [one["low"] for one in found],
-        [one["high"] for one in found],
-    )
-    return drawn(svg)
+    names = [WORDS.get(one["name"], one["name"]) for one in found]
+    shares, lows, highs = ([one[key] for one in found] for key in ("share", "low", "high"))
+    return drawn(draw_importances(names, shares, lows, highs))
 
 
 def _shown(name: str, value: object) -> str:
-    """Where a hyperparameter stands, as people write it."""
+    """Where a setting stands, as people write it."""
     if value is None:
         return "–"
     if name in ("augmentation", "options.width") and isinstance(value, int | float):

@@ -1,5 +1,6 @@
 """The events of a watched source, in words and as a page: when each class was in view, and its best frames."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from vidi.figures.in_use import draw_event_lanes
 from vidi.files import write_atomic
 from vidi.images.store import ImageStore
+from vidi.numbers import count_of
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import make_thumbnails
-from vidi.report.words.text import count_of, drawn, visible
+from vidi.report.words.text import drawn, visible
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -25,11 +27,9 @@ def write_watch_page(path: Path, events: Sequence[Document], *, source: str, sec
     """Write the page.
 
     Args:
-        path: the HTML file.
         events: the last word about each, as `--jsonl` prints it, the newest last.
         source: that was watched last.
         seconds: of that source.
-        store: where snapshots are found.
 
     Raises:
         MissingPackageError: jinja2 or matplotlib is not installed.
@@ -41,7 +41,7 @@ def write_watch_page(path: Path, events: Sequence[Document], *, source: str, sec
         "headline": headline(events),
         "source": source,
         "lasted": lasting(seconds),
-        "figure": _lanes(_of_last_run(events), seconds),
+        "figure": _lanes(events, seconds),
         "shown": shown,
         "left_out": len(events) - len(shown),
         "thumbnails": make_thumbnails(store, names),
@@ -59,22 +59,17 @@ def headline(events: Sequence[Document]) -> str:
     """
     if not events:
         return "Nothing was seen."
-    counts: dict[str, int] = {}
-    for one in events:
-        counts[one["label"]] = counts.get(one["label"], 0) + 1
-    listed = ", ".join(f"{label} {count:,}" for label, count in sorted(counts.items(), key=lambda item: -item[1]))
+    counts = Counter(one["label"] for one in events)
+    listed = ", ".join(f"{label} {count:,}" for label, count in counts.most_common())
     return f"{count_of(len(events), 'event')}: {listed}."
 
 
-def _of_last_run(events: Sequence[Document]) -> list[Document]:
-    """The events of the run that reported the last one."""
-    runs = [str(one["id"]).rpartition("-")[0] for one in events]
-    return [one for one, run in zip(events, runs, strict=True) if run == runs[-1]]
-
-
 def _lanes(events: Sequence[Document], seconds: float) -> "Markup | None":
+    """The events of the run that reported the last one, over time."""
     if not events:
         return None
+    runs = [str(one["id"]).rpartition("-")[0] for one in events]
+    events = [one for one, run in zip(events, runs, strict=True) if run == runs[-1]]
     labels = list(dict.fromkeys(str(one["label"]) for one in events))[:MOST_LANES]
     lanes = {label: [(one["began"], one["last_seen"]) for one in events if one["label"] == label] for label in labels}
     longest = max(seconds, *(one["last_seen"] for one in events))

@@ -34,7 +34,6 @@ def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) 
     """Loss and accuracy by epoch; nothing where there are too few epochs.
 
     Args:
-        history: one row for each epoch.
         kept_epoch: whose weights were kept, marked; the one of lowest validation loss where it is not known.
     """
     if len(history) < LEAST_EPOCHS:

@@ -62,11 +62,6 @@ def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image.repeat(repeat, axis=0).repeat(repeat, axis=1)
 
 
-def blank_like(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What stands in for an image that must not be shown."""
-    return np.full_like(image, PAPER)
-
-
 def as_picture(image: NDArray[np.uint8]) -> Thumbnail:
     """Pixels as a page holds them."""
     picture = Image.fromarray(image)

@@ -12,9 +12,8 @@ from vidi.model_file.drift_reference import DriftReference, ReferenceEmbeddings
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
-from vidi.numbers import odds, percent, short_percent
+from vidi.numbers import count_of, odds, percent, short_percent
 from vidi.prediction.words import why_never_sure
-from vidi.report.words.text import count_of
 
 MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 ESTIMATED = "estimated: "  # by trainings on parts of the images, not by the model itself
@@ -182,12 +181,7 @@ def lacking_reference(reference: DriftReference | None) -> tuple[str, ...]:
 
 
 def describe_reference(reference: DriftReference | None, *, byte_count: int) -> str:
-    """The reference in one line.
-
-    Args:
-        reference: of a model file.
-        byte_count: that it takes in the file.
-    """
+    """The reference in one line."""
     if reference is None:
         return "no reference"
     parts = [f"{count_of(reference.answer_count, 'held-out answer')} ({reference.basis})"]

@@ -26,13 +26,14 @@ from vidi.evaluation.sections import (
 from vidi.files import escape_path
 from vidi.metrics.learning_curve import Gain
 from vidi.model_file.limits import VerdictLimits
-from vidi.numbers import short_percent
+from vidi.numbers import count_of, first_of, short_percent
 from vidi.prediction.words import why_never_sure
 from vidi.report.words.guarantees import describe_target
-from vidi.report.words.text import count_of, percent, visible
+from vidi.report.words.text import percent, visible
 
 WORTH_IT = 0.01  # of the images: what gains less by twice as many is not called worth the trouble
 FEW_IMAGES = 100  # below, the range around a share is wide; said so
+MOST_UNTESTED = 8  # classes named in a sentence
 MOST_LOWEST = 4  # named in a sentence; the report has a table of all
 SMALLEST_CHANCE = 0.0001  # said as "less than"
 WHAT_TO_DO = (
@@ -52,7 +53,6 @@ def headline(test: Evaluation | None, *, unseen: bool = True) -> str:
     """The finding in one sentence.
 
     Args:
-        test: None where nothing was tested.
         unseen: whether the model surely learned from none of the images.
     """
     if test is None or test.accuracy.value is None:
@@ -60,9 +60,9 @@ def headline(test: Evaluation | None, *, unseen: bool = True) -> str:
     value, n = test.accuracy.value, test.image_count
     correct = round(value * n)
     kind = "held-out " if unseen else ""
-    images = f"the only {kind}image" if n == 1 else f"all {_images(n, kind=kind)}"
+    images = f"the only {kind}image" if n == 1 else f"all {count_of(n, f'{kind}image')}"
     if correct < n:
-        images = f"{correct:,} of {_images(n, kind=kind)}"
+        images = f"{correct:,} of {count_of(n, f'{kind}image')}"
     share = "" if correct == n else f": {percent(value)}"
     whole = "predicted every class of" if is_multi_label(test) else "classified"
     warning = "" if unseen else " It may have learned from some of these images."
@@ -130,7 +130,7 @@ def weakness(test: Evaluation) -> str:
     found = round(recall * weakest.image_count)
     if found == weakest.image_count:
         return "The recall of every class is 100 %."
-    shown = _images(weakest.image_count)
+    shown = count_of(weakest.image_count, "image")
     sentence = f"Its weakest class is “{visible(weakest.name)}”: it classified {found:,} of {shown} correctly"
     pair = next((pair for pair in test.mistakes.confused_pairs if pair.true == weakest.name), None)
     return (
@@ -170,13 +170,12 @@ def sureness(verdicts: VerdictFigures, limits: VerdictLimits | None) -> str:
     """The share of sure answers, and their error rate; or why there are none.
 
     Args:
-        verdicts: on the test images.
         limits: of the model; None where its file is not at hand.
     """
     sure, error = verdicts.sure_share, verdicts.sure_error
     most = percent(verdicts.max_error, digits=1)
     if error.value is None:
-        never = why_never_sure(limits) or f"it calls none of its answers on {_images(sure.image_count)} sure"
+        never = why_never_sure(limits) or f"it calls none of its answers on {count_of(sure.image_count, 'image')} sure"
         return f"{never[:1].upper()}{never[1:]}."
     wrong = round(error.value * error.image_count)
     were = "was" if wrong == 1 else "were"
@@ -193,7 +192,7 @@ def operating(figures: OperatingFigures) -> str:
     mean, labels = figures.mean_cost, figures.mean_cost_of_labels
     if mean is not None and labels is not None:
         return (
-            f"Answers minimise the cost of mistakes. On {_images(mean.image_count)} the mean cost was "
+            f"Answers minimise the cost of mistakes. On {count_of(mean.image_count, 'image')} the mean cost was "
             f"{mean.value:.4g}; always predicting the most probable class would have cost {labels.value:.4g}."
         )
     if figures.measure == "f1":
@@ -219,14 +218,10 @@ def operating(figures: OperatingFigures) -> str:
 
 
 def suspicion(found: LabelErrors | None) -> str:
-    """How many labels are probably wrong.
-
-    Args:
-        found: None where nobody looked.
-    """
+    """How many labels are probably wrong."""
     if found is None:
         return ""
-    looked = f"Of {_images(found.images)} used for training and validation"
+    looked = f"Of {count_of(found.images, 'image')} used for training and validation"
     if found.accuracy is not None:
         return (
             f"{looked}, only {percent(found.accuracy)} are classified correctly by a model that has not seen them: too "
@@ -242,11 +237,7 @@ def suspicion(found: LabelErrors | None) -> str:
 
 
 def more_images(found: LearningFigures | None) -> str:
-    """The gain from twice the images, and the class that gains most.
-
-    Args:
-        found: None where it was not measured.
-    """
+    """The gain from twice the images, and the class that gains most."""
     if found is None:
         return ""
     gain = found.gain
@@ -273,12 +264,7 @@ def untested(test: Evaluation) -> str:
     names = [f"“{visible(figures.name)}”" for figures in test.per_class if not figures.image_count]
     if not names:
         return ""
-    more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
-    return f"No test image shows {', '.join(names[:8])}{more}, so the recall is unknown."
-
-
-def _images(count: int, *, kind: str = "") -> str:
-    return f"{count:,} {kind}image{'' if count == 1 else 's'}"
+    return f"No test image shows {first_of(names, MOST_UNTESTED)}, so the recall is unknown."
 
 
 def _between(estimate: Estimate) -> str:
@@ -288,15 +274,11 @@ def _between(estimate: Estimate) -> str:
 
 
 def accuracy_line(test: Evaluation | None) -> str:
-    """The accuracy of a test, with its interval and n.
-
-    Args:
-        test: None where nothing was tested.
-    """
+    """The accuracy of a test, with its interval and n."""
     if test is None or test.accuracy.value is None:
         return "not tested"
     accuracy, several = test.accuracy, test.hamming_loss is not None
-    images = "1 image" if accuracy.image_count == 1 else f"{accuracy.image_count:,} images"
+    images = count_of(accuracy.image_count, "image")
     reach = ""
     if accuracy.interval is not None:
         low, high = (numbers.percent(end, digits=1) for end in (accuracy.interval.low, accuracy.interval.high))
@@ -312,11 +294,7 @@ def differing(metrics: Metrics) -> PartComparison | None:
 
 
 def differing_headline(parts: PartComparison) -> str:
-    """The first line where the parts differ.
-
-    Args:
-        parts: of `differing`.
-    """
+    """The first line where the parts differ."""
     held_out, test = parts.accuracy.held_out, parts.accuracy.test
     return (
         f"The test images differ from the training images: accuracy {percent(test.value, digits=1)} on "
@@ -326,11 +304,7 @@ def differing_headline(parts: PartComparison) -> str:
 
 
 def differing_details(parts: PartComparison) -> tuple[str, ...]:
-    """The size of the difference, the classes, the evidence, and what to do.
-
-    Args:
-        parts: of `differing`.
-    """
+    """The size of the difference, the classes, the evidence, and what to do."""
     accuracy, features, sentences = parts.accuracy, parts.features, []
     if accuracy.is_lower:
         p_value = accuracy.p_value or 0.0
@@ -367,11 +341,6 @@ def _lowest(classes: Sequence[SharesOfClass]) -> list[str]:
     return [f"Lower beyond chance: {named}{more}."]
 
 
-def refutations(metrics: Metrics) -> tuple[str, ...]:
-    """A sentence for each guarantee that the test images refute."""
-    return tuple(_refutation(one) for one in metrics.trust.refuted)
-
-
 def _refutation(one: RefutedGuarantee) -> str:
     """One guarantee that does not hold, and what was measured instead."""
     stated, measured = short_percent(one.guaranteed), percent(one.measured, digits=1)
@@ -393,11 +362,7 @@ def _refutation(one: RefutedGuarantee) -> str:
 
 
 def first_line(metrics: Metrics) -> str:
-    """The result in one sentence, for the terminal, the report and the model card.
-
-    Args:
-        metrics: of a run or an evaluation.
-    """
+    """The result in one sentence, for the terminal, the report and the model card."""
     parts = differing(metrics)
     return headline(metrics.parts.test, unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
 
@@ -414,12 +379,7 @@ class NextStep:
 
 
 def next_steps(metrics: Metrics, folder: Path) -> tuple[NextStep, ...]:
-    """What to do next about what was found, at most three steps.
-
-    Args:
-        metrics: of a run or an evaluation.
-        folder: of the run, for its commands.
-    """
+    """What to do next about what was found, at most three steps."""
     found = (_look_at_labels(metrics, folder), _look_at_test_labels(metrics, folder), _add_images(metrics))
     return tuple(step for step in found if step is not None)[:MOST_STEPS]
 
@@ -470,15 +430,11 @@ def is_unseen(metrics: Metrics) -> bool:
 
 
 def reservations(metrics: Metrics) -> tuple[str, ...]:
-    """What must be known before the first line is believed; empty where nothing stands against it.
-
-    Args:
-        metrics: of a run or an evaluation.
-    """
+    """What must be known before the first line is believed; empty where nothing stands against it."""
     parts = differing(metrics)
     return (
         *(() if is_unseen(metrics) else (UNSTATED,)),
-        *refutations(metrics),
+        *map(_refutation, metrics.trust.refuted),
         *(() if parts is None else differing_details(parts)),
         *corrections(metrics.labels.corrected_test),
     )
@@ -502,12 +458,7 @@ def corrections(corrected: CorrectedTest | None) -> tuple[str, ...]:
 
 
 def other_tested(metrics: Metrics, model_id: str) -> tuple[str, ...]:
-    """That the figures were measured before the model file was calibrated again; empty where they were not.
-
-    Args:
-        metrics: of a run.
-        model_id: of the model file that lies there now.
-    """
+    """That the figures were measured before the model file was calibrated again; empty where they were not."""
     tested = metrics.origin.model
     if tested is None or not tested.id or tested.id == model_id:
         return ()
@@ -515,11 +466,7 @@ def other_tested(metrics: Metrics, model_id: str) -> tuple[str, ...]:
 
 
 def read_first(folder: Path) -> tuple[tuple[str, ...], tuple[NextStep, ...]]:
-    """The first line with the reservations, and the next steps, one line each for a terminal.
-
-    Args:
-        folder: of a run or an evaluation, with its metrics.json.
-    """
+    """The first line with the reservations, and the next steps, one line each for a terminal."""
     metrics = read_metrics(folder)
     return (first_line(metrics), *reservations(metrics)), next_steps(metrics, folder)
 
@@ -528,7 +475,6 @@ def describe_match(match: ClassMatch, counts: Mapping[str, int]) -> list[str]:
     """What to know where the two lists differ.
 
     Args:
-        match: of the two lists.
         counts: class → images that were answered.
 
     >>> describe_match(ClassMatch(("cat", "bird"), ("dog",), ("bird",)), {"cat": 5, "bird": 3})

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 NO_BREAK_SPACE = "\u00a0"
+MINUS = "−"
 MOST_NAMED = 10  # broken files
 
 
@@ -36,6 +37,15 @@ def percent(value: float | None, *, digits: int = 0) -> str:
 def number(value: float | None, *, digits: int = 3) -> str:
     """A number with a fixed count of decimals, or `no data`."""
     return "no data" if value is None else f"{value:,.{digits}f}"
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares in percentage points.
+
+    >>> points(0.0321), points(-0.5), points(None)
+    ('+3.2', '−50.0', 'no data')
+    """
+    return "no data" if value is None else f"{100 * value:+.1f}".replace("-", MINUS)
 
 
 def count(value: int) -> str:
@@ -74,21 +84,10 @@ def in_its_folder(path: str) -> str:
     return "/".join(path.split("/")[-2:])
 
 
-def count_of(number: int, word: str) -> str:
-    """A count with its noun.
-
-    >>> count_of(1, "image"), count_of(1200, "image"), count_of(2, "copy"), count_of(2, "box")
-    ('1 image', '1,200 images', '2 copies', '2 boxes')
-    """
-    plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}{'es' if word.endswith(('s', 'x')) else 's'}"
-    return f"{number:,} {word if number == 1 else plural}"
-
-
 def account_lines(account: Account, *, listed_in: str) -> list[str]:
     """Broken files by name, the reasons for setting images aside, and the account in one line.
 
     Args:
-        account: of every path that was found.
         listed_in: where all broken files are listed: a file, or an option that lists them.
 
     >>> from vidi.images.account import Entry

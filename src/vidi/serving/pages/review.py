@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.data.checking.findings import ODD
 from vidi.data.labels import Answer, Kind, Opinion
 from vidi.errors import ImageError
 from vidi.files import escape_path
@@ -23,7 +24,6 @@ from vidi.labelling import Reason, Settled
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
-from vidi.report.words.findings import ODD
 from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem

@@ -18,8 +18,8 @@ from vidi.files import escape_path, read_json, unescape_path
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
+from vidi.numbers import count_of
 from vidi.report.pages.compare import distinct_names
-from vidi.report.words.text import count_of
 from vidi.workflows.comparing.written import BothAnswered, CompareResult, write_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import open_store

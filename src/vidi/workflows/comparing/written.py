@@ -25,7 +25,8 @@ from vidi.files import escape_path, write_atomic
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile
-from vidi.report.pages.compare import MOST_OF_A_KIND, headline, model_names, write_compare_page
+from vidi.prediction.as_html import table_as_html
+from vidi.report.pages.compare import MOST_OF_A_KIND, draw_classes, headline, model_names, write_compare_page
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import COMPARISON, RUN_SCHEMA, read_document
 from vidi.workflows.requests.data import DataRequest
@@ -48,14 +49,15 @@ class CompareResult:
 
     def plot(self) -> "Drawing":
         """Draw the difference on all images and for each class; a notebook shows it, and its `save` writes it."""
-        from vidi.report.pages.notebook import draw_comparison
+        from vidi.figures.drawing import side_by_side
 
-        return draw_comparison(read_comparison(self.folder))
+        return side_by_side([draw_classes(read_comparison(self.folder))])
 
     def _repr_html_(self) -> str:
-        from vidi.report.pages.notebook import comparison_as_html
-
-        return comparison_as_html(read_comparison(self.folder), self.folder)
+        document = read_comparison(self.folder)
+        about = [f"{model['path']}, model {model['id']}" for model in document["models"].values()]
+        models = dict(zip(model_names(document), about, strict=True))
+        return table_as_html(document["sentence"], {**models, "folder": escape_path(self.folder)})
 
     def require_better(self) -> None:
         """Require that the second model is better than the first.

@@ -30,8 +30,8 @@ from vidi.machine import core_count
 from vidi.prediction.engines import batch_size
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor, check_image
-from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
-from vidi.report.layers import describe_layers
+from vidi.report.pages.explain import COVERED_SHARE, Deletion, Explanation
+from vidi.report.pages.network import describe_layers
 from vidi.report.pictures.overlays import MOST_SIDE
 from vidi.workflows.explaining.neighbours import NeighbourIndex, find_neighbours
 from vidi.workflows.requests.model_file import ExplainRequest

@@ -23,7 +23,7 @@ from vidi.files import escape_path, read_json, unescape_path, write_atomic
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resize
 from vidi.model_file.read import ModelFile
-from vidi.report.explanation import Neighbour
+from vidi.report.pages.explain import Neighbour
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import NEIGHBOURS

@@ -14,10 +14,16 @@ from vidi.model_file.anatomy import dissect_network
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import Answer, model_as_json
-from vidi.report.explanation import Explanation
-from vidi.report.layers import Layer, describe_graph, describe_layers
-from vidi.report.pages.explain import write_explanation
-from vidi.report.pages.network import ShownNetwork, show_model, show_network, write_network_page
+from vidi.report.pages.explain import Explanation, write_explanation
+from vidi.report.pages.network import (
+    Layer,
+    ShownNetwork,
+    describe_graph,
+    describe_layers,
+    show_model,
+    show_network,
+    write_network_page,
+)
 from vidi.report.words.text import percent, rounded
 from vidi.workflows.explaining.image import Explained
 from vidi.workflows.interaction.output import aligned, write_table

@@ -17,10 +17,9 @@ from vidi.model_file.decisions import judge
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json, rounded
-from vidi.numbers import percent
+from vidi.numbers import count_of, percent
 from vidi.prediction.engines import open_graph, open_session, run_session
 from vidi.prediction.fastest import take_turns
-from vidi.report.words.text import count_of
 from vidi.workflows.comparing.written import CompareResult
 
 CHANCE = 0.05  # of refusing a file that is as good as its parent, by the sign test

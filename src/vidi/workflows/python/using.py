@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from vidi.prediction.predictor import Predictor
-    from vidi.report.explanation import Explanation
-    from vidi.workflows.locating import LocatedImage
+    from vidi.report.pages.boxes import LocatedImage
+    from vidi.report.pages.explain import Explanation
 
 
 def load(model: "str | os.PathLike[str]", *, engine: str = "onnxruntime") -> "Predictor":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import DataCheck, SuspectLabel, SuspectLabels
+from vidi.data.checked import DataCheck, SuspectLabel
 from vidi.data.checking.findings import COPIES
 from vidi.data.checking.measured import measure_file
 from vidi.data.duplicates.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
@@ -182,8 +182,7 @@ def review_items(
 
 def _suspects_in(check: DataCheck) -> Sequence[SuspectLabel]:
     """The labels that the check doubts, where it was asked to."""
-    facts = (one.facts for one in check.findings if one.kind == "suspect-labels")
-    return next((one.suspects for one in facts if isinstance(one, SuspectLabels)), ())
+    return next((one.suspects for one in check.findings if one.suspects), ())
 
 
 def _names(joined: str) -> tuple[str, ...]:

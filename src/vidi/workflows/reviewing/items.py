@@ -26,7 +26,7 @@ from vidi.images.formats.registry import FORMATS
 from vidi.labelling import ModelView, Settled
 from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
-from vidi.report.words.text import count_of
+from vidi.numbers import count_of
 
 TABLE, IMAGES = "images.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone

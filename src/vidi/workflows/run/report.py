@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.document import Metrics, Origin
 from vidi.evaluation.run_files import write_metrics, write_predictions
 from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, StudyDocument, TrainingFacts
@@ -101,7 +100,7 @@ def _with_origin(metrics: Metrics, learned: LearnedModel, model: ModelFile, *, r
         model=name_model(model, run=run),
         data=from_plain(DataFacts, {"source": escape_path(images.dataset.source), **describe_data(images)}),
         split=SplitFacts(
-            leaks=tuple(describe_leak(leak.crossing) for leak in images.split.leaks),
+            leaks=tuple(leak.sentence for leak in images.split.leaks),
             untested_classes=tuple(images.split.untested_classes),
         ),
         training=describe_training(learned.trained),

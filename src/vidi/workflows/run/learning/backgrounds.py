@@ -10,6 +10,7 @@ from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, resize
 from vidi.images.pool import DecodeJob, read_images
+from vidi.numbers import first_of
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.requests.data import DataRequest
@@ -77,5 +78,4 @@ def read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
 
 def _named(bad: Sequence[Entry]) -> str:
     """The first ones with their reason."""
-    shown = ", ".join(f"{escape_path(entry.path)} ({entry.code})" for entry in bad[:MOST_NAMED])
-    return shown if len(bad) <= MOST_NAMED else f"{shown} and {len(bad) - MOST_NAMED:,} more"
+    return first_of([f"{escape_path(entry.path)} ({entry.code})" for entry in bad], MOST_NAMED)

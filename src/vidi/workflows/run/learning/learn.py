@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidi.data.splitting.split_plan import write_assignments
 from vidi.files import digest_of, escape_path, write_atomic
-from vidi.report.words.findings import check_document, describe_findings
+from vidi.numbers import first_of
 from vidi.report.words.text import account_lines
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Listener
@@ -38,7 +38,7 @@ def keep_preparation(
     folder: Path, images: SplitImages, recipe: Recipe, *, start: Start | None = None, events: Events
 ) -> None:
     """Store and report what was found and decided before training."""
-    write_atomic(folder / CHECK, json.dumps(check_document(images.check), indent=1) + "\n")
+    write_atomic(folder / CHECK, json.dumps(images.check.as_json(), indent=1) + "\n")
     write_assignments(folder / SPLITS, images.split.assignments)
     write_atomic(folder / RECIPE, recipe.as_toml())
     for sentence in describe_preparation(images, recipe, start=start):
@@ -55,9 +55,7 @@ def describe_preparation(images: SplitImages, recipe: Recipe, *, start: Start | 
         plan = (
             f"network {recipe.network}, {shown}, at most {recipe.optimization.epochs} epochs of {train_count:,} images"
         )
-    findings = [
-        f"{found.severity}: {found.sentence}" for found in describe_findings(images.check) if found.severity != "note"
-    ]
+    findings = [f"{found.severity}: {found.sentence}" for found in images.check.findings if found.severity != "note"]
     return [
         *map(escape_path, images.dataset.notes),
         *([] if start is None or not start.note else [start.note]),
@@ -75,9 +73,8 @@ def _images_line(counts: Mapping[str, int], images: int) -> str:
     >>> _images_line({"cat": 4, "dog": 1200}, 1204)
     '1,204 images of 2 classes: cat 4, dog 1,200'
     """
-    classes = ", ".join(f"{escape_path(name)} {count:,}" for name, count in list(counts.items())[:MOST_CLASSES])
-    more = f" and {len(counts) - MOST_CLASSES:,} more" if len(counts) > MOST_CLASSES else ""
-    return f"{images:,} images of {len(counts)} classes: {classes}{more}"
+    classes = first_of([f"{escape_path(name)} {count:,}" for name, count in counts.items()], MOST_CLASSES)
+    return f"{images:,} images of {len(counts)} classes: {classes}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
