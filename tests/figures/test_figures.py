@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from vidi.figures.bars import draw_importances
 from vidi.figures.drawing import legend_above
 from vidi.figures.evaluation import (
-    Reliability,
     draw_box_precision,
     draw_ranking,
     draw_reliability,
@@ -18,7 +17,7 @@ from vidi.figures.evaluation import (
 )
 from vidi.figures.training import draw_learning_curve, draw_more_images, draw_search_history
 
-BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
+BINS = [(0.5 + 0.1 * step, 0.45 + 0.11 * step, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
 REACH = [(20, 0.4, 0.35, 0.45), (100, 0.22, 0.2, 0.25), (200, 0.19, 0.15, 0.22)]
 CURVES = {"cat": ([0, 0.2, 1], [0, 0.9, 1]), "dog": ([0, 0.4, 1], [0, 0.6, 1]), "eel": ([0, 1], [0, 1])}
 

@@ -1,5 +1,6 @@
 """One call from what the user named to a data set: found, labelled by a reader, accounted for; nothing decoded."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from vidi.data.readers.class_folders import NO_CLASS, read_class_folders
 from vidi.data.readers.class_names import known_class, renamed, require_distinct
 from vidi.data.readers.coco import read_coco
 from vidi.data.readers.records import read_records
-from vidi.data.readers.source import Reader, Reading, Source, no_such_source, open_source
+from vidi.data.readers.source import Reader, Reading, Source, open_source
 from vidi.data.readers.tables import explain_tables, read_metadata, read_tables
 from vidi.data.readers.voc import read_voc
 from vidi.data.readers.yolo import read_yolo
@@ -133,7 +134,20 @@ def _opened(text: str, *, allow_outside: bool, on_bytes: OnBytes) -> Source:
         return opened
     if Path(text).exists():
         return open_source(Path(text), allow_outside=allow_outside)
-    raise no_such_source(text, NAMED_SETS)
+    raise _no_such_source(text)
+
+
+def _no_such_source(text: str) -> UsageError:
+    """What to say where neither a path nor a known set has this name."""
+    import difflib  # only here: every prediction from a cold start would pay for it
+
+    beside = os.listdir(Path(text).parent) if Path(text).parent.is_dir() else []
+    near = difflib.get_close_matches(Path(text).name, [*NAMED_SETS, *beside], n=1)
+    proposal = f" Did you mean {escape_path(near[0])!r}?" if near else ""
+    return UsageError(
+        f"{escape_path(text)} is neither an existing path nor a known set",
+        f"Name a folder, an archive or a table of images, or one of the known sets: {', '.join(NAMED_SETS)}.{proposal}",
+    )
 
 
 def require_learnable(dataset: Dataset) -> None:

@@ -55,8 +55,6 @@ def draw_speeds(bars: Sequence[SpeedBar], *, axis: str, value: str, mark: str, t
         axis: what the values are, with their unit.
         value: what the bars are.
         mark: what the dots are.
-        title: of the figure.
-        name: unique on the page.
     """
     names = stand_ins(name, [one.label for one in bars], longest=LONGEST_LABEL)
 
@@ -93,7 +91,6 @@ def draw_importances(
         names: the most important first; at least one.
         shares: of the spread, 0 to 1.
         lows: where the range of each begins.
-        highs: where it ends.
     """
 
     def draw(axes: "Axes") -> None:

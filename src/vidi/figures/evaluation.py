@@ -61,11 +61,9 @@ def draw_ranking(
     """Recall against false alarms, or precision against recall, at every threshold, as SVG.
 
     Args:
-        kind: which of the two.
         curves: class → (false positive rates, true positive rates), or (recalls, precisions).
         named: classes that are drawn strongly and named, two at most.
         points: class → where on the axes its operating point lies; marked.
-        name: unique on the page.
     """
     title, x, y, seen = RANKINGS[kind]
 
@@ -89,8 +87,6 @@ def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) ->
 
     Args:
         curves: what is compared, such as overlaps or detectors → (recalls, precisions); two at most.
-        title: stands above.
-        name: unique on the page.
     """
 
     def draw(axes: "Axes") -> None:
@@ -133,23 +129,17 @@ def _draw_curves(axes: "Axes", curves: Mapping[str, Curve], named: Sequence[str]
         legend_above(axes, columns=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """One bin of images of like confidence."""
+def draw_reliability(bins: Sequence[tuple[float, float, float, float]]) -> str:
+    """The reliability diagram as SVG: a point for each bin, and the band of a perfect model.
 
-    confidence: float
-    accuracy: float
-    perfect_low: float  # where a perfectly calibrated model's accuracy lies in 95 of 100 cases
-    perfect_high: float
-
-
-def draw_reliability(bins: Sequence[Reliability]) -> str:
-    """The reliability diagram as SVG: a point for each bin, least confident first, and the band of a perfect model."""
-    outside = sum(not one.perfect_low <= one.accuracy <= one.perfect_high for one in bins)
+    Args:
+        bins: mean confidence, accuracy, and the ends between which a perfectly calibrated model's accuracy lies in 95
+            of 100 cases; the least confident first, at least one.
+    """
+    confidence, accuracy, lows, highs = zip(*bins, strict=True)
+    outside = sum(not low <= value <= high for _, value, low, high in bins)
 
     def draw(axes: "Axes") -> None:
-        confidence, accuracy = [one.confidence for one in bins], [one.accuracy for one in bins]
-        lows, highs = [one.perfect_low for one in bins], [one.perfect_high for one in bins]
         start = max(0.0, min([*confidence, *accuracy, *lows, 0.9]) - 0.05)
         axes.fill_between(confidence, lows, highs, color=BAND, linewidth=0, label="perfectly calibrated, 95 %")
         axes.plot([start, 1], [start, 1], color=SOFT, linewidth=1, linestyle=DASHED)
@@ -230,10 +220,7 @@ def draw_robustness(steps: Sequence[Step], *, clean: int, axis: str, lowest: flo
         steps: from the strongest change one way, over the image as it is, to the strongest the other way; or from
             the image as it is on.
         clean: index of the step in which the image is as it is; a dotted line marks it.
-        axis: what the strengths are.
         lowest: where the axis of the accuracy begins, the same for all figures that are compared.
-        title: what is changed.
-        name: unique on the page.
     """
     places = list(range(len(steps)))
 
@@ -277,7 +264,6 @@ def draw_differences(rows: Sequence[Difference], *, second: str, name: str = "di
     Args:
         rows: all images first, then the classes.
         second: name of the model that is better on the right.
-        name: unique on the page.
     """
     shown = list(rows[:MOST_ROWS])
     names = stand_ins("row", [row.name for row in shown])

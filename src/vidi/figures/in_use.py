@@ -44,10 +44,7 @@ def draw_over_time(
         points: at least one.
         usual: in the reference; a dotted line.
         began: where a change began; an upright line.
-        axis: what the values are.
         is_share: whether they are shown in percent.
-        title: of the figure.
-        name: unique on the page.
     """
     by_time = points[-1].at - points[0].at >= SHORTEST_SECONDS
     places: list[Any] = [datetime.fromtimestamp(one.at, UTC) if by_time else one.until for one in points]
@@ -97,7 +94,6 @@ def draw_event_lanes(lanes: Mapping[str, Sequence[tuple[float, float]]], *, seco
 
     Args:
         lanes: class → when it came into view and left, seconds since the source's first frame; at least one.
-        seconds: of the source.
     """
     unit, word = next(
         ((one, word) for one, word in ((HOUR, "hours"), (MINUTE, "minutes")) if seconds >= LONG * one), (1.0, "seconds")

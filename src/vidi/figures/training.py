@@ -24,9 +24,7 @@ def draw_learning_curve(
     """One measure on training and validation images over the epochs, as SVG.
 
     Args:
-        epochs: numbers of the epochs.
         training: the measure on training images after each; None where it was not measured.
-        validation: on validation images.
         measure: what it is, as the axis says it: `loss`, `accuracy`.
         best_epoch: the epoch whose weights were kept; marked.
     """
@@ -75,7 +73,6 @@ def draw_more_images(
     """Errors by the number of images, as SVG.
 
     Args:
-        counts: number of training images.
         errors: the share of held-out images that was answered wrongly, for each.
         reach: number of images, error by the law, and the two ends of its band; to twice the images that there are.
         images: that there are; marked.
@@ -114,7 +111,6 @@ def draw_search_history(numbers: Sequence[int], accuracies: Sequence[float], *, 
 
     Args:
         numbers: of the trials, ascending; at least one.
-        accuracies: of each, a share.
         default: that of the default recipe; drawn as a line.
     """
     from matplotlib.ticker import MaxNLocator

@@ -51,12 +51,10 @@ def write_model_card(run: Path) -> Path:
     name = metadata.provenance.run or files.folder.resolve().name
     figures: list[tuple[str, str, Json]] = []
     if test is not None and test.image_count:
-        recall = [("balanced_accuracy", "Balanced accuracy", test.macro.recall.value)]
-        figures = [
-            ("accuracy", "Accuracy", test.accuracy.value),
-            *(recall if not metadata.multi_label else ()),  # made for one class each
-            ("f1", "Macro F1", test.macro.f1.value),
-        ]
+        values = {"accuracy": test.accuracy, "balanced_accuracy": test.macro.recall, "macro_f1": test.macro.f1}
+        if metadata.multi_label:
+            del values["balanced_accuracy"]  # made for one class each
+        figures = [(*STATED_FIGURES[key], figure.value) for key, figure in values.items()]
     front = _front_matter(metadata, figures, library="vidi", name=name, data=json.dumps(_data_name(files)))
     write_atomic(run / MODEL_CARD, "\n".join([*front, *_body(files, files.model, name)]) + "\n")
     return run / MODEL_CARD

@@ -1,8 +1,7 @@
 """From what the user named to a source: one place that images and labels are read from, scanned, for every reader."""
 
 import io
-import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from vidi.data.archives.open import open_archive
 from vidi.data.dataset import LabelledImage
 from vidi.data.labels import ENDING as LABELS_ENDING
 from vidi.data.readers.rows import TABLE_SUFFIXES
-from vidi.errors import DataError, ImageError, UsageError
+from vidi.errors import DataError, ImageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.limits import IGNORED
@@ -155,16 +154,3 @@ def _archive_source(path: Path) -> Source:
         else:
             scan.files.append(FoundFile(name, member.size))
     return Source(escape_path(path), scan, store, folder=None)
-
-
-def no_such_source(text: str, known: Iterable[str]) -> UsageError:
-    """What to say where neither a path nor a known set has this name."""
-    import difflib  # only here: every prediction from a cold start would pay for it
-
-    beside = os.listdir(Path(text).parent) if Path(text).parent.is_dir() else []
-    near = difflib.get_close_matches(Path(text).name, [*known, *beside], n=1)
-    proposal = f" Did you mean {escape_path(near[0])!r}?" if near else ""
-    return UsageError(
-        f"{escape_path(text)} is neither an existing path nor a known set",
-        f"Name a folder, an archive or a table of images, or one of the known sets: {', '.join(known)}.{proposal}",
-    )

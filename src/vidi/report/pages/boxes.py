@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from vidi.detection.locate import Located
 from vidi.errors import DataError
 from vidi.figures.drawing import Drawing, side_by_side
-from vidi.files import escape_path, write_atomic
+from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.model_file.read import ModelFile
 from vidi.numbers import count_of
 from vidi.prediction.as_html import table_as_html
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pictures.overlays import colour_of, draw_boxed
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.text import drawn, percent, visible
@@ -78,12 +78,7 @@ class SearchSettings:
 
 
 def write_boxes_page(path: Path, images: Sequence[LocatedImage], looked: SearchSettings, model: ModelFile) -> None:
-    """Write the page about all images.
-
-    Raises:
-        MissingPackageError: jinja2 is not installed.
-        ResourceError: the page cannot be written.
-    """
+    """Write the page about all images; raises like `write_page`."""
     searched = [one for one in images if one.size is not None]
     values = {
         "headline": headline(images),
@@ -97,7 +92,7 @@ def write_boxes_page(path: Path, images: Sequence[LocatedImage], looked: SearchS
         "path_text": escape_path,
         "draw": _drawing,
     }
-    write_atomic(path, render_page("boxes.html", values))
+    write_page(path, "boxes.html", values)
 
 
 def _drawing(image: LocatedImage) -> "Markup":

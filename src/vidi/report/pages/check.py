@@ -8,10 +8,10 @@ from pathlib import Path
 from vidi.data.checked import DataCheck, Finding
 from vidi.data.checking.suspects import name_labels
 from vidi.data.dataset import Dataset
-from vidi.files import escape_path, write_atomic
+from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
 from vidi.numbers import count_of
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pages.tables import WORDS
 from vidi.report.pictures.thumbnails import make_thumbnails
 
@@ -72,15 +72,11 @@ class Section:
 def write_check_page(
     path: Path, dataset: Dataset, check: DataCheck, *, options: DecodeOptions, with_images: bool
 ) -> None:
-    """Write the page of a check.
+    """Write the page of a check; raises like `write_page`.
 
     Args:
         options: how images are decoded; as they were for the check.
         with_images: False leaves every picture out; the images are named by path.
-
-    Raises:
-        MissingPackageError: jinja2 is not installed.
-        ResourceError: the page cannot be written.
     """
     sections = choose_sections(check)
     shown = [path for section in sections for group in section.groups for path in group]
@@ -104,7 +100,7 @@ def write_check_page(
         "parts": [(part, count) for part, count in parts.most_common() if part is not None],
         "sizes": _usual_size(check),
     }
-    write_atomic(path, render_page("check.html", values))
+    write_page(path, "check.html", values)
 
 
 def headline(check: DataCheck) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from vidi.figures.evaluation import Difference, draw_differences
-from vidi.files import escape_path, unescape_path, write_atomic
+from vidi.files import escape_path, unescape_path
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
 from vidi.report.words.text import MINUS, NO_BREAK_SPACE, drawn, percent, points, visible
 
@@ -23,15 +23,11 @@ Document = Mapping[str, Any]  # compare.json, or the figures of one measure or c
 
 
 def write_compare_page(path: Path, document: Document, *, store: ImageStore | None, options: DecodeOptions) -> None:
-    """Write the page of a comparison from its compare.json.
+    """Write the page of a comparison from its compare.json; raises like `write_page`.
 
     Args:
         store: where the images are; None leaves every picture out, and the images are named by path.
         options: how images are decoded; as they were for the comparison.
-
-    Raises:
-        MissingPackageError: jinja2 or matplotlib is not installed.
-        ResourceError: the page cannot be written.
     """
     pictures: dict[str, Thumbnail] = {}
     if store is not None:
@@ -39,7 +35,7 @@ def write_compare_page(path: Path, document: Document, *, store: ImageStore | No
         made = make_thumbnails(store, digests, digests=digests, options=options)
         pictures = {escape_path(name): picture for name, picture in made.items()}
     values = {**page_values(document), "thumbnails": pictures, "with_images": store is not None}
-    write_atomic(path, render_page("compare.html", values))
+    write_page(path, "compare.html", values)
 
 
 def page_values(document: Document) -> dict[str, object]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.explanation import Map, place_in_words
 from vidi.figures.drawing import Drawing, side_by_side
-from vidi.files import escape_path, write_atomic
+from vidi.files import escape_path
 from vidi.model_file.digests import member_count
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile
@@ -20,7 +20,7 @@ from vidi.prediction.as_html import table_as_html
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.words import NONE_OF_THEM, explain_verdict, why_never_sure
 from vidi.report.pages.network import Layer, show_model
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pictures.overlays import PAPER, common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.text import percent, visible
@@ -115,16 +115,12 @@ class ShownMap:
 
 
 def write_explanation(path: Path, explanation: Explanation, model: ModelFile, *, with_images: bool = True) -> None:
-    """Write the page about one image.
+    """Write the page about one image; raises like `write_page`.
 
     Args:
         with_images: False leaves the image out; maps then lie on grey.
-
-    Raises:
-        MissingPackageError: jinja2 is not installed.
-        ResourceError: the page cannot be written.
     """
-    write_atomic(path, render_page("explain.html", page_values(explanation, model, with_images=with_images)))
+    write_page(path, "explain.html", page_values(explanation, model, with_images=with_images))
 
 
 def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool) -> dict[str, object]:

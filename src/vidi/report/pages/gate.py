@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from vidi.figures.evaluation import Difference, draw_differences
-from vidi.files import write_atomic
 from vidi.numbers import percent
 from vidi.report.pages.compare import about
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.words.text import drawn, points, visible
 
 Document = Mapping[str, Any]  # gate.json, or a part of it
@@ -22,13 +21,8 @@ KINDS = {
 
 
 def write_gate_page(path: Path, document: Document) -> None:
-    """Write the page of a decision.
-
-    Raises:
-        MissingPackageError: jinja2 or matplotlib is not installed.
-        ResourceError: the page cannot be written.
-    """
-    write_atomic(path, render_page("gate.html", gate_values(document)))
+    """Write the page of a decision; raises like `write_page`."""
+    write_page(path, "gate.html", gate_values(document))
 
 
 def gate_values(document: Document) -> dict[str, object]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidi.errors import ImageError
 from vidi.figures.in_use import Change, TimePoint, draw_over_time
-from vidi.files import write_atomic
 from vidi.numbers import count_of, percent, short_percent
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
 from vidi.report.words.text import drawn, visible
 
@@ -69,21 +68,17 @@ class KeptImages:
 
 
 def write_monitor_page(path: Path, document: Document, *, image_of: ImageOf | None) -> None:
-    """Write the page.
+    """Write the page; raises like `write_page`.
 
     Args:
         image_of: gives kept images; None leaves every picture out.
-
-    Raises:
-        MissingPackageError: jinja2 or matplotlib is not installed.
-        ResourceError: the page cannot be written.
     """
     shown = document["drift"]["loudest"][:MOST_SHOWN]
     pictures: Mapping[str, Thumbnail] = {}
     if image_of is not None:
         pictures = make_thumbnails(KeptImages(image_of), [one["digest"] for one in shown])
     values = {**page_values(document), "shown": shown, "thumbnails": pictures}
-    write_atomic(path, render_page("monitor.html", values))
+    write_page(path, "monitor.html", values)
 
 
 def page_values(document: Document) -> dict[str, object]:

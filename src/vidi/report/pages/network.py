@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.files import write_atomic
 from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.model_file.digests import MEMBERS, MIRRORED, member_count
 from vidi.model_file.read import ModelFile
 from vidi.numbers import count_of
 from vidi.prediction.engines import open_session, run_session
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pictures.thumbnails import Thumbnail, data_uri
 from vidi.report.words.text import drawn, rounded
 
@@ -468,13 +467,8 @@ def show_model(model: ModelFile, layers: Sequence[Layer], *, with_filters: bool)
 
 
 def write_network_page(path: Path, network: ShownNetwork, *, name: str) -> None:
-    """Write the page of a network.
-
-    Raises:
-        MissingPackageError: jinja2 is not installed.
-        ResourceError: the page cannot be written.
-    """
-    write_atomic(path, render_page("network.html", {"network": network, "name": name}))
+    """Write the page of a network; raises like `write_page`."""
+    write_page(path, "network.html", {"network": network, "name": name})
 
 
 def show_layers(layers: Sequence[Layer], *, with_filters: bool) -> tuple[ShownLayer, ...]:

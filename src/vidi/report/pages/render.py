@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import from_extra
+from vidi.files import write_atomic
 from vidi.report.words.text import count, in_its_folder, number, percent, points, rounded, sentence, visible
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
         MissingPackageError: jinja2 is not installed.
     """
     return _environment().get_template(template).render({**values, "vidi_version": version("vidi")})
+
+
+def write_page(path: Path, template: str, values: Mapping[str, object]) -> None:
+    """Write one self-contained HTML page: see `render_page`.
+
+    Raises:
+        MissingPackageError: jinja2, or matplotlib for its figures, is not installed.
+        ResourceError: the page cannot be written.
+    """
+    write_atomic(path, render_page(template, values))
 
 
 def require_templates() -> None:

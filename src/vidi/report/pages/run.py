@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.run_files import RunFiles, read_run
 from vidi.evaluation.two_parts import MOST_LOUD
-from vidi.files import escape_path, unescape_path, write_atomic
+from vidi.files import escape_path, unescape_path
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.digests import member_count
@@ -17,7 +17,7 @@ from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.words import explain_verdict, why_never_sure
 from vidi.report.pages.network import describe_layers, show_model
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pages.tables import (
     KEPT_FOR_LAYERS,
     MOST_SUSPECTS,
@@ -28,7 +28,6 @@ from vidi.report.pages.tables import (
     choose_images,
     class_rows,
     describe_image,
-    has_matrix,
     matrix_rows,
     provenance,
     settings,
@@ -115,7 +114,7 @@ def write_report(
     values["trust"] = describe_trust(files, image)
     values["with_images"] = with_images
     values["images_are_missing"] = with_images and bool(paths) and not thumbnails
-    write_atomic(run / REPORT, render_page("report.html", values))
+    write_page(run / REPORT, "report.html", values)
     return run / REPORT
 
 
@@ -189,7 +188,7 @@ def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
     beside = sum(len(finding.paths) for finding in findings) + len(files.suspects[:MOST_SUSPECTS])
     spent = KEPT_FOR_LAYERS + MOST_LOUD + beside
     doubted = [unescape_path(one.path) for one in files.metrics.labels.doubted_test_labels]
-    return choose_images(tested, cells_wanted=has_matrix(files.metrics.parts.test), spent=spent, doubted=doubted)
+    return choose_images(tested, cells_wanted=bool(matrix_rows(files.metrics.parts.test)), spent=spent, doubted=doubted)
 
 
 def _read_example(

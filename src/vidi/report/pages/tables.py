@@ -63,19 +63,11 @@ class Gallery:
 
 def matrix_rows(test: Evaluation | None) -> list[tuple[str, list[int]]]:
     """The confusion matrix: each true class with its images by predicted class; empty where the page has none."""
-    if test is None or test.mistakes.confusion is None or not has_matrix(test):
+    if test is None or test.mistakes.confusion is None or not test.image_count:
+        return []
+    if len(test.per_class) > MOST_CLASSES_IN_MATRIX:
         return []
     return list(zip((one.name for one in test.per_class), test.mistakes.confusion.tolist(), strict=True))
-
-
-def has_matrix(test: Evaluation | None) -> bool:
-    """Whether the page shows a confusion matrix."""
-    return (
-        test is not None
-        and test.mistakes.confusion is not None
-        and bool(test.image_count)
-        and len(test.per_class) <= MOST_CLASSES_IN_MATRIX
-    )
 
 
 def class_rows(test: Evaluation) -> tuple[list[ClassFigures], list[ClassFigures]]:

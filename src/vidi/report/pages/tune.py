@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidi.figures.bars import draw_importances
 from vidi.figures.training import draw_search_history
-from vidi.files import write_atomic
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pages.tables import settings
 from vidi.report.words.text import drawn, sentence
 
@@ -30,13 +29,8 @@ FEWEST_FOR_IMPORTANCE = 8
 
 
 def write_tune_page(path: Path, document: Mapping[str, Any]) -> None:
-    """Write the page of a search from its tune.json.
-
-    Raises:
-        MissingPackageError: jinja2 or matplotlib is not installed.
-        ResourceError: the page cannot be written.
-    """
-    write_atomic(path, render_page("tune.html", page_values(document)))
+    """Write the page of a search from its tune.json; raises like `write_page`."""
+    write_page(path, "tune.html", page_values(document))
 
 
 def page_values(document: Mapping[str, Any]) -> dict[str, object]:

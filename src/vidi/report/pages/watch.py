@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidi.figures.in_use import draw_event_lanes
-from vidi.files import write_atomic
 from vidi.images.store import ImageStore
 from vidi.numbers import count_of
-from vidi.report.pages.render import render_page
+from vidi.report.pages.render import write_page
 from vidi.report.pictures.thumbnails import make_thumbnails
 from vidi.report.words.text import drawn, visible
 
@@ -24,16 +23,12 @@ Document = Mapping[str, Any]  # of an event or a change, as `--jsonl` prints it
 
 
 def write_watch_page(path: Path, events: Sequence[Document], *, source: str, seconds: float, store: ImageStore) -> None:
-    """Write the page.
+    """Write the page; raises like `write_page`.
 
     Args:
         events: the last word about each, as `--jsonl` prints it, the newest last.
         source: that was watched last.
         seconds: of that source.
-
-    Raises:
-        MissingPackageError: jinja2 or matplotlib is not installed.
-        ResourceError: the page cannot be written.
     """
     shown = list(reversed(events))[:MOST_SHOWN]
     names = [one["snapshot"] for one in shown if "snapshot" in one]
@@ -48,7 +43,7 @@ def write_watch_page(path: Path, events: Sequence[Document], *, source: str, sec
         "lasting": lasting,
         "when": lambda one: position(one["began"]) if one["began_at"] is None else moment(one["began_at"]),
     }
-    write_atomic(path, render_page("watch.html", values))
+    write_page(path, "watch.html", values)
 
 
 def headline(events: Sequence[Document]) -> str:

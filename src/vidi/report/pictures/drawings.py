@@ -8,7 +8,6 @@ from vidi.evaluation.guarantees.verdicts import OperatingFigures, VerdictFigures
 from vidi.evaluation.sections import LearningFigures
 from vidi.figures.evaluation import (
     Points,
-    Reliability,
     draw_ranking,
     draw_reliability,
     draw_risk_coverage,
@@ -49,9 +48,7 @@ def draw_history(history: Sequence[EpochRow], *, kept_epoch: int | None = None) 
 
 def draw_test_reliability(test: Evaluation) -> "Markup | None":
     """The reliability diagram; None without test images."""
-    bins = [
-        Reliability(one.confidence, one.accuracy, one.perfect_low, one.perfect_high) for one in test.calibration.bins
-    ]
+    bins = [(one.confidence, one.accuracy, one.perfect_low, one.perfect_high) for one in test.calibration.bins]
     return drawn(draw_reliability(bins)) if bins else None
 
 
