@@ -37,6 +37,7 @@ BENCHES: Mapping[str, Bench] = {
     "ray": Bench("bench.ray", 8),
     "scale": Bench("bench.scale", 8),
     "log": Bench("bench.log", 3),
+    "labels": Bench("bench.labels", 1),
     "page": Bench("bench.page", 3),
     "agreement": Bench("bench.agreement", 5),
     "check": Bench("bench.check", 3),

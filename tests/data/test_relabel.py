@@ -244,7 +244,7 @@ def test_nothing_is_found_about_images_that_people_left_out(tmp_path):
     assert dark
     for each in (dataset, dataset.with_left_out()):
         assert [finding.kind for finding in check_dataset(each).findings if finding.kind == "blank"] == []
-    assert "1 excluded by photos.labels.jsonl" in [finding.remark for finding in check_dataset(dataset).findings]
+    assert "1 excluded by photos.labels.jsonl" in [finding.sentence for finding in check_dataset(dataset).findings]
 
 
 def test_a_reading_can_be_repeated_while_the_file_grows(tmp_path):

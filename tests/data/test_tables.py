@@ -149,7 +149,11 @@ print("\\n".join(seen))
     opened = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
     assert [path for path in opened if str(tmp_path) in path and "/data/" not in path] == []
-    assert {Path(path).name for path in opened if str(tmp_path) in path} == {"labels.csv", "a.png"}
+    assert {Path(path).name for path in opened if str(tmp_path) in path} == {
+        "labels.csv",
+        "labels.csv.labels.jsonl",
+        "a.png",
+    }
 
 
 @pytest.mark.fault

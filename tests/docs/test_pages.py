@@ -30,7 +30,7 @@ OWN_TEST = (
 NOT_RUN = re.compile(
     r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"
     r"|vidi review (?!.*--export).*"
-    r"|vidi (promote|retrain) .*"
+    r"|vidi (promote|retrain|forget) .*|vidi check .* --suspects.*"
     r"|vidi tune .* --storage .*|vidi export .* --to (web|int8) .*"
     r"|vidi \w+ .*(s3|gs)://.*|optuna-dashboard .*|kubectl .*"
     r"|python -m http.server .*|python tools/fetch_browser.*"

@@ -148,7 +148,7 @@ DEEP = "[" * 200_000 + "]" * 200_000  # Python's reader counts its own calls
 @pytest.mark.fault
 @pytest.mark.parametrize(
     "text",
-    [DEEP, "[]", "7", "{", '{"schema": 1}', "\0", '{"schema": 1, "data": 5}', '{"schema": 1, "data": {"source": 5}}'],
+    [DEEP, "[]", "7", "{", '{"schema": 2}', "\0", '{"schema": 2, "data": 5}', '{"schema": 2, "data": {"source": 5}}'],
 )
 def test_a_damaged_request_is_an_error_with_its_name(tmp_path: Path, text: str):
     (tmp_path / "run").mkdir()
@@ -166,7 +166,7 @@ def test_a_damaged_request_is_an_error_with_its_name(tmp_path: Path, text: str):
 def test_damaged_figures_are_an_error_with_their_name_and_hide_no_run(tmp_path: Path, text: str):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "metrics.json").write_text(text)
-    (tmp_path / "run" / "run.json").write_text('{"schema": 1, "data": {"source": "photos"}, "images": false}')
+    (tmp_path / "run" / "run.json").write_text('{"schema": 2, "data": {"source": "photos"}, "images": false}')
     (tmp_path / "run" / "predictions.csv").write_text("")
 
     for words in (("report", "run"), ("compare", "run", "run")):

@@ -286,7 +286,7 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
         made_by: what writes such folders, for the message.
 
     Raises:
-        UsageError: the folder holds none, or one of a newer version.
+        UsageError: the folder holds none, or one of another version.
         DataError: it is damaged.
     """
     try:
@@ -298,7 +298,7 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
         raise UsageError(f"{escape_path(folder)} {lacks}", f"Name the folder of {made_by}.") from error
     if schema != RUN_SCHEMA:
         raise UsageError(
-            f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
+            f"{escape_path(folder)} was written by another version of vidi", "Use that version to read it."
         )
     return document
 
