@@ -60,8 +60,10 @@ def forget(image: str, places: Sequence[str], *, environment: Mapping[str, str])
         runs = [one for one in (folder, *sorted(folder.glob("*/"))) if (one / REQUEST).is_file()]
         if is_log(place):
             with PredictionLog.open(parse_address(place, environment=environment), create=False) as log:
-                log.delete(digest=digest)
-            removed.append(f"all rows and the kept image in {place}")
+                deleted = log.delete(digest=digest)
+            if deleted.total:
+                rows = count_of(deleted.total - deleted.images, "row")
+                removed.append(f"{rows} and {count_of(deleted.images, 'kept image')} in {place}")
         elif runs or (folder / EVALUATION).is_file():
             for run in runs or (folder,):
                 removed.extend(_forget_in_run(run, digest))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +27,9 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.reviewing.items import CopiedFile, Occasion, ReviewItem
 from vidi.workflows.reviewing.opening import FolderImages
 
-BEFORE_NEW: tuple[Occasion, ...] = (  # reviewed before images without a label, in this order
-    "conflicting-labels",
-    "suspect-labels",
-    "exact-copies",
-    "blank",
-    "dark",
-    "bright",
-    "blurred",
-    "tiny",
-)
-AFTER_NEW: tuple[Occasion, ...] = ("near-copies", "odd-shape")  # notes: many sets have them by nature
-SINGLE = tuple(one for one in (*BEFORE_NEW, *AFTER_NEW) if one not in COPIES)
+ORDER: tuple[Occasion, ...] = get_args(Occasion)
+NEW: Occasion = "no-label"
+SINGLE = tuple(one for one in ORDER if one not in COPIES)
 Groups = tuple[tuple[str, ...], ...]  # paths of images that belong together
 
 
@@ -163,12 +155,12 @@ def review_items(
         doubted = _doubted(images, {path: seen[path] for path in labelled if path in seen}, events)
         found["suspect-labels"] = tuple((path,) for path in doubted)
     made = _Items(images, check, seen, doubts)
-    for occasion in BEFORE_NEW:
-        made.add_found(found.get(occasion, ()), occasion)
-    for path, copies in _new_images(images, seen):
-        made.add(path, seen[path].digest, "no-label", copies=copies)
-    for occasion in AFTER_NEW:
-        made.add_found(found.get(occasion, ()), occasion)
+    for occasion in ORDER:
+        if occasion == NEW:
+            for path, copies in _new_images(images, seen):
+                made.add(path, seen[path].digest, NEW, copies=copies)
+        else:
+            made.add_found(found.get(occasion, ()), occasion)
     if not made.made:
         raise DataError(
             f"{escape_path(images.title)}: every image has a label, and nothing speaks against one",

@@ -30,7 +30,7 @@ from vidi.numbers import count_of
 
 TABLE, IMAGES = "images.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
-Occasion = Literal[  # why an image is to be reviewed: what its check finds, or what a log says of it
+Occasion = Literal[  # why an image is to be reviewed, in this order: what its check finds, or what a log says of it
     "conflicting-labels",
     "suspect-labels",
     "exact-copies",
@@ -40,7 +40,7 @@ Occasion = Literal[  # why an image is to be reviewed: what its check finds, or 
     "blurred",
     "tiny",
     "no-label",
-    "near-copies",
+    "near-copies",  # a note, as the next: many sets have them by nature
     "odd-shape",
     "uncertain",
 ]
