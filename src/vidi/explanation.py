@@ -30,8 +30,6 @@ def evidence_for(evidence: NDArray[np.float32], class_index: int, outputs: Outpu
 
     Args:
         evidence: (classes, rows, columns), as the model file gives it for one image.
-        class_index: the class.
-        outputs: of the model.
 
     Returns:
         (rows, columns): above 0 where a region speaks for the class, below where it speaks against it.
@@ -104,7 +102,6 @@ def labels_shown(prediction: Prediction, top: int | None) -> list[str]:
     For several labels these are the predicted classes, at most `MOST_SEVERAL`, and the next.
 
     Args:
-        prediction: of the image.
         top: how many are wanted; None: those that matter.
     """
     ranked = prediction.top(MOST_SHOWN if top is None else max(1, top))
@@ -126,8 +123,6 @@ def regions_as_json(
 
     Args:
         regions: (classes, rows, columns) float32, for one image.
-        prediction: of the same image.
-        labels: the classes that are wanted.
     """
     return {
         label: rounded_rows(values)
@@ -294,7 +289,6 @@ def deletion_curve(
         predict: gives probabilities for a batch of images of this size.
         image: (height, width, 3) uint8.
         importance: (height, width); larger is more important; NaN stays as it is.
-        class_index: the class.
         fill: (3,) or (height, width, 3) uint8; what stands where pixels were.
         steps: in how many parts of equal area it vanishes.
 
@@ -331,7 +325,6 @@ def covered_probabilities(
         predict: gives probabilities for a batch of images of this size.
         image: (height, width, 3) uint8.
         importances: each (height, width); larger is more important; NaN stays as it is.
-        class_index: the class.
         fill: (3,) uint8; what stands where pixels were.
         share: of the area that is covered.
     """

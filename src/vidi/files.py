@@ -161,11 +161,6 @@ def read_csv_text(path: Path) -> str:
 def read_csv_rows(path: Path, row_of: Callable[[Mapping[str, str]], Row], *, remedy: str) -> tuple[Row, ...]:
     """The rows of a CSV file that vidi wrote; none without a file.
 
-    Args:
-        path: the file.
-        row_of: makes a row of what stands in its columns.
-        remedy: what to do about a damaged file.
-
     Raises:
         DataError: it is damaged.
     """

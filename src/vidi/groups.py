@@ -87,10 +87,8 @@ def split_folds(
     """(images,) int64: the fold of each image. Images of one group share a fold.
 
     Args:
-        groups: the group of each image.
         seed: decides the order in which groups are assigned.
         labels: (images,) int; with labels, each class is spread evenly. A group is of its first image's class.
-        folds: number of folds.
 
     >>> split_folds(["a", "a", "b", "c"], labels=np.array([0, 0, 1, 1]), folds=2, seed=0).tolist()
     [0, 0, 0, 1]
@@ -113,10 +111,8 @@ def split_learnable_folds(
     others says nothing about the image or its label. Where fewer than two classes are left, none is held out.
 
     Args:
-        groups: the group of each image.
         seed: decides the order in which groups are assigned.
         labels: (images,) int; each class is spread evenly.
-        folds: number of folds.
 
     >>> split_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
     [0, 1, 0, 1, -1]
@@ -136,10 +132,8 @@ def split_three_parts(
 
     Args:
         labels: (images,) int64.
-        groups: the group of each image.
         share: of the images in each of the two held-out parts.
         least: fewest images in a held-out part.
-        seed: decides which groups are held out.
 
     >>> [len(rows) for rows in split_three_parts(np.arange(200) % 2, np.arange(200), share=0.1, least=20, seed=0)]
     [160, 20, 20]

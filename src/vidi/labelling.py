@@ -202,7 +202,6 @@ def cap_sources(
     support is kept first; then a source's images are kept in the order of their digests.
 
     Args:
-        settled: of `settle`.
         others: images of the retraining that are not feedback.
         share: of all images of the retraining, each as often as it counts; 1 takes everything.
         weight: as how many other images each of these counts.
@@ -244,10 +243,6 @@ def newest_reviewed(settled: Sequence[Settled], *, most: int) -> frozenset[str]:
 
     Strangers' labels are held for review where they contradict the model in use: what is left would flatter it.
 
-    Args:
-        settled: of `settle`.
-        most: images.
-
     Returns:
         Their digests.
     """
@@ -268,7 +263,6 @@ def uncertainty(probabilities: Floats, *, outputs: Outputs = SOFTMAX) -> NDArray
 
     Args:
         probabilities: (batch, classes) float.
-        outputs: whether classes exclude each other.
 
     Returns:
         (batch,) from 0, sure, to 1.
@@ -305,7 +299,6 @@ def choose_images(
         probabilities: (batch, classes) float.
         embeddings: (batch, features) of the same images; without them the order follows the uncertainty alone.
         is_strange: (batch,) which images are unlike all that the model has learned from; None: not known.
-        outputs: whether classes exclude each other.
         most: images that are compared with those before them; the rest follows by uncertainty alone.
 
     Returns:

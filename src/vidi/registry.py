@@ -276,7 +276,6 @@ class LockedName:
         Args:
             staged: of `stage`, with model.onnx and what belongs beside it; None where a version holds that model
                 already.
-            reasons: with the model's id and digest.
 
         Raises:
             ResourceError: it cannot be written; the version in use stays.

@@ -249,11 +249,7 @@ def let_output_go() -> None:
 
 
 def end_now_beside_readers(code: object) -> None:
-    """End the process here where a thread is still inside FFmpeg: it would crash while the interpreter ends.
-
-    Args:
-        code: of a `SystemExit`.
-    """
+    """End the process here where a thread is still inside FFmpeg: it would crash while the interpreter ends."""
     if not any(thread.name == "vidi-stream" for thread in threading.enumerate()):
         return
     for stream in (sys.stdout, sys.stderr):

@@ -77,8 +77,6 @@ def nothing_to_train(finish: bool, *, verb: str, holds: str) -> UsageError:
 
     Args:
         finish: `--finish` was given without `--resume`.
-        verb: train or tune.
-        holds: what `--resume` names.
     """
     if finish:
         return UsageError("--finish needs --resume", f"Name the {holds}: vidi {verb} --resume runs/NAME --finish")

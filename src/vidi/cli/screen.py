@@ -37,7 +37,6 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), co
     """Show rows, the first of them the head: as a table on a terminal, as plain lines elsewhere.
 
     Args:
-        rows: cells of plain text.
         right: columns whose cells stand at the right, as numbers do.
         console: where to draw; standard output by default.
     """

@@ -154,8 +154,6 @@ def say_ending(account: "Account", events: Events, *, named: bool) -> int:
     """Say the last lines of a command that answers about images, and give its exit code.
 
     Args:
-        account: of every path.
-        events: receives the lines.
         named: also name the broken files, which lines on standard output do not show.
     """
     from vidi.data.inputs import STANDARD_INPUT

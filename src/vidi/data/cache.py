@@ -88,7 +88,6 @@ def features_key(pixels: str, *, weights: str, engine: str) -> str:
 
     Args:
         pixels: what `pixels_key` gave.
-        weights: digest of the network's weights.
         engine: what computed them; another one's last bits differ.
     """
     return digest_of(json.dumps([LAYOUT, "features", pixels, weights, engine]).encode())

@@ -23,7 +23,6 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: W
 
     Args:
         image: (height, width, 3) uint8, upright RGB.
-        predictor: a model file whose network pools globally.
         search: the classes, the least probability, and how many boxes.
 
     Raises:
@@ -57,7 +56,6 @@ def locate_answer(image: NDArray[np.uint8], predictor: Predictor, search: Window
 
     Args:
         image: (height, width, 3) uint8, upright RGB.
-        predictor: a model file whose network pools globally.
         search: the classes, and the least probability.
 
     Raises:

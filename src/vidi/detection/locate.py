@@ -99,7 +99,6 @@ def draw_level(image: NDArray[np.uint8], level: Level, framing: Framing, *, stri
 
     Args:
         image: (height, width, 3) uint8.
-        level: of `choose_levels`.
         framing: of the model; where it shrinks images first, the level is shrunk and enlarged likewise.
         stride: the result's sides are multiples of it.
     """
@@ -155,9 +154,6 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
 
     Args:
         image: (height, width, 3) uint8, upright RGB.
-        model: answers for every window.
-        predictor: the model file, for windows that are looked at again.
-        search: how to look.
     """
     found: list[Located] = []
     proposals = _propose(image, model, predictor.metadata.framing, search)
@@ -278,7 +274,6 @@ def cut_out(image: NDArray[np.uint8], box: NDArray[np.floating], framing: Framin
     Args:
         image: (height, width, 3) uint8.
         box: (4,) x_min, y_min, x_max, y_max in pixels; rounded to whole ones, at least one each way.
-        framing: of the model.
     """
     left, top = round(float(box[0])), round(float(box[1]))
     right, bottom = max(left + 1, round(float(box[2]))), max(top + 1, round(float(box[3])))

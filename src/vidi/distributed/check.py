@@ -19,11 +19,7 @@ PATIENCE_SECONDS: Final = 1800.0  # for one shard
 
 
 def measurer(options: DecodeOptions) -> Work:
-    """What decodes and measures images as the check does, as `pack_readings` writes it; called in a worker.
-
-    Args:
-        options: how images are decoded.
-    """
+    """What decodes and measures images as the check does, as `pack_readings` writes it; called in a worker."""
 
     def work(store: ImageStore, paths: Sequence[str]) -> bytes:
         return pack_readings(
@@ -39,9 +35,7 @@ def read_on_ray(
     """A function that gives what the check measures of every file, in order, computed on a cluster.
 
     Args:
-        address: of the cluster, or `local`.
         shards: folder of the results until all are there; None keeps none.
-        say: receives messages.
 
     Raises:
         UsageError: the folder holds the shards of other work.

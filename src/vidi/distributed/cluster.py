@@ -57,7 +57,6 @@ class RayShards:
     def __init__(self, connect: Callable[[], Any], make: Callable[..., Work], *given: Any) -> None:
         """
         Args:
-            connect: gives Ray, once there is something to do.
             make: a function of a module that gives the work; called once in each worker.
             given: its arguments; each is sent once to each node.
         """
@@ -147,11 +146,7 @@ def give_up(ray: Any, running: Any) -> None:
 
 
 def failure_of(error: Any) -> VidiError:
-    """What failed in a task: the error of vidi that it raised, or one that names what Python or a package raised.
-
-    Args:
-        error: Ray's `RayTaskError`.
-    """
+    """What failed in a task: the error of vidi that it raised, or one that names what Python or a package raised."""
     if isinstance(error.cause, VidiError):
         return error.cause
     return ResourceError(f"a worker failed: {error.cause}", "Look at Ray's logs on its computer.")
@@ -162,10 +157,7 @@ def shards_at(address: str, make: Callable[..., Work], *given: Any, say: Callabl
     """What does shards on a cluster, which is connected to, or started, once there is something to do.
 
     Args:
-        address: of the cluster's head, or `local` for this computer's cores.
         make: a function of a module that gives the work; called once in each worker.
-        given: its arguments.
-        say: receives what it is connected to.
     """
     with contextlib.ExitStack() as stack:
         yield RayShards(lambda: stack.enter_context(connected(address, say=say)), make, *given)
@@ -184,10 +176,7 @@ def do_shards(
 
     Args:
         work: does the shards; asked for room once one is not there.
-        tasks: the shards.
-        results: so far.
         patience: seconds without any result, after which what is running is given to other workers.
-        say: receives messages.
         clock: steady seconds.
 
     Raises:
@@ -274,10 +263,6 @@ def _cancel(work: RayShards, running: dict[Any, int]) -> None:
 def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
     """Ray, connected to a cluster while the context lasts.
 
-    Args:
-        address: of the cluster's head, or `local` for this computer's cores.
-        say: receives what it is connected to.
-
     Raises:
         MissingPackageError: the extra `ray` is not installed.
         ResourceError: no cluster answers there, or a node has other versions of what decides the results.
@@ -355,11 +340,6 @@ def _head_lost(head: str) -> HeadLostError:
 
 def check_versions(ray: Any, nodes: Sequence[str], wanted: Mapping[str, str]) -> None:
     """Look whether every node has the packages that decide the results in the versions of this computer.
-
-    Args:
-        ray: connected.
-        nodes: their ids.
-        wanted: versions by package.
 
     Raises:
         ResourceError: one has not, or vidi is not installed there.

@@ -32,8 +32,6 @@ def embedder(
         network: the backbone; its head is not used.
         normalisation: what the network wants to see.
         engine: a name in `vidi.training.heads.features.ENGINES`.
-        framing: of the images.
-        decoding: rules of decoding.
     """
 
     def work(store: ImageStore, paths: Sequence[str]) -> bytes:
@@ -64,10 +62,6 @@ def features_on_ray(
     address: str, *, say: Callable[[str], None]
 ) -> Callable[[WantedFeatures, Callable[[int, int], None] | None], Floats]:
     """A function that computes features on a cluster, shard by shard.
-
-    Args:
-        address: of the cluster, or `local`.
-        say: receives messages.
 
     Raises:
         MissingPackageError: the extra `ray` is not installed.

@@ -46,7 +46,6 @@ def decode_answers(data: bytes, metadata: ModelMetadata) -> list[Answer]:
 
     Args:
         data: of `encode_answers`.
-        metadata: of the model that answered.
 
     Raises:
         ModelError: they are no such lines, or another model's.
@@ -124,7 +123,6 @@ def answerer(model: bytes, options: AnswerOptions) -> Work:
 
     Args:
         model: bytes of the model file.
-        options: of the answers.
     """
     predictor = Predictor.from_bytes(model)
 
@@ -156,12 +154,9 @@ def answers_on_ray(
     """A function that gives the answers about a group of inputs, in order, computed on a cluster.
 
     Args:
-        address: of the cluster, or `local`.
         predictor: the loaded model, whose file is sent to the workers.
         found: all groups, in their order.
-        options: of the answers.
         shards: folder of the results until all are taken; None keeps none after the context.
-        say: receives messages.
 
     Raises:
         UsageError: the folder holds the shards of other work.

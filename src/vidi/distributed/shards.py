@@ -35,11 +35,6 @@ class Job:
 def do_shard(job: Job, stores: Sequence[Any], paths: Sequence[str]) -> bytes:
     """Do a shard; a task of Ray. What a job needs is made once in each process.
 
-    Args:
-        job: which work.
-        stores: a reference to the store.
-        paths: names within it.
-
     Raises:
         ResourceError: this computer's versions are not those of the one that started the work.
         VidiError: the work failed.

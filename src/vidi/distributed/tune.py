@@ -214,11 +214,6 @@ class RayTrials:
 
 @contextlib.contextmanager
 def trials_on_ray(address: str, *, say: Callable[[str], None]) -> Iterator[RayTrials]:
-    """What tries recipes on a cluster, while the context lasts; a cluster is asked for once there is something to try.
-
-    Args:
-        address: of the cluster, or `local`.
-        say: receives messages.
-    """
+    """What tries recipes on a cluster while the context lasts; connects once there is something to try."""
     with contextlib.ExitStack() as stack:
         yield RayTrials(lambda: stack.enter_context(connected(address, say=say)))

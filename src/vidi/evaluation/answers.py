@@ -258,8 +258,6 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
     """Ask a model about labelled images; those that cannot be read or are left out stand in `lost`.
 
     Args:
-        predictor: the model.
-        dataset: the images.
         parts: row of each image that is asked about, in order → the part as which it is scored.
         want: what is asked.
     """
@@ -317,14 +315,7 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
 def answer_alike(
     predictors: Sequence[Predictor], dataset: Dataset, parts: Mapping[int, str], wants: Sequence[Want]
 ) -> list[Answers]:
-    """Ask several models about the same images: each answers about those alone that all others answered, too.
-
-    Args:
-        predictors: the models.
-        dataset: the images.
-        parts: as of `answer`.
-        wants: what each is asked.
-    """
+    """Ask several models about the same images: each answers about those alone that all others answered, too."""
     given: list[Answers] = []
     for predictor, want in zip(predictors, wants, strict=True):
         given.append(answer(predictor, dataset, parts, want))
@@ -344,13 +335,7 @@ def measure_traits(data: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def traits_of(answer: Answer, image: LabelledImage, *, classes: Sequence[str]) -> Traits:
-    """Return the traits of one image.
-
-    Args:
-        answer: of `Predictor.predict_files` with `measure_traits`.
-        image: the same image in its data set.
-        classes: of the data set.
-    """
+    """Return the traits of one image."""
     assert answer.measured is not None  # noqa: S101 - the caller asked for it, and the image was answered
     assert answer.size is not None  # noqa: S101
     measured = np.ascontiguousarray(answer.measured).view(_MEASURED)[0]

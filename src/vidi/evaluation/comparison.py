@@ -137,9 +137,6 @@ def pair_answers(first: Answers, second: Answers, classes: Sequence[str], shown:
     """Pair the answers of two models about the same images, in one order.
 
     Args:
-        first: of one.
-        second: of the other.
-        classes: names of what the images show.
         shown: (images, classes) bool; what they show.
     """
     rows, both = np.arange(len(shown)), (first, second)
@@ -164,9 +161,6 @@ def compare_answers(answers: PairedAnswers) -> Comparison:
 
     A winner is named by exact sign tests alone (McNemar's), so that of many comparisons of equals at most five in a
     hundred name one, overall or in any class: see `judge`.
-
-    Args:
-        answers: of both.
     """
     random = np.random.default_rng(0)
     overall = _counted(answers, np.ones(len(answers.shown), np.bool_), random)
@@ -190,9 +184,6 @@ def compare_answers(answers: PairedAnswers) -> Comparison:
 
 def judge(counts: Sequence[PairedComparison]) -> list[Judged]:
     """Judge the difference on all images and on each class.
-
-    Args:
-        counts: of all images first, then of each class.
 
     Source of the order of tests: Wiens 2003, A fixed sequence Bonferroni procedure for testing multiple endpoints.
     """
@@ -309,9 +300,7 @@ def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -
     """Find the images on which the models disagree, most confident errors first.
 
     Args:
-        first: what A said.
         second: what B said of the same images, in the same order.
-        labels: the true class of each, as the data names it.
     """
     found = []
     a_is_right, b_is_right = first.is_right, second.is_right

@@ -189,12 +189,7 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
 
 
 def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> ForeignFigures | None:
-    """Describe the images of unknown classes; None without any.
-
-    Args:
-        answers: of a model.
-        limits: of the same.
-    """
+    """Describe the images of unknown classes; None without any."""
     foreign = ~answers.truth.is_known
     if not foreign.any():
         return None
@@ -211,12 +206,7 @@ def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> F
 
 
 def by_part(answers: Answers, measure: Callable[[Answers], Figures]) -> dict[str, Figures]:
-    """Figures of each part of the test images, those of classes that the model lacks left out.
-
-    Args:
-        answers: about the images.
-        measure: what to find out about the answers of one part.
-    """
+    """Figures of each part of the test images, those of classes that the model lacks left out."""
     parts, known = np.array(answers.parts), answers.truth.is_known
     rows = {part: (parts == part) & known for part in (TEST, EXTRA)}
     return {part: measure(answers.only(of_part)) for part, of_part in rows.items() if of_part.any()}
@@ -228,10 +218,7 @@ def scored_metrics(
     """What answers alone say; whoever knows more replaces further sections.
 
     Args:
-        answers: what was scored.
-        figures: from `evaluate_parts`.
         metadata: of the model, with its limits and operating points; None: it states none.
-        seed: for the resampling of groups.
     """
     limits = None if metadata is None else metadata.verdict
     points = None if metadata is None else metadata.operating_points

@@ -181,7 +181,6 @@ def evaluate_predictions(
         classes: names, in the order of the columns.
         groups: (batch,) whom or what each image belongs to; images of one group are not independent, and intervals
             are widened for it. None (as a whole or for an image) where an image stands alone.
-        seed: for the resampling.
 
     Raises:
         ShapeError: the arrays do not describe the same images, or not these classes.
@@ -260,7 +259,6 @@ def evaluate_labels(
         called: (batch, classes) bool; what they are called, by the thresholds of the model.
         classes: names, in the order of the columns.
         groups: (batch,) as of `evaluate_predictions`.
-        seed: for the resampling.
 
     Raises:
         ShapeError: the arrays do not describe the same images and classes.
@@ -431,7 +429,6 @@ def measure_calibration(probabilities: Floats, labels: Labels, *, random: np.ran
     Args:
         probabilities: (batch, classes) float; rows sum to 1.
         labels: (batch,) int; true class index.
-        random: for the simulation.
     """
     bins = max(1, min(BINS, len(labels) // LEAST_IN_BIN))
     band = perfect_model_band(probabilities, random=random, bins=bins)
@@ -474,7 +471,6 @@ def _class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Cur
     """Compute one class's thinned ROC and precision-recall curves; None unless there are images of both kinds.
 
     Args:
-        name: of the class.
         scores: (batch,) its probability.
         is_class: (batch,) bool.
     """

@@ -163,9 +163,7 @@ def judge_candidate(
         test: the champion (in use) first, the candidate second, on the frozen test part.
         feedback: both on held-back feedback; None where there is none, and then the candidate does not pass unless it
             is `corrected`.
-        guarantees: of the candidate, held to the test part by `hold_to_guarantees`.
         corrected: the candidate learned from corrected labels, and from no new image.
-        rules: the figures of these rules.
 
     Raises:
         ShapeError: there is no test image.
@@ -188,7 +186,6 @@ def judge_part(images: PairedAnswers, rules: GateRules, *, must_gain: bool) -> J
 
     Args:
         images: at least one.
-        rules: figures of the gate.
         must_gain: whether being as good is not enough.
     """
     comparison = compare_paired(images.first_is_right, images.second_is_right, groups=images.groups)
@@ -211,7 +208,6 @@ def judge_classes(images: PairedAnswers, rules: GateRules) -> tuple[JudgedClass,
 
     Args:
         images: the test part.
-        rules: figures of the gate.
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """

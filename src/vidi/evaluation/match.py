@@ -33,7 +33,6 @@ class ClassMatch:
         """(images, model's classes) bool: which of the model's classes each image shows.
 
         Args:
-            model_classes: names in the model file.
             labels: of each image, indexes into the data set's classes.
         """
         shown = np.zeros((len(labels), len(model_classes)), np.bool_)
@@ -46,7 +45,6 @@ def match_classes(model_classes: Sequence[str], data_classes: Sequence[str], *, 
     """Match classes by name.
 
     Args:
-        model_classes: names in the model file.
         data_classes: names in the data set; every one of them may be there, or not.
         names: how the data's classes were renamed, `kitten=cat`; a model that lacks the new name may have the old one.
 

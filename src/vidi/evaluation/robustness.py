@@ -93,11 +93,8 @@ def measure_robustness(
     Where the time is limited, the speed on a few images decides once which strengths of how many images are measured.
 
     Args:
-        predictor: the model.
         answers: about test images of classes that the model knows.
         store: where the bytes of these images come from.
-        job: how they are decoded.
-        seed: of the choice of images, and of resampling.
         until: when it must end; what was answered until then counts, if it is enough.
         on_progress: called with the images answered so far and in all.
 

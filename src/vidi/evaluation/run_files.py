@@ -235,8 +235,6 @@ def write_predictions(folder: Path, answers: Answers, metadata: ModelMetadata) -
     """Write predictions.csv whole: one row for each image, paths escaped so that they can be read back exactly.
 
     Args:
-        folder: of the run or the evaluation.
-        answers: what the model said.
         metadata: of the model; its limits give verdict and candidates.
 
     After the fixed columns stands one column `p:CLASS` for each class, where there are at most 200. Where images may

@@ -102,7 +102,6 @@ def estimate_share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Co
         hits: (batch,) bool; none outside `among`.
         among: (batch,) bool; of these images the share is taken.
         groups: (batch,) int; images of one group are drawn together.
-        seed: for the resampling.
     """
     count = int(among.sum())
     if not count:
@@ -137,11 +136,9 @@ def score_images(
     Args:
         predicted: (batch,) int class index.
         labels: (batch,) int class index.
-        class_count: how many classes there are.
         groups: (batch,) int; images of one group are drawn together.
         share_values: by name, (batch,) bool; the share of True is estimated, as for accuracy.
         mean_values: by name, (batch,) float; the mean is estimated, as for log loss.
-        random: for the resampling.
     """
     values = np.stack([*share_values.values(), *mean_values.values()], axis=1).astype(np.float64)
     share_count, mean_count = len(share_values), len(mean_values)

@@ -38,7 +38,6 @@ def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:
 
     Args:
         answers: about test images of classes that the model knows, with their traits.
-        seed: of the resampling of groups.
 
     Returns:
         The slices, those of one division together; empty where nothing divides the images.
@@ -120,7 +119,6 @@ def estimate_shares(hits: NDArray[np.bool_], groups: Counts, *, seed: int = 0) -
     Args:
         hits: (images, columns) bool.
         groups: (images,) int; images of one group stand or fall together.
-        seed: of the resampling.
 
     >>> estimate_shares(np.array([[True], [True], [False]]), np.arange(3))[0].as_json()
     {'value': 0.666667, 'low': 0.20766, 'high': 0.938508, 'n': 3}

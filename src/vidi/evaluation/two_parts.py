@@ -37,7 +37,6 @@ def lower_by_chance(
         is_second: (images,) bool: which set each image is of.
         strata: (images,) int: their classes.
         groups: (images,) int; images of one group stand or fall together.
-        random: where the deals of groups come from.
 
     Returns:
         A one-sided p-value; 1 where nothing can be compared.
@@ -146,7 +145,6 @@ def measure_separation(
         is_second: (images,) bool: which set each image is of.
         strata: (images,) int: their classes.
         groups: (images,) int; images of one group stand or fall together.
-        random: where the deals come from.
 
     Source: Lopez-Paz and Oquab 2017, Revisiting classifier two-sample tests; the rule is a ridge regression.
     """
@@ -268,8 +266,6 @@ def compare_parts(
         test: answers about the test images.
         names: of the strata: the classes, perhaps one more for images without any.
         looks: features of images of both; None where there are none.
-        held: what the test says of each guarantee.
-        seed: of what is drawn at random.
     """
     if not len(held_out.is_correct) or not len(test.is_correct):
         return None

@@ -24,7 +24,6 @@ def carry_uses(source: Path, folder: Path, *, images: str) -> int:
     """Copy the uses of a set of test images from one run folder to another that goes on with it.
 
     Args:
-        source: the run folder that counted so far.
         folder: the other run folder; lines that it has already are not written twice.
         images: from `digest_of_images`.
 
@@ -46,7 +45,6 @@ def record_use(folder: Path, *, images: str, model_id: str, date: datetime) -> i
         folder: the run folder; `test-uses.jsonl` in it gets one more line.
         images: from `digest_of_images`.
         model_id: the first 12 digits of the model file's digest.
-        date: now.
 
     Returns:
         How often these images were used by now, this time included.

@@ -33,7 +33,6 @@ def to_int8(model: onnx.ModelProto, images: NDArray[np.uint8]) -> onnx.ModelProt
     from the least to the largest value of a batch, the mean of all batches: single images do not widen it.
 
     Args:
-        model: of a model file.
         images: (images, height, width, 3) uint8, framed; the ranges of the activations are theirs.
 
     Raises:
@@ -171,9 +170,6 @@ LARGEST = float(np.finfo(np.float16).max)
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with its network's weights in 16 bits; each is turned into 32 bits when the file is opened.
-
-    Args:
-        model: of a model file.
 
     Raises:
         ModelError: a weight is too large for 16 bits, or all tensors are small.

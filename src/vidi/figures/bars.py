@@ -53,8 +53,6 @@ def draw_speeds(bars: Sequence[SpeedBar], *, axis: str, value: str, mark: str, t
     Args:
         bars: at least one, the first on top.
         axis: what the values are, with their unit.
-        value: what the bars are.
-        mark: what the dots are.
     """
     names = stand_ins(name, [one.label for one in bars], longest=LONGEST_LABEL)
 

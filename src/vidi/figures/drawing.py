@@ -122,7 +122,6 @@ def draw_svg(
     """Draw one pair of axes and return its `<svg>` element, ready to stand in a page.
 
     Args:
-        draw: puts the content on the axes.
         name: unique on the page; the ids inside the SVG start with it.
         title: what the figure shows, for those who hear it.
         description: what can be seen, in a sentence or two, for those who hear it.

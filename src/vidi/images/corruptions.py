@@ -45,7 +45,6 @@ def add_noise(image: Array, strength: float, random: np.random.Generator) -> Arr
     Args:
         image: (height, width, 3) uint8.
         strength: standard deviation, levels of 255.
-        random: where it comes from.
     """
     is_grey = bool((image == image[:, :, :1]).all())
     noise = random.standard_normal((*image.shape[:2], 1 if is_grey else 3), dtype=np.float32)
@@ -93,7 +92,6 @@ def rotate(image: Array, strength: float, random: np.random.Generator) -> Array:
     Args:
         image: (height, width, 3) uint8.
         strength: degrees.
-        random: the lot.
     """
     height, width = image.shape[:2]
     reach = math.ceil(math.hypot(height, width) / 2)

@@ -207,7 +207,6 @@ def decode_image(data: bytes, *, options: DecodeOptions = DEFAULT, at_least: Siz
 
     Args:
         data: the bytes of the file; the content decides its format, never a name.
-        options: limits, background and what is done with damaged files.
         at_least: (height, width), upright: a large JPEG may come out reduced to 1/2, 1/4 or 1/8, never below this.
 
     Raises:

@@ -145,7 +145,6 @@ def frame_image(image: Array, framing: Framing, *, sizes: FramedSizes | None = N
 
     Args:
         image: (height, width, 3) uint8; upright RGB.
-        framing: the rule.
         sizes: of the image before it was decoded at a reduced scale; from its own size by default.
 
     Returns:
@@ -192,7 +191,6 @@ def choose_framing(sizes: Sequence[Size], size: Size, mode: Mode | None = None) 
     Args:
         sizes: (height, width) of the training images; at least one.
         size: (height, width) that the network sees.
-        mode: the user's own choice.
 
     >>> choose_framing([(375, 500), (370, 500)], (128, 128)).mode
     'stretch'

@@ -38,8 +38,6 @@ def read_images(
 
     Args:
         store: where the bytes come from; safe to call from several threads at once.
-        paths: names within the store.
-        job: what is done with each file.
         workers: processes or threads; one per core by default.
         isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
             once; images over `Limits.thread_pixels` and TIFF then still go to worker processes.
@@ -74,8 +72,6 @@ def read_and_finish(
 
     Args:
         store: where the bytes come from; safe to call from several threads at once.
-        paths: names within the store.
-        job: what is done with each file.
         finish: what to do with each list of answers; safe to call from several threads at once.
         together: how many paths make one list; fewer where every thread would not get one.
         workers: threads; as many as this process has cores where None.

@@ -37,7 +37,6 @@ def statistics_of(framed: NDArray[np.uint8], framing: Framing, size: Size) -> Im
 
     Args:
         framed: (height, width, 3) uint8, of the framing's size.
-        framing: how it was framed.
         size: (height, width) of the full upright image.
 
     >>> grey = np.full((8, 8, 3), 100, np.uint8)

@@ -28,7 +28,6 @@ class AnswerRows:
         """For a model file.
 
         Args:
-            file: that answers.
             name: on the server, or the file's.
             version: the run's name.
         """
@@ -58,12 +57,9 @@ class AnswerRows:
         """The row of one answer, with a new key.
 
         Args:
-            outcome: the answer, or why there is none.
             digest: of the image file.
             at: when, seconds since 1970, UTC.
-            source: what asked.
             embedding: (features,) as the model gave it; it is placed on the axes of its reference.
-            statistics: of the image.
         """
         if isinstance(outcome, ImageError):
             return LoggedPrediction(

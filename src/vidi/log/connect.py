@@ -32,7 +32,6 @@ def open_engine(address: LogAddress, *, create: bool, patience: float = PATIENCE
     """What gives connections to a log; nothing is connected yet.
 
     Args:
-        address: of the log.
         create: make a file that is not there.
         patience: seconds that another's lock is waited for.
     """
@@ -52,8 +51,6 @@ def transaction(engine: Engine, address: LogAddress, *, writes: bool) -> Iterato
     """A transaction that is committed when the block ends well, and never in part.
 
     Args:
-        engine: of the log.
-        address: for messages.
         writes: rows are written: one such transaction at a time.
 
     Raises:

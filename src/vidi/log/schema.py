@@ -131,10 +131,6 @@ EVENTS: Final = Table(
 def prepare(connection: Connection, *, create: bool) -> None:
     """Make the tables, or check their version; called in a transaction that holds the log alone.
 
-    Args:
-        connection: to the log.
-        create: make the tables where there are none.
-
     Raises:
         NewerLogError: a newer vidi wrote the log.
         NoLogError: the database holds no log, and none is to be made.
@@ -274,9 +270,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
     A PostgreSQL server gets them in one statement: asked once for each, it takes five times as long.
 
     Args:
-        connection: to a log.
         table: all of whose columns but its number the rows have.
-        rows: as `vidi.log.schema` makes them.
     """
     names = tuple(rows[0])
     if connection.dialect.name == "sqlite":

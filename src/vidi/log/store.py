@@ -72,8 +72,6 @@ class PredictionLog:
         """Open a log; an older one is brought to today's schema.
 
         Args:
-            address: of `vidi.log.address.parse_address`, or a text for it.
-            create: make the log where there is none.
             patience: seconds that another's lock is waited for.
 
         Raises:
@@ -199,7 +197,6 @@ class PredictionLog:
 
         Args:
             since: leave out what came before, seconds since 1970, UTC.
-            digest: of the image that it is about.
         """
         wanted = select(FEEDBACK).order_by(FEEDBACK.c.id)
         if since is not None:
@@ -261,8 +258,6 @@ class PredictionLog:
         """Take an image for a reviewer, so that no other is shown it; again for the same one, it is prolonged.
 
         Args:
-            digest: of the image.
-            reviewer: who takes it.
             until: when the claim ends by itself, seconds since 1970, UTC.
             now: the present, likewise.
 
@@ -394,7 +389,6 @@ def read_events(connection: Connection, *, since: float | None, limit: int | Non
     """The events in their order in time.
 
     Args:
-        connection: to the log.
         since: leave out what began before, seconds since 1970, UTC.
         limit: the newest so many; None: all.
     """
@@ -446,9 +440,7 @@ def contents_of(connection: Connection, models: Mapping[int, LoggedModel], addre
     """Count the rows of a log.
 
     Args:
-        connection: to the log.
         models: by their numbers.
-        address: of the log.
     """
     columns = PREDICTIONS.c
     counted = select(
@@ -541,8 +533,6 @@ def overwrite(engine: Engine, address: LogAddress, *, patience: float = PATIENCE
     The rows themselves were overwritten with zeros as they were deleted. A PostgreSQL server clears its pages itself.
 
     Args:
-        engine: of the log.
-        address: of the log.
         patience: seconds that other programs which read the log are waited for.
 
     Raises:

@@ -72,13 +72,11 @@ class LogWriter:
         """Store what the thread needs.
 
         Args:
-            log: that is written.
             retention: of images; None: no image is kept, whatever is handed over.
             waits_for_room: `write` waits where too many rows do, as suits a program; a server's answers go on instead.
             most_waiting: rows; further ones are lost, and counted.
             retry_seconds: after a commit that failed.
             now: seconds since 1970, UTC.
-            tell: receives a sentence when the log's state changes.
         """
         self.retention = retention
         self._log, self._now, self._tell = log, now, tell

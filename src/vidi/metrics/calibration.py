@@ -141,8 +141,6 @@ def perfect_model_band(
 
     Args:
         probabilities: (batch, classes) float; rows sum to 1.
-        random: where the draws come from.
-        bins: as in `expected_calibration_error`.
         repeats: how many perfect models are drawn.
 
     Source: Broecker and Smith 2007, Increasing the reliability of reliability diagrams.

@@ -37,7 +37,6 @@ def count_classes(predicted: Labels, labels: Labels, *, class_count: int, weight
     Args:
         predicted: (batch,) int class index.
         labels: (batch,) int class index.
-        class_count: how many classes there are.
         weights: (batch,) how often each image counts; once by default.
     """
     check_same_length(predicted, labels)

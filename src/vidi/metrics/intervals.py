@@ -67,7 +67,6 @@ def failures_by_chance(failures: float, count: float, *, allowed: float) -> floa
     """Exact one-sided p-value of a number of failures if at most a share of the images fails.
 
     Args:
-        failures: how many failed.
         count: of so many; what images count that hang together may be less than a whole number.
         allowed: the share that may.
 
@@ -195,7 +194,6 @@ def bootstrap_intervals(
     Args:
         statistics: from (images,) weights, how often each image was drawn, to (statistics,) numbers; NaN for no data.
         groups: (images,) int; images of one group stand or fall together. Each image its own, where independent.
-        random: where the draws come from.
         level: how often such intervals hold the true value.
         repeats: how often is drawn; fewer where that would be over 50 million numbers, but at least 200 times.
 
@@ -231,7 +229,6 @@ def shown_together(p_values: Sequence[float], least: Sequence[float], *, chance:
     smallest p-value is held to `chance` / count, the next to `chance` / (count - 1) and so on (Holm).
 
     Args:
-        p_values: of each test.
         least: the smallest p-value that each could have had, given how many observations it rests on.
         chance: of naming anything where there is nothing.
 

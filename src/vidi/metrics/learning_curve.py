@@ -97,9 +97,7 @@ def draw_learning_curve(
         wrong: (held out, sizes) float; the share of draws in which each image was answered wrongly.
         labels: (held out,) int64.
         groups: (held out,) int64; images of one group are resampled together.
-        class_count: number of classes.
         images: that may be used for training in all: the law is read at this number and at twice it.
-        seed: of the resamples.
 
     Raises:
         ShapeError: the arrays do not describe the same images.

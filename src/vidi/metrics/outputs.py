@@ -44,7 +44,6 @@ class Softmax:
 
         Args:
             evidence: (classes, rows, columns) of one image.
-            class_index: the class.
         """
         others = np.delete(evidence, class_index, axis=0).mean(axis=0)
         return np.asarray(evidence[class_index] - others)

@@ -214,7 +214,6 @@ def images_needed(comparison: PairedComparison, *, chance: float | None = None) 
     Groups are what is counted: of images that belong together it takes as many more as a group has on average.
 
     Args:
-        comparison: what was seen.
         chance: how often a winner may be named where neither is better; as for its verdict by default.
     """
     units, images = comparison.group_count, comparison.image_count

@@ -64,7 +64,6 @@ def find_verdicts(
 
     Args:
         probabilities: (batch, classes) float.
-        metadata: of the model that gave them.
         novelty: (batch,) float; None if the model has no measure of it.
     """
     limits, points = metadata.verdict, metadata.operating_points
@@ -88,7 +87,6 @@ def confidence(probabilities: Floats, limits: VerdictLimits, *, called: NDArray[
 
     Args:
         probabilities: (batch, classes) float.
-        limits: of the model.
         called: (batch, classes) bool, what the images are called, where it may be several classes.
     """
     if limits.ranking != ALL_CLASSES:
@@ -139,7 +137,6 @@ def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
 
     Args:
         probabilities: (batch, classes) float.
-        metadata: of the model that gave the probabilities.
     """
     if not metadata.multi_label:
         one_hot = np.zeros(probabilities.shape, np.bool_)
@@ -158,7 +155,6 @@ def call_classes(probabilities: Floats, points: OperatingPoints, classes: Sequen
 
     Args:
         probabilities: (batch, classes) float.
-        points: of the model.
         classes: the model's, in the order of the columns.
 
     Returns:

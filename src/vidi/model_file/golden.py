@@ -197,10 +197,6 @@ class Replay:
 def replay_golden(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> Replay:
     """Ask a session about the golden vectors of its model file, and compare; costs about as much as four images.
 
-    Args:
-        session: of the model file, with any execution provider.
-        metadata: of the same file.
-
     Raises:
         ModelError: the file holds no golden vectors, or damaged ones; or the graph fails on one.
     """
@@ -212,7 +208,6 @@ def replay_answers(answer: Ask, metadata: ModelMetadata) -> Replay:
 
     Args:
         answer: gives the probabilities (classes,) of an image (height, width, 3), and its novelty where there is one.
-        metadata: of the model file.
 
     Raises:
         ModelError: the file holds no golden vectors, or damaged ones; or no answer is given to one.

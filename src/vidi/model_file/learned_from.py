@@ -79,12 +79,7 @@ class DigestFilter:
 
 
 def with_files(filters: tuple[DigestFilter, ...] | None, digests: Iterable[str]) -> tuple[DigestFilter, ...] | None:
-    """Add a filter for the files that the others do not hold; None if the training images are not stated.
-
-    Args:
-        filters: of a model file.
-        digests: of files that something was chosen on since.
-    """
+    """Add a filter for the files that the others do not hold; None if the training images are not stated."""
     if filters is None:
         return None
     askers = [one.asker() for one in filters]

@@ -95,9 +95,6 @@ def name_of(path: Path) -> str:
 def read_model(path: Path) -> ModelFile:
     """Read a model file and refuse whatever is not one.
 
-    Args:
-        path: the file, or the run folder that holds it.
-
     Raises:
         ModelError: it is not there, damaged, changed, hostile, or not written by vidi; says why.
     """
@@ -107,10 +104,6 @@ def read_model(path: Path) -> ModelFile:
 
 def read_model_bytes(data: bytes, path: Path = Path(MODEL_NAME)) -> ModelFile:
     """The model file that these bytes are; judged as a file is.
-
-    Args:
-        data: the whole file.
-        path: what messages call it.
 
     Raises:
         ModelError: as `read_model`.

@@ -55,7 +55,6 @@ def key(name: str, *, within: str = "", is_needed: bool = False) -> Mapping[str,
     """What a field's metadata says where its entry has another name than the field, or another place.
 
     Args:
-        name: of the entry.
         within: the object that holds it; empty for the one that the dataclass is written as.
         is_needed: the field has a default, and yet the entry is always there, also as null.
     """
@@ -75,10 +74,6 @@ def as_plain(value: Any, *, is_rounded: bool = False) -> Any:
     """A value as JSON takes it: by its own `as_json`, else by its fields.
 
     A field that is None by default is left out where it is None and not needed; every other None is null.
-
-    Args:
-        value: a dataclass, or what stands in one.
-        is_rounded: numbers are written with six decimals.
     """
     match value:
         case Written():

@@ -301,7 +301,6 @@ def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float 
 
     Args:
         traffic: of the model, from the first image on, in the order of arrival.
-        reference: of the model file.
         rate: share of unchanged streams that may ever raise the alarm.
 
     Raises:
@@ -490,9 +489,6 @@ def draw_curves(
     """Every aspect over the stream, in at most 50 parts; of many classes, those whose shares changed most surely.
 
     Args:
-        traffic: as a stream.
-        yardstick: of the model's reference.
-        searched: what was looked for.
         until: (images,) last row of the traffic as it was given that was seen with each image.
     """
     count = len(traffic)

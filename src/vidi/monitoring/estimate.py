@@ -48,10 +48,6 @@ def estimate_accuracy(traffic: ModelTraffic, metadata: ModelMetadata) -> Accurac
     The mean probability of what was said is the accuracy as long as calibration holds. On changed images it falls less
     than the accuracy does, so its fall below the reference is enlarged.
 
-    Args:
-        traffic: of one model.
-        metadata: of the model.
-
     Returns:
         None where the model file has no reference.
 

@@ -30,7 +30,6 @@ def bin_values(values: Floats, histogram: Histogram) -> BinnedScores:
 
     Args:
         values: (images,) in the precision in which they were measured or logged.
-        histogram: of the reference.
 
     >>> found = bin_values(np.array([0.1, 0.5, 2.0], np.float32), Histogram.of(np.array([0.1, 0.1, 0.3, 1.0])))
     >>> found.bins.tolist(), found.counts.tolist()

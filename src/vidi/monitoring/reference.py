@@ -68,7 +68,6 @@ def make_reference(
     Args:
         probabilities: (answers, classes), calibrated, about images that the network that gave them did not learn from.
         metadata: of the model file, with its limits and operating points.
-        basis: where the answers come from.
         groups: (answers,); None: each image is a group of its own.
         novelty: of images; used only where it is of the same ones.
         images: that the shipped network did not learn from; None: there are none.

@@ -48,7 +48,6 @@ def create_backbone(name: str, *, pretrained: bool) -> nn.Module:
     """A network of timm without its head.
 
     Args:
-        name: with the prefix `timm/`.
         pretrained: whether timm fetches its weights.
 
     Raises:

@@ -27,7 +27,6 @@ def build_network(
     """An untrained network whose weights depend on the seed alone: no global random state is read or changed.
 
     Args:
-        name: a name in `vidi.networks.catalog.NETWORKS`.
         image_size: (height, width) in pixels, at least 8 each.
         class_count: at least 2.
         options: the network's shape; None leaves it as it is.

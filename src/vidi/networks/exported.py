@@ -22,7 +22,6 @@ def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str) ->
     Args:
         body: (batch, 3, height, width) to (batch, features); left in the mode that it is in.
         image_size: (height, width) in pixels.
-        prefix: the layer's name.
 
     Returns:
         One input and one output; only operators that may stand in a model file.

@@ -44,8 +44,6 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
     that the given inputs have, so that the network answers as the file does, in training mode too.
 
     Args:
-        network: new, of the same kind and shape as the one the weights are of.
-        weights: from `weights_of`.
         inputs: (batch, 3, height, width) float32, normalised; some training images.
 
     Returns:

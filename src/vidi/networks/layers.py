@@ -27,8 +27,6 @@ def convolution(
     """A convolution without a bias, whose weights are still to be filled.
 
     Args:
-        channels_in: of what comes in.
-        channels_out: of what goes out.
         kernel: pixels a side.
         stride: pixels between two places that are looked at.
         groups: parts into which the channels fall; `channels_in` of them make it depthwise.
@@ -61,7 +59,6 @@ class ConvNorm(nn.Module):
             convolution: without a bias.
             pads: pixels of zeros (top and left, bottom and right) before a convolution that is not padded; None: it is.
             pool: halve the map by 2x2 max pooling before the normalisation.
-            activation: what comes last.
             scaled: whether the normalisation has a scale that is trained; not together with `pool`.
             epsilon: added to the variance.
         """
@@ -93,9 +90,7 @@ class Residual(nn.Module):
         """A body beside a way past it.
 
         Args:
-            body: its layers.
             shortcut: what makes the shapes agree where the body changes them; None: what came in as it is.
-            activation: of the sum.
         """
         super().__init__()
         self.body = body
@@ -190,7 +185,6 @@ class ConcatenateMaps(nn.Sequential):
 
         Args:
             layers: in order; those that are joined give maps of the last map's size. The last may be a `GlobalMean`.
-            joined: which of them, as indexes.
             scale: what their maps are multiplied by.
         """
         super().__init__(*layers)

@@ -15,7 +15,6 @@ def refuse_small(network: str, image_size: tuple[int, int]) -> None:
     """Raise a UsageError where a network that halves its map five times would be left with nothing.
 
     Args:
-        network: its name.
         image_size: (height, width) in pixels.
     """
     if min(image_size) < SMALLEST_HALVED:

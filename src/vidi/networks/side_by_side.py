@@ -25,7 +25,6 @@ def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, outputs: Out
     Args:
         graphs: each with the input `inputs` and the outputs `logits`, `embedding` and, at will, `evidence`.
         prefix: with a member's number it stands before all of its names: `members` gives `members.0.head.weight`.
-        outputs: what stands behind the logits.
     """
     nodes: list[onnx.NodeProto] = []
     tensors: list[onnx.TensorProto] = []

@@ -37,7 +37,6 @@ def fit_whitening(network: Classifier, inputs: Tensor) -> None:
     """Compute the weights of a network's first layer, where that is a `Whitening`.
 
     Args:
-        network: changed in place.
         inputs: (batch, 3, height, width) float32, normalised; some training images.
     """
     layer = next(network.layers.children())

@@ -126,8 +126,6 @@ def open_graph(
     """A session of a model file's bytes, or of a part of its graph.
 
     Args:
-        data: of an ONNX model.
-        name: what messages call it.
         threads: that one run uses.
         keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
         shared: all such sessions of this process keep it together, so that idle ones hold none.
@@ -193,7 +191,6 @@ def open_engine(name: str, model: ModelFile) -> GraphEngine:
 
     Args:
         name: a key of `ENGINES`.
-        model: the model file.
 
     Raises:
         UnknownNameError: no engine has that name.

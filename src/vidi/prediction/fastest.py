@@ -51,8 +51,6 @@ def open_fastest(
     """Open the fastest engine that gives the file's golden answers, and say which it is.
 
     Args:
-        model: the model file.
-        say: receives the sentence.
         folder: where choices are remembered; in the cache's folder by default.
         measure: gives images per second of engines; `measure_rates` by default.
 
@@ -172,7 +170,6 @@ def take_turns(
     """Run each for a moment, several times in turn. Before that each runs once in every thread, which is not counted.
 
     Args:
-        runs: what is timed, by name.
         rounds: of all of them.
         seconds: that each runs in each round, at least once.
         threads: that run it side by side; 1: the calling thread.

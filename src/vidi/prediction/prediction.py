@@ -158,7 +158,6 @@ def decide(
 
     Args:
         probabilities: (classes,) float32; sums to 1, unless the model is a multi-label one.
-        metadata: of the model that gave the probabilities.
         novelty: of the same image; None if the model has no measure of it.
         embedding: (features,) of the same image, where it was asked for.
 

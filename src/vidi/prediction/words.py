@@ -47,7 +47,6 @@ def explain_verdict(verdict: Verdict | str | None, limits: VerdictLimits | None,
     """How far an answer with this verdict may be relied on, in a sentence or two.
 
     Args:
-        verdict: of the answer.
         limits: of the model that gave it; None if its file has none.
         choices: number of candidates that are shown.
     """

@@ -42,9 +42,6 @@ def serve(
     """Serve some models until a signal ends it.
 
     Args:
-        request: which models, and to whom.
-        log: whether predictions are logged, and where.
-        say: receives lines for people.
         environment: variables of the process; its own by default.
 
     Raises:

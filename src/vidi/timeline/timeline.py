@@ -38,13 +38,7 @@ class Timeline:
     """Takes the scores of frames in their order, and gives the events they make. Times are seconds of the source."""
 
     def __init__(self, labels: Sequence[str], rules: EventRules, *, run: str) -> None:
-        """Begin without any frame.
-
-        Args:
-            labels: the classes that are followed.
-            rules: when one counts as seen.
-            run: begins the id of each event.
-        """
+        """Begin without any frame."""
         self.labels, self.rules, self._run = tuple(labels), rules, run
         self._half = _whole(rules.window / 2)
         self._held: deque[_Scored] = deque()  # the newest last; the first ones are there to smooth the others
@@ -57,7 +51,6 @@ class Timeline:
 
         Args:
             seconds: when the frame was; later than the one before.
-            number: of the frame.
             scores: (classes,), each in [0, 1]; NaN where the frame does not tell.
 
         Raises:

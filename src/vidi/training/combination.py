@@ -68,9 +68,6 @@ def choose_combination(
     training is kept alone. Each is judged at the temperature that suits it best.
 
     Args:
-        networks: two or more, trained by one recipe.
-        data: the validation images decide.
-        normalisation: what the networks want to see.
         groups: (validation images,) int; images of one group count as one observation. None: each its own.
     """
     if not len(data.validation_rows):
@@ -107,13 +104,7 @@ def choose_combination(
 
 
 def average_all(networks: Sequence[Classifier], *, why: str, outputs: Outputs = SOFTMAX) -> Choice:
-    """All of them with their probabilities averaged, without asking the validation images.
-
-    Args:
-        networks: two or more, trained by one recipe.
-        why: nothing was compared, in words.
-        outputs: of the networks.
-    """
+    """All of them with their probabilities averaged, without asking the validation images."""
     return Choice(
         network=Ensemble(networks, outputs=outputs),
         way="probabilities",

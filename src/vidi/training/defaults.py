@@ -66,10 +66,6 @@ def weigh_classes(recipe: Recipe, counts: Sequence[int]) -> Recipe:
     the small classes' mean probability nearer to their share. Networks that learn whole are not weighted:
     their probabilities go wrong with it, and once these are put right nothing is gained.
 
-    Args:
-        recipe: what the user set stands.
-        counts: images of each class.
-
     >>> [weigh_classes(Recipe(), counts).optimization.class_weights for counts in ([90, 30], [50, 30])]
     ['tempered', 'none']
     """
@@ -273,10 +269,6 @@ RECIPES: Mapping[str, Callable[[DataTraits], Recipe]] = {  # by network, or by f
 
 def as_asked(recipe: Recipe, changes: Mapping[str, object]) -> Recipe:
     """The recipe with what the user set; an optimizer that is not the usual one brings its own learning rate along.
-
-    Args:
-        recipe: the usual one, or that of a file.
-        changes: as `Recipe.changed` takes them.
 
     Raises:
         UsageError: no such field, or a value that it cannot have.

@@ -54,9 +54,7 @@ def measure_steps(
     """Train on drawn noise for some steps, with everything that belongs to a step, augmentation included.
 
     Args:
-        recipe: as `train_network` takes it.
         steps: that are timed, after three that are not.
-        class_count: classes of the drawn labels.
         product_rate: the processor's fastest rate, measured between steps; that of a matrix product by default.
     """
     tune_allocator()

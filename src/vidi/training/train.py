@@ -40,11 +40,9 @@ def train_network(
     Writes `checkpoint.safetensors`, `checkpoint-previous.safetensors` and `results.csv` into the folder.
 
     Args:
-        arrays: framed images, labels, and which to learn from.
         recipe: how; its image size must be that of the images.
         folder: the run's own folder, held by this process.
         deadline: when training must end; fewer epochs are planned where the recipe's would take longer.
-        listener: is told of steps and epochs.
         resume: go on from the folder's checkpoint.
         should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
 

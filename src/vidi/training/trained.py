@@ -66,14 +66,7 @@ class TrainedNetwork:
 def trained_network(
     state: State, arrays: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
 ) -> TrainedNetwork:
-    """The best network of a training that has ended, as it is shipped.
-
-    Args:
-        state: with the best weights.
-        arrays: what it was trained on.
-        recipe: as it was carried out.
-        normalisation: what the network wants to see.
-    """
+    """The best network of a training that has ended, as it is shipped."""
     network = blank_network(
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )
@@ -105,10 +98,7 @@ def choose_views(
     their time, only the user's word counts.
 
     Args:
-        network: its `both_ways` is set.
         data: its validation images decide, each answer at the temperature that suits it best.
-        recipe: `views` says one, both or auto.
-        normalisation: what the network wants to see.
 
     Returns:
         The recipe with the choice in place of auto.

@@ -27,7 +27,6 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
 
     Args:
         recipe: its device and precision are settled.
-        data: what it is to learn from.
         seconds_left: for the training.
 
     Returns:

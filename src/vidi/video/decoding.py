@@ -122,7 +122,6 @@ def make_upright(image: NDArray[np.uint8], matrix: bytes | None) -> NDArray[np.u
 
     Args:
         image: (height, width, 3) uint8, as stored.
-        matrix: see `quarter_turns`.
     """
     turns, is_mirrored = quarter_turns(matrix)
     if not turns and not is_mirrored:

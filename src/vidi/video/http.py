@@ -82,7 +82,6 @@ def open_http(address: str, name: str, *, seconds: float) -> HttpStream:
 
     Args:
         address: may hold user and password.
-        name: what messages call it.
         seconds: until a connection or a read that gives nothing is given up.
 
     Raises:

@@ -115,8 +115,6 @@ def open_stream(
 
     Args:
         address: with scheme; may hold user and password.
-        name: what messages call it.
-        limits: of its images.
         open_seconds: after which opening is given up.
         read_seconds: after which a read that gives nothing is.
         connected: receives a connection that can be interrupted, before anything is read from it.

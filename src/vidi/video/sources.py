@@ -96,7 +96,6 @@ def watch_source(
     newest frame: one that is not taken before the next comes is left out. They end with `stop` alone.
 
     Args:
-        source: see `parse_source`.
         stop: ends it, within about a second even while a stream connects or hangs.
         rate: at most so many frames a second; None: as many as there are.
         limits: of the images; those of single images by default.

@@ -65,10 +65,6 @@ MEGABYTE = 1e6
 def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _total: None) -> "Benchmark":
     """Time models in turn, each by each engine, and start each in a new process.
 
-    Args:
-        request: which, on what, and for how long.
-        progress: is told after each turn.
-
     Raises:
         ModelError: no model file, or no engine takes it.
         DataError: there is no image.
@@ -188,7 +184,6 @@ def open_subjects(
     """Each model by each engine that gives its golden answers.
 
     Args:
-        models: by name.
         engines: their names; None: all that are installed.
 
     Returns:
@@ -233,9 +228,6 @@ def start_cold(model: Path, engine: str, image: Path, *, turn: Callable[[], obje
     """Start processes one after another that answer about an image.
 
     Args:
-        model: the model file.
-        engine: executes the graph.
-        image: a file.
         turn: is called after each.
 
     Raises:
@@ -335,8 +327,6 @@ def measure_speeds(
     """The speeds of each subject by its key, one for each number of threads.
 
     Args:
-        subjects: take turns.
-        images: that are decoded and answered.
         threads: numbers of threads.
         seconds: that all of it takes, about; each runs at least once in each round.
         turn: is called after each of `turn_count` turns.

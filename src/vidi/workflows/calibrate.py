@@ -39,10 +39,6 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Calibra
     all images but those that it was trained on by the list in the file. The test figures are left out of the new file:
     they were measured with the old calibration.
 
-    Args:
-        request: what the user asked for.
-        events: receives progress and messages.
-
     Raises:
         ModelError: no model file, or an unfinished one.
         DataError: no class in common, or no image that may be used.

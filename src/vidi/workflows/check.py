@@ -113,8 +113,6 @@ def check(
     """Decode every image of a data set once, and find damaged, duplicate and odd images.
 
     Args:
-        request: the data, the page to write, and how.
-        events: receives progress and messages.
         read: decodes the images elsewhere; here by default.
 
     Raises:

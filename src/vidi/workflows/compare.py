@@ -120,10 +120,6 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> CompareResu
     Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
     run folder, or by the model file).
 
-    Args:
-        request: what the user asked for.
-        events: receives progress and messages.
-
     Raises:
         ModelError: no model file, or not one to trust.
         DataError: no class that both know, or no image left to score; says why.
@@ -184,8 +180,6 @@ def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:
     """Which classes only one of two compared models knows.
 
     Args:
-        model: its name.
-        names: the classes.
         several: images may show several classes.
     """
     follows = "its answers about them are ignored" if several else "predicting one of them counts as wrong here"

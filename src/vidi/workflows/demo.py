@@ -97,9 +97,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     """Run one demo, and give its results line by line.
 
     Args:
-        name: of `DEMOS`, or `loop`.
         runs: the folder in which `demo-NAME` is written; an earlier one is replaced.
-        events: receives progress and messages.
 
     Raises:
         UnknownNameError: no such demo.

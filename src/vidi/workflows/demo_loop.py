@@ -178,11 +178,6 @@ def wait_for_rows(log: Path, count: int) -> bool:
 def serve(name: str, *, models: Path, log: Path) -> Iterator[DemoServer]:
     """A server of a registered model, which writes a log and keeps images; stopped at the end.
 
-    Args:
-        name: registered.
-        models: the registry's folder.
-        log: path of the prediction log.
-
     Raises:
         ResourceError: it does not start; says what it said.
     """
@@ -250,8 +245,6 @@ def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[
 
     Args:
         runs: the folder in which `demo-loop` is written; an earlier one is replaced.
-        events: receives progress and messages.
-        size: how much there is of everything.
 
     Raises:
         MissingPackageError, UsageError, DataError, ModelError, ResourceError: as their names say.

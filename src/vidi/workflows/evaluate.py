@@ -60,10 +60,6 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> EvaluateR
     Images of classes that the model lacks are left out of accuracy and counted; images that the model was trained on
     (by the splits.csv of its run folder, or by the model file) are set aside.
 
-    Args:
-        request: what the user asked for.
-        events: receives progress and messages.
-
     Raises:
         ModelError: no model file, or not one to trust.
         DataError: no class in common, or no image left to score; says why.

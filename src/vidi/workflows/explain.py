@@ -34,13 +34,7 @@ def explain_images(
     """Write a page for every image; a first Ctrl-C ends it in good order.
 
     Args:
-        predictor: the loaded model.
-        inputs: files, folders, patterns, archives, as the user named them.
-        pages: where the pages go, and how images are opened.
-        wanted: what is to be found out about each.
-        stream: where the lines or the document go.
         as_json: one document; else lines for people.
-        watch: sees each image pass, and receives their number.
 
     Returns:
         What became of every path; `set_aside` holds those that were not reached.
@@ -73,12 +67,6 @@ def explain_inputs(
     wanted: ExplanationParts = EVERYTHING,
 ) -> Iterator[Explained]:
     """Explain every image that was found; one result per path, in order.
-
-    Args:
-        predictor: the loaded model.
-        found: what `vidi.data.inputs.find_paths` found.
-        account: is filled while the answers are taken.
-        wanted: what is to be found out about each.
 
     Raises:
         DataError: no image was found.

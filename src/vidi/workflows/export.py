@@ -123,10 +123,6 @@ def export(request: ExportRequest, *, events: Events = SILENCE) -> ExportResult:
 
     A form with fewer bits is calibrated again, and held to the test images beside the file that it is made of.
 
-    Args:
-        request: what to write, and where.
-        events: receives progress and messages.
-
     Raises:
         UsageError: the output exists, an option is wrong, or this installation lacks what the form needs.
         ModelError: no model file.

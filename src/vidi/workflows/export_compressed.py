@@ -41,12 +41,9 @@ def compress_model(
     """Write a model file in fewer bits, and judge it beside its parent.
 
     Args:
-        parent: the model file.
         request: the form, a key of `WRITERS`; a run or labelled images, or else the run that the file lies in; and the
             percentage points of accuracy that may be lost on the test images, also beyond chance.
-        folder: gets the pages of the comparison and the evaluation.
         kept_as: where the new file will lie; the pages name it so.
-        events: receives progress and messages.
 
     Raises:
         GateError: it loses more, its promises do not hold, or its kernels give other answers than its arithmetic.

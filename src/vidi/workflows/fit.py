@@ -57,11 +57,8 @@ def fit_images(
     Images that are equal once framed, and images of one group, are never on both sides.
 
     Args:
-        images: paths, arrays or Pillow images of any sizes.
         truth: (images,) int64, index into `request.classes`; or (images, classes) bool, where they may show several.
-        request: how.
         groups: images of equal group are kept together.
-        events: receives progress and messages.
 
     Returns:
         The model file, loaded; a row for each epoch; and the images that could not be used.

@@ -45,7 +45,6 @@ def forget(image: str, places: Sequence[str], *, environment: Mapping[str, str])
 
     Args:
         image: its file, or the SHA-256 of its bytes.
-        places: data sets, run folders, folders of runs, and prediction logs.
         environment: may hold a log's password.
 
     Raises:

@@ -56,15 +56,6 @@ def search_images(
 ) -> Account:
     """Search and print each image in turn; a first Ctrl-C ends it in good order.
 
-    Args:
-        predictor: the loaded model.
-        request: how to search.
-        inputs: files, folders, patterns, archives, as the user named them.
-        wanted: what is left behind.
-        stream: where the lines or the document go.
-        watch: sees each image pass, and receives their number.
-        events: receives progress and messages.
-
     Returns:
         What became of every path; `set_aside` holds those that were not reached.
 
@@ -101,8 +92,6 @@ def plan_folder(folder: Path, found: Sequence[FoundInputs], inputs: Sequence[str
     """Where each image's drawing will lie, by path; nothing but what vidi drew before is ever replaced.
 
     Args:
-        folder: the output folder.
-        found: the images.
         inputs: what the user named; the output must not be read as input next time.
 
     Raises:
@@ -139,7 +128,6 @@ def keep_located(
 
     Args:
         found: of `locate_inputs`, with pixels.
-        kept: is filled.
         places: of `plan_folder`; empty where nothing is to be drawn.
         with_images: False writes no picture.
 
@@ -179,12 +167,8 @@ def write_found(
     """Write the page of all images and the COCO file, and report their paths.
 
     Args:
-        kept: of `keep_located`.
-        looked: how they were searched.
-        model: the file that answered.
         output: the folder of the page; None: no page.
         coco: the COCO file; None: none.
-        events: receives progress and messages.
 
     Raises:
         ResourceError: one of them cannot be written.

@@ -48,7 +48,6 @@ def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[
     """Indexes of the classes to look for.
 
     Args:
-        names: the model's classes.
         wanted: the user's; None: all but those whose name says that nothing is there.
 
     Raises:
@@ -145,12 +144,6 @@ def locate_inputs(
 ) -> Iterator[LocatedImage]:
     """Find boxes in every image, in the order of the inputs; a bad image is listed, the others are searched.
 
-    Args:
-        find: of `finder`.
-        found: what `vidi.data.inputs.find_paths` found.
-        account: is filled as the answers are taken.
-        keep_images: give the decoded image as well.
-
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
     """
@@ -179,7 +172,6 @@ def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImag
     """Boxes in one image, or why it cannot be searched as was asked for: its windows would be too small for its size.
 
     Args:
-        find: of `finder`.
         path: what the image is called.
         image: (height, width, 3) uint8, upright RGB.
     """
@@ -198,7 +190,6 @@ def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
     """Find boxes in every image, in order; an image that cannot be used comes with its reason.
 
     Args:
-        find: of `vidi.workflows.locating.finder`.
         images: of `vidi.images.given.list_images`; an image in memory is named by its number.
     """
     for number, (given, found) in enumerate(zip(images, decode_given(images), strict=True)):

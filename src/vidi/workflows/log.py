@@ -53,12 +53,7 @@ class AnswerLogger:
         self._at = now()  # of all answers: what one call is given comes together, in no order
 
     def passing(self, answers: Iterator[Answer], store: ImageStore) -> Iterator[Answer]:
-        """The answers, each logged before it is given on; one about a path that is no readable file is left out.
-
-        Args:
-            answers: of `Predictor.predict_files`, with embeddings and statistics.
-            store: where their files are read again, if they are kept.
-        """
+        """The answers, each logged before it is given on; one about a path that is no readable file is left out."""
         for answer in answers:
             if answer.digest:
                 self._log(answer, store)
@@ -92,11 +87,7 @@ def logging_answers(
     """What logs a program's answers.
 
     Args:
-        request: where to, and what is kept.
-        model: that answers.
-        path: of the model file or its run folder, as it was given.
         environment: variables of the process.
-        say: receives lines for people.
 
     Raises:
         ResourceError: at the end, where some answers could not be logged.
@@ -118,7 +109,6 @@ def log_document(request: LogContentsRequest, environment: Mapping[str, str]) ->
     """What was asked for, as plain values; what is to be deleted is deleted first.
 
     Args:
-        request: the log, and what of it.
         environment: may hold the log's password.
 
     Raises:

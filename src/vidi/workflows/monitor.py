@@ -222,7 +222,6 @@ def read_traffic(
 
     Args:
         rows: of one model, in the order of arrival.
-        metadata: of the model.
         whole: so many different images are all kept; of more, ever fewer (see `keep_every`).
     """
     counted = RowCounts()
@@ -396,7 +395,6 @@ class NotedAnswers:
     def __init__(self, metadata: ModelMetadata, wanted: Collection[str]) -> None:
         """
         Args:
-            metadata: of the model that answered.
             wanted: digests of the images.
         """
         self.answers: dict[str, Said] = {}
@@ -453,10 +451,6 @@ class MonitorGauges(Collector):
     """The gauges of some models, as a registry of Prometheus asks for them."""
 
     def __init__(self, documents: Sequence[FoundData] = ()) -> None:
-        """
-        Args:
-            documents: of `vidi monitor --json`, one for each model.
-        """
         self.documents = documents
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -37,12 +37,9 @@ def predict_inputs(
     """Classify all inputs: one answer per image or refused path, in their order.
 
     Args:
-        predictor: the loaded model.
-        found: what `vidi.data.inputs.find_paths` found.
         account: is filled while the answers are taken; complete when they are used up.
         answers_of: gives the answers about a group, in its order; computed here by default.
         sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
-        log: takes the answers down, with their embeddings and statistics.
 
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.

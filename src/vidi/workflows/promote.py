@@ -60,8 +60,6 @@ def promote(
     """Put a model in use under a name; the version before stays.
 
     Args:
-        request: the model and the name.
-        gate: how it was compared with the model in use, where that was done.
         root: the registry's folder; that of this computer by default.
 
     Raises:
@@ -99,7 +97,6 @@ def roll_back(request: RollbackRequest, *, root: Path | None = None) -> PromoteR
     """Put an earlier version in use again, with the bytes that it was promoted with.
 
     Args:
-        request: the name, and perhaps the version.
         root: the registry's folder; that of this computer by default.
 
     Raises:
@@ -114,13 +111,7 @@ def roll_back(request: RollbackRequest, *, root: Path | None = None) -> PromoteR
 
 
 def decided_now(why: str, model: ModelFile, *, gate: Mapping[str, Json] | None = None) -> Reasons:
-    """What a decision about a model says beside the version.
-
-    Args:
-        why: the user's words.
-        model: that is put in use, or refused.
-        gate: how it was compared with the model in use.
-    """
+    """What a decision about a model says beside the version."""
     return Reasons(
         who=user_name(),
         at=_now(),
@@ -190,8 +181,6 @@ def promoted_lines(name: str, decision: RegistryDecision, before: RegistryDecisi
     """What is in use now, and what was until then.
 
     Args:
-        name: registered.
-        decision: that puts a version in use.
         before: the decision that held until then; None where there was none.
     """
     lines = [f"{name} is now version {decision.version}: {_about(decision)}"]

@@ -46,7 +46,6 @@ def rebuild_report(
     named by path.
 
     Args:
-        run: a run folder, or the folder of an evaluation, a search or a comparison.
         with_images: False leaves every picture out.
         forgotten: digest of an image whose picture is left out.
         events: receives a message if the images cannot be read.

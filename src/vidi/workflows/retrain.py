@@ -57,8 +57,6 @@ def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | N
     name it is left in its run folder.
 
     Args:
-        request: what the user asked for.
-        events: receives progress and messages.
         root: the registry's folder; that of this computer by default.
 
     Raises:

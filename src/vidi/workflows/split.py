@@ -56,7 +56,6 @@ def split(
     Args:
         request: the data and the file to write. What stands in `data.split_file`, or else in that file, stays, and
             new images are added.
-        events: receives progress and messages.
 
     Raises:
         UsageError: the output is a folder.

@@ -50,11 +50,6 @@ def train(
     """Train on images, and write a tested model file into a run folder.
 
     Args:
-        request: what the user asked for.
-        events: receives progress and messages.
-        begun: when the user's minutes began to run, where that was before this call.
-        found: the requested images, where they were found before this call.
-        trackers: what `request.track` can name.
         embed: computes the features of pretrained networks, in place of this process.
 
     Raises:
@@ -94,9 +89,7 @@ def resume(
     """Continue an interrupted run with its own data and recipe.
 
     Args:
-        run: its folder.
         finish: train no more; only calibrate, test and report.
-        events: receives progress and messages.
         embed: as for `train`; it need not be what the run began with.
 
     Raises:

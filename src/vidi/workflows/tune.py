@@ -35,10 +35,6 @@ def tune(
     """Search for a better recipe, and report whether one was found.
 
     Args:
-        request: what the user asked for.
-        events: receives progress and messages.
-        begun: when the user's minutes began to run, where that was before this call.
-        found: the requested images, where they were found before this call.
         cluster: tries several recipes at once, elsewhere; the comparison at the end is made here.
 
     Raises:
@@ -104,11 +100,8 @@ def resume_tuning(
     """Continue an interrupted search for the rest of its time.
 
     Args:
-        run: its folder.
         storage: the URL of the shared study again, where it has a password.
         finish: no more trials, only the comparison at the end.
-        events: receives progress and messages.
-        cluster: as for `tune`.
 
     Raises:
         UsageError: not a search, or one that is finished.

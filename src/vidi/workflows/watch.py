@@ -40,13 +40,8 @@ def watch_with(
     """Watch a source until it ends or the user does, and report what is seen.
 
     Args:
-        predictor: the loaded model.
-        request: what to watch, and when something counts as seen.
-        outputs: where events go besides.
         tell: receives each event as it comes, such as `printing`.
         environment: variables of the process, for secrets.
-        events: receives messages.
-        page: shows the last frame and events while the source is watched.
 
     Returns:
         The exit code: 0, 6 for a damaged file, 130 for a file that was not watched to its end.
@@ -95,8 +90,6 @@ def notifying(
     """What hands notices over; frames are looked at meanwhile.
 
     Args:
-        receivers: receive it, one after the other.
-        boxes: finds them first, on the best frames.
         stop: is set where one fails.
 
     Raises:

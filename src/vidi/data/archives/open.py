@@ -71,10 +71,6 @@ def open_archive(path: Path) -> ArchiveStore:
 def list_tar(path: Path, plain: Path) -> dict[str, ArchiveMember]:
     """Where each file of a tar archive lies.
 
-    Args:
-        path: the archive.
-        plain: itself, or the tar that it unpacks to.
-
     Raises:
         DataError: it is unsafe, cut or damaged.
     """

@@ -163,7 +163,6 @@ def check_dataset(
     """Decode every image once, and find damaged, duplicate and odd images.
 
     Args:
-        framing: with `cache`, how the decoded images are framed for keeping.
         cache: where the framed pixels are kept, one row for each of `dataset.images`, so that training need not
             decode again (`pixels_key` names them), with what this check has told: while no file changes, the next
             check with this framing decodes none.

@@ -61,7 +61,6 @@ class Centres:
         """
         Args:
             centres: (cells, 63), those of one region beside one another.
-            regions: the centres of the regions, where there are several.
             ends: (regions,) where the centres of each region end.
         """
         self._centres, self._regions = centres, regions

@@ -284,8 +284,6 @@ def split_dataset(
     keyed hash of their group. A split that the user made is taken as named and audited.
 
     Args:
-        dataset: images with their classes, and with parts where the user made a split.
-        plan: seed, `--parts`, and whether to go on over leaks or to decide again.
         previous: a `splits.csv` of an earlier split of this data, perhaps with fewer images.
 
     Returns:
@@ -463,7 +461,6 @@ def assign_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: Spli
     part; a class with a single group is trained on.
 
     Args:
-        groups: how many images of each class every group holds.
         keys: one name for each group; with the rule's seed it decides the order, so the order given does not.
 
     Returns:

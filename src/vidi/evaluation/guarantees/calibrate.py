@@ -116,8 +116,6 @@ def find_limits(
 
     Args:
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
-        answers: the same before calibration, with what is known about the images.
-        promise: what to keep.
         ranking: what orders answers about one class each by how sure they are.
         called: (batch, classes) bool; of several classes, what the images are called, by thresholds that were chosen
             without the image.
@@ -202,7 +200,6 @@ def cross_fitted_calls(
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
         targets: (batch, classes) bool.
         classes: names, in the order of the columns.
-        target: what the thresholds are to keep.
         groups: (batch,) int; images of one group are never on both sides of a fold.
     """
     alone = np.arange(len(targets))

@@ -173,7 +173,6 @@ def find_points(
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
         shown: (batch, classes) bool; which classes each image shows.
         classes: names, in the order of the columns.
-        target: what to keep.
         positive: the class that it is about; each class by itself, where None.
         groups: (batch,) int; images of one group are not independent. Each its own, where None.
         shipped: (batch, classes), the same images' by the step that is shipped. Steps that were fitted without an image

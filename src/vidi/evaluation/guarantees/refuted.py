@@ -66,7 +66,6 @@ def hold_to_guarantees(
     Args:
         answers: about test images of classes that the model knows.
         limits: of the model file; None where it states none.
-        points: of the model file.
     """
     if not len(answers.paths):
         return []
@@ -142,7 +141,6 @@ def choose_refuted(tested: Sequence[HeldGuarantee], *, chance: float) -> tuple[H
     """Choose the guarantees that the test refutes, with at most this rate of false refutations.
 
     Args:
-        tested: of `hold_to_guarantees`.
         chance: of naming any where all are kept.
     """
     shown = shown_together([one.p_value for one in tested], [0.0] * len(tested), chance=chance)
@@ -160,11 +158,6 @@ def as_refuted(refuted: Sequence[HeldGuarantee]) -> Refuted | None:
 
 
 def refuted_on(answers: Answers, metadata: ModelMetadata) -> tuple[HeldGuarantee, ...]:
-    """The guarantees of a model file that a set of images refutes; one is named where all are kept in 1 % of the cases.
-
-    Args:
-        answers: about these images.
-        metadata: of the model file.
-    """
+    """The guarantees of a model file that a set of images refutes; one is named in 1 % of the cases if all are kept."""
     tested = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
     return choose_refuted(hold_to_guarantees(tested, metadata.verdict, metadata.operating_points), chance=CHANCE)

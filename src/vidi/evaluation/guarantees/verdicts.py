@@ -63,7 +63,6 @@ def hold_to_limits(answers: Answers, limits: VerdictLimits) -> HeldToLimits:
 
     Args:
         answers: about images of classes that the model knows.
-        limits: of the model file.
     """
     probabilities = answers.probabilities
     scores = confidence(probabilities, limits, called=answers.called)
@@ -84,8 +83,6 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
 
     Args:
         answers: about test images of classes that the model knows.
-        limits: of the model file.
-        seed: for the resampling of groups.
     """
     labels, is_right = answers.labels, answers.is_right
     groups = answers.group_numbers
@@ -166,8 +163,6 @@ def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0)
 
     Args:
         answers: about test images of classes that the model knows.
-        points: of the model file.
-        seed: for the resampling of groups.
     """
     groups = answers.group_numbers
     called = call_classes(answers.probabilities, points, answers.classes)

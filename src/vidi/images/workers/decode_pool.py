@@ -60,7 +60,6 @@ class DecodePool:
 
         Args:
             count: worker processes.
-            options: limits and rules of decoding.
             read: what is done with each file; a function of a module, so that a worker finds it by name.
             forked: fork workers from one process that has loaded the decoders, which takes milliseconds and shares
                 memory, or start each from nothing; forked by default where the system can.

@@ -124,11 +124,7 @@ def _answer(data: bytes, job: DecodeJob, read: ReadFile, room: memoryview) -> by
 
 
 def fork_workers(handle: str) -> None:
-    """Follow one parent's orders until it goes away; all workers then end, whatever they are doing.
-
-    Args:
-        handle: number of the socket to the parent.
-    """
+    """Follow one parent's orders until it goes away; all workers then end, whatever they are doing."""
     ignore_endings()
     orders = socket.socket(fileno=int(handle))
     silence_libraries()

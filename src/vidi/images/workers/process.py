@@ -96,8 +96,6 @@ def start_python(main: str, argument: str, *, handles: tuple[int, ...], is_piped
     It has a group of its own: signals to this process's group, such as Ctrl-C, do not reach it.
 
     Args:
-        main: the function.
-        argument: a text.
         handles: open files that it inherits under the same numbers.
         is_piped: over standard input and output it is talked to.
 

@@ -66,7 +66,6 @@ def pack_request(byte_counts: Sequence[int], job: bytes) -> bytes:
 
     Args:
         byte_counts: of up to `FILES_TOGETHER` files.
-        job: what is to be done with each, by `pack_work`.
     """
     count = len(byte_counts)
     return _FILES.pack(count, *byte_counts, *(0,) * (FILES_TOGETHER - count)) + job

@@ -48,8 +48,6 @@ def translate_names(
     """Tensors under our names, and the names that mean none of our layers.
 
     Args:
-        tensors: under the maker's names.
-        naming: from `find_naming`.
         ours: every name that our network has.
     """
     translated, unknown = {}, []

@@ -56,7 +56,6 @@ def find_weights(path: Path, *, digest: str | None = None) -> PretrainedWeights 
     """The weights that `keep_weights` wrote; None where there are none, or not a byte for byte whole set.
 
     Args:
-        path: of the safetensors file.
         digest: SHA-256 of the file that they must have come from; None: of any.
     """
     try:
@@ -77,7 +76,6 @@ def begin_with(network: Classifier, weights: PretrainedWeights) -> None:
 
     Args:
         network: of the kind that `weights.network` says, for images of any size.
-        weights: from `read_pretrained`.
 
     Raises:
         ModelError: the network has another shape than the one that the weights are of.
@@ -140,9 +138,7 @@ def with_weights(
     """The weights' network for images of that size; a head for other classes is all 0, until `set_head`.
 
     Args:
-        weights: of `read_pretrained`.
         image_size: (height, width), pixels.
-        class_count: number of classes.
         options: the network's shape; None leaves it as it is.
 
     Raises:

@@ -302,12 +302,7 @@ Slab = tuple[str, tuple[int, ...]]  # a key of COLOURS; the shape (channels, row
 
 
 def draw_network(slabs: Sequence[Slab], *, description: str) -> str:
-    """Draw the slabs from left to right and return their `<svg>` element; its colours come from the page.
-
-    Args:
-        slabs: the image, then what comes out of each layer.
-        description: what can be seen, for those who hear it.
-    """
+    """Draw the slabs from left to right and return their `<svg>` element; its colours come from the page."""
     largest = max(max(shape[1:], default=1) for _, shape in slabs)
     squeeze = min(1.0, 14 / len(slabs))  # many layers are drawn thinner
     left, shapes = 0.0, []
@@ -421,7 +416,6 @@ def show_network(
 
     Args:
         image_size: (height, width) of what it sees, pixels.
-        is_calibrated: whether its logits are calibrated.
         with_filters: False leaves the first layer's filters out.
     """
     slabs: list[Slab] = [("image", (3, *image_size))]

@@ -74,8 +74,6 @@ def write_report(
     Args:
         run: the folder; metrics.json, predictions.csv, results.csv, recipe.toml, check.json and model.onnx are used
             as far as they are there.
-        store: where the images are that predictions.csv names; None where they cannot be reached, then they are
-            named by path.
         options: how images are decoded; as they were for training.
         with_images: False leaves every picture out (`--no-images`), also the pictures of the network's layers.
         model: the model that was scored, where the folder holds no model.onnx of its own.

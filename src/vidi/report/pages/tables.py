@@ -172,7 +172,6 @@ def choose_images(
     """Choose what to show of the answers.
 
     Args:
-        answers: those about test images.
         doubted: paths of those whose label may be wrong, the least likely label first.
         cells_wanted: the page has a confusion matrix whose cells open.
         spent: thumbnails that the page needs elsewhere.

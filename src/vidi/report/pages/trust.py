@@ -66,7 +66,6 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> dict[s
     """What the section shows, from check.json and metrics.json; each part None or empty where it was not looked at.
 
     Args:
-        files: of the run or the evaluation.
         example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
     shortcuts, trust = files.check.get("shortcuts"), files.metrics.trust

@@ -27,7 +27,6 @@ def write_watch_page(path: Path, events: Sequence[Document], *, source: str, sec
 
     Args:
         events: the last word about each, as `--jsonl` prints it, the newest last.
-        source: that was watched last.
         seconds: of that source.
     """
     shown = list(reversed(events))[:MOST_SHOWN]

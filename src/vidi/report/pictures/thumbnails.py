@@ -41,7 +41,6 @@ def make_thumbnails(
     """Thumbnails of the images that can still be read, in the order given, until the page would grow too large.
 
     Args:
-        store: where the files are.
         paths: as the store names them; the most important first.
         digests: SHA-256 of each file as it was; a file that has changed since gets no thumbnail.
         options: how images are decoded; as they were for training.

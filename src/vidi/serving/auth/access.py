@@ -126,7 +126,6 @@ def choose_rules(options: ServeRequest, environment: Mapping[str, str]) -> Acces
     needs a token, and a certificate unless a proxy holds it. A token that no one gives is made.
 
     Args:
-        options: of `vidi serve`.
         environment: variables of the process; `VIDI_TOKEN` is a token.
 
     Raises:
@@ -223,9 +222,7 @@ def open_access(
     """Read or make the token and the certificate that the options ask for.
 
     Args:
-        options: of `vidi serve`.
         environment: variables of the process.
-        now: with a time zone.
         find_addresses: gives the addresses of the machine, for a server that listens on all of them.
 
     Raises:

@@ -45,9 +45,7 @@ def own_certificate(folder: Path, names: Sequence[str], now: datetime.datetime) 
     """The kept certificate, or a new one where it is missing, soon over, or without one of the names.
 
     Args:
-        folder: where it is kept.
         names: names and addresses of the server. A new certificate holds those of the old one, too.
-        now: with a time zone.
 
     Raises:
         UsageError: it cannot be kept there.

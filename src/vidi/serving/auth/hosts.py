@@ -116,7 +116,6 @@ def address_to_open(scheme: str, bound: Sequence[tuple[str, int]], own: Sequence
     """The address that a user types or a phone reads.
 
     Args:
-        scheme: http or https.
         bound: address and port of each socket.
         own: addresses of the machine, for a server that listens on all of them.
 

@@ -66,7 +66,6 @@ class AnswerEngine:
         """An engine for this computer: a thread and a decoding process for each core.
 
         Args:
-            options: limits and rules of decoding.
             workers: threads and processes; None: one for each core.
         """
         count = workers or core_count()
@@ -94,7 +93,6 @@ class AnswerEngine:
 
         Args:
             kind: of the item; equal for items that can be worked on together.
-            item: what the work is about.
             work: gives a result for each item, in order.
             most: items for one call.
         """
@@ -236,11 +234,7 @@ async def classify_files(
     """What the network gives for each file, in order; a file that cannot be used costs only its own answer.
 
     Args:
-        engine: decodes and runs.
-        served: the model.
         files: the bytes of encoded images.
-        outputs: names of outputs of the model.
-        statistics: measure the images, too.
 
     Raises:
         Problem: the images have too many pixels together.

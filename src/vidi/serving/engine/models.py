@@ -34,9 +34,6 @@ class ModelSource:
     def __init__(self, path: Path) -> None:
         """Open it; where an open file cannot be replaced (Windows), it is only looked for again.
 
-        Args:
-            path: the file, or the run folder that holds it.
-
         Raises:
             ModelError: it is not there.
         """
@@ -175,11 +172,8 @@ def open_served(
     """Open a model file and hold it to its own golden vectors, in both sessions.
 
     Args:
-        name: by which requests ask for it.
-        path: the model file, its run folder or a registered name.
         providers: of `usual_providers`; any but the processor has one session for every load.
         engine: executes the graph; any but onnxruntime has one form for every load.
-        say: receives which engine `auto` has taken, and why.
 
     Raises:
         ModelError: the file is damaged or not vidi's, or answers other than when it was written.
@@ -311,9 +305,7 @@ def try_model(path: Path, limits: TrialLimits = TrialLimits(), *, engine: str = 
     """Open a model file and replay its golden vectors in another process.
 
     Args:
-        path: the model file.
         limits: of that process.
-        engine: executes the graph.
 
     Raises:
         ModelError: it is refused, or costs too much time or memory.
@@ -380,10 +372,7 @@ class Reloader:
     ) -> None:
         """
         Args:
-            table: is changed.
-            report: receives what became of each file.
             tried: opens a file where it can do no harm, and raises a ModelError where it does not pass.
-            opened: opens a file that has passed, under its name.
         """
         self.table, self._report = table, report
         self._try, self._open = tried, opened

@@ -69,7 +69,6 @@ def read_answers(body: bytes, models: ModelTable, *, most: int) -> list[PageAnsw
     """The body of `POST /v1/answers`.
 
     Args:
-        body: all of it.
         models: that are served; an answer by another one is refused.
         most: answers in one request.
 
@@ -118,7 +117,6 @@ class Recorder:
         """Store what records.
 
         Args:
-            writer: of the log.
             feedback: commits what people say of answers; None: the server takes none.
         """
         self.writer, self.feedback = writer, feedback
@@ -148,10 +146,7 @@ class Recorder:
         """Hand over the answers about some image files.
 
         Args:
-            served: the model that answered.
             files: the bytes of the image files.
-            classified: what the network gave for each.
-            outcomes: the answer about each.
         """
         rows, at = self.rows_of(served), time.time()
         keeps = self.writer.retention is not None
@@ -177,7 +172,6 @@ class Recorder:
         """Hand over an answer that was made in a browser.
 
         Args:
-            answer: as it was sent.
             seen: what the server's own network gave for its image, where that was sent along.
         """
         rows, at = self.rows_of(answer.served), time.time()
@@ -227,9 +221,7 @@ def recording(
     """What logs the answers; None without `--log`, which needs no database.
 
     Args:
-        request: whether predictions are logged, and where.
         environment: variables of the process.
-        tell: receives sentences about the log.
     """
     if request.log is None and not request.keep_images:
         yield None

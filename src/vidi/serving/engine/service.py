@@ -45,7 +45,6 @@ class Slots:
     ) -> None:
         """
         Args:
-            count: how many there are.
             short: requests whose bodies are there, and which may wait or be answered while others are turned away;
                 None: as many as there are slots.
             waiting: how many requests wait behind another one of their connection; they count as well.

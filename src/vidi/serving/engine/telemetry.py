@@ -87,7 +87,6 @@ class ServerMetrics:
         """Count images that a request about a model has got answers for.
 
         Args:
-            model: its name.
             outcomes: a verdict, `answered` or `refused` for each image.
         """
         for outcome in outcomes:
@@ -97,8 +96,6 @@ class ServerMetrics:
         """All of it, as Prometheus reads it.
 
         Args:
-            models: that are served.
-            engine: that answers.
             log: how the prediction log stands; None: there is none, and nothing is said of it.
         """
         if log is not None:
@@ -167,12 +164,7 @@ class RequestLog:
         self._write = write or sys.stdout.write
 
     def event(self, event: str, facts: Mapping[str, Json]) -> None:
-        """Write one line.
-
-        Args:
-            event: its kind, such as `request`.
-            facts: what else stands in it.
-        """
+        """Write one line."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
         self._write(json.dumps(line, ensure_ascii=True) + "\n")
 
@@ -187,7 +179,6 @@ class LineWriter:
     def __init__(self, stream: TextIO, *, most: int = MOST_WAITING) -> None:
         """
         Args:
-            stream: where the lines go.
             most: lines that wait; further ones are left out, and their number is written when there is room again.
         """
         self._stream = stream

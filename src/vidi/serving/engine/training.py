@@ -52,8 +52,6 @@ class Trainer:
         Args:
             folder: where runs, and the images that they were trained on, are kept; images that are refused are not.
             command: makes the command of a zip file and the run's folder.
-            now: the clock, for the run's name.
-            finished: receives the folder of a run that has ended well.
         """
         self._folder, self._command, self._now, self._finished = folder, command, now, finished
         self._lock = threading.Lock()

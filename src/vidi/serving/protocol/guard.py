@@ -479,7 +479,6 @@ def refusal_response(problem: Problem, *, has_body: bool = True) -> bytes:
     r"""The bytes of a whole HTTP/1.1 response that tells a problem and ends the connection.
 
     Args:
-        problem: what is refused, and why.
         has_body: False for the answer to a `HEAD` request.
 
     >>> refusal_response(Problem("too-slow-request", "It took 10 s.")).splitlines()[0]

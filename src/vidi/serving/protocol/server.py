@@ -44,9 +44,6 @@ def run_server(
 
     Args:
         app: ASGI application; its lifespan is run.
-        settings: limits of the server.
-        listen: address, port and certificate.
-        lifecycle: what the application reads to know that the server is stopping.
         ready: called in the server's thread when connections are accepted.
         reload: called in the server's thread on SIGHUP, where the system has it; it must return at once.
         describe_refusal: called with each refusal that no application saw, and the client's address.

@@ -81,9 +81,6 @@ def feedback_of(sent: SentFeedback, metadata: ModelMetadata, *, model_id: str, s
     """The feedback that a request amounts to.
 
     Args:
-        sent: by the client.
-        metadata: of the model that it is about.
-        model_id: of that model.
         source: who sent it, of `source_of`.
         at: seconds since 1970, UTC.
 
@@ -125,7 +122,6 @@ def source_of(authorization: str, client: str | None) -> str:
 
     Args:
         authorization: the request's header, which `AuthMiddleware` has judged; empty where no token is asked for.
-        client: the name in the body.
 
     >>> source_of("", None), source_of("Bearer secret", "ann") == source_of("Bearer secret", "ben")
     ('local', True)

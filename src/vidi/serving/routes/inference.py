@@ -185,8 +185,6 @@ async def infer(service: Service, tallies: Tallies, request: Request) -> Respons
     """Answer a request about one model.
 
     Args:
-        service: limits, engine, slots and counters.
-        tallies: counts the request, answered or not.
         request: whose body has not been read.
 
     Raises:
@@ -256,13 +254,6 @@ async def classify(
     recorder: Recorder | None = None,
 ) -> Rows:
     """What the network gives for the images of a request.
-
-    Args:
-        engine: decodes and runs.
-        served: the model.
-        asked: the request.
-        outputs: names of outputs of the network.
-        recorder: takes the answers down.
 
     Returns:
         Output → (batch, …) float32.

@@ -50,10 +50,6 @@ def offered_outputs(metadata: ModelMetadata, outputs: Sequence[ValueInfo]) -> tu
     """What a model gives: its network's outputs, then `label` and, where the model has them, the other answers.
 
     `candidates` and `decision` are JSON lists of class names.
-
-    Args:
-        metadata: of the model file.
-        outputs: of its graph.
     """
     own = [OfferedOutput(one.name, "FP32", _shape(one.shape)) for one in outputs]
     has = {"label": True, "verdict": metadata.verdict is not None, "candidates": metadata.verdict is not None}
@@ -97,10 +93,7 @@ def make_tensors(
     """The tensors of an answer, in the order of the request.
 
     Args:
-        request: says which come behind the JSON.
-        chosen: by `choose_outputs`.
         rows: what the network gave, for at least `network_outputs`.
-        metadata: of the model.
     """
     predictions: list[Prediction] = []
     if any(output.name in _TEXTS for output in chosen):
@@ -174,7 +167,6 @@ def encode_response(
     """Write an answer; id and parameters of the request are given back.
 
     Args:
-        request: that is answered.
         tensors: in the order in which they were asked for.
         model_name: by which requests name the model.
         model_version: the run's name.
@@ -244,7 +236,6 @@ class Tally:
         """Count a request that was answered.
 
         Args:
-            images: in it.
             stages: nanoseconds for input, inference and output.
             now: milliseconds since 1970, UTC.
         """
@@ -327,8 +318,6 @@ def model_config(served: ServedModel, outputs: Sequence[OfferedOutput], *, most_
     """A model's configuration in the form that Triton gives; shapes are those of one image.
 
     Args:
-        served: the model.
-        outputs: that it offers.
         most_images: in one request.
     """
     height, width = served.metadata.framing.size
@@ -356,8 +345,6 @@ def index_entry(name: str, version: str, *, reasons: Sequence[str] = ()) -> dict
     """A model in the repository's index.
 
     Args:
-        name: of the model.
-        version: of the model.
         reasons: why it is not ready; none where it is.
 
     >>> index_entry("cats", "run-1")

@@ -94,7 +94,6 @@ def split_elements(data: memoryview | bytes, count: int, where: str) -> tuple[by
     Args:
         data: each element with its length before it.
         count: how many there must be.
-        where: what messages call the tensor.
 
     Raises:
         Problem: `bad-request`; a length leads over the end, or there are more or fewer elements.
@@ -124,11 +123,6 @@ def split_elements(data: memoryview | bytes, count: int, where: str) -> tuple[by
 
 def flatten(data: Sequence[Any], shape: Sequence[int], where: str) -> Sequence[Any]:
     """Lists within lists, one for each dimension, as one list; a list that is flat already stays as it is.
-
-    Args:
-        data: of a tensor.
-        shape: that its request states.
-        where: what messages call the data.
 
     Raises:
         Problem: `bad-request`; there are more or fewer values, or the lists have other lengths.
@@ -268,7 +262,6 @@ def decode_request(body: bytes, header_length: int | None, settings: Settings) -
     Args:
         body: all of it; its length is bounded by the caller.
         header_length: how much of it is JSON; None: all.
-        settings: limits of the images.
 
     Raises:
         Problem: `bad-request`, with what is wrong and where; `invalid-input` for too many images; `unusable-image`

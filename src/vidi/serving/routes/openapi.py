@@ -106,12 +106,7 @@ def openapi_document(
     """The OpenAPI document of a server.
 
     Args:
-        names: of the models that are served.
-        settings: limits, which descriptions name.
-        version: of vidi.
         root: path under which the app is mounted; empty where it stands alone.
-        versions: of the models.
-        logs: the server has a prediction log, and takes feedback.
     """
     tags = {**TAGS, **(LOG_TAGS if logs else {}), PROTOCOL: ABOUT}
     return {
@@ -180,9 +175,6 @@ def _ready() -> Schema:
 
 def problem_answers(codes: Sequence[str]) -> Schema:
     """The responses that problems give, by status.
-
-    Args:
-        codes: of `PROBLEMS`.
 
     >>> problem_answers(["no-such-model", "bad-request"]).keys()
     dict_keys(['400', '404'])

@@ -113,8 +113,6 @@ def read_images(body: bytes, content_type: str, *, most: int) -> list[SentImage]
     """The images in a request's body.
 
     Args:
-        body: all of it.
-        content_type: the request's header.
         most: images that one request may hold.
 
     Raises:
@@ -272,13 +270,6 @@ async def predict(
     recorder: Recorder | None = None,
 ) -> PredictionDocument:
     """The predictions document about some images.
-
-    Args:
-        engine: decodes and runs.
-        served: the model.
-        images: what was sent.
-        asked: what is wanted of each.
-        recorder: takes the answers down.
 
     Raises:
         Problem: boxes or evidence were asked for of a model that gives none; or the only image cannot be used.

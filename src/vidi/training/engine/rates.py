@@ -82,10 +82,8 @@ def seconds_per_image(network: Classifier, image_size: tuple[int, int], *, batch
     """A training step's time divided by its images, from a few steps of a copy of the network on its own device.
 
     Args:
-        network: to be trained.
         image_size: (height, width), pixels.
         batch: images of a step; fewer are tried where memory is short.
-        precision: of the step.
     """
     sample = max(1, min(batch, 64))
     while True:

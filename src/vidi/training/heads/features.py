@@ -47,7 +47,6 @@ def choose_feature_engine(
     Args:
         network: the backbone; its head is not used.
         images: (batch, height, width, 3) uint8, some of those that features are wanted of.
-        normalisation: what the network wants to see.
         image_count: images whose features are wanted, about.
 
     Returns:
@@ -97,7 +96,6 @@ def embed_images(
         network: the backbone; its head is not used.
         images: (images, height, width, 3) uint8, framed; possibly memory-mapped.
         rows: (rows,) which of them.
-        normalisation: what the network wants to see.
         engine: a name in `ENGINES`.
         on_progress: called with (rows done, rows in all).
 

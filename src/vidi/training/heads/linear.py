@@ -90,7 +90,6 @@ def multinomial(known: Examples, strengths: Sequence[float]) -> list[LinearHead]
 
     Args:
         known: standardised features.
-        strengths: of the penalty.
 
     Returns:
         A head for each strength.
@@ -198,7 +197,6 @@ def choose_head(
         features: (images, features) float32, as the network gives them.
         labels: (images,).
         fold_of: (images,) the fold in which each image is held out; -1 = in none.
-        class_count: number of classes.
         weights: (images,) how much each counts in the fit; None = 1.
         kinds: names in `HEADS` to try; none means all.
         strengths: to try for each kind; none means those of `HEADS`.
@@ -230,7 +228,6 @@ def fit_best(
     Args:
         judged: the trials with their probabilities (held out, classes), or the one of `untested`.
         held_out: rows of the features that were held out once.
-        fit: gives the head of a trial.
     """
     best, probabilities = min(judged, key=lambda one: one[0].log_loss)
     return ChosenHead(

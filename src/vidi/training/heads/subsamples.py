@@ -52,9 +52,6 @@ def errors_by_size(
         labels: (images,).
         groups: (images,) int64.
         fold_of: (images,) the fold in which each image is held out; -1 = in none.
-        class_count: number of classes.
-        strength: of the penalty that suits all the images.
-        seed: decides who is drawn.
 
     Returns:
         None where there are too few images for three sizes.
@@ -103,7 +100,6 @@ def draw_parts(
         fold_of: (images,) the fold in which each image is held out; -1 = in none.
         shares: of the images outside the fold, ascending.
         most: images; of more, only so many are drawn from.
-        seed: decides who is drawn.
     """
     looked_at = draw_images(groups, images=most, seed=[seed, 0x50])
     for fold in np.unique(fold_of[fold_of >= 0]).tolist():
@@ -138,7 +134,6 @@ def answer_out_of_fold(
         labels: (images,).
         fold_of: (images,) the fold in which each image is held out; -1 = in none.
         class_count: number of classes.
-        strength: of the penalty.
 
     Returns:
         (held out, classes) float32, for the images with a fold, in their order; rows sum to 1.
@@ -160,7 +155,6 @@ def reduce_features(features: NDArray[np.float32], *, dimensions: int = DIMENSIO
 
     Args:
         features: (images, features) float32.
-        dimensions: how many components are kept.
 
     Returns:
         (images, at most `dimensions`) float32, centred.

@@ -61,7 +61,6 @@ def learn_head(
             these, and scored on all, where each counts once.
         recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
-        in_haste: try fewer heads.
     """
     truth = data.truth.at(rows)
     weights = np.isin(rows, [*data.train_rows, *data.validation_rows]) * data.weights_of(rows)
@@ -93,7 +92,6 @@ def try_heads(features: NDArray[np.float32], truth: Truth, *, fold_of: NDArray[n
 
     Args:
         features: (images, features) float32.
-        truth: of the same images.
         fold_of: (images,) the fold in which each image is held out; -1 = in none.
     """
     if isinstance(truth, SeveralClasses):
@@ -134,8 +132,6 @@ def fit_again(
     Args:
         features: (rows, features) float32.
         rows: which images they are of; all are used for training.
-        data: the labels, and as how many images each counts.
-        best: kind, strength and sharpness.
         weighting: as the recipe's `class_weights`; where images may show several classes, all classes count the same.
     """
     truth = data.truth.at(rows)
@@ -178,11 +174,7 @@ def with_head(
 
     Args:
         backbone: of `frozen_backbone`; it gets the head.
-        chosen: of `learn_head`.
         features: (rows, features) float32, of the images that the head was fitted on.
-        rows: which images these are.
-        data: as there.
-        recipe: as `learn_head` gave it.
         license: of the backbone's weights.
     """
     set_head(backbone, torch.from_numpy(chosen.head.weight), torch.from_numpy(chosen.head.bias))
@@ -213,8 +205,6 @@ def train_on_features(
 
     Args:
         data: framed images, labels, groups, and the train and validation parts; both are used for training.
-        recipe: with pretrained weights, and their network, image size and normalisation.
-        in_haste: try fewer heads.
         on_progress: called with the images whose features are computed, and with all.
 
     Raises:

@@ -75,10 +75,8 @@ def note_gain(
     """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest.
 
     Args:
-        state: its counters and best weights are renewed.
         epoch: that has ended, from 1.
         loss: on the validation images; None without any.
-        accuracy: on them.
         by_loss: the loss decides alone: where images may show several classes, being right about all is rare.
         doubt: of the best accuracy so far. Where the learning rate falls to zero, later weights are better unless
             shown to be worse, so they are kept within it. None: no later weights are kept for that.

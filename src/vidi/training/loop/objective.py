@@ -133,7 +133,6 @@ def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> N
     layers before the head made of them.
 
     Args:
-        network: its head's bias is changed in place.
         class_weights: (classes,); a class without images has 0 and is left alone.
 
     Source: Elkan 2001, The foundations of cost-sensitive learning, theorem 2.

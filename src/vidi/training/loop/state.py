@@ -98,10 +98,6 @@ def new_state(
     """A network and an optimizer that has not stepped yet.
 
     Args:
-        recipe: the network, its seed and the optimizer.
-        class_count: number of classes.
-        plan: of the training.
-        engine: whose device and memory format the network gets.
         blank: its weights stay 0, since all of them are loaded afterwards.
     """
     size, options = recipe.image_size, recipe.options
@@ -260,7 +256,6 @@ def orthogonalised(matrix: Tensor, *, dtype: torch.dtype = torch.float32) -> Ten
 
     Args:
         matrix: (rows, columns).
-        dtype: of the products in between.
 
     Source: Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks.
     """

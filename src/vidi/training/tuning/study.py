@@ -106,7 +106,6 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
 
     Args:
         storage: a URL that Optuna understands, such as `sqlite:///study.db` or `postgresql+pg8000://…`.
-        name: of the study.
         seed: of the sampler; each machine should have its own.
 
     Raises:

@@ -74,8 +74,6 @@ def run_trial(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcom
 
     Args:
         arrays: images to learn from and to judge by, and no others.
-        recipe: of the arrays' image size.
-        terms: within which it runs.
 
     Raises:
         GateError: its numbers are not finite.

@@ -104,14 +104,6 @@ def both_answered(
     """Pair the answers of two models about the same images of a data set, in the same order.
 
     Where images may show several classes, only those that both models know are looked at, as the data calls them.
-
-    Args:
-        dataset: the images.
-        answers: of both.
-        matches: of the data's classes to those of each.
-        models: both as compare.json names them.
-        asked: how the images were read.
-        account: of all images.
     """
     first, second = answers
     classes, shown = dataset.classes, dataset.targets()[first.rows]
@@ -144,8 +136,6 @@ def name_compared(path: Path, model: ModelFile, *, uses: int, knows: bool) -> di
     """One of two models as compare.json names it.
 
     Args:
-        path: where it lies.
-        model: its file.
         uses: how often these images were used to score it, this time included.
         knows: whether it states what it was trained on.
     """
@@ -163,8 +153,6 @@ def write_comparison(folder: Path, both: BothAnswered, *, images: bool, store: I
     """Compare two models by their answers, and write what was found.
 
     Args:
-        folder: of the comparison.
-        both: the answers.
         images: whether the page may show any, now and when it is written again.
         store: where they are; None: they are not shown.
 

@@ -86,8 +86,6 @@ def score_boxes(request: EvaluateRequest, *, search: BoxSearch = USUAL, events: 
 
     Args:
         request: the model, the data with its boxes, how classes are renamed, and where to write.
-        search: how things are looked for.
-        events: receives progress and messages.
 
     Raises:
         DataError: the data has no box of a class that the model knows.

@@ -44,10 +44,6 @@ def calibrate_file(
     Its test figures are left out: they were measured with the old calibration.
 
     Args:
-        model: the file.
-        dataset: the images.
-        want: how they are read, and which are left out.
-        guarantees: what the new limits are to keep.
         positive: the class that their target is about; None: each.
 
     Raises:

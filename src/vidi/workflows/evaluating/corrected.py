@@ -26,12 +26,7 @@ def score_as_given(
     Every correction counts, since nobody can know whether it was made before somebody saw a model.
 
     Args:
-        predictor: the model.
-        dataset: whose images the answers are about.
-        known: what it answered, with the rows of the data set.
         left_out: images of the test part that people left out.
-        want: how the model was asked.
-        seed: for the resampling of groups.
 
     Returns:
         None where people corrected no test image.

@@ -36,12 +36,7 @@ class LearnedFrom:
         return LEARNED_FROM if self.holds(digest) else None
 
     def facts(self, digests: Sequence[str], account: Account) -> LearnedFacts:
-        """Return the section `learned_from` of metrics.json: whether all scored images are held out, and the count.
-
-        Args:
-            digests: of the images scored.
-            account: of all images.
-        """
+        """Return the section `learned_from` of metrics.json: whether all scored images are held out, and the count."""
         return LearnedFacts(
             unseen=self.is_stated or digest_of_images(digests) == self.test_digest,
             set_aside=sum(entry.code == LEARNED_FROM[0] for entry in account.set_aside),
@@ -83,11 +78,6 @@ def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]
 
 def account_for(dataset: Dataset, answers: Sequence[Answers], account: Account) -> Account:
     """Complete an account with what became of the images that models were asked about.
-
-    Args:
-        dataset: the images.
-        answers: of each model, about the same images.
-        account: of the others.
 
     Raises:
         DataError: no image is left to score.

@@ -28,13 +28,8 @@ def measure_trust(
     """Measure slices and robustness.
 
     Args:
-        predictor: the model file.
-        answers: what it said of the test images.
-        store: where the images are.
         job: how they are decoded; None leaves robustness out.
-        seed: of what is drawn at random.
         until: when it must end; None: there is time.
-        events: receives progress and messages.
     """
     known = answers.only((np.array(answers.parts) == TEST) & answers.truth.is_known)
     found: Robustness | NotMeasured = NotMeasured("off")

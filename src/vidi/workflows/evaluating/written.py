@@ -66,14 +66,7 @@ def write_request(folder: Path, request: EvaluateRequest) -> None:
 
 
 def count_use(run: Path, folder: Path, model: ModelFile, answers: Answers) -> int:
-    """Note that a model was scored on these images, in a run where there is one, and count how often they were used.
-
-    Args:
-        run: folder of the model file.
-        folder: of the results.
-        model: the file.
-        answers: what it said.
-    """
+    """Note that a model was scored on these images, in a run where there is one, and count how often they were used."""
     return record_use(
         run if (run / SPLITS).exists() else folder,
         images=digest_of_images(answers.digests),
@@ -92,14 +85,6 @@ def write_evaluation(
     events: Events = SILENCE,
 ) -> None:
     """Measure what the answers say, and write it with its report.
-
-    Args:
-        folder: of the evaluation.
-        request: its options, with the model as it is to be named.
-        predictor: the model.
-        scored: its answers.
-        test_uses: how often these images were used, this time included.
-        events: receives progress and messages.
 
     Raises:
         ResourceError: the results cannot be written.

@@ -147,11 +147,6 @@ def explain_path(predictor: Predictor, store: ImageStore, path: str, wanted: Exp
 def explain_file(predictor: Predictor, path: str, *, wanted: ExplanationParts = EVERYTHING) -> Explanation:
     """Explain the prediction for one image file.
 
-    Args:
-        predictor: the loaded model.
-        path: the file.
-        wanted: what is to be found out.
-
     Raises:
         ImageError: it cannot be used.
     """
@@ -167,10 +162,8 @@ def explain_image(
     """Explain the prediction for an image in memory.
 
     Args:
-        predictor: the loaded model.
         image: (height, width, 3) uint8, upright RGB.
         path: what it is called.
-        wanted: what is to be found out.
 
     Raises:
         ShapeError: it has another shape or type.
@@ -193,12 +186,8 @@ def explain_framed(
     """Explain the prediction for one framed image.
 
     Args:
-        predictor: the loaded model.
-        framed: the image as the network wants it.
-        image: the image for people, perhaps at reduced scale.
         image_size: (height, width) of the full image, pixels.
         path: what the image is called.
-        wanted: what is to be found out.
     """
     framing = predictor.metadata.framing
     given = {name: values[0] for name, values in predictor.run(framed[None]).items()}

@@ -70,12 +70,9 @@ def write_neighbours(
     """Write `neighbours/` of a run: at most 3,000 images and 8 MB of embeddings.
 
     Args:
-        folder: the run folder.
         rows: images that the model was trained on; of too many, evenly spaced ones are kept.
         embeddings: (rows, features), how the model sees them.
         image_of: gives the image of a row.
-        framing: of the model.
-        weights_digest: of the model.
         with_images: False writes no thumbnails.
     """
     most = max(1, min(MOST_IMAGES, MOST_NUMBERS // embeddings.shape[1]))
@@ -201,9 +198,7 @@ def find_neighbours(
     """Find the training images that are most similar for the network.
 
     Args:
-        known: what the run folder keeps.
         embedding: (features,) of the image in question.
-        count: how many.
     """
     rows, similarity = nearest(known.embeddings, embedding, count=count)
     pictures = _read_thumbnails(known, rows.tolist())

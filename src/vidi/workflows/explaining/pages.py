@@ -57,8 +57,6 @@ def write_pages(
 
     Args:
         explained: in the order of the paths.
-        found: whose paths they are.
-        model: the file that answers.
         folder: where the pages go; `explanations` when None.
         with_images: False leaves every picture of the user's out.
 
@@ -157,7 +155,6 @@ def write_network(network: ShownNetwork, *, name: str, folder: Path | None) -> P
     """Write the page of a network.
 
     Args:
-        network: what it shows.
         name: what the network is called; the page gets the same name.
         folder: where the page goes; `explanations` when None.
 

@@ -76,7 +76,6 @@ def find_images(predictor: Predictor, given: str | None) -> LabelledParts:
     """The images of a run by its parts; of other data its test part, or half of it, tests, and the rest calibrates.
 
     Args:
-        predictor: of the model.
         given: a run folder or a data set; None: the run that the model lies in.
 
     Raises:

@@ -170,7 +170,6 @@ def require_as_good(counts: PairedComparison, *, max_drop: float) -> None:
     """Refuse a file that loses more than is allowed, beyond chance, or that may lose far more unnoticed.
 
     Args:
-        counts: the parent beside the file, on the test images.
         max_drop: percentage points.
 
     Raises:
@@ -225,7 +224,6 @@ def compare_sessions(
 
     Args:
         first: what the second is compared with.
-        second: answers about the same classes.
         images: framed.
         metadata: of both, where their verdicts are compared.
     """

@@ -44,7 +44,6 @@ def decode_given(images: Sequence[Given], framing: Framing | None = None) -> Ite
     Files are read side by side. An image in memory is named by its number.
 
     Args:
-        images: files, and images in memory.
         framing: how they are framed; None leaves them whole.
     """
     files = [image for image in images if isinstance(image, str)]

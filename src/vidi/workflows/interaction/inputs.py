@@ -37,7 +37,6 @@ def named_first(model: Path, others: Sequence[str], *, verb: str) -> Path:
     Args:
         model: what is named as the model.
         others: what is named after it.
-        verb: of the command.
 
     Raises:
         UsageError: one of the others is a model, and the first is none.

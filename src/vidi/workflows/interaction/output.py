@@ -34,10 +34,7 @@ def write_table(
     """Write lines: path, verdict, answer, probabilities where several are asked for, decision, remarks.
 
     Args:
-        answers: in any number.
-        stream: where the lines go.
         paths: all paths that will come, for the width of the first column.
-        top: how many classes to show for each image.
         paint: gives a verdict its colour, where the lines go to a terminal.
     """
     width = min(WIDEST_PATH, max((text_width(escape_path(path)) for path in paths), default=4))
@@ -107,9 +104,6 @@ def write_json(
     """Write one JSON document: schema, model, predictions, account.
 
     Args:
-        answers: written as they come, so that memory stays bounded.
-        stream: where the document goes.
-        model: the file that answered.
         account: complete when `answers` are used up, and so written last.
         top: number of most probable classes per image; all classes in the model's order by default.
     """
@@ -144,8 +138,6 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
     """Write CSV: path, label, probability, verdict, candidates, decision, error, notes, and each class.
 
     Args:
-        answers: written as they come.
-        stream: where the rows go.
         classes: the model's, in its order.
         top: number of columns `label_1, probability_1, label_2 …` instead of one for each class.
     """

@@ -35,10 +35,8 @@ def read_source(
     """Read the requested data set; one class is enough.
 
     Args:
-        request: what the user said.
         rest: name of the class of all images without `request.positive`; `not NAME` by default.
         usually_positive: the positive class of data that names it, and no class `not NAME`.
-        events: receives the progress of fetching remote data.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -71,10 +69,6 @@ def labels_state_of(request: DataRequest) -> str | None:
 
 def read_feedback(request: DataRequest, source: str) -> Dataset:
     """Read labelled images from use, with the classes as the model names them.
-
-    Args:
-        request: how the old data is read.
-        source: folder, archive or table of the feedback.
 
     Raises:
         UsageError: it is not there.

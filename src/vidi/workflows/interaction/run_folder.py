@@ -74,10 +74,8 @@ def open_run_folder(
 
     Args:
         output: what the user asked for; None means `runs/NAME`, then `NAME-2` and so on; by kind in another folder.
-        name: a short name for the run.
         source: the folder of the data, which must stay as it is; None where the data is not a folder.
         kind: what will be written there; only what is of the same kind is ever replaced.
-        overwrite: replace an earlier run in `output`.
 
     Raises:
         UsageError: it exists, is a file, or lies inside the data.
@@ -280,11 +278,6 @@ def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
 def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
     """The JSON document that a verb has left in its folder.
 
-    Args:
-        folder: of the run, search or comparison.
-        name: of the file in it.
-        made_by: what writes such folders, for the message.
-
     Raises:
         UsageError: the folder holds none, or one of another version.
         DataError: it is damaged.
@@ -306,10 +299,6 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
 def run_of(registered: "RegisteredModel", *, remedy: str) -> Path:
     """The run folder that the model in use came from.
 
-    Args:
-        registered: a name, with its decisions.
-        remedy: what to do where the folder is gone, in a sentence.
-
     Raises:
         UsageError: the folder is no run any more.
     """
@@ -321,11 +310,6 @@ def run_of(registered: "RegisteredModel", *, remedy: str) -> Path:
 
 def check_folder_apart(folder: Path, inputs: Sequence[str], *, flag: str) -> None:
     """Refuse to write images into the input folder, where the next run would read them.
-
-    Args:
-        folder: where images will be written.
-        inputs: what the user named to be read.
-        flag: the option that named the folder.
 
     Raises:
         UsageError: the folder lies in an input folder, or is a file.
@@ -349,7 +333,6 @@ def require_own(page: Path, *, mark: bytes = MARK) -> None:
     """Refuse to replace files that vidi did not write.
 
     Args:
-        page: what is to be written.
         mark: stands at the head of every file of its kind that vidi writes.
 
     Raises:

@@ -60,9 +60,6 @@ def event_on_signal(tell: Callable[[str], None] = tell_terminal) -> Iterator[thr
     """Return an event that is set soon after the user asks to stop, for threads that wait for it.
 
     A signal's handler must not set it itself: the thread that it interrupts may hold the event's lock.
-
-    Args:
-        tell: as `stop_on_signal` takes it.
     """
     stop, is_over = threading.Event(), threading.Event()
     with stop_on_signal(tell) as should_stop:
@@ -101,9 +98,7 @@ def until_stopped(
 
     Args:
         items: in the order of the paths.
-        should_stop: asked after every one.
         paths: all that were to be reached, in order.
-        account: of what became of every path.
     """
     reached: set[str] = set()
     for one in items:

@@ -190,11 +190,7 @@ class SpreadRequest:
 
 
 def wants_pictures(*, unless: bool = False) -> bool:
-    """Whether pictures are written: not where `VIDI_NO_IMAGES` is set, nor where this command leaves them out.
-
-    Args:
-        unless: this command was told to leave them out.
-    """
+    """Whether pictures are written: not where `VIDI_NO_IMAGES` is set, nor where this command leaves them out."""
     return not (unless or switched_off(NO_IMAGES))
 
 

@@ -325,7 +325,6 @@ def request_from(values: Mapping[str, Any], storage: str | None) -> TuneRequest:
     """Restore the request that `TuneRequest.as_dict` wrote.
 
     Args:
-        values: what it wrote.
         storage: the URL of the shared study again, where it has a password.
 
     Raises:

@@ -54,11 +54,8 @@ def judge_run(
     Images that the champion was trained on are left out, where it comes from another run than these.
 
     Args:
-        champion_file: the model in use.
         run: whose test part is frozen; it counts the use of its images.
         candidate_run: folder of a finished run.
-        rules: of the gate.
-        events: receives progress.
 
     Raises:
         DataError: the test part is not that of the run, or too few of its images are left.

@@ -42,7 +42,6 @@ def plan_retraining(request: RetrainRequest, *, root: Path | None = None) -> Ret
     """Find the run, the model in use and its name.
 
     Args:
-        request: what the user asked for.
         root: the registry's folder; that of this computer by default.
 
     Raises:
@@ -91,10 +90,6 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     continues from the run's weights (`--from`). An ensemble is followed by one of as many networks, each of which
     continues from one of the old ones.
 
-    Args:
-        plan: of `plan_retraining`.
-        request: what the user asked for.
-
     Raises:
         UsageError: run.json cannot be read, or there is nothing new to learn from.
         DataError: the labels file is damaged.
@@ -134,8 +129,6 @@ def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False
     the server is at most its share of all images of the retraining, each as often as it counts.
 
     Args:
-        request: with the log as its feedback.
-        run: run folder that is trained again.
         multi_label: an image of the run may show several classes, or none.
 
     Raises:

@@ -120,8 +120,6 @@ def answer_test_images(predictor: Predictor, images: SplitImages, *, looks_at: C
     """Predict the images of the parts `test` and `extra`, read again from their files.
 
     Args:
-        predictor: the model.
-        images: the data.
         looks_at: rows whose embeddings are wanted too.
 
     Raises:
@@ -153,14 +151,7 @@ def answer_test_images(predictor: Predictor, images: SplitImages, *, looks_at: C
 def score_test_as_given(
     predictor: Predictor, images: SplitImages, known: Answers, *, seed: int
 ) -> CorrectedTest | None:
-    """Score the test part with the labels that the data gives; None where people corrected none of them.
-
-    Args:
-        predictor: the model.
-        images: the data.
-        known: of `answer_test_images`.
-        seed: for the resampling of groups.
-    """
+    """Score the test part with the labels that the data gives; None where people corrected none of them."""
     rows = [row for row, part in images.split.left_out_of.items() if part == TEST]
     left_out = [images.dataset.images[row] for row in rows]
     want = Want(options=decode_options(images.request))

@@ -134,7 +134,6 @@ class Budget:
 
         Args:
             stage: one that need not be done, or `features`.
-            images: to learn from.
         """
         must = {"reading", "features", "labels", *MUST_FOLLOW} - {stage}
         return self.idle_seconds_left() - sum(TABLE[name].needs(images) for name in must)
@@ -143,7 +142,6 @@ class Budget:
         """Whether there is time for an optional stage and for all that must follow it.
 
         Args:
-            stage: of the table.
             images: that it is about.
             answers: seconds that the answers about held-out images take, as far as it was measured; these follow, too.
         """

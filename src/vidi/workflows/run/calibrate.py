@@ -50,10 +50,7 @@ def calibrate_model(
     """Calibrate a run's model on its calibration part or, below 1,000 images, on out-of-fold answers.
 
     Args:
-        session: of the run.
-        learned: the data and the network.
         predictor: its model file, not calibrated.
-        guarantees: what the limits are to keep.
 
     Returns:
         The affine step and the limits; None where the user stopped it.

@@ -30,9 +30,6 @@ def describe_model(
     """Return the metadata of a run's model file.
 
     Args:
-        images: the data, its framing and its split.
-        trained: the network and how it came about.
-        run: the run's name, which is the model's version.
         unfinished: why it is not a finished model; None where it is one.
     """
     recipe: dict[str, Any] = trained.recipe.as_dict()

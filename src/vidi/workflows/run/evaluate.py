@@ -50,11 +50,6 @@ def evaluate_model(
     """Calibrate and test the model file; the run folder still holds the unfinished one.
 
     Args:
-        folder: of the run.
-        learned: the data and the network.
-        calibrated: what the model file states beside its weights.
-        budget: of the run.
-        events: receives messages.
         with_images: False also leaves out of the file what tells of single images: the digests of those used for
             training, and embeddings.
 

@@ -58,13 +58,7 @@ def measure_gain(
     """Return the section `ensemble` of metrics.json.
 
     Args:
-        combination: how the ensemble came about.
-        answers: of its model file about the test images.
-        single_answers: of the best single training about the same.
-        ensemble: the model file.
-        single: that of the single training.
         pixels: (images, height, width, 3) uint8, framed; some are used to take the time.
-        events: receives progress and messages.
     """
     document = {
         **combination.figures,
@@ -106,10 +100,6 @@ def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
     """The answers of a model for several classes as they were before its calibration, which the single one lacks.
 
     Where images show one class each calibration does not matter here, and they stay as they are.
-
-    Args:
-        answers: calibrated.
-        step: that calibration.
     """
     outputs = answers.truth.outputs
     if step is None or outputs == SOFTMAX:
@@ -122,7 +112,6 @@ def milliseconds_per_image(predictors: tuple[Predictor, ...], pixels: NDArray[np
     """Median time of one framed image for each model file, measured in turns.
 
     Args:
-        predictors: the model files.
         pixels: (images, height, width, 3) uint8, framed; the first few are used.
     """
     images = np.ascontiguousarray(pixels[:IMAGES_TIMED])

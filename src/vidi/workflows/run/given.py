@@ -85,13 +85,9 @@ def prepare_given(
     """Frame every image once, and deal the parts; what cannot be used is named and left out.
 
     Args:
-        images: as they were given.
-        found: of `find_given`.
         image_size: (height, width) of the network's input, pixels.
         held_out: share of the images in each of the two held-out parts.
-        seed: decides which groups these are.
         groups: of each image; those of one group, and those that are equal once framed, stay together.
-        events: receives progress.
 
     Raises:
         DataError: fewer than two classes have usable images.

@@ -76,8 +76,6 @@ def embed_known(
     """Compute the embeddings of a model's training images, and its novelty score.
 
     Args:
-        predictor: of the model.
-        images: the data.
         rows: which it was trained on; of very many, evenly spaced ones are taken.
         head: as of `fit_novelty`.
     """
@@ -165,9 +163,6 @@ def reference_for(
     """What later traffic is compared with, without images that an earlier run of these weights trained on.
 
     Args:
-        done: the calibration.
-        answers: what it rests on.
-        learned: the data and the network.
         predictor: the model file, not calibrated.
         rows: (answers,) images, ascending.
         embeddings: (answers, features) by the model; None: not by the model that is published.
@@ -199,7 +194,6 @@ def find_unseen(
     stands behind it. Images in the train part of the run that the weights come from are left out.
 
     Args:
-        learned: the data and the network.
         embed: rows to their embeddings by the run's model.
         judge: embeddings of calibration images to their novelty; None where the model cannot tell. Validation images
             may have taught the score what is known, so nothing is said about their novelty.

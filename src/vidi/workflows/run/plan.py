@@ -93,10 +93,6 @@ def train_and_validation_count(found: FoundData) -> int:
 def require_possible(job: RunPlan, *, has_features: bool = False) -> None:
     """Refuse impossible requests before anything is written.
 
-    Args:
-        job: what is planned.
-        has_features: features of a pretrained network are computed elsewhere.
-
     Raises:
         UsageError, ModelError: the network cannot be built or trained here, or the target does not fit.
     """

@@ -66,7 +66,6 @@ def split_images(
         folder: where it holds a splits.csv, those assignments stay; else those of the user's file.
         image_size: (height, width) of the network's input, pixels.
         workers: decoding processes.
-        events: receives the progress.
 
     Raises:
         ResourceError: there is no room for the pixels.
@@ -112,10 +111,7 @@ def reframe(images: SplitImages, image_size: tuple[int, int], *, watch: Stopwatc
     """Frame the same data to another size; images outside the cache are decoded again.
 
     Args:
-        images: of `split_images`.
         image_size: (height, width) of the network's input, pixels.
-        watch: counts the time under `reading`.
-        events: receives the progress.
 
     Raises:
         ResourceError: no room for the pixels.

@@ -52,10 +52,7 @@ def finished_bytes(
     """The network as a finished model file that was not tested.
 
     Args:
-        learned: the data and the network.
         calibrated: what the file states beside its weights; None: too few images to calibrate on.
-        run: the model's version.
-        states_files: whether the file states which files are behind it.
     """
     images, trained = learned.images, learned.trained
     metadata, score = describe_model(images, trained, run=run), None
@@ -73,7 +70,6 @@ def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArra
     """Return the largest difference in probability between torch and the model file; refuse a large one.
 
     Args:
-        trained: the network in torch.
         predictor: its model file, without calibration.
         images: (batch, height, width, 3) uint8, framed; real ones. Of large images the first few are asked about.
 

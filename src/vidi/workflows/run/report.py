@@ -37,12 +37,7 @@ def report_run(
     """Write the test figures, then the finished model, then its pages.
 
     Args:
-        folder: of the run.
-        learned: the data and the network.
-        calibrated: what the model knows.
-        tested: of `evaluate_model`.
         with_images: False leaves every picture out.
-        watch: of the run.
     """
     model, images = tested.model, learned.images
     weights = model.metadata.weights_digest

@@ -64,13 +64,7 @@ class Run:
 
 
 def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
-    """Every stage after reading; the folder is held by this process, and holds an honest model file from `head` on.
-
-    Args:
-        job: what is planned.
-        session: its folder holds what an earlier session got to.
-        embed: computes the features of pretrained networks.
-    """
+    """Every stage after reading; the folder is held by this process, and holds an honest model file from `head` on."""
     request, folder, events, budget = job.request, session.folder, session.events, session.budget
     watch = budget.watch
     watch.turn_to("reading")

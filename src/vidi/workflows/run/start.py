@@ -41,7 +41,6 @@ def read_start(path: Path, *, trainings: int = 1) -> Start:
     """Read the weights of a run or model file, and their network.
 
     Args:
-        path: of the run or model file.
         trainings: that start from them; several start from one network each, where the file holds several.
 
     Raises:

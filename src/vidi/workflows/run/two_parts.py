@@ -45,7 +45,6 @@ def compare_with_held_out(
     """Compare the test images with held-out training images, and find the guarantees that they refute.
 
     Args:
-        learned: the images with their parts, and the network.
         predictor: its model file, calibrated.
         answers: what the model file said of the test images, with looks at those of `rows_to_compare`.
         held_out: answers about images that were held out; None: there are none.

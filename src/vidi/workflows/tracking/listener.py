@@ -62,8 +62,6 @@ def tracked(kind: TrackerKind | None, name: str, run: TrackedRun, *, events: Eve
 
     Args:
         kind: the tracker; None for none.
-        name: that the user knows it by.
-        run: what it receives first.
         events: the listener that the user sees; it also hears when the tracking fails.
 
     Raises:
@@ -177,9 +175,6 @@ def find_tracker(name: str | None, trackers: Mapping[str, TrackerKind] = TRACKER
 
 def read_result(folder: Path) -> TrackedResult:
     """What a tracker receives at the end.
-
-    Args:
-        folder: of a finished run.
 
     Raises:
         DataError: a file in it is damaged.

@@ -38,7 +38,6 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
     """Train the default and the best recipe once more, with a new seed, and compare them image by image.
 
     Args:
-        search: its study is at its end.
         held_out: images that no trial learned from or was judged by.
         groups: (images,) which of them belong together.
 

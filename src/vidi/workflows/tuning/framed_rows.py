@@ -79,7 +79,6 @@ class FramedRows:
         Args:
             pixels: of the whole data set.
             rows: which of them are these images.
-            framing: as they are framed.
         """
         key, shape = self._key(framing), (len(rows), *framing.size, 3)
         if self.cache.find(key, shape) is None:

@@ -48,10 +48,8 @@ def plan_search(
     What the user should know of a new plan comes beside it, in sentences.
 
     Args:
-        study: perhaps begun already, by an earlier session or another machine.
         images: that trials may see.
         recipe: the default one.
-        request: what the user asked for.
         until: when all must be done.
         workshop: a folder for the training by which the speed is measured.
         at_once: trials that run at the same time, on a core each where they are several.
@@ -93,8 +91,6 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest, at_
     Args:
         left: seconds for all trainings.
         epoch: seconds of the default recipe for one epoch; None where that is not known.
-        request: what the user asked for.
-        at_once: trials that run at the same time.
 
     Raises:
         ResourceError: fewer than six trials (or one as long as the user said) would fit beside the two at the end.

@@ -202,7 +202,6 @@ def _try_one(search: Search, begun: threading.Event) -> tuple[int, TrialResult]:
     """Try the next recipe of the study: the trial's number, and its result.
 
     Args:
-        search: whose trial it is.
         begun: set once the trial is chosen and its images are there.
     """
 

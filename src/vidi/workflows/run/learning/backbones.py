@@ -52,11 +52,7 @@ def choose_backbone(
     larger one.
 
     Args:
-        images: framed for the first candidate.
-        recipe: for the first candidate.
         candidates: at least one.
-        budget: of the run.
-        events: receives messages.
     """
     weights_of = {one.name: read_pretrained(one.name) for one in candidates}
     trials = _Trials(images, recipe, weights_of, budget=budget, events=events)

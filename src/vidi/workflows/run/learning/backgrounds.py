@@ -24,9 +24,7 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
     """Decode every photograph that mining will search, name those that cannot be used, and count them.
 
     Args:
-        request: names the folder, and how images are decoded.
         workers: decoding processes.
-        events: receives progress and messages.
 
     Returns:
         How many photographs are left out.

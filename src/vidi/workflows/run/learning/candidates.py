@@ -49,7 +49,6 @@ def candidates_for(
     """List the backbones that `--pretrained SOURCE` allows, the usual one first.
 
     Args:
-        source: `auto`, or what `read_pretrained` knows.
         usual_size: (height, width) of the images.
         image_size: what the user asked for; None leaves it open.
         pairs: whether two networks side by side are among them.

@@ -240,8 +240,6 @@ def describe_gain(gain: PairedComparison, *, number: int, part: str) -> str:
     """What the ensemble gains in accuracy, in percentage points.
 
     Args:
-        gain: of the ensemble over the single one.
-        number: as `compared_with` takes it.
         part: which images.
     """
     low, high = 100 * gain.interval.low, 100 * gain.interval.high

@@ -62,11 +62,7 @@ def learn_background(
 
     Args:
         folder: of the run; its `mined.json` says what was found.
-        trained: of `with_head`.
-        head: what its head was fitted from.
         photographs: (height, width, 3) uint8 each; they show none of the classes.
-        metadata: of its model file.
-        events: receives messages.
     """
     nothing = class_of_nothing(head.data.classes)
     is_aside = np.zeros(len(photographs), bool)

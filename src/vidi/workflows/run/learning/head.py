@@ -42,11 +42,6 @@ def learn_by_features(
 
     Args:
         session: of the run; with little time left fewer heads are tried, and no learning curve is drawn unasked.
-        images: framed for the first candidate.
-        recipe: for the first candidate.
-        candidates: backbones to try.
-        diagnostics: what the user wants to know of the images.
-        embed: computes the features.
     """
     backbone = choose_backbone(images, recipe, candidates, budget=session.budget, events=session.events)
     images = reframe(images, backbone.recipe.image_size, watch=session.budget.watch, events=session.events)

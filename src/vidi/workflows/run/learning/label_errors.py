@@ -40,12 +40,9 @@ def study_labels(
     A list that is there already stays: a resumed run leaves out what it left out before.
 
     Args:
-        folder: of the run.
-        images: the data.
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
         drop_suspects: learn without them.
-        events: receives messages.
 
     Returns:
         The images of the train part that are to be left out of training.
@@ -100,7 +97,6 @@ def find_suspects(
     """Find the images whose label is likely wrong with their rows, least likely label first.
 
     Args:
-        images: the data.
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
     """

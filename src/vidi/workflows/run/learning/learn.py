@@ -107,11 +107,7 @@ def learn(
     """Train, continue from the folder's checkpoint or, to finish, use the checkpoint.
 
     Args:
-        session: of the run.
-        data: what is learned from.
-        recipe: how.
         ensemble: number of trainings; None for one.
-        start: weights of an earlier run to begin from, each member from its own.
     """
     if ensemble is not None:
         return learn_ensemble(session, data, recipe, ensemble, start=start)
@@ -149,8 +145,6 @@ def training_data(
     """Return the arrays for training: usable images, without the test part.
 
     Args:
-        images: of `split_images`.
-        start: weights to begin from.
         left_out: of the train part, from which nothing is learned.
     """
     left_out = np.zeros(0, np.int64) if left_out is None else left_out

@@ -50,11 +50,8 @@ def plan_stages(
     """Choose the stages of a run.
 
     Args:
-        traits: of the images to learn from.
         pretrained: what `--pretrained` says; None without it.
         is_set: the user named the network, or a model to begin from.
-        changes: what the user set of the recipe.
-        minutes: what the user allows.
         trainings: of an ensemble; each gets the time of one, where the user does not say how long it may take.
         has_weights: whether a package with pretrained weights is installed; looked up when left out.
     """

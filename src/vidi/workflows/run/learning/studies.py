@@ -42,11 +42,6 @@ def study_features(
     Where the user asked for errors, all images are held out once.
 
     Args:
-        session: of the run.
-        images: the data.
-        features: of its images.
-        chosen: the head that does best on them in cross-validation.
-        diagnostics: what the user wants to know.
         with_curve: False leaves the estimate out.
 
     Returns:
@@ -89,12 +84,6 @@ def study_beforehand(
     session: Session, images: SplitImages, *, diagnostics: Diagnostics, embed: Embedder
 ) -> NDArray[np.int64]:
     """Do the same for a network from scratch, with the features of a pretrained one.
-
-    Args:
-        session: of the run.
-        images: the data.
-        diagnostics: what the user wants to know.
-        embed: computes the features.
 
     Raises:
         MissingPackageError: the package with that network's weights is not installed.

@@ -37,10 +37,7 @@ def check_labels(dataset: Dataset, request: DataRequest, *, with_images: bool, e
     They are looked for in every part of the split that a training would make.
 
     Args:
-        dataset: to check.
-        request: how it was read.
         with_images: False keeps nothing of its images in the cache.
-        events: receives progress and messages.
 
     Raises:
         MissingPackageError: cleanlab, or the weights of the network are not installed.
@@ -98,8 +95,6 @@ def answer_unseen(
     Images of the parts test and extra are answered by a head on all the others, which answer one another in folds.
 
     Args:
-        images: the data.
-        rows: the images.
         values: (rows, features) their features.
 
     Returns:

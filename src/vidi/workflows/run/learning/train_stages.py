@@ -44,9 +44,7 @@ def train_stages(
 
     Args:
         session: of the run; where it is to be finished, nothing is trained that has not begun.
-        head: of `learn_by_features`.
         stages: of the run; the first is the head.
-        changes: what the user set of the recipe.
         ensemble: trainings on the stage above, where the user asked for several.
     """
     if len(stages) == 1:
