@@ -25,6 +25,20 @@ class VidiError(Exception):
         return f"{self.cause}\n  {self.remedy}"
 
 
+def as_vidi_error(error: Exception) -> VidiError:
+    """An error with cause and remedy; one that nobody raised on purpose is a bug, and says so.
+
+    >>> as_vidi_error(KeyError("a")).cause
+    "vidi itself failed (KeyError: 'a')"
+    """
+    if isinstance(error, VidiError):
+        return error
+    return VidiError(
+        f"vidi itself failed ({type(error).__name__}: {error})",
+        "This is a bug. Run the command again with `vidi --debug …` and report what it prints.",
+    )
+
+
 class UsageError(VidiError):
     """The command or the call is wrong."""
 

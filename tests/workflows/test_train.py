@@ -74,6 +74,7 @@ def test_a_folder_of_images_becomes_a_tested_model_file(run: Run):
         "checkpoint.safetensors",
         "check.json",
         "neighbours",
+        "events.jsonl",
     }
     (answer,) = Predictor.load(run.folder).predict([draw("disc", seed=999)])
     assert answer.label == "disc"

@@ -12,7 +12,7 @@ from pathlib import PurePath
 
 import click
 
-from vidi.errors import VidiError
+from vidi.errors import VidiError, as_vidi_error
 from vidi.files import escape_controls, is_full
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
@@ -211,11 +211,7 @@ def _explain(error: Exception) -> tuple[str, int]:
             f"error: the output could not be written: {error.args[-1]}\n  Free disk space, or write to another place.",
             5,
         )
-    return (
-        f"error: vidi itself failed ({type(error).__name__}: {error})\n"
-        "  This is a bug. Run the command again with `vidi --debug …` and report what it prints.",
-        1,
-    )
+    return f"error: {as_vidi_error(error)}", 1
 
 
 def _end_on_termination() -> None:

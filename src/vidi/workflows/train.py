@@ -12,6 +12,7 @@ from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
+from vidi.workflows.interaction.event_file import recorded
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import (
     RECIPE,
@@ -74,8 +75,9 @@ def train(
         if tracker is not None:
             with watch.on("tracking"):
                 events = _listen(stack, tracker, job, folder, events)
-        session = Session(folder=folder, budget=replace(job.budget, watch=watch), events=events)
         stack.enter_context(_offering_to_resume(folder, events))
+        events = stack.enter_context(_recorded(folder, events))
+        session = Session(folder=folder, budget=replace(job.budget, watch=watch), events=events)
         return run_stages(job, session, embed=embed or embed_here)
 
 
@@ -110,6 +112,7 @@ def resume(
         with (
             _tracked(find_tracker(request.track), job, folder, events) as listening,
             _offering_to_resume(folder, listening),
+            _recorded(folder, listening) as listening,
         ):
             session = Session(folder=folder, budget=job.budget, finish=finish, events=listening)
             return run_stages(job, session, embed=embed or embed_here)
@@ -123,6 +126,10 @@ def _offering_to_resume(folder: Path, events: Events) -> Iterator[None]:
     except KeyboardInterrupt:
         events.say(f"interrupted; continue: vidi train --resume {escape_path(folder)}")
         raise
+
+
+def _recorded(folder: Path, events: Events) -> AbstractContextManager[Events]:
+    return recorded(folder, events, resume=f"vidi train --resume {escape_path(folder)}")
 
 
 def _listen(stack: ExitStack, kind: TrackerKind, job: RunPlan, folder: Path, events: Events) -> Events:

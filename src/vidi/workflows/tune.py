@@ -12,6 +12,7 @@ from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.tuning import study as studies
+from vidi.workflows.interaction.event_file import recorded
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import RUN_SCHEMA, discard_folder, open_run_folder
@@ -60,17 +61,16 @@ def tune(
         files = TuneFiles(folder=folder, document=_begun(request))
         files.write()
         events.say(f"writing to {escape_path(folder)}")
-        session = Session(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events)
         job = SearchPlan(
             request=request,
             found=found,
             recipe=recipe,
             files=files,
-            session=session,
+            session=Session(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events),
             cluster=cluster,
         )
         try:
-            return run_search(job)
+            return _search(job)
         except VidiError:
             if not files.document["trials"]:
                 discard_folder(folder)  # a search that was refused leaves nothing
@@ -132,4 +132,11 @@ def resume_tuning(
             used_before=document["seconds_used"],
             cluster=cluster,
         )
-        return run_search(job)
+        return _search(job)
+
+
+def _search(job: SearchPlan) -> TuneResult:
+    """The search, its events also in its folder."""
+    folder, session = job.files.folder, job.session
+    with recorded(folder, session.events, resume=f"vidi tune --resume {escape_path(folder)}") as events:
+        return run_search(replace(job, session=replace(session, events=events)))

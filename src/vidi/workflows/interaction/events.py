@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vidi.numbers import percent
 
@@ -69,7 +69,16 @@ class RunFinished:
     folder: Path
 
 
-Event = Message | StageProgress | TrainingStarted | StepDone | EpochEnded | SearchStep | RunFinished
+@dataclass(frozen=True)
+class Ended:
+    """Nothing more will be reported."""
+
+    state: Literal["finished", "stopped", "failed"]
+    cause: str = ""  # what happened
+    remedy: str = ""  # what to do about it
+
+
+Event = Message | StageProgress | TrainingStarted | StepDone | EpochEnded | SearchStep | RunFinished | Ended
 
 
 @dataclass(frozen=True)

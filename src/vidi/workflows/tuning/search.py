@@ -213,6 +213,8 @@ def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *,
         importance=importances(search.study, search.settings.hyperparameters, seed=search.recipe.seed),
         recipe=recipe,
     )
+    if finding is not None:
+        job.session.events.finished(job.files.folder)
     return TuneResult(
         folder=job.files.folder,
         is_finished=finding is not None,
