@@ -88,12 +88,15 @@ def test_an_error_is_the_last_line_with_its_remedy(tmp_path: Path):
     with pytest.raises(DataError), recorded(tmp_path, SILENCE, resume=""):
         raise DataError("no image can be read", "Name another folder.")
 
-    assert lines(tmp_path)[-1].items() >= {
-        "event": "ended",
-        "state": "failed",
-        "cause": "no image can be read",
-        "remedy": "Name another folder.",
-    }.items()
+    assert (
+        lines(tmp_path)[-1].items()
+        >= {
+            "event": "ended",
+            "state": "failed",
+            "cause": "no image can be read",
+            "remedy": "Name another folder.",
+        }.items()
+    )
 
 
 def test_a_stopped_run_says_how_it_continues_and_then_does(tmp_path: Path):

@@ -88,15 +88,11 @@ class EventFile:
 
 def _finite(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     """The fields of a dataclass, a number that JSON does not know as null: the loss of a training that diverged."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in pairs
-    }
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in pairs}
 
 
 @contextlib.contextmanager
-def recorded(
-    folder: Path, events: Events, *, resume: str, now: Callable[[], float] = time.time
-) -> Iterator[Events]:
+def recorded(folder: Path, events: Events, *, resume: str, now: Callable[[], float] = time.time) -> Iterator[Events]:
     """Give a listener that also writes events.jsonl; its last line says how the work ended, and what to do then.
 
     Args:
