@@ -24,7 +24,7 @@ from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.metrics.conformal import COVERAGE
 from vidi.metrics.selective import MAX_ERROR
 from vidi.networks.catalog import NETWORKS
-from vidi.options import Argument, Declared, Option, Part, declared, made
+from vidi.options import Argument, Declared, Option, Part, declared, made, words_of
 from vidi.workflows.requests import train as of_training
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import LocateRequest
@@ -80,6 +80,43 @@ def test_a_verb_gets_its_request_from_the_words_of_the_command_line():
         ),
         True,
     )
+
+
+def test_the_words_of_a_request_give_it_back():
+    words = words_of(
+        PredictQuery,
+        {
+            "source": "-here",
+            "colours": ["red", "blue"],
+            "size": "7",
+            "pairs": ["a=b"],
+            "images": False,
+            "output": Path("x"),
+            "count": None,
+        },
+    )
+
+    assert words[-2:] == ["--", "-here"]
+    assert called(*words)[0] == PredictQuery(
+        data=Inner(source="-here", colours=("red", "blue")),
+        size=(7, 1),
+        pairs={"a": "b"},
+        images=False,
+        output=Path("x"),
+    )
+
+
+def test_a_setting_has_the_words_of_set():
+    assert words_of(TrainRequest, {"learning_curve": True, "minutes": 2}) == [
+        "--minutes=2",
+        "--set=studies.learning_curve=true",
+    ]
+
+
+@pytest.mark.parametrize("name", ["keep", "nonsense"])
+def test_an_option_that_a_verb_does_not_take_has_no_words(name: str):
+    with pytest.raises(UsageError, match=f"there is no option {name}"):
+        words_of(PredictQuery, {name: True})
 
 
 def test_what_is_not_given_keeps_the_default_of_its_field():

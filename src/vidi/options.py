@@ -4,6 +4,7 @@ A request is a frozen dataclass. Each of its fields is an `Option` or an `Argume
 whose fields stand among the request's own on the command line. Nothing here is heavy, for `vidi --help` reads it.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -88,6 +89,11 @@ class Declared(NamedTuple):
     info: Option | Argument
 
     @property
+    def is_spelled(self) -> bool:
+        """Whether the command line has it: by its place, by a flag or by `--set`."""
+        return isinstance(self.info, Argument) or bool(self.info.setting or self.info.spelled(self.name))
+
+    @property
     def python_type(self) -> str:
         """The type that Python callers give, as it is written in a signature."""
         if isinstance(self.info, Option) and self.info.in_python:
@@ -157,6 +163,39 @@ def made(request: type[Request], given: Mapping[str, object]) -> Request:
         elif given.get(one.name) is not None or (one.name in given and _may_be_none(kind)):
             values[one.name] = _value(given[one.name], one.name, kind, info)
     return request(**values)
+
+
+def words_of(request: type, given: Mapping[str, object]) -> list[str]:
+    """The words of a command line that give the options of a request these values; None leaves the default.
+
+    An option that reads its words is given them; one that may be repeated takes a list.
+
+    Raises:
+        UsageError: there is no such option on the command line.
+    """
+    options = {one.name: one for one in declared(request) if one.is_spelled}
+    flags, places = list[str](), list[str]()
+    for name in given:
+        if name not in options:
+            raise UsageError(f"there is no option {name}", f"Use one of: {', '.join(options)}.")
+    for one in options.values():
+        value, info = given.get(one.name), one.info
+        if value is None:
+            continue
+        texts = [_word(each) for each in (value if info.several and isinstance(value, list | tuple) else [value])]
+        if isinstance(info, Argument):
+            places += texts
+        elif info.setting:
+            flags += [f"--set={info.setting}={text}" for text in texts]
+        elif one.kind is not bool:
+            flags += [f"{info.spelled(one.name)[0]}={text}" for text in texts]
+        elif value != one.default:
+            flags.append(info.spelled(one.name)[0])
+    return [*flags, "--", *places] if places else flags
+
+
+def _word(value: object) -> str:
+    return os.fspath(value) if isinstance(value, str | os.PathLike) else json.dumps(value)
 
 
 def _with_settings(request: type, given: Mapping[str, object]) -> Mapping[str, object]:

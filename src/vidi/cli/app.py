@@ -7,12 +7,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import PurePath
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePath
 
 import click
 
-from vidi.errors import VidiError, as_vidi_error
 from vidi.files import escape_controls, is_full
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
@@ -47,30 +46,6 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "doctor": ("vidi.cli.housekeeping", "Show what this computer offers, and what is missing."),
 }
 
-EXTRA_OF = {  # package → the optional part of vidi that brings it
-    "torch": "train",
-    "safetensors": "train",
-    "sklearn": "train",
-    "tomli_w": "train",
-    "matplotlib": "report",
-    "jinja2": "report",
-    "markupsafe": "report",
-    "skimage": "demo",
-    "optuna": "tune",
-    "starlette": "serve",
-    "uvicorn": "serve",
-    "httptools": "serve",
-    "msgspec": "serve",
-    "python_multipart": "serve",
-    "prometheus_client": "serve",
-    "segno": "serve",
-    "cryptography": "serve",
-    "sqlalchemy": "log",
-    "pg8000": "log",
-    "openvino": "openvino",
-    "av": "video",
-    "ray": "ray",
-}
 INTERRUPTED = "interrupted: the command ended early; all finished files are intact"
 COMPLETION = "_VIDI_COMPLETE"  # the variable by which a shell asks how words go on, as click names it
 NOBODY_READS = 141  # exit code: what a shell reports of a program that a closed pipe has ended
@@ -133,6 +108,12 @@ app = Verbs(
     commands={name: click.Command(name, short_help=sentence) for name, (_, sentence) in VERBS.items()},
     params=[
         click.Option(["--version"], is_flag=True, is_eager=True, callback=_show_version, help="Show the version."),
+        click.Option(
+            ["--job"],
+            type=click.Path(path_type=Path),
+            hidden=True,
+            help="Folder of a job of the app: hold it, and write events.jsonl there.",
+        ),
         click.Option(["--debug"], is_flag=True, help="Show the full traceback of an error."),
         click.Option(
             ["--show-completion"],
@@ -165,7 +146,7 @@ def _run() -> None:
         try:
             if instruction := os.environ.get(COMPLETION):
                 sys.exit(_complete(instruction))
-            with app.make_context("vidi", sys.argv[1:]) as context:
+            with app.make_context("vidi", sys.argv[1:]) as context, _as_job(context):
                 app.invoke(context)
             sys.exit(0)
         finally:
@@ -175,43 +156,34 @@ def _run() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.UsageError as error:
-        from vidi.cli.usage import usage_message
-
-        click.echo(escape_controls(usage_message(error)), err=True)
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         let_output_go()
         sys.exit(NOBODY_READS)
-    except VidiError as error:
-        if debug:
-            raise
-        click.echo(f"error: {escape_controls(str(error))}", err=True)
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         click.echo(INTERRUPTED, err=True)
         sys.exit(130)
     except Exception as error:
-        if debug:
+        if debug and not isinstance(error, click.UsageError):
             raise
-        message, code = _explain(error)
-        click.echo(escape_controls(message), err=True)
-        sys.exit(code)
+        from vidi.cli.usage import explained
+
+        if is_full(error):
+            let_output_go()
+        told = explained(error)
+        click.echo(f"error: {escape_controls(str(told))}", err=True)
+        sys.exit(told.exit_code)
 
 
-def _explain(error: Exception) -> tuple[str, int]:
-    """What to say of an error that nobody raised on purpose, and the exit code."""
-    if isinstance(error, ModuleNotFoundError):
-        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
-        if extra is not None:
-            return f'error: this needs {error.name}, which is not installed\n  pip install "vidi[{extra}]"', 2
-    if is_full(error):
-        let_output_go()
-        return (
-            f"error: the output could not be written: {error.args[-1]}\n  Free disk space, or write to another place.",
-            5,
-        )
-    return f"error: {as_vidi_error(error)}", 1
+@contextlib.contextmanager
+def _as_job(context: click.Context) -> Iterator[None]:
+    """Where `--job` names a folder, the command holds it and writes its events there."""
+    if context.params["job"] is None:
+        yield
+        return
+    from vidi.cli.job import held
+
+    with held(context.params["job"]) as context.obj:
+        yield
 
 
 def _end_on_termination() -> None:

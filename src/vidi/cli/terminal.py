@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+import click
+
 from vidi.cli.screen import ShownStage, draws
 from vidi.files import escape_controls
 from vidi.numbers import percent
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from vidi.cli.live import LiveBar
     from vidi.images.account import Account
     from vidi.training.loop.progress import Progress, SearchProgress
+    from vidi.workflows.interaction.event_file import EventFile
 
 Item = TypeVar("Item")
 
@@ -139,8 +142,17 @@ class Terminal:
 
 
 def on_terminal() -> Events:
-    """Events that the terminal shows."""
-    return Events(Terminal().tell)
+    """Events that the terminal shows; those of a job are also written into its folder."""
+    terminal, context = Terminal(), click.get_current_context(silent=True)
+    file: EventFile | None = None if context is None else context.obj
+    if file is None:
+        return Events(terminal.tell)
+
+    def tell(event: Event) -> None:
+        terminal.tell(event)
+        file.tell(event)
+
+    return Events(tell)
 
 
 def counted(items: Iterator[Item], what: str, total: int, events: Events) -> Iterator[Item]:

@@ -1,11 +1,56 @@
-"""The errors of click, who read the command line, in the words of all other errors."""
+"""Errors that nobody raised on purpose, and those of click, which reads the command line, as all other errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
+from vidi.errors import MissingPackageError, ResourceError, UsageError, VidiError, as_vidi_error
+from vidi.files import is_full
 
-def usage_message(error: click.UsageError) -> str:
+EXTRA_OF: Mapping[str, str] = {  # package → the optional part of vidi that brings it
+    "torch": "train",
+    "safetensors": "train",
+    "sklearn": "train",
+    "tomli_w": "train",
+    "matplotlib": "report",
+    "jinja2": "report",
+    "markupsafe": "report",
+    "skimage": "demo",
+    "optuna": "tune",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "httptools": "serve",
+    "msgspec": "serve",
+    "python_multipart": "serve",
+    "prometheus_client": "serve",
+    "segno": "serve",
+    "cryptography": "serve",
+    "sqlalchemy": "log",
+    "pg8000": "log",
+    "openvino": "openvino",
+    "av": "video",
+    "ray": "ray",
+}
+
+
+def explained(error: Exception) -> VidiError:
+    """Any error of a command with its cause, its remedy and its exit code."""
+    if isinstance(error, click.UsageError):
+        return _misused(error)
+    if isinstance(error, ModuleNotFoundError):
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is not None:
+            return MissingPackageError(
+                f"this needs {error.name}, which is not installed", f'pip install "vidi[{extra}]"'
+            )
+    if is_full(error):
+        return ResourceError(
+            f"the output could not be written: {error.args[-1]}", "Free disk space, or write to another place."
+        )
+    return as_vidi_error(error)
+
+
+def _misused(error: click.UsageError) -> UsageError:
     """What is wrong with the words of a command, and what to do about it."""
     command = error.ctx.command_path if error.ctx else "vidi"
     usage = " ".join(error.ctx.get_usage().split()) if error.ctx else ""
@@ -26,7 +71,7 @@ def usage_message(error: click.UsageError) -> str:
             text = error.format_message().removesuffix(".")
             cause = f"{command}: {text[:1].lower()}{text[1:]}"
             remedy = f"{usage}; {see}".removeprefix("; ")
-    return f"error: {cause}\n  {remedy}"
+    return UsageError(cause, remedy)
 
 
 def _meant(near: Sequence[str] | None) -> str:

@@ -114,15 +114,10 @@ def recorded(folder: Path, events: Events, *, resume: str, now: Callable[[], flo
     try:
         yield Events(tell)
     except Exception as error:
-        file.tell(ended_by(error))
+        told = as_vidi_error(error)
+        file.tell(Ended("failed", told.cause, told.remedy))
         raise
     except BaseException:
         file.tell(stopped)
         raise
     file.tell(Ended("finished") if is_finished else stopped)
-
-
-def ended_by(error: Exception) -> Ended:
-    """The last event of work that an error ended."""
-    told = as_vidi_error(error)
-    return Ended("failed", told.cause, told.remedy)
