@@ -3,15 +3,17 @@
 import datetime
 import hashlib
 import itertools
-import struct
 from collections.abc import Sequence
+
+from vidi.errors import ImageError
+from vidi.images.formats.header import read_exif, sniff
+from vidi.images.formats.registry import FORMATS
+from vidi.images.limits import Limits
 
 BURST_SECONDS = 2.0
 
-_MAKE, _MODEL, _TIME, _EXIF_FOLDER = 0x010F, 0x0110, 0x0132, 0x8769
+_MAKE, _MODEL, _TIME = 0x010F, 0x0110, 0x0132
 _TIME_TAKEN, _FRACTION, _BODY_NUMBER = 0x9003, 0x9291, 0xA431
-_TEXT = 2
-_MOST_FIELDS = 200  # a camera writes about 60; more is damage or an attack
 
 Capture = tuple[str, float]  # a camera as a digest, and seconds since an epoch of no meaning
 
@@ -55,70 +57,13 @@ def group_bursts(captures: Sequence[Capture | None]) -> list[str | None]:
     return keys
 
 
-def _exif_block(data: bytes) -> bytes | None:
-    """The TIFF structure that holds the EXIF fields."""
-    if data[:4] in (b"II*\x00", b"MM\x00*"):
-        return data
-    if data[:2] == b"\xff\xd8":
-        return _exif_of_jpeg(data)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return _exif_of_chunks(data, start=8, name=b"eXIf", big_endian=True)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _exif_of_chunks(data, start=12, name=b"EXIF", big_endian=False)
-    return None
-
-
-def _exif_of_jpeg(data: bytes) -> bytes | None:
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] == 0xE1 and data[at + 4 : at + 10] == b"Exif\x00\x00":
-            return data[at + 10 : at + 2 + length]
-        at += 2 + max(length, 2)
-    return None
-
-
-def _exif_of_chunks(data: bytes, *, start: int, name: bytes, big_endian: bool) -> bytes | None:
-    """The chunk called `name` of a PNG (length, name, data, checksum) or WebP (name, length, data, padding)."""
-    at = start
-    while at + 8 <= len(data):
-        if big_endian:
-            length, found, step = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 12
-        else:
-            found, length, step = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little"), 8
-        if found == name:
-            block = data[at + 8 : at + 8 + length]
-            return block.removeprefix(b"Exif\x00\x00")
-        at += step + length + (0 if big_endian else length % 2)
-    return None
-
-
 def _read_fields(data: bytes) -> dict[int, str]:
-    """The text fields of an image file's EXIF; none where it is broken, which never fails an image."""
-    block = _exif_block(data) or b""
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None:
-        return {}
+    """The text fields of an image file's EXIF; none where the file is damaged, which is not said here."""
     try:
-        (first,) = struct.unpack_from(f"{order}I", block, 4)
-        fields, inner = _read_folder(block, first, order)
-        return fields if inner is None else fields | _read_folder(block, inner, order)[0]
-    except (struct.error, ValueError, UnicodeError):
+        header = FORMATS[sniff(data)].read(data, Limits())
+    except ImageError:
         return {}
-
-
-def _read_folder(block: bytes, at: int, order: str) -> tuple[dict[int, str], int | None]:
-    (count,) = struct.unpack_from(f"{order}H", block, at)
-    fields: dict[int, str] = {}
-    inner = None
-    for number in range(min(count, _MOST_FIELDS)):
-        tag, kind, length, value = struct.unpack_from(f"{order}HHII", block, at + 2 + 12 * number)
-        if tag == _EXIF_FOLDER:
-            inner = value
-        elif kind == _TEXT and length <= 256:
-            start = value if length > 4 else at + 2 + 12 * number + 8
-            fields[tag] = block[start : start + length].split(b"\x00")[0].decode("latin-1").strip()
-    return fields, inner
+    return {tag: value for tag, value in read_exif(data[slice(*header.exif)]).items() if isinstance(value, str)}
 
 
 def _seconds(fields: dict[int, str]) -> float | None:

@@ -1,5 +1,6 @@
 """The kind of a file from its first bytes, what its header says, and the refusals that all formats share."""
 
+import contextlib
 import re
 import struct
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from vidi.errors import ImageError
 Size = tuple[int, int]  # (height, width), pixels
 
 COPY_AGAIN = "Copy the file again from its source, or leave it out; `vidi check` lists all such files."
-ORIENTATION = 0x0112
-MOST_ENTRIES = 500  # a camera writes some dozens
+ORIENTATION, EXIF_FOLDER = 0x0112, 0x8769
+TEXT, SHORT = 2, 3  # types of EXIF's fields
+MOST_ENTRIES, MOST_TEXT = 500, 256  # a camera writes some dozens of short ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Header:
     format: str  # JPEG, PNG, ...
     stored_size: Size  # (height, width) as the file holds it
     orientation: int = 1  # EXIF: 5 to 8 turn the image on its side
+    exif: tuple[int, int] = (0, 0)  # where the EXIF block begins and ends
     notes: tuple[str, ...] = ()  # codes of `vidi.images.limits.NOTES`
     parts: tuple[HeaderPart, ...] = ()
     end: int = 0  # one past the last byte of the image
@@ -73,32 +76,38 @@ def metadata_too_large(sentence: str) -> ImageError:
     return ImageError("metadata-too-large", sentence, "Remove its metadata, or raise `Limits.metadata_bytes`.")
 
 
-def orientation_of(exif: bytes) -> int:
-    """The orientation, 1 to 8, that a TIFF-shaped EXIF block states; 1 where it is damaged or says nothing.
+def read_exif(exif: bytes) -> dict[int, int | str]:
+    """The short numbers and texts of a TIFF-shaped EXIF block and of the folder within it, as far as it is whole.
 
-    >>> orientation_of(b"II*\\0\\x08\\0\\0\\0\\x01\\0\\x12\\x01\\x03\\0\\x01\\0\\0\\0\\x06\\0\\0\\0")
-    6
+    >>> read_exif(b"II*\\0\\x08\\0\\0\\0\\x01\\0\\x12\\x01\\x03\\0\\x01\\0\\0\\0\\x06\\0\\0\\0")
+    {274: 6}
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(exif[:4]))
-    if order is None or len(exif) < 10:
-        return 1
-    (offset,) = struct.unpack_from(order + "I", exif, 4)
-    if offset + 2 > len(exif):
-        return 1
-    (count,) = struct.unpack_from(order + "H", exif, offset)
-    for number in range(min(count, MOST_ENTRIES)):
-        start = offset + 2 + 12 * number
-        if start + 12 > len(exif):
-            return 1
-        tag, kind, values = struct.unpack_from(order + "HHI", exif, start)
-        if tag == ORIENTATION:
-            return (
-                valid_orientation(struct.unpack_from(order + "H", exif, start + 8)[0])
-                if (kind, values) == (3, 1)
-                else 1
-            )
-    return 1
+    fields: dict[int, int | str] = {}
+    if order is None:
+        return fields
+    with contextlib.suppress(struct.error):
+        folders = list(struct.unpack_from(f"{order}I", exif, 4))
+        for folder in folders:  # the first one may name the second
+            (count,) = struct.unpack_from(f"{order}H", exif, folder)
+            for at in range(folder + 2, folder + 2 + 12 * min(count, MOST_ENTRIES), 12):
+                tag, kind, length, value = struct.unpack_from(f"{order}HHII", exif, at)
+                if tag == EXIF_FOLDER and len(folders) == 1:
+                    folders.append(value)
+                elif (kind, length) == (SHORT, 1):
+                    fields.setdefault(tag, struct.unpack_from(f"{order}H", exif, at + 8)[0])
+                elif kind == TEXT and length <= MOST_TEXT:
+                    start = value if length > 4 else at + 8
+                    text = bytes(exif[start : start + length]).split(b"\0")[0].decode("latin-1")
+                    fields.setdefault(tag, text.strip())
+    return fields
+
+
+def orientation_of(exif: bytes) -> int:
+    """The orientation, 1 to 8, that an EXIF block states; 1 where it is damaged or says nothing."""
+    value = read_exif(exif).get(ORIENTATION)
+    return valid_orientation(value) if isinstance(value, int) else 1
 
 
 def valid_orientation(value: int) -> int:

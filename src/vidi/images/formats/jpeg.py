@@ -66,10 +66,12 @@ def read_jpeg(data: bytes, limits: Limits) -> Header:
     end = len(data) if end is None else end
     found = {STRAY_BYTES: is_odd, "bytes-after-end": is_complete and end < len(data)}
     notes = tuple(note for note, is_so in found.items() if is_so)
+    exif = _find_exif(data, parts)
     return Header(
         format="JPEG",
         stored_size=(height, width),
-        orientation=_orientation(data, parts),
+        orientation=orientation_of(data[slice(*exif)]),
+        exif=exif,
         notes=notes,
         parts=tuple(parts),
         end=end,
@@ -199,14 +201,14 @@ def _coefficients(data: bytes, frame: HeaderPart, pixel_count: int) -> int:
     return pixel_count * shares // max(1, max(factors[0], default=1) * max(factors[1], default=1))
 
 
-def _orientation(data: bytes, parts: list[HeaderPart]) -> int:
-    """The orientation of the first EXIF block."""
+def _find_exif(data: bytes, parts: list[HeaderPart]) -> tuple[int, int]:
+    """Where the first EXIF block before the pixels begins and ends."""
     for part in parts:
         if part.kind[0] == APP1 and data.startswith(b"Exif\0\0", part.body):
-            return orientation_of(data[part.body + 6 : part.end])
+            return part.body, part.end
         if part.kind[0] == SOS:
             break
-    return 1
+    return 0, 0
 
 
 def too_many_scans(limits: Limits) -> ImageError:

@@ -41,11 +41,12 @@ def read_png(data: bytes, _limits: Limits) -> Header:
         raise broken("The PNG has a palette image without a palette.")
     if b"acTL" in kinds:
         notes.append("first-frame")
-    exif = next((part for part in parts if part.kind == b"eXIf"), None)
+    exif = next(((part.body, part.end - 4) for part in parts if part.kind == b"eXIf"), (0, 0))
     return Header(
         format="PNG",
         stored_size=(height, width),
-        orientation=orientation_of(data[exif.body : exif.end - 4]) if exif else 1,
+        orientation=orientation_of(data[slice(*exif)]),
+        exif=exif,
         notes=tuple(notes),
         parts=tuple(parts),
         end=parts[-1].end,

@@ -58,6 +58,7 @@ def read_tiff(data: bytes, limits: Limits) -> Header:
         format="TIFF",
         stored_size=(height, width),
         orientation=orientation,
+        exif=(0, len(data)),
         notes=("first-frame",) if following else (),
         parts=tuple(parts),
         end=len(data),

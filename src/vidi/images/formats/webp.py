@@ -22,7 +22,7 @@ def read_webp(data: bytes, limits: Limits) -> Header:
         _check_canvas(data, extended, limits)
         raise truncated("The WebP ends before its image data.")
     size = _canvas(data, extended) if extended else _size(data, image)
-    exif = next((part for part in parts if part.kind == b"EXIF"), None)
+    exif = next(((part.body, part.end) for part in parts if part.kind == b"EXIF"), (0, 0))
     end = parts[-1].end + (parts[-1].end & 1)
     stated = struct.unpack_from("<I", data, 4)[0] + 8
     notes = ["first-frame"] if sum(part.kind == b"ANMF" for part in parts) > 1 else []
@@ -33,7 +33,8 @@ def read_webp(data: bytes, limits: Limits) -> Header:
     return Header(
         format="WebP",
         stored_size=size,
-        orientation=orientation_of(data[exif.body : exif.end]) if exif else 1,
+        orientation=orientation_of(data[slice(*exif)]),
+        exif=exif,
         notes=tuple(notes),
         parts=tuple(parts),
         end=end,
