@@ -13,7 +13,7 @@ from tests.docs.workshop import put
 from vidi.data.cache import PixelCache
 from vidi.data.labels import labels_beside, read_labels
 from vidi.data.splitting.split_plan import read_assignments
-from vidi.errors import UsageError
+from vidi.errors import DataError, UsageError
 from vidi.log.store import PredictionLog
 from vidi.model_file.read import read_model
 from vidi.report.words.text import NO_BREAK_SPACE, percent
@@ -147,6 +147,17 @@ def test_a_run_that_goes_on_knows_the_lines_that_were_there_when_it_began(tmp_pa
     digests.append(read_model(run).metadata.provenance.data["digest"])
     assert digests[0] == digests[1]
     assert read_model(run).metadata.provenance.data["labels"]["changed"] == 1
+
+    for name in ("model.onnx", "metrics.json"):
+        (run / name).unlink()
+    forget(str(photos / "flower" / "002.jpg"), [str(photos)], environment={})  # said after the run had begun
+    assert resume(run).finished
+
+    forget(str(photos / "flower" / "000.jpg"), [str(photos)], environment={})
+    (run / "model.onnx").unlink()
+    (run / "metrics.json").unlink()
+    with pytest.raises(DataError, match="was forgotten after this run began"):
+        resume(run)
 
 
 def test_an_image_is_forgotten_where_it_can_be_and_the_rest_is_said(corrected: Corrected, tmp_path: Path, monkeypatch):

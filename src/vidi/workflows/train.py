@@ -96,6 +96,7 @@ def resume(
 
     Raises:
         UsageError: not a run of `vidi train`, or one that is finished.
+        DataError: an image that the run may have learned from was forgotten.
         ModelError: the data, the recipe or the checkpoint is not what the run was started with.
     """
     folder = find_run(run)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.background import importing
 from vidi.data.dataset import Dataset
-from vidi.errors import ImageError
+from vidi.errors import DataError, ImageError
 from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing
@@ -40,7 +40,7 @@ def find_images(request: DataRequest, *, events: Events = SILENCE) -> FoundData:
 
     Raises:
         UsageError: the source or a class is not there.
-        DataError: there is nothing to learn from.
+        DataError: there is nothing to learn from, or an image was forgotten that the request knows an answer about.
     """
     return _look_at(request, read_requested(request, events=events))
 
@@ -63,6 +63,11 @@ def find_while_importing(module: str, request: DataRequest, *, events: Events = 
 
 
 def _look_at(request: DataRequest, dataset: Dataset) -> FoundData:
+    if request.labels_state not in (None, dataset.labels_state):
+        raise DataError(
+            f"an image of {escape_path(request.source)} was forgotten after this run began",
+            "Start a new run: what the weights learned from an image stays in them.",
+        )
     dataset = dataset.with_left_out()
     sizes = look_at_sizes(dataset)
     pinned = replace(request, labels_state=dataset.labels_state)  # the file of labels may grow while the run goes on
