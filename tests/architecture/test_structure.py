@@ -178,6 +178,7 @@ def test_whoever_uses_a_model_needs_no_torch():
 
 # What is read, stored and shown.
 EDGES = (
+    "app",
     "cli",
     "data",
     "model_file",

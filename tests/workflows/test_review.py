@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.app.desks import KINDS, drawn_model, photos
 from tests.command import vidi
 from tests.data.scenes import jpeg, scene
 from tests.draw import draw, encoded
-from tests.serving.pages.desks import KINDS, drawn_model, photos
 
 from vidi.data.checked import SuspectLabel
 from vidi.data.read import ReadOptions, read_dataset

@@ -7,12 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
+from tests.app.desks import review_page, signed_in
 from tests.command import Done, vidi
 from tests.draw import draw, encoded
-from tests.serving.pages.desks import review_page
 
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.model_file.read import read_model
@@ -91,17 +90,21 @@ def answer_all(run: Path) -> tuple[Counter[tuple[str, str]], dict[str, str]]:
     pressed, answers, keys = Counter[tuple[str, str]](), dict[str, str](), itertools.count()
     with (
         review_page(ReviewRequest(source=str(run))) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
+        signed_in(address) as client,
     ):
-        view = client.post("/next", json={"window": WINDOW}).raise_for_status().json()
+        view = client.post("/api/1/review/next", json={"window": WINDOW}).raise_for_status().json()
         while (image := view["image"]) is not None:
             key, kind, labels = key_for(image)
             pressed[image["why"].split(":")[0], key] += 1
             if image["given"] not in ([], labels) and kind == "label":
                 answers[image["name"]] = labels[0]
             step = {"window": WINDOW, "digest": image["digest"], "key": f"{next(keys):032x}"}
-            view = client.post("/answers", json={**step, "kind": kind, "labels": labels}).raise_for_status().json()
-        assert client.get("/settings").json()["after"] == [f"vidi retrain {run}"]
+            view = (
+                client.post("/api/1/review/answers", json={**step, "kind": kind, "labels": labels})
+                .raise_for_status()
+                .json()
+            )
+        assert client.get("/api/1/review").json()["after"] == [f"vidi retrain {run}"]
     return pressed, answers
 
 

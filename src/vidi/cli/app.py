@@ -16,6 +16,7 @@ from vidi.files import escape_controls, is_full
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
 VERBS: Mapping[str, tuple[str, str]] = {
+    "app": ("vidi.cli.in_use", "Do all of it on a page: images, training, trying, use."),
     "demo": ("vidi.cli.train", "Train on real photographs, and classify others."),
     "check": ("vidi.cli.data", "Find damage, copies, leaks and odd images in a data set."),
     "split": ("vidi.cli.data", "Divide a data set into train, validation and test."),

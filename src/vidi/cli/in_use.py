@@ -1,4 +1,4 @@
-"""Verbs about a model in use: `vidi serve`, `log`, `monitor`, `review`, `promote`, `rollback` and `retrain`."""
+"""Verbs about a model in use: `vidi app`, `serve`, `log`, `monitor`, `review`, `promote`, `rollback` and `retrain`."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from vidi.cli import options
 from vidi.errors import INTERRUPTED
 from vidi.files import escape_path
 from vidi.workflows.requests.in_use import (
+    AppRequest,
     LogContentsRequest,
     MonitorRequest,
     PromoteRequest,
@@ -23,6 +24,14 @@ from vidi.workflows.requests.predict import LogRequest
 if TYPE_CHECKING:
     from vidi.workflows.promote import PromoteResult
     from vidi.workflows.retrain import RetrainResult
+
+
+def app(request: AppRequest) -> None:
+    """Open the app in a browser: bring images, clean and label them, train, try, and put in use."""
+    from vidi.app.start import run_app
+    from vidi.cli.terminal import on_terminal
+
+    run_app(request, say=on_terminal().say)
 
 
 def serve(request: ServeRequest, log: LogRequest) -> None:
@@ -67,7 +76,7 @@ def review(request: ReviewRequest, *, as_json: options.AsJson = False) -> None:
     from vidi.cli.terminal import on_terminal
 
     if request.export is None:
-        from vidi.serving.pages.review import serve_review
+        from vidi.app.review import serve_review
 
         serve_review(request, events=on_terminal())
         return

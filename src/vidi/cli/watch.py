@@ -53,6 +53,6 @@ def _page(
     picture: "LivePicture", *, port: int, say: Callable[[str], None]
 ) -> contextlib.AbstractContextManager[object]:
     """The live page; its server is loaded only where it is asked for."""
-    from vidi.serving.pages.live import live_page
+    from vidi.app.live import live_page
 
     return live_page(picture, port=port, say=say)

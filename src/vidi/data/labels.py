@@ -33,6 +33,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from vidi.data.project import IMAGES, LABELS, is_project
 from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import append_line, digest_of, digest_of_file, escape_path, try_lock, write_atomic
 
@@ -104,12 +105,14 @@ def is_outside(path: str) -> bool:
 
 
 def labels_beside(source: str | Path) -> Path:
-    """The labels file of a folder, table or archive: beside it, under its name.
+    """The labels file of a folder, table or archive: beside it, under its name; of a project's own images in it.
 
     >>> labels_beside("data/photos.zip").name
     'photos.zip.labels.jsonl'
     """
     path = Path(os.path.abspath(source))
+    if path.name == IMAGES and is_project(path.parent):
+        return path.with_name(LABELS)
     return path.with_name(path.name + ENDING)
 
 

@@ -10,6 +10,7 @@ from vidi.data.archives.members import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
 from vidi.data.labels import NO_LABELS, Labels, find_labels, read_labels
+from vidi.data.project import IMAGES, is_project
 from vidi.data.readers.class_folders import NO_CLASS, read_class_folders
 from vidi.data.readers.class_names import known_class, renamed, require_distinct
 from vidi.data.readers.coco import read_coco
@@ -324,6 +325,8 @@ def _nothing_usable(reading: Reading, source: Source) -> DataError:
 def _short_name(text: str) -> str:
     """What run folders and titles call the source: its last part without the ending."""
     path = Path(text)
+    if path.name == IMAGES and is_project(path.parent):
+        path = path.parent
     name = path.name or path.resolve().name
     if path.is_file() or is_remote(text):
         ending = next((ending for ending in ARCHIVE_SUFFIXES if name.casefold().endswith(ending)), path.suffix)

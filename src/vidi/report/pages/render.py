@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import from_extra
+from vidi.export.to_web import WEB
 from vidi.files import write_atomic
 from vidi.report.words.text import count, in_its_folder, number, percent, points, rounded, sentence, visible
 
@@ -66,7 +67,7 @@ def _environment() -> "Environment":
     with from_extra("the report needs jinja2", extra="report"):
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, WEB]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -22,10 +22,15 @@ READ_HEADERS = frozenset(
     (
         *(b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode"),
         *(b"access-control-request-method", b"access-control-request-private-network"),
-        *(b"x-forwarded-for", b"x-forwarded-proto"),
+        *(b"x-forwarded-for", b"x-forwarded-proto", b"cookie"),
     )
 )
 ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin"))
+
+
+def cookie_name(scope: Scope) -> str:
+    """The cookie that holds a server's token: browsers do not tell ports apart, so its name does."""
+    return f"vidi-{(scope.get('server') or ('', 0))[1]}"
 
 
 _known_place = functools.lru_cache(maxsize=64)(read_place)  # a server is asked under few names; reading takes 10 µs
@@ -37,11 +42,18 @@ class AuthMiddleware:
     """ASGI middleware that lets in whom the rules of access allow."""
 
     def __init__(
-        self, app: ASGIApp, rules: AccessRules, lock: TokenLock | None, *, public: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        rules: AccessRules,
+        lock: TokenLock | None,
+        *,
+        public: frozenset[str] = frozenset(),
+        takes_cookie: bool = False,
     ) -> None:
         self.app, self.rules, self.lock = app, rules, lock
         self.is_behind_proxy = rules.encryption == "proxy"
         self.public = public  # paths that may be read without the token
+        self.takes_cookie = takes_cookie  # that holds the token, besides the header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on, or answer with the problem that keeps it out."""
@@ -71,7 +83,7 @@ class AuthMiddleware:
         if origin and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             return _preflight(headers)
         if scope["path"] not in self.public or scope["method"] not in ("GET", "HEAD"):
-            self._check_token(headers)
+            self._check_token(scope, headers)
         return None
 
     def _check_host(self, scope: Scope, headers: Mapping[str, list[str]]) -> Place:
@@ -103,12 +115,20 @@ class AuthMiddleware:
             raise _foreign("another origin")
         return origin
 
-    def _check_token(self, headers: Mapping[str, list[str]]) -> None:
+    def _has_cookie(self, scope: Scope, headers: Mapping[str, list[str]]) -> bool:
+        """Whether the browser's cookie of this server holds the token."""
+        name = cookie_name(scope)
+        pairs = (pair.strip().partition("=") for line in headers.get("cookie", []) for pair in line.split(";"))
+        return any(key == name and self.lock is not None and self.lock.opens(value.encode()) for key, _, value in pairs)
+
+    def _check_token(self, scope: Scope, headers: Mapping[str, list[str]]) -> None:
         if self.lock is None:
             return
         sent = headers.get("authorization", [])
         scheme, _, token = (sent[0] if len(sent) == 1 else "").partition(" ")
         if scheme.lower() == "bearer" and self.lock.opens(token.strip().encode("latin-1")):
+            return
+        if self.takes_cookie and self._has_cookie(scope, headers):
             return
         challenge = 'Bearer realm="vidi"' + (', error="invalid_token"' if sent else "")
         raise Problem(

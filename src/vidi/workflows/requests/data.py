@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from vidi.data.project import source_of
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part, require_kinds
 from vidi.workflows.requests.shared import (
@@ -30,8 +31,7 @@ class DataRequest:
         str,
         Argument(
             "DATA",
-            "Folder, archive, table or annotation file of images, also at s3:// or gs://; or a known data set such as "
-            "digits.",
+            "Folder, archive, table or annotation file of images, also at s3:// or gs://; a project; a data set as digits.",
         ),
     ]
     classes: Annotated[
@@ -80,6 +80,7 @@ class DataRequest:
     ] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "source", source_of(self.source))
         if self.feedback and self.split_file is None:
             raise UsageError(
                 "feedback needs the split of the earlier run", "`vidi retrain RUN --feedback DATA` does all of it."

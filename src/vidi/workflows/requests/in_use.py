@@ -56,6 +56,25 @@ class ServeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppRequest:
+    """What the app opens, and to whom."""
+
+    data: Annotated[str | None, Argument("FOLDER", "Images or a project; leave it out to choose on the page.")] = None
+    port: Annotated[
+        int | None, Option("Port of the page (default: 8421, or any that is free).", metavar="N", least=0)
+    ] = None
+    host: Annotated[
+        str,
+        Option(
+            "Address for phones of the network, for camera, labels and Try; with a token and HTTPS.", metavar="ADDRESS"
+        ),
+    ] = "127.0.0.1"
+    browser: Annotated[bool, Option("Open no browser.", flags=("--no-browser",), python_help="False opens none.")] = (
+        True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogContentsRequest:
     """What to show of a log, or to delete from it."""
 

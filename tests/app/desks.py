@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
+
+import httpx
 
 from tests.draw import class_folders, draw, encoded
 from tests.model_file.test_golden import limits, written
 from tests.model_file.tiny import tiny_metadata
-from vidi.serving.pages.review import serve_review
+from vidi.app.review import serve_review
+from vidi.app.start import run_app
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.workflows.interaction.events import Event, Events, Message
-from vidi.workflows.requests.in_use import ReviewRequest
+from vidi.workflows.requests.in_use import AppRequest, ReviewRequest
 
 KINDS = ("disc", "square", "stripes")
 SIZE = (120, 160)
@@ -45,7 +49,22 @@ def address_in(heard: "queue.Queue[Event]") -> str:
     while True:
         match heard.get(timeout=SECONDS):
             case Message(sentence) if sentence.startswith("open "):
-                return sentence.removeprefix("open ").rstrip("/")
+                return sentence.removeprefix("open ")
+
+
+@contextmanager
+def signed_in(address: str) -> Iterator[httpx.Client]:
+    """A client of the server that an address opens, with the cookie that its token brings."""
+    url, _, fragment = address.partition("/#")
+    with httpx.Client(base_url=url, timeout=SECONDS) as client:
+        token = parse_qs(fragment)["token"][0]
+        client.post("/api/1/session", headers={"authorization": f"Bearer {token}"}).raise_for_status()
+        yield client
+
+
+def cookie_of(client: httpx.Client) -> str:
+    """The header that a browser would send."""
+    return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
 
 
 @contextmanager
@@ -67,6 +86,33 @@ def review_page(request: ReviewRequest) -> Iterator[str]:
         if failed:
             raise failed[0]
         yield address
+    finally:
+        lifecycle.stop()
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def running_app(projects: Path, data: Path | None = None, *, port: int = 0) -> Iterator[str]:
+    """The address that opens a running app."""
+    heard, lifecycle, failed = queue.Queue[str](), Lifecycle(), list[BaseException]()
+    request = AppRequest(data=None if data is None else str(data), port=port, browser=False)
+
+    def run() -> None:
+        try:
+            run_app(request, say=heard.put, environment={"VIDI_PROJECTS": str(projects)}, lifecycle=lifecycle)
+        except BaseException as error:
+            failed.append(error)
+            heard.put("open nowhere")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        while not (said := heard.get(timeout=SECONDS)).startswith("open "):
+            pass
+        if failed:
+            raise failed[0]
+        yield said.removeprefix("open ")
     finally:
         lifecycle.stop()
         thread.join(SECONDS)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.app.desks import SIZE, drawn_model, photos, review_page
 from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium
-from tests.serving.pages.desks import SIZE, drawn_model, photos, review_page
 from vidi.data.labels import LabelsFile, Opinion
 from vidi.files import digest_of
 from vidi.workflows.requests.in_use import ReviewRequest
@@ -140,7 +140,7 @@ def test_a_server_that_is_gone_keeps_the_answer_for_another_try(request_of, tmp_
         assert "does not answer" in page.inner_text("#notice-words")
         assert name(page) == first
         page.unroute("**/answers")
-        click(page, "#again")
+        click(page, "#notice-again")
         assert name(page) != first
 
     assert rows(labels) == [(first, "label", "disc")]

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.serving.pages.desks import drawn_model, photos, review_page
+from tests.app.desks import drawn_model, photos, review_page, signed_in
+from vidi.app.pages import POLICY
+from vidi.app.review import view_document
 from vidi.data.checked import SuspectLabel
 from vidi.data.labels import LabelsFile, Opinion
 from vidi.evaluation.run_files import write_suspects
 from vidi.labelling import ModelView
-from vidi.serving.pages.local import POLICY
-from vidi.serving.pages.review import view_document
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(place: Path, model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of a review whose labels go to a file of the test's own."""
     request = ReviewRequest(source=str(place), model=model, labels=str(tmp_path / "labels.jsonl"))
-    with review_page(request) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with review_page(request) as address, signed_in(address) as client:
         yield client
 
 
@@ -54,7 +54,7 @@ def step(client: httpx.Client, path: str, window: str = FIRST, **body: object) -
 
 def answer(client: httpx.Client, view: dict, *labels: str, key: str, window: str = FIRST, kind: str = "label") -> dict:
     digest = view["image"]["digest"]
-    return step(client, "/answers", window, digest=digest, key=key, kind=kind, labels=list(labels))
+    return step(client, "/api/1/review/answers", window, digest=digest, key=key, kind=kind, labels=list(labels))
 
 
 def kept(tmp_path: Path) -> list[Opinion]:
@@ -62,7 +62,7 @@ def kept(tmp_path: Path) -> list[Opinion]:
 
 
 def test_an_answer_is_on_the_disk_before_the_next_image_comes(client, tmp_path):
-    first = step(client, "/next")
+    first = step(client, "/api/1/review/next")
 
     second = answer(client, first, "square", key="a" * 32)
 
@@ -90,9 +90,9 @@ def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, 
 
     with (
         review_page(ReviewRequest(source=str(run))) as address,
-        httpx.Client(base_url=address) as client,
+        signed_in(address) as client,
     ):
-        image, after = step(client, "/next")["image"], client.get("/settings").json()["after"]
+        image, after = step(client, "/api/1/review/next")["image"], client.get("/api/1/review").json()["after"]
 
     assert (image["name"], image["given"], image["verdict"]) == ("disc/001.png", ["disc"], None)
     assert image["answer"] == "A model that did not learn from this image says stripes, 99 %."
@@ -122,7 +122,7 @@ def test_of_an_unknown_image_neither_candidates_nor_shares_are_shown():
 
 
 def test_the_same_answer_sent_twice_counts_once(client, tmp_path):
-    first = step(client, "/next")
+    first = step(client, "/api/1/review/next")
     answer(client, first, "disc", key="a" * 32)
 
     answer(client, first, "disc", key="a" * 32)
@@ -131,7 +131,7 @@ def test_the_same_answer_sent_twice_counts_once(client, tmp_path):
 
 
 def test_a_full_disk_is_named_and_what_was_answered_before_stays(client, tmp_path, monkeypatch):
-    view = answer(client, step(client, "/next"), "disc", key="a" * 32)
+    view = answer(client, step(client, "/api/1/review/next"), "disc", key="a" * 32)
     body = {"window": FIRST, "digest": view["image"]["digest"], "key": "b" * 32, "kind": "none", "labels": []}
 
     def full(handle: int) -> None:
@@ -139,7 +139,7 @@ def test_a_full_disk_is_named_and_what_was_answered_before_stays(client, tmp_pat
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        response = client.post("/answers", json=body)
+        response = client.post("/api/1/review/answers", json=body)
 
     assert (response.status_code, response.json()["code"]) == (507, "disk-full")
     assert "No space left" in response.json()["detail"]
@@ -147,10 +147,10 @@ def test_a_full_disk_is_named_and_what_was_answered_before_stays(client, tmp_pat
 
 
 def test_undo_takes_the_answer_back_and_shows_its_image_again(client, tmp_path):
-    first = step(client, "/next")
+    first = step(client, "/api/1/review/next")
     answer(client, first, key="a" * 32, kind="none")
 
-    again = step(client, "/undo")
+    again = step(client, "/api/1/review/undo")
 
     assert again["image"]["digest"] == first["image"]["digest"]
     assert kept(tmp_path) == []
@@ -158,14 +158,14 @@ def test_undo_takes_the_answer_back_and_shows_its_image_again(client, tmp_path):
 
 
 def test_two_windows_are_shown_different_images_and_a_reload_the_same_one(client):
-    mine, others = step(client, "/next"), step(client, "/next", SECOND)
+    mine, others = step(client, "/api/1/review/next"), step(client, "/api/1/review/next", SECOND)
 
     assert mine["image"]["digest"] != others["image"]["digest"]
-    assert step(client, "/next")["image"]["digest"] == mine["image"]["digest"]
+    assert step(client, "/api/1/review/next")["image"]["digest"] == mine["image"]["digest"]
 
 
 def test_when_every_image_has_an_answer_nothing_is_left(client):
-    view = step(client, "/next")
+    view = step(client, "/api/1/review/next")
     for number in range(6):
         view = answer(client, view, key=f"{number:032x}", kind="unclear")
 
@@ -174,9 +174,9 @@ def test_when_every_image_has_an_answer_nothing_is_left(client):
 
 
 def test_images_come_decoded_and_coded_again(client):
-    view = step(client, "/next")
+    view = step(client, "/api/1/review/next")
 
-    response = client.get(f"/images/{view['image']['digest']}")
+    response = client.get(f"/api/1/review/images/{view['image']['digest']}")
 
     assert response.headers["content-type"] == "image/png"
     with Image.open(io.BytesIO(response.content)) as image:
@@ -195,9 +195,9 @@ def test_images_come_decoded_and_coded_again(client):
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused_and_not_kept(client, tmp_path, body, status, words):
-    digest = step(client, "/next")["image"]["digest"]
+    digest = step(client, "/api/1/review/next")["image"]["digest"]
 
-    response = client.post("/answers", json={"window": FIRST, "digest": digest, **body})
+    response = client.post("/api/1/review/answers", json={"window": FIRST, "digest": digest, **body})
 
     assert response.status_code == status
     assert words in response.json()["error"]
@@ -205,14 +205,14 @@ def test_an_answer_that_does_not_fit_is_refused_and_not_kept(client, tmp_path, b
 
 
 def test_images_that_are_not_reviewed_are_not_given_out(client):
-    assert client.get(f"/images/{'0' * 64}").status_code == 422
-    assert client.post("/show", json={"window": FIRST, "digest": "0" * 64}).status_code == 422
+    assert client.get(f"/api/1/review/images/{'0' * 64}").status_code == 422
+    assert client.post("/api/1/review/show", json={"window": FIRST, "digest": "0" * 64}).status_code == 422
 
 
 def test_pages_of_other_sites_and_other_names_are_kept_out(client):
-    foreign = client.post("/next", json={"window": FIRST}, headers={"Origin": "https://evil.example"})
-    renamed = client.get("/settings", headers={"Host": "evil.example"})
-    plain = client.post("/next", content=b"{}", headers={"Content-Type": "text/plain"})
+    foreign = client.post("/api/1/review/next", json={"window": FIRST}, headers={"Origin": "https://evil.example"})
+    renamed = client.get("/api/1/review", headers={"Host": "evil.example"})
+    plain = client.post("/api/1/review/next", content=b"{}", headers={"Content-Type": "text/plain"})
 
     assert (foreign.status_code, renamed.status_code, plain.status_code) == (403, 421, 415)
 

@@ -1,84 +1,52 @@
-"""What the pages have in common that are served to this computer alone: the server, files, headers and refusals."""
+"""The files of the page, the headers above all that is answered, and the library's refusals as problems."""
 
+import functools
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vidi.errors import ResourceError, UsageError, VidiError
+from vidi.errors import DataError, ModelError, ResourceError, UsageError, VidiError
+from vidi.export.to_web import MEDIA_TYPES
+from vidi.export.to_web import WEB as PHONE_PAGE
 from vidi.files import is_full
 from vidi.log.records import LogUnavailableError
-from vidi.serving.auth.access import open_access
-from vidi.serving.auth.middleware import AuthMiddleware
 from vidi.serving.bodies import problem_response
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.incoming import Lifecycle
-from vidi.serving.protocol.server import run_server
-from vidi.serving.settings import Settings
-from vidi.workflows.requests.in_use import ServeRequest
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "media-src 'self' blob:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 WEB: Final = Path(__file__).with_name("web")
-MEDIA_TYPES: Final[Mapping[str, str]] = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+SHARED: Final = ("look.css",)  # files of the phone page that are the app's, too
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def run_page(routes: list[Route], *, port: int, lifecycle: Lifecycle, ready: Callable[[str], None]) -> None:
-    """Serve a page to programs on this computer until a signal or its lifecycle ends it.
-
-    Args:
-        routes: what it answers.
-        port: of the page; 0 takes any that is free.
-        lifecycle: ends the server, besides a signal.
-        ready: receives the page's address, without a slash at its end.
-
-    Raises:
-        UsageError: the port cannot be used.
-    """
-    # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
-    access = open_access(ServeRequest(models=(), port=port), {}, datetime.now(UTC))
-    auth = Middleware(AuthMiddleware, access.rules, access.lock)
-    app = Starlette(routes=routes, middleware=[auth], exception_handlers=HANDLERS)
-    app.router.redirect_slashes = False
-    run_server(
-        app,
-        Settings(),
-        listen=access.listen,
-        lifecycle=lifecycle,
-        ready=lambda listening: ready(listening.urls[0]),
-    )
+@functools.cache
+def page_files() -> Mapping[str, Path]:
+    """The files of the page by their path at the server."""
+    own = {
+        f"/{path.relative_to(WEB).as_posix()}": path for path in sorted(WEB.rglob("*")) if path.suffix in MEDIA_TYPES
+    }
+    return {"/": own.pop("/index.html"), **own, **{f"/{name}": PHONE_PAGE / name for name in SHARED}}
 
 
-def file_routes(files: Mapping[str, str]) -> list[Route]:
-    """The routes of a page's own files.
-
-    Args:
-        files: path → name of the file in `web/`.
-    """
-    return [Route(path, _file(WEB / name)) for path, name in files.items()]
+def routes() -> list[Route]:
+    """The routes of the page's own files."""
+    return [Route(path, _file(file)) for path, file in page_files().items()]
 
 
 def _file(path: Path) -> Endpoint:
@@ -106,7 +74,12 @@ def _code_of(error: VidiError) -> str:
         return "log-full" if error.trouble == "full" else "log-unavailable"
     if is_full(error.__cause__):
         return "disk-full"
-    codes = {UsageError: "invalid-input", ResourceError: "not-ready"}
+    codes = {
+        UsageError: "invalid-input",
+        DataError: "invalid-input",
+        ModelError: "invalid-input",
+        ResourceError: "not-ready",
+    }
     return next((code for kind, code in codes.items() if isinstance(error, kind)), "internal-error")
 
 

@@ -3,17 +3,55 @@
 const FIXED = 9; // classes that keep their key; with more, the list follows the model, and typing filters it
 const CRISP = 100; // pixels: smaller images are shown in whole pixels
 
-const byId = (id) => document.getElementById(id);
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+import { announce, ask, element, newKey, notice } from "../ui.js";
+import { REVIEW } from "../words.js";
 
-const state = {
-  settings: null, // title, classes, multi_label, reviewer
-  view: null, // what the server said last
-  key: "", // of the answer to the image that is shown: sent twice, it counts once
-  chosen: new Set(), // classes, where an image may show several
-  busy: false, // a request is under way
-  last: null, // the request to send again after a failure
-};
+const PAGE = `
+<header class="heading">
+  <h1 id="title"></h1>
+  <p class="counts"><span id="progress-words">Loading …</span><progress id="progress" aria-label="Images that need no answer of yours" max="1" value="0"></progress></p>
+</header>
+<div id="look" class="look" hidden>
+  <div class="stage">
+    <figure>
+      <img id="image" alt="">
+      <figcaption><span id="name"></span> <span id="copies"></span></figcaption>
+    </figure>
+    <ul id="files" class="files" hidden></ul>
+  </div>
+  <section class="panel" aria-labelledby="question">
+    <h2 id="question" tabindex="-1">What does it show?</h2>
+    <p id="why" class="why"></p>
+    <p id="given"></p>
+    <p id="model"></p>
+    <div id="said" hidden><h3>Who said what</h3><ul id="opinions" class="opinions"></ul></div>
+    <label id="filter-label" class="filter" hidden><span>Find a class <kbd>/</kbd></span><input id="filter" type="search" autocomplete="off" spellcheck="false"></label>
+    <ul id="choices" class="choices"></ul>
+    <p id="no-match" class="soft" hidden>No class of this name.</p>
+    <div class="others">
+      <button id="confirm" type="button" class="main" hidden aria-keyshortcuts="Enter"><kbd>Enter</kbd> <span id="confirm-words"></span></button>
+      <button id="keep" type="button" aria-keyshortcuts="=" hidden><kbd>=</kbd> <span id="keep-words"></span></button>
+      <button id="none" type="button" aria-keyshortcuts="n"><kbd>n</kbd> None of these</button>
+      <button id="unclear" type="button" aria-keyshortcuts="u"><kbd>u</kbd> Cannot tell</button>
+      <button id="exclude" type="button" aria-keyshortcuts="x"><kbd>x</kbd> <span id="exclude-words"></span></button>
+      <button id="undo" type="button" aria-keyshortcuts="z" disabled><kbd>z</kbd> Undo</button>
+    </div>
+  </section>
+</div>
+<section id="done" class="panel" hidden aria-labelledby="done-title">
+  <h2 id="done-title" tabindex="-1">Nothing is left to review</h2>
+  <p>Every answer is kept. Stop <code>vidi review</code> with Ctrl-C, then use the labels:</p>
+  <pre id="after" tabindex="0" aria-label="Commands"></pre>
+  <p class="others"><button id="undo-last" type="button"><kbd>z</kbd> Undo the last answer</button> <button id="look-again" type="button">Look again</button></p>
+</section>
+<section id="disputes" class="part" hidden aria-labelledby="disputes-title">
+  <h2 id="disputes-title">Disagreements</h2>
+  <p class="soft">People gave different answers. More than half of them must agree before an image gets a label.</p>
+  <ul id="dispute-cards" class="cards"></ul>
+</section>`;
+
+const byId = (id) => document.getElementById(id);
+let state;
 
 /** The name of this window. It stays through a reload, so that the image and the answers to undo stay, too. */
 function windowName() {
@@ -25,26 +63,37 @@ function windowName() {
 }
 const WINDOW = windowName();
 
-async function ask(path, body) {
-  const options = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ window: WINDOW, ...body }) };
-  const response = await fetch(path, options);
-  const said = await response.json();
-  if (!response.ok) throw new Error(said.error ?? `The server answers ${response.status}.`);
-  return said;
+/** Show the review that the server has open. */
+export async function open(root) {
+  const ended = new AbortController();
+  root.innerHTML = PAGE;
+  state = {
+    settings: await ask("review"), // title, classes, multi_label, reviewer, after
+    view: null, // what the server said last
+    key: "", // of the answer to the image that is shown: sent twice, it counts once
+    chosen: new Set(), // classes, where an image may show several
+    busy: false, // a request is under way
+  };
+  wire(ended.signal);
+  const many = state.settings.classes.length > FIXED;
+  byId("title").textContent = state.settings.title;
+  byId("after").textContent = state.settings.after.join("\n");
+  byId("filter-label").hidden = !many;
+  byId("look").classList.toggle("many", many);
+  await take("next", {});
+  return () => ended.abort();
 }
 
-/** Send a step, and show what comes of it; one that fails is kept, and may be sent again. */
+/** Send a step, and show what comes of it; one that fails may be sent again. */
 async function take(path, body, words = "") {
   if (state.busy) return;
   state.busy = true;
-  state.last = () => take(path, body, words);
   try {
-    state.view = await ask(path, body);
-    byId("notice").hidden = true;
+    state.view = await ask(`review/${path}`, { body: { window: WINDOW, ...body } });
+    notice();
     show(words);
   } catch (error) {
-    byId("notice-words").textContent = error instanceof TypeError ? "The server does not answer. Is `vidi review` still running?" : error.message;
-    byId("notice").hidden = false;
+    notice(error.message, () => take(path, body, words));
   } finally {
     state.busy = false;
     document.body.dataset.ready = String(Number(document.body.dataset.ready ?? 0) + 1);
@@ -54,11 +103,11 @@ async function take(path, body, words = "") {
 function answer(kind, labels = []) {
   const image = state.view?.image;
   if (!image || !("seen" in byId("image").dataset)) return; // nobody answers what they have not seen
-  const words = { none: "none of these", unclear: "cannot tell", exclude: "left out", copy: "one of them stays" }[kind] ?? labels.join(", ");
-  take("/answers", { digest: image.digest, key: state.key, kind, labels }, `Saved: ${words}. `);
+  const words = REVIEW[kind] ?? labels.join(", ");
+  take("answers", { digest: image.digest, key: state.key, kind, labels }, `Saved: ${words}. `);
 }
 
-const undo = () => state.view?.can_undo && take("/undo", {}, "Taken back. ");
+const undo = () => state.view?.can_undo && take("undo", {}, "Taken back. ");
 
 function choose(name) {
   if (!state.settings.multi_label) return answer("label", [name]);
@@ -101,13 +150,6 @@ function shownClasses() {
   return wanted ? [...begins, ...ordered.filter((name) => !begins.includes(name) && name.toLocaleLowerCase().includes(wanted))] : ordered;
 }
 
-function element(tag, text = "", name = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (name) made.className = name;
-  return made;
-}
-
 function showChoices() {
   const { image } = state.view;
   const share = new Map(image.top.map((one) => [one.class, one.share]));
@@ -115,8 +157,8 @@ function showChoices() {
   const rows = names.map((name, index) => {
     const button = element("button");
     button.type = "button";
-    button.append(element("kbd", index < FIXED ? String(index + 1) : ""), element("span", name, "name"));
-    button.append(element("span", share.get(name) ?? "", "share"));
+    button.append(element("kbd", { text: index < FIXED ? String(index + 1) : "" }), element("span", { text: name, class: "name" }));
+    button.append(element("span", { text: share.get(name) ?? "", class: "share" }));
     if (index < FIXED) button.setAttribute("aria-keyshortcuts", String(index + 1));
     if (image.candidates.includes(name)) button.classList.add("likely");
     if (state.settings.multi_label) button.setAttribute("aria-pressed", String(state.chosen.has(name)));
@@ -129,7 +171,7 @@ function showChoices() {
   byId("no-match").hidden = names.length > 0;
 }
 
-const people = (opinions, tag) => opinions.map((one) => element(tag, `${one.who}: ${one.said}`));
+const people = (opinions, tag) => opinions.map((one) => element(tag, { text: `${one.who}: ${one.said}` }));
 
 function showImage(image) {
   const { settings } = state;
@@ -137,16 +179,16 @@ function showImage(image) {
   state.chosen = new Set(settings.multi_label ? image.suggested ?? image.given : []);
   const picture = byId("image");
   delete picture.dataset.seen;
-  picture.src = `/images/${image.files[0]?.digest ?? image.digest}`;
+  picture.src = `/api/1/review/images/${image.files[0]?.digest ?? image.digest}`;
   picture.alt = `The image ${image.name}`;
   byId("name").textContent = image.name;
   showFiles(image);
   byId("copies").textContent = image.copies ? `and ${image.copies} ${image.copies === 1 ? "copy" : "copies"}` : "";
   byId("why").textContent = image.why;
-  byId("question").textContent = image.file_count ? "Which of them are needed?" : "What does it show?";
+  byId("question").textContent = image.file_count ? REVIEW.ofCopies : REVIEW.question;
   byId("given").textContent = givenWords(image);
   byId("model").textContent = image.answer ?? "";
-  if (image.answer !== null && image.verdict) byId("model").append(" ", element("span", image.verdict, `verdict ${image.verdict}`));
+  if (image.answer !== null && image.verdict) byId("model").append(" ", element("span", { text: image.verdict, class: `verdict ${image.verdict}` }));
   byId("said").hidden = !image.opinions.length;
   byId("opinions").replaceChildren(...people(image.opinions, "li"));
   byId("filter").value = "";
@@ -170,15 +212,15 @@ function showFiles(image) {
   byId("files").hidden = image.file_count === 0;
   const cards = image.files.slice(1).map((one) => {
     const picture = element("img");
-    picture.src = `/images/${one.digest}`;
+    picture.src = `/api/1/review/images/${one.digest}`;
     picture.alt = "";
     picture.loading = "lazy";
     const card = element("li");
-    card.append(picture, element("span", one.name));
+    card.append(picture, element("span", { text: one.name }));
     return card;
   });
   const more = image.file_count - image.files.length;
-  byId("files").replaceChildren(...cards, ...(more > 0 ? [element("li", `and ${more} more`)] : []));
+  byId("files").replaceChildren(...cards, ...(more > 0 ? [element("li", { text: `and ${more} more` })] : []));
 }
 
 function showDisputes(disputes) {
@@ -187,13 +229,13 @@ function showDisputes(disputes) {
     const button = element("button");
     button.type = "button";
     const picture = element("img");
-    picture.src = `/images/${one.digest}`;
+    picture.src = `/api/1/review/images/${one.digest}`;
     picture.alt = "";
     picture.loading = "lazy";
-    const says = element("span", "", "says");
+    const says = element("span", { class: "says" });
     says.append(...people(one.opinions, "span"));
     button.append(picture, says);
-    button.addEventListener("click", () => take("/show", { digest: one.digest }));
+    button.addEventListener("click", () => take("show", { digest: one.digest }));
     const card = element("li");
     card.append(button);
     return card;
@@ -212,7 +254,7 @@ function show(words) {
   byId("undo").disabled = byId("undo-last").disabled = !canUndo;
   if (image !== null) showImage(image);
   showDisputes(disputes);
-  byId("status").textContent = `${words}${image === null ? "Nothing is left." : `Next: ${image.name}.`}`;
+  announce(`${words}${image === null ? "Nothing is left." : `Next: ${image.name}.`}`);
   if (hadFocus) byId(image === null ? "done-title" : "question").focus({ preventScroll: true });
   if (words || image === null) scrollTo({ top: 0 });
 }
@@ -243,38 +285,21 @@ function onKey(event) {
   event.preventDefault();
 }
 
-async function start() {
-  state.settings = await ask("/settings");
-  const many = state.settings.classes.length > FIXED;
-  document.title = `${state.settings.title} · vidi review`;
-  byId("title").textContent = state.settings.title;
-  byId("after").textContent = state.settings.after.join("\n");
-  byId("filter-label").hidden = !many;
-  byId("look").classList.toggle("many", many);
-  await take("/next", {});
+function wire(signal) {
+  const picture = byId("image");
+  picture.addEventListener("load", () => {
+    picture.dataset.seen = "";
+    picture.classList.toggle("crisp", Math.max(picture.naturalWidth, picture.naturalHeight) <= CRISP);
+  });
+  picture.addEventListener("error", () => {
+    picture.dataset.seen = ""; // what cannot be shown cannot be told, and must not end the review
+    byId("why").textContent = "The image cannot be shown.";
+  });
+  byId("filter").addEventListener("input", showChoices);
+  const clicks = {
+    none: () => answer("none"), unclear: () => answer("unclear"), confirm: confirmChosen, keep, exclude: () => answer("exclude"),
+    undo, "undo-last": undo, "look-again": () => take("next", {}),
+  };
+  for (const [id, click] of Object.entries(clicks)) byId(id).addEventListener("click", click);
+  document.addEventListener("keydown", onKey, { signal });
 }
-
-byId("image").addEventListener("load", (event) => {
-  event.target.dataset.seen = "";
-  event.target.classList.toggle("crisp", Math.max(event.target.naturalWidth, event.target.naturalHeight) <= CRISP);
-});
-byId("image").addEventListener("error", (event) => {
-  event.target.dataset.seen = ""; // what cannot be shown cannot be told, and must not end the review
-  byId("why").textContent = "The image cannot be shown.";
-});
-byId("filter").addEventListener("input", showChoices);
-byId("none").addEventListener("click", () => answer("none"));
-byId("unclear").addEventListener("click", () => answer("unclear"));
-byId("confirm").addEventListener("click", confirmChosen);
-byId("keep").addEventListener("click", keep);
-byId("exclude").addEventListener("click", () => answer("exclude"));
-byId("undo").addEventListener("click", undo);
-byId("undo-last").addEventListener("click", undo);
-byId("look-again").addEventListener("click", () => take("/next", {}));
-byId("again").addEventListener("click", () => state.last?.());
-document.addEventListener("keydown", onKey);
-start().catch((error) => {
-  byId("notice-words").textContent = error.message;
-  byId("notice").hidden = false;
-  state.last = () => location.reload();
-});

@@ -1,10 +1,11 @@
-"""`vidi review`: a review is opened, and its page served on this computer until a signal ends it."""
+"""`vidi review`: a review is opened, and the app served at its view until a signal ends it."""
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -13,19 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.app.pages import Endpoint
+from vidi.app.picture import picture_response
+from vidi.app.start import serve
+from vidi.app.state import AppState, projects_folder
 from vidi.data.checking.findings import ODD
 from vidi.data.labels import Answer, Kind, Opinion
-from vidi.errors import ImageError
+from vidi.data.project import is_project, read_project
 from vidi.files import escape_path
-from vidi.images.decode import decode_image
-from vidi.images.encode import encode_jpeg, encode_png
-from vidi.images.framing import fitted_size, resize
 from vidi.labelling import Reason, Settled
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.words import describe_answer
 from vidi.serving.bodies import json_response, read_body, read_json
-from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.workflows.interaction.events import Events
@@ -33,19 +34,8 @@ from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import ReviewDesk, ReviewView, commands_after, open_review
 from vidi.workflows.reviewing.items import ReviewItem
 
-Say = Callable[[str], None]
-FILES: Final[Mapping[str, str]] = {  # path → file in `web/`
-    "/": "review.html",
-    "/review.js": "review.js",
-    "/review.css": "review.css",
-    "/icon.svg": "icon.svg",
-}
 MOST_BODY: Final = 65_536  # bytes of an answer
-MOST_SIDE: Final = (1_600, 1_600)  # pixels of an image on the page
-SMALL: Final = 200  # pixels: images up to this size are sent without any loss
-QUALITY: Final = 90
 Key = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def serve_review(
@@ -55,7 +45,7 @@ def serve_review(
     environment: Mapping[str, str] | None = None,
     lifecycle: Lifecycle | None = None,
 ) -> None:
-    """Serve the review page to this computer until a signal ends it.
+    """Serve the review to this computer until a signal ends it.
 
     Args:
         request: what to review, and by whom.
@@ -70,25 +60,20 @@ def serve_review(
         ResourceError: the log or the file of labels cannot be used.
     """
     environment = os.environ if environment is None else environment
+    source = request.source
+    project = read_project(Path(source)) if source is not None and is_project(source) else None
+    state = AppState(
+        projects=projects_folder(environment), project=project, environment=environment, lifecycle=lifecycle
+    )
     with contextlib.ExitStack() as stack:
         desk = stack.enter_context(open_review(request, events=events, environment=environment))
         after = commands_after(request)
-        run_page(
-            review_routes(desk, after=after),
-            port=request.port,
-            lifecycle=lifecycle or Lifecycle(),
-            ready=lambda address: _tell(address, desk, events.say),
-        )
+        count = len(desk.source.items())
+        events.say(f"{desk.source.title}: {count:,} images to review, as {desk.reviewer}")
+        serve(state, view="review", routes=review_routes(desk, after=after), port=request.port, say=events.say)
     events.say("stopped: every answer that was given is kept; what now:")
     for command in after:
         events.say(f"  {command}")
-
-
-def _tell(address: str, desk: ReviewDesk, say: Say) -> None:
-    count = len(desk.source.items())
-    say(f"{desk.source.title}: {count:,} images to review, as {desk.reviewer}")
-    say(f"open {address}/")
-    say("It answers only programs on this computer. Ctrl-C stops it.")
 
 
 def review_routes(desk: ReviewDesk, *, after: Sequence[str] = ()) -> list[Route]:
@@ -99,13 +84,12 @@ def review_routes(desk: ReviewDesk, *, after: Sequence[str] = ()) -> list[Route]
         after: commands that the page names when nothing is left.
     """
     return [
-        *file_routes(FILES),
-        Route("/settings", _settings(desk, after)),
-        Route("/images/{digest}", _image(desk)),
-        Route("/next", _step(desk, Step, _next), methods=["POST"]),
-        Route("/answers", _step(desk, OfAnswer, _answer), methods=["POST"]),
-        Route("/undo", _step(desk, Step, _undo), methods=["POST"]),
-        Route("/show", _step(desk, OfImage, _show), methods=["POST"]),
+        Route("/api/1/review", _settings(desk, after)),
+        Route("/api/1/review/images/{digest}", _image(desk)),
+        Route("/api/1/review/next", _step(desk, Step, _next), methods=["POST"]),
+        Route("/api/1/review/answers", _step(desk, OfAnswer, _answer), methods=["POST"]),
+        Route("/api/1/review/undo", _step(desk, Step, _undo), methods=["POST"]),
+        Route("/api/1/review/show", _step(desk, OfImage, _show), methods=["POST"]),
     ]
 
 
@@ -118,36 +102,10 @@ def _settings(desk: ReviewDesk, after: Sequence[str]) -> Endpoint:
 
 def _image(desk: ReviewDesk) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        data, media_type = await asyncio.to_thread(shown_image, desk, request.path_params["digest"])
-        headers = {**HEADERS, "Cache-Control": "private, max-age=3600"}  # a digest's image never changes
-        return Response(data, media_type=media_type, headers=headers)
+        data = await asyncio.to_thread(desk.image, request.path_params["digest"])
+        return await asyncio.to_thread(picture_response, data)
 
     return endpoint
-
-
-def shown_image(desk: ReviewDesk, digest: str) -> tuple[bytes, str]:
-    """An image as the page shows it, decoded and coded again: upright, of a bounded size, without anything hidden.
-
-    Returns:
-        The bytes, and their media type.
-
-    Raises:
-        UsageError: the image is not reviewed here.
-        Problem: it is gone, or cannot be used.
-    """
-    data = desk.image(digest)
-    if data is None:
-        raise Problem("not-found", "The image is no longer kept.", "Take another one.")
-    try:
-        image = decode_image(data, at_least=MOST_SIDE).image
-    except ImageError as error:
-        raise Problem("unusable-image", error.cause, error.remedy) from error
-    size = (image.shape[0], image.shape[1])
-    if max(size) <= SMALL:
-        return encode_png(image), "image/png"
-    if max(size) > max(MOST_SIDE):
-        image = resize(image, fitted_size(size, MOST_SIDE))
-    return encode_jpeg(image, quality=QUALITY), "image/jpeg"
 
 
 class Step(Struct):

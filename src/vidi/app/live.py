@@ -1,38 +1,35 @@
-"""Serves the live page to this computer, in a thread of its own, while a source is watched."""
+"""`vidi watch --page`: the app at its live view, served in a thread of its own while a source is watched."""
 
 import asyncio
 import contextlib
+import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from vidi.app.pages import HEADERS, Endpoint
+from vidi.app.session import AppLock
+from vidi.app.start import serve
+from vidi.app.state import AppState, projects_folder
 from vidi.errors import VidiError
 from vidi.serving.bodies import json_response
-from vidi.serving.pages.local import HEADERS, file_routes, run_page
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.incoming import Lifecycle
 from vidi.workflows.watching.session import LivePicture
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
-FILES: Final[Mapping[str, str]] = {  # path → file in `web/`
-    "/": "live.html",
-    "/live.js": "live.js",
-    "/live.css": "live.css",
-    "/icon.svg": "icon.svg",
-}
 BOUNDARY: Final = "vidi-frame"
 WAIT_SECONDS: Final = 1.0  # for a frame, between two looks at whether the watch is over
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @contextlib.contextmanager
 def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) -> Iterator[str]:
-    """Serve the page while the context lasts; gives its address.
+    """Serve the page while the context lasts; gives the address that opens it.
 
     Args:
         picture: holds what is shown.
@@ -42,47 +39,45 @@ def live_page(picture: LivePicture, *, port: int, say: Callable[[str], None]) ->
     Raises:
         UsageError: the port cannot be used.
     """
-    lifecycle, is_ready = Lifecycle(), threading.Event()
+    state, is_ready = AppState(projects=projects_folder(os.environ)), threading.Event()
     addresses: list[str] = []
     failures: list[BaseException] = []
 
-    def ready(address: str) -> None:
-        addresses.append(address)
+    def ready(address: str, lock: AppLock) -> None:
+        addresses.append(f"{address}/#{urlencode({'token': lock.token, 'view': 'live'})}")
         is_ready.set()
 
-    def serve() -> None:
+    def run() -> None:
         try:
-            run_page(live_routes(picture), port=port, lifecycle=lifecycle, ready=ready)
+            serve(state, view="live", routes=live_routes(picture), port=port, say=say, ready=ready)
         except (VidiError, KeyboardInterrupt) as error:
             failures.append(error)
         finally:
             is_ready.set()
 
-    thread = threading.Thread(target=serve, name="vidi-live-page", daemon=True)
+    thread = threading.Thread(target=run, name="vidi-live-page", daemon=True)
     thread.start()
     is_ready.wait(START_SECONDS)
     if failures:
         raise failures[0]
-    say(f"live page: {addresses[0]}/ (for programs on this computer)")
     try:
         yield addresses[0]
     finally:
         picture.close()
-        lifecycle.stop()
+        state.lifecycle.stop()
         thread.join(STOP_SECONDS)
 
 
 def live_routes(picture: LivePicture) -> list[Route]:
-    """The routes of the live page.
+    """The routes of the live view.
 
     Args:
         picture: holds what is shown.
     """
     return [
-        *file_routes(FILES),
-        Route("/now", _now(picture)),
-        Route("/frame.jpg", _frame(picture)),
-        Route("/frames", _frames(picture)),
+        Route("/api/1/live", _now(picture)),
+        Route("/api/1/live/frame.jpg", _frame(picture)),
+        Route("/api/1/live/frames", _frames(picture)),
     ]
 
 

@@ -1,23 +1,21 @@
 """The live page of `vidi watch` in Chromium, and its addresses: the last frame, the frames as they come, the events."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
 pytest.importorskip("av", reason="needs:av")
 
+from tests.app.desks import cookie_of, signed_in
 from tests.export.browser import bare_chromium
 from tests.video.watched import LIGHT, light_predictor, picture
+from vidi.app.live import live_page
 from vidi.images.decode import decode_image
-from vidi.serving.pages.live import live_page
 from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows.requests.in_use import WatchRequest
@@ -46,25 +44,30 @@ def shown(folder: Path, *, with_images: bool = True) -> Iterator[tuple[str, Live
         yield address, live
 
 
-def get(address: str) -> tuple[dict[str, str], bytes]:
-    with urlopen(address, timeout=20) as response:  # noqa: S310 - this computer's
-        return dict(response.headers), response.read()
+@contextmanager
+def frames_of(address: str) -> Iterator[HTTPResponse]:
+    """The answer that the frames come in, unread."""
+    with signed_in(address) as client:
+        connection = HTTPConnection(client.base_url.netloc.decode(), timeout=20)
+        connection.request("GET", "/api/1/live/frames", headers={"Cookie": cookie_of(client)})
+    with connection.getresponse() as response:
+        yield response
+    connection.close()
 
 
 def test_the_page_gives_the_last_frame_and_what_is_known(tmp_path: Path):
-    with shown(tmp_path) as (address, _):
-        headers, frame = get(f"{address}/frame.jpg")
-        _, body = get(f"{address}/now")
+    with shown(tmp_path) as (address, _), signed_in(address) as client:
+        frame = client.get("/api/1/live/frame.jpg")
+        now = client.get("/api/1/live").json()
 
-    now = json.loads(body)
-    assert headers["content-type"] == "image/jpeg"
-    assert np.abs(decode_image(frame).image.astype(int) - LIGHT).max() <= 3
+    assert frame.headers["content-type"] == "image/jpeg"
+    assert np.abs(decode_image(frame.content).image.astype(int) - LIGHT).max() <= 3
     assert (now["frames"], now["events"][0]["label"], now["changes"][0]["event"]) == (20, "light", "offline")
     assert now["scores"]["light"] > 0.9
 
 
 def test_frames_come_as_parts_until_the_watch_is_over(tmp_path: Path):
-    with shown(tmp_path) as (address, live), urlopen(f"{address}/frames") as response:  # noqa: S310
+    with shown(tmp_path) as (address, live), frames_of(address) as response:
         head = [response.readline() for _ in range(4)]
         frame = response.read(int(head[2].split(b":")[1]))
         end = response.readline() + response.readline()
@@ -77,23 +80,20 @@ def test_frames_come_as_parts_until_the_watch_is_over(tmp_path: Path):
 
 
 def test_without_images_no_frame_leaves_the_program(tmp_path: Path):
-    with shown(tmp_path, with_images=False) as (address, live):
-        with pytest.raises(HTTPError, match="404"):
-            get(f"{address}/frame.jpg")
+    with shown(tmp_path, with_images=False) as (address, live), signed_in(address) as client:
+        status = client.get("/api/1/live/frame.jpg").status_code
         live.close()
-        _, body = get(f"{address}/frames")
+        body = client.get("/api/1/live/frames").content
 
+    assert status == 404
     assert body == b"--vidi-frame\r\n"
 
 
 def test_another_host_s_page_cannot_ask(tmp_path: Path):
-    with shown(tmp_path) as (address, _):
-        connection = HTTPConnection(address.removeprefix("http://"), timeout=20)
-        connection.request("GET", "/now", headers={"Host": "evil.example"})
-        status = connection.getresponse().status
-        connection.close()
+    with shown(tmp_path) as (address, _), signed_in(address) as client:
+        status = client.get("/api/1/live", headers={"Host": "evil.example"}).status_code
 
-    assert status in (400, 403, 421)
+    assert status == 421
 
 
 @pytest.mark.integration

@@ -1,0 +1,84 @@
+"""Who may use the app: the token of this start, once a code, then a cookie; nobody else, and no other page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.desks import photos, running_app, signed_in
+from vidi.app.session import AppLock
+from vidi.data.project import read_project
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("app")
+    with running_app(folder / "projects", photos(folder)) as opened:
+        yield opened
+
+
+def test_without_the_token_only_the_page_s_own_files_are_given(address: str):
+    with httpx.Client(base_url=address.partition("/#")[0]) as client:
+        page, asked, begun = client.get("/"), client.get("/api/1/project"), client.post("/api/1/session")
+        wrong = client.get("/api/1/project", headers={"Authorization": "Bearer wrong"})
+        forged = client.get("/api/1/project", headers={"Cookie": f"vidi-{client.base_url.port}=wrong"})
+
+    assert page.status_code == 200
+    assert {one.status_code for one in (asked, begun, wrong, forged)} == {401}
+
+
+def test_the_token_becomes_a_cookie_that_no_script_and_no_other_site_can_use(address: str):
+    with signed_in(address) as client:
+        name = f"vidi-{client.base_url.port}"
+        token = client.cookies[name]
+        begun = client.post("/api/1/session", headers={"Authorization": f"Bearer {token}"})
+        found = client.get("/api/1/project")
+
+    said = begun.headers["set-cookie"]
+    assert said.startswith(f"{name}=")
+    assert "HttpOnly" in said
+    assert "SameSite=strict" in said
+    assert found.json()["project"]["name"] == "photos"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, 403),
+    ],
+)
+def test_other_names_and_other_sites_are_kept_out_whatever_they_hold(
+    address: str, headers: dict[str, str], status: int
+):
+    with signed_in(address) as client:
+        assert client.get("/api/1/project", headers=headers).status_code == status
+
+
+def test_a_code_that_starts_a_browser_opens_once():
+    lock = AppLock()
+    code = lock.code().encode()
+
+    assert lock.opens(lock.token.encode())
+    assert [lock.opens(code), lock.opens(code)] == [True, False]
+
+
+def test_images_in_place_get_a_project_that_is_found_again(tmp_path: Path):
+    data, projects = photos(tmp_path), tmp_path / "projects"
+    found = []
+    for _ in range(2):
+        with running_app(projects, data) as address, signed_in(address) as client:
+            found.append(client.get("/api/1/project").json()["project"]["folder"])
+
+    assert found[0] == found[1]
+    project = read_project(Path(found[0]))
+    assert (project.source, project.owns_images) == (data, False)
+
+
+def test_a_port_that_is_taken_is_named_where_it_was_asked_for(address: str, tmp_path: Path):
+    taken = int(address.partition("/#")[0].rpartition(":")[2])
+
+    with pytest.raises(Exception, match=str(taken)), running_app(tmp_path, port=taken):
+        pass
