@@ -3,7 +3,7 @@
 import html
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,14 @@ from vidi.errors import DataError, UsageError
 from vidi.log.store import PredictionLog
 from vidi.model_file.read import read_model
 from vidi.report.words.text import NO_BREAK_SPACE, percent
+from vidi.workflows.calibrate import calibrate
+from vidi.workflows.compare import compare
 from vidi.workflows.evaluate import evaluate
 from vidi.workflows.explaining.neighbours import read_neighbours
 from vidi.workflows.forget import forget
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import RetrainRequest
-from vidi.workflows.requests.model_file import EvaluateRequest
+from vidi.workflows.requests.model_file import CalibrateRequest, CompareRequest, EvaluateRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import RetrainResult, retrain
 from vidi.workflows.train import resume, train
@@ -120,6 +122,31 @@ def test_the_accuracy_without_corrections_is_that_of_the_labels_that_the_data_gi
     metrics = json.loads((corrected.done.folder / "metrics.json").read_text())
 
     assert plain.figures["test"].accuracy.as_json()["value"] == metrics["corrected_test"]["accuracy_as_given"]["value"]
+
+
+def test_comparing_and_calibrating_read_the_labels_that_are_named(corrected: Corrected, tmp_path: Path):
+    field, file = tmp_path / "field", tmp_path / "answers.jsonl"
+    for number in range(12):
+        put(field / "flower" / f"{number:03}.jpg", "flower", 1_000 + number)
+        put(field / "leaf" / f"{number:03}.jpg", "leaf", 2_000 + number)
+    say(field, ("flower/000.jpg", "leaf"), ("leaf/001.jpg", "exclude"), file=file)
+    named, plain = (DataRequest(source=str(field), labels=labels) for labels in (str(file), None))
+    model = corrected.done.folder
+
+    compared = [
+        compare(
+            CompareRequest(first=model, second=corrected.first, data=data, output=tmp_path / f"{data.labels is None}")
+        )
+        for data in (named, plain)
+    ]
+    calibrated = [
+        calibrate(CalibrateRequest(model=model, data=data, output=tmp_path / "new.onnx", overwrite=True)).image_count
+        for data in (named, plain)
+    ]
+
+    assert [one.account.used for one in compared] == calibrated == [23, 24]
+    with pytest.raises(UsageError, match=r"--labels gone\.jsonl: no such file"):
+        compare(CompareRequest(first=model, second=corrected.first, data=replace(named, labels="gone.jsonl")))
 
 
 def test_without_a_new_answer_nothing_is_trained_again(corrected: Corrected):

@@ -123,9 +123,7 @@ class CompareRequest:
 
     first: A
     second: B
-    data: Annotated[
-        DataRequest, Part(leave_out=(*OF_LEARNING, "labels", "parts", "positive"), says={"source": FOLDERS})
-    ]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"), says={"source": FOLDERS})]
     output: Output = None
     overwrite: OverwriteInPython = False
     images: PicturesUnlessOff = True
@@ -147,7 +145,7 @@ class CalibrateRequest:
     """Options of `vidi calibrate`."""
 
     model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
-    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "labels", "parts"))]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts"))]
     output: Annotated[Path, Option("Path to the new model file.", flags=("--output", "-o"), metavar="FILE")]
     overwrite: Overwrite = False
     guarantees: Guarantees = field(default_factory=Guarantees)
