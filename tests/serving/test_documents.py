@@ -23,7 +23,7 @@ from vidi.serving.engine.telemetry import OTHER, RequestLog, route_of
 from vidi.serving.problems import PROBLEMS, Problem
 from vidi.serving.routes.feedback import read_feedback
 from vidi.serving.routes.inference import NOT_OFFERED
-from vidi.serving.routes.inference_request import IndexBody, InferenceRequest
+from vidi.serving.routes.inference_request import InferenceRequest
 from vidi.serving.routes.openapi import MODEL_ROUTES, PIXEL, openapi_document
 from vidi.serving.routes.page import public_paths
 from vidi.serving.routes.predict import Images, read_query
@@ -122,7 +122,7 @@ def test_answers_about_a_model_hold_nothing_but_what_is_described(
     check_described(client.get(asked_path).json(), document, f"{start}{path}", "get", 200)
 
 
-@pytest.mark.parametrize("path", ["/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"])
+@pytest.mark.parametrize("path", ["/v2", "/v2/health/live", "/v2/health/ready"])
 def test_answers_about_the_protocol_hold_nothing_but_what_is_described(client: Client, document: dict, path: str):
     check_described(client.get(path).json(), document, path, "get", 200)
 
@@ -139,7 +139,6 @@ def test_the_example_of_the_protocol_is_answered_as_described(client: Client, do
     described = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
     whole = {**described, "components": closed(document["components"])}
     jsonschema.Draft202012Validator(whole).validate(answered.json())
-    check_described(client.post("/v2/repository/index").json(), document, "/v2/repository/index", "post", 200)
     check_described(refused.json(), document, path, "post", 422)
 
 
@@ -196,7 +195,6 @@ STATISTICS = dict.fromkeys(QUALITIES, 0.5)
 ANSWER = {"digest": DIGEST, "probabilities": [0.5, 1], "novelty": 2, "statistics": STATISTICS, "image": ""}
 BODIES = {
     "Images": (partial(read_json, kind=Images), [{"images": ["aaaa"]}]),
-    "IndexBody": (partial(read_json, kind=IndexBody), [{"ready": True}]),
     "SentFeedback": (read_feedback, [{"digest": DIGEST, "labels": ["a"], **NAMES}, {"digest": DIGEST, "none": True}]),
     "SentAnswers": (partial(read_json, kind=SentAnswers), [{"consent": True, "answers": [ANSWER]}]),
     "InferenceRequest": (

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import io
-import json
 import re
 import runpy
 from pathlib import Path
@@ -96,9 +95,6 @@ def test_health_and_descriptions_are_read(client: triton.InferenceServerClient, 
     assert (config["max_batch_size"], config["input"][0]["data_type"]) == (16, "TYPE_UINT8")
     assert [one["name"] for one in config["output"]] == [one["name"] for one in metadata["outputs"]]
     assert config["parameters"]["model_id"]["string_value"] == predictor.model.model_id
-    assert client.get_model_repository_index() == [
-        {"name": "tiny", "version": "tiny-run", "state": "READY", "reason": ""}
-    ]
 
 
 def test_what_is_not_there_is_not_ready_and_its_description_says_why(client: triton.InferenceServerClient):
@@ -191,23 +187,6 @@ def test_a_request_that_does_not_wait_is_answered_too(address: str, predictor: P
     np.testing.assert_allclose(np.concatenate(rows), predictor.probabilities(list(FRAMED)), atol=1e-6)
 
 
-def test_statistics_count_images_requests_and_failures(client: triton.InferenceServerClient):
-    (before,) = client.get_inference_statistics("tiny")["model_stats"]
-
-    client.infer("tiny", [pixels()])
-    client.infer("tiny", [files()])
-    with pytest.raises(triton.InferenceServerException):
-        client.infer("tiny", [files([b"no image"])])
-
-    (after,) = client.get_inference_statistics()["model_stats"]
-    assert after == client.get_inference_statistics("tiny", "tiny-run")["model_stats"][0]
-    assert after["inference_count"] - before["inference_count"] == 5
-    assert after["execution_count"] - before["execution_count"] == 2
-    spent = after["inference_stats"]
-    assert spent["fail"]["count"] - before["inference_stats"]["fail"]["count"] == 1
-    assert spent["success"]["ns"] == sum(spent[f"compute_{stage}"]["ns"] for stage in ("input", "infer", "output"))
-
-
 @pytest.mark.parametrize(
     "ask",
     [
@@ -295,7 +274,9 @@ def test_a_refusal_is_a_problem_document_that_also_has_the_member_error(address:
         ("POST", "/v2/models/tiny", 405),
         ("DELETE", "/v2", 405),
         ("GET", "/v2/models/tiny/infer", 405),
-        ("GET", "/v2/repository/index", 405),
+        ("POST", "/v2/repository/index", 501),
+        ("GET", "/v2/models/stats", 501),
+        ("GET", "/v2/models/tiny/stats", 501),
         ("PUT", "/v2/logging", 501),
     ],
 )
@@ -323,13 +304,6 @@ def test_bodies_that_lie_are_refused(address: str, headers, body):
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
 
 
-@pytest.mark.parametrize(
-    ("body", "status"), [(b"", 200), (b'{"ready": true}', 200), (b'{"ready": 1}', 422), (b"x" * 20_000, 413)]
-)
-def test_the_index_reads_its_request_strictly(address: str, body: bytes, status: int):
-    assert httpx.post(f"http://{address}/v2/repository/index", content=body).status_code == status
-
-
 def test_the_asyncio_client_works_unchanged(address: str, predictor: Predictor):
     import tritonclient.http.aio as triton_aio  # aiohttp takes a quarter of a second
 
@@ -341,8 +315,6 @@ def test_the_asyncio_client_works_unchanged(address: str, predictor: Predictor):
             assert (await client.get_server_metadata())["name"] == "vidi"
             assert (await client.get_model_metadata("tiny"))["name"] == "tiny"
             assert (await client.get_model_config("tiny"))["max_batch_size"] == 16
-            assert len(await client.get_model_repository_index()) == 1
-            assert len((await client.get_inference_statistics("tiny"))["model_stats"]) == 1
             answers = await asyncio.gather(
                 client.infer("tiny", [pixels()], outputs=[output("probabilities")]),
                 client.infer("tiny", [pixels(binary=False)], outputs=[output("probabilities", binary_data=False)]),
@@ -386,12 +358,9 @@ def test_a_server_that_does_not_stand_yet_is_live_but_not_ready(predictor: Predi
     async def ask() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
             paths = ("/v2/health/live", "/v2/health/ready", "/v2/models/tiny/ready")
-            answers = [await client.get(path) for path in paths]
-            index = await client.post("/v2/repository/index", content=json.dumps({"ready": True}))
-            return [*answers, index]
+            return [await client.get(path) for path in paths]
 
-    *answers, index = asyncio.run(ask())
+    answers = asyncio.run(ask())
 
     assert [answer.status_code for answer in answers] == [200, 503, 503]
     assert all(answer.headers["retry-after"] and answer.json()["error"] for answer in answers[1:])
-    assert index.json() == []

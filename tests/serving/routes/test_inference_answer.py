@@ -19,7 +19,6 @@ from vidi.serving.bodies import MOST_VALUES
 from vidi.serving.problems import Problem
 from vidi.serving.routes.inference_answer import (
     InferResponse,
-    Tallies,
     choose_outputs,
     encode_response,
     make_tensors,
@@ -186,18 +185,3 @@ def test_what_json_cannot_carry_is_refused_there_and_sent_in_binary_form(value):
 
     response = encode_response(request, [OutputTensor("a", value, binary=True)], model_name="m", model_version="v")
     assert read_by_client(response).as_numpy("a").tobytes() == value.tobytes()
-
-
-def test_statistics_add_up_by_model_and_version():
-    tallies = Tallies()
-    tallies.of("a", "1").add_success(3, stages=(1, 20, 300), now=5)
-    tallies.of("a", "1").add_success(1, stages=(1, 20, 300), now=6)
-    tallies.of("a", "1").add_failure(7)
-
-    document = tallies.of("a", "1").as_json()
-
-    assert (document["inference_count"], document["execution_count"], document["last_inference"]) == (4, 2, 6)
-    assert document["inference_stats"]["success"] == {"count": 2, "ns": 642}
-    assert document["inference_stats"]["compute_infer"] == {"count": 2, "ns": 40}
-    assert document["inference_stats"]["fail"] == {"count": 1, "ns": 7}
-    assert tallies.of("a", "2").inference_count == 0

@@ -1,6 +1,5 @@
 """The routes of the Open Inference Protocol, version 2, below `/v2`."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -12,11 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vidi.errors import VidiError
 from vidi.images.framing import Framing, frame_image
 from vidi.model_file.decisions import find_verdicts
 from vidi.model_file.values import Json
-from vidi.serving.bodies import json_response, read_body, read_json
+from vidi.serving.bodies import json_response, read_body
 from vidi.serving.engine.engine import AnswerEngine, classify_arrays, classify_files
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.engine.recording import Recorder
@@ -27,22 +25,18 @@ from vidi.serving.routes.inference_answer import (
     InferResponse,
     OfferedOutput,
     Rows,
-    Tallies,
     choose_outputs,
     decide_each,
     encode_response,
-    index_entry,
     make_tensors,
     model_config,
     model_metadata,
-    model_statistics,
     network_outputs,
     offered_outputs,
     server_metadata,
 )
 from vidi.serving.routes.inference_request import (
     HEADER_LENGTH,
-    IndexBody,
     InferRequest,
     decode_request,
     read_header_length,
@@ -51,9 +45,12 @@ from vidi.serving.routes.predict import decide_rows
 
 Describe = Callable[[ServedModel], object]  # a model to a document about it
 
-MOST_INDEX_BYTES: Final = 10_000  # of a request for the index
 MODEL: Final = "/v2/models/{name}"
 NOT_OFFERED: Final = {
+    "/v2/repository/index": "The models are listed at `/v1/models`.",
+    "/v2/models/stats": "Counts are at `/metrics`.",
+    "/v2/models/{name}/stats": "Counts are at `/metrics`.",
+    "/v2/models/{name}/versions/{version}/stats": "Counts are at `/metrics`.",
     "/v2/repository/models/{name}/load": "Models are not loaded by requests.",
     "/v2/repository/models/{name}/unload": "Models are not unloaded by requests.",
     "/v2/systemsharedmemory/{rest:path}": "Shared memory is not offered.",
@@ -67,37 +64,27 @@ EVERY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 def routes(service: Service) -> list[Route]:
     """The routes, each bound to what answers."""
-    tallies = Tallies()
     return [
         Route("/v2", _server),
         Route("/v2/health/live", _live),
         Route("/v2/health/ready", partial(_ready, service)),
-        Route("/v2/repository/index", partial(_index, service), methods=["POST"]),
-        Route("/v2/models/stats", partial(_all_statistics, service, tallies)),
-        *_model_routes(service, tallies),
         *(Route(path, partial(_refuse, cause), methods=EVERY_METHOD) for path, cause in NOT_OFFERED.items()),
+        *_model_routes(service),
     ]
 
 
-def _model_routes(service: Service, tallies: Tallies) -> list[Route]:
+def _model_routes(service: Service) -> list[Route]:
     """What is asked about one model, of whatever version or of one."""
-
-    def statistics(served: ServedModel) -> object:
-        return {"model_stats": [_statistics(served, tallies)]}
-
-    def config(served: ServedModel) -> object:
-        return model_config(served, _offered_by(served), most_images=service.settings.images)
 
     described: dict[str, Describe] = {
         "": lambda served: model_metadata(served, _offered_by(served)),
         "/ready": lambda served: _readiness(service, served),
-        "/config": config,
-        "/stats": statistics,
+        "/config": lambda served: model_config(served, _offered_by(served), most_images=service.settings.images),
     }
     made: list[Route] = []
     for start in (MODEL, f"{MODEL}/versions/{{version}}"):
         made += [Route(f"{start}{end}", partial(_describe, service, describe)) for end, describe in described.items()]
-        made += [Route(f"{start}/infer", partial(infer, service, tallies), methods=["POST"])]
+        made += [Route(f"{start}/infer", partial(infer, service), methods=["POST"])]
     return made
 
 
@@ -114,25 +101,12 @@ def _readiness(service: Service, served: ServedModel) -> object:
     return {"name": served.name, "ready": True}
 
 
-def _statistics(served: ServedModel, tallies: Tallies) -> object:
-    return model_statistics(served.name, served.version, tallies.of(served.name, served.version))
-
-
-async def _all_statistics(service: Service, tallies: Tallies, _: Request) -> Response:
-    return json_response({"model_stats": [_statistics(served, tallies) for served in service.models]})
-
-
-def _reasons_against(service: Service) -> list[str]:
-    """Why no requests should be sent here; none where all is well."""
-    is_ready, document = service.readiness()
-    reasons = document["reasons"]
-    return [] if is_ready or not isinstance(reasons, list) else [str(reason) for reason in reasons]
-
-
 def _check_ready(service: Service) -> None:
     """Refuse, with the reasons, while requests should not be sent here."""
-    if reasons := _reasons_against(service):
-        raise Problem("not-ready", f"{'; '.join(reasons)}.", "Try again later.", headers={"Retry-After": "1"})
+    is_ready, document = service.readiness()
+    if not is_ready and isinstance(reasons := document["reasons"], list):
+        cause = "; ".join(map(str, reasons))
+        raise Problem("not-ready", f"{cause}.", "Try again later.", headers={"Retry-After": "1"})
 
 
 @cache
@@ -155,14 +129,6 @@ async def _ready(service: Service, _: Request) -> Response:
     return json_response({"ready": True})
 
 
-async def _index(service: Service, request: Request) -> Response:
-    body = await read_body(request, most=MOST_INDEX_BYTES)
-    asked = read_json(body, IndexBody) if body else IndexBody()
-    reasons = _reasons_against(service)
-    entries = [index_entry(served.name, served.version, reasons=reasons) for served in service.models]
-    return json_response([] if asked.ready and reasons else entries)
-
-
 async def _refuse(cause: str, _: Request) -> Response:
     raise Problem("not-implemented", cause)
 
@@ -174,14 +140,13 @@ MOST_AT_ONCE: Final = 65_536  # bytes of JSON or numbers to be written that are 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inferred:
-    """An answer, and what it took."""
+    """An answer, and what it says of each image."""
 
     response: InferResponse
     outcomes: Sequence[str]  # a verdict or `answered`, for each image
-    stages: tuple[int, int, int]  # nanoseconds for input, inference and output
 
 
-async def infer(service: Service, tallies: Tallies, request: Request) -> Response:
+async def infer(service: Service, request: Request) -> Response:
     """Answer a request about one model.
 
     Args:
@@ -191,19 +156,13 @@ async def infer(service: Service, tallies: Tallies, request: Request) -> Respons
         Problem: the request is malformed, an image cannot be used, or there is no room or time.
     """
     served = _found(service, request)
-    tally, began = tallies.of(served.name, served.version), time.perf_counter_ns()
-    try:
-        await service.stand()
-        with service.slots.take() as slot:
-            body = await read_body(request, most=service.settings.body_bytes)
-            length = read_header_length(request.headers.getlist(HEADER_LENGTH), len(body))
-            work = _answer(service, served, body, length)
-            with service.metrics.counting_refused(served.name):
-                inferred = await slot.within(service.settings.answer_seconds, work, request.receive)
-    except (Problem, VidiError):
-        tally.add_failure(time.perf_counter_ns() - began)
-        raise
-    tally.add_success(len(inferred.outcomes), stages=inferred.stages, now=time.time_ns() // 1_000_000)
+    await service.stand()
+    with service.slots.take() as slot:
+        body = await read_body(request, most=service.settings.body_bytes)
+        length = read_header_length(request.headers.getlist(HEADER_LENGTH), len(body))
+        work = _answer(service, served, body, length)
+        with service.metrics.counting_refused(served.name):
+            inferred = await slot.within(service.settings.answer_seconds, work, request.receive)
     service.metrics.count_images(served.name, inferred.outcomes)
     response, headers = inferred.response, {}
     if response.header_length is not None:
@@ -214,14 +173,11 @@ async def infer(service: Service, tallies: Tallies, request: Request) -> Respons
 async def _answer(service: Service, served: ServedModel, body: bytes, header_length: int | None) -> Inferred:
     """From a body to the body of the answer."""
     engine = service.engine
-    began = time.perf_counter_ns()
     json_bytes = len(body) if header_length is None else header_length
     asked = await _where(engine, json_bytes, partial(decode_request, body, header_length, service.settings))
     offered = _offered_by(served)
     chosen = choose_outputs(asked, offered)
-    read = time.perf_counter_ns()
     rows = await classify(engine, served, asked, network_outputs(chosen, offered), recorder=service.recorder)
-    classified = time.perf_counter_ns()
 
     def write() -> InferResponse:
         tensors = make_tensors(asked, chosen, rows, served.metadata)
@@ -229,10 +185,8 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
         return encode_response(named, tensors, model_name=served.name, model_version=served.version)
 
     response = await _where(engine, sum(values.nbytes for values in rows.values()), write)
-    written = time.perf_counter_ns()
-    stages = (read - began, classified - read, written - classified)
     verdicts = find_verdicts(rows["probabilities"], served.metadata, novelty=rows.get("novelty"))
-    return Inferred(response=response, outcomes=verdicts or [ANSWERED] * len(asked.images), stages=stages)
+    return Inferred(response=response, outcomes=verdicts or [ANSWERED] * len(asked.images))
 
 
 def _offered_by(served: ServedModel) -> tuple[OfferedOutput, ...]:

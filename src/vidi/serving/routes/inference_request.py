@@ -211,12 +211,6 @@ class InferenceRequest(Struct, kw_only=True):
     parameters: Parameters | None = None
 
 
-class IndexBody(Struct):
-    """What a request for the index of models asks."""
-
-    ready: bool = False  # only models that are
-
-
 class OfInput(Struct):
     """Parameters of an input that are read."""
 

@@ -16,7 +16,6 @@ from vidi.serving.routes.feedback import FEEDBACK_PER_HOUR, SentFeedback
 from vidi.serving.routes.inference_request import (
     HEADER_LENGTH,
     INPUT,
-    IndexBody,
     InferenceRequest,
     OfInput,
     OfOutput,
@@ -261,7 +260,7 @@ def _bodies(settings: Settings) -> Schema:
 PROTOCOL: Final = "Open Inference Protocol"
 ABOUT: Final = (
     "Version 2, as the clients of Triton and KServe speak it. "
-    "Loading, unloading, shared memory, traces and log settings are refused."
+    "Loading, unloading, statistics, shared memory, traces and log settings are refused."
 )
 BINARY: Final[Schema] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 EXAMPLE: Final[Schema] = {
@@ -285,7 +284,6 @@ MODEL_ROUTES: Final = (
     ModelRoute("", "readModel", "Read the inputs and outputs of a model.", "InferenceModel"),
     ModelRoute("/ready", "isModelReady", "Ask whether a model is ready.", "InferenceModelReady", ("not-ready",)),
     ModelRoute("/config", "readModelConfig", "Read the configuration of a model.", "InferenceConfig"),
-    ModelRoute("/stats", "readModelStatistics", "Read the statistics of a model.", "InferenceStatistics"),
 )
 
 
@@ -297,8 +295,6 @@ def _inference_paths(names: Sequence[str], versions: Sequence[str], settings: Se
         "/v2/health/ready": {
             "get": _read_protocol("isServerReady", "Ask whether the server is ready.", "InferenceReady", "not-ready")
         },
-        "/v2/repository/index": {"post": _index()},
-        "/v2/models/stats": {"get": _read_protocol("readStatistics", "Read the statistics.", "InferenceStatistics")},
     }
     model = _path_parameter("name", "Name of the model.", names)
     version = _path_parameter("version", "Version of the model: the name of its run.", versions)
@@ -321,13 +317,6 @@ def _path_parameter(name: str, about: str, values: Sequence[str]) -> Json:
 
 def _read_protocol(name: str, summary: str, schema: str, *codes: str) -> Schema:
     return _operation(PROTOCOL, name, summary, _answer("The answer.", reference(schema)), codes)
-
-
-def _index() -> Schema:
-    content: Schema = {"application/json": {"schema": reference("IndexBody"), "example": {"ready": True}}}
-    answer = _answer("The answer.", list_of(reference("InferenceIndexEntry")))
-    operation = _operation(PROTOCOL, "readIndex", "List the models and their states.", answer, OF_BODY)
-    return {**operation, "requestBody": _body(content, required=False)}
 
 
 def _infer(name: str, parameters: Sequence[Json], settings: Settings) -> Schema:
@@ -360,12 +349,8 @@ def _inference_schemas() -> Schema:
         "InferenceLive": record({"live": FLAG}),
         "InferenceReady": record({"ready": FLAG}),
         "InferenceModelReady": record({"name": TEXT, "ready": FLAG}),
-        "InferenceIndexEntry": record(
-            {"name": TEXT, "version": TEXT, "state": one_of(["READY", "UNAVAILABLE"]), "reason": TEXT}
-        ),
         "InferenceModel": _model(),
         "InferenceConfig": _config(),
-        "InferenceStatistics": record({"model_stats": list_of(_statistics())}),
         "InferenceAnswer": _inference_answer(),
     }
 
@@ -391,21 +376,6 @@ def _config() -> Schema:
             "parameters": {"type": "object", "additionalProperties": record({"string_value": TEXT})},
         },
         about="As Triton's model configuration; `parameters` hold model id, classes and input size.",
-    )
-
-
-def _statistics() -> Schema:
-    duration = record({"count": COUNT, "ns": COUNT})
-    counted = ("last_inference", "inference_count", "execution_count")
-    stages = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss")
-    return record(
-        {
-            "name": TEXT,
-            "version": TEXT,
-            **dict.fromkeys(counted, COUNT),
-            "inference_stats": record(dict.fromkeys(stages, duration)),
-            "batch_stats": list_of({"type": "object"}),
-        }
     )
 
 
@@ -611,7 +581,7 @@ def declared(*kinds: type) -> dict[str, Any]:
 
 def _declared_bodies(settings: Settings) -> dict[str, Any]:
     """The schemas of all bodies of JSON: of the types that they are read as, with what no type can say."""
-    found = declared(Images, IndexBody, SentFeedback, SentAnswers, InferenceRequest)
+    found = declared(Images, SentFeedback, SentAnswers, InferenceRequest)
     found["SentFeedback"]["oneOf"] = [{"required": [name]} for name in ("labels", "none", "unclear")]
     found["Images"]["properties"]["images"]["maxItems"] = settings.images
     found["SentAnswers"]["properties"]["answers"]["maxItems"] = settings.images
