@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from vidi.app import pages, projects, session
+from vidi.app import pages, projects, session, training
 from vidi.app.session import AppLock
 from vidi.app.state import AppState, projects_folder
 from vidi.errors import UsageError
@@ -64,7 +64,8 @@ def run_app(
         if request.browser and is_loopback(request.host):
             webbrowser.open(f"{address}/#{urlencode({'token': lock.code(), 'view': view})}")
 
-    serve(state, view=view, port=request.port, host=request.host, say=say, ready=ready)
+    routes = training.routes(state) if is_loopback(request.host) else []  # nobody else trains on this computer
+    serve(state, view=view, routes=routes, port=request.port, host=request.host, say=say, ready=ready)
     say("stopped; trainings that are under way go on")
 
 

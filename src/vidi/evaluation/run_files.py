@@ -113,12 +113,21 @@ def read_run(folder: Path) -> RunFiles:
     return RunFiles(
         folder=folder,
         metrics=read_metrics(folder),
-        answers=read_csv_rows(folder / PREDICTIONS, _answer, remedy=AGAIN),
+        answers=read_answers(folder),
         recipe=_read_recipe(folder / "recipe.toml"),
         check=_read_json(folder / "check.json"),
         model=read_model(model) if model.is_file() else None,
         suspects=read_suspects(folder),
     )
+
+
+def read_answers(folder: Path) -> tuple[AnsweredImage, ...]:
+    """Read predictions.csv; empty without one.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    return read_csv_rows(folder / PREDICTIONS, _answer, remedy=AGAIN)
 
 
 def read_metrics(folder: Path) -> Metrics:
@@ -157,7 +166,7 @@ def find_run_suspects(folder: Path) -> tuple[SuspectLabel, ...]:
         DataError: one of its files is damaged.
     """
     doubted = {one.path: one for one in read_metrics(folder).labels.doubted_test_labels}
-    answers = read_csv_rows(folder / PREDICTIONS, _answer, remedy=AGAIN) if doubted else ()
+    answers = read_answers(folder) if doubted else ()
     tested = (
         SuspectLabel(
             path=one.path,
