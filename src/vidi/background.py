@@ -27,7 +27,6 @@ class Background(Generic[Item]):
         """
         Args:
             take: receives items in their order, one or more at a time; it must not raise.
-            name: of the thread.
             most_waiting: items that wait; further ones are not accepted.
             most_together: items in one call of `take`.
             last_seconds: that leaving the context waits for what is left.

@@ -193,7 +193,6 @@ class Answers:
 
         Args:
             columns: indexes into `classes`.
-            classes: what they are called now.
         """
         rows = list(columns)
         shown = self.truth.shown[:, rows]
@@ -259,7 +258,6 @@ def answer(predictor: Predictor, dataset: Dataset, parts: Mapping[int, str], wan
 
     Args:
         parts: row of each image that is asked about, in order → the part as which it is scored.
-        want: what is asked.
     """
     rows, said, digests, traits, lost = list[int](), list[Prediction](), list[str](), list[Traits](), list[Entry]()
     looks, looked_at = _EvenLooks(), frozenset(parts if want.looks else want.looks_at)

@@ -322,7 +322,6 @@ def _class_figures(
     """The figures of one class.
 
     Args:
-        name: of the class.
         called: recall, precision and F1 of what is called so.
         scores: (batch,) its probability.
         shown: (batch,) bool; which images show it.

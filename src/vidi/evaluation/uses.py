@@ -25,7 +25,6 @@ def carry_uses(source: Path, folder: Path, *, images: str) -> int:
 
     Args:
         folder: the other run folder; lines that it has already are not written twice.
-        images: from `digest_of_images`.
 
     Returns:
         How often these images were used by now, as the second folder knows it.
@@ -43,7 +42,6 @@ def record_use(folder: Path, *, images: str, model_id: str, date: datetime) -> i
 
     Args:
         folder: the run folder; `test-uses.jsonl` in it gets one more line.
-        images: from `digest_of_images`.
         model_id: the first 12 digits of the model file's digest.
 
     Returns:

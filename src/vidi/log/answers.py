@@ -25,12 +25,7 @@ class AnswerRows:
 
     @classmethod
     def of(cls, file: ModelFile, *, name: str, version: str) -> "AnswerRows":
-        """For a model file.
-
-        Args:
-            name: on the server, or the file's.
-            version: the run's name.
-        """
+        """For a model file."""
         metadata = file.metadata
         reference = None if metadata.drift_reference is None else metadata.drift_reference.images
         known = None if reference is None or EMBEDDING not in file.outputs else reference.embeddings
@@ -57,7 +52,6 @@ class AnswerRows:
         """The row of one answer, with a new key.
 
         Args:
-            digest: of the image file.
             at: when, seconds since 1970, UTC.
             embedding: (features,) as the model gave it; it is placed on the axes of its reference.
         """

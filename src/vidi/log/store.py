@@ -139,7 +139,6 @@ class PredictionLog:
             digest: of the image that they are about; None: about all.
             since: leave out what was predicted before, seconds since 1970, UTC.
             after: leave out this number and all below: what an earlier call has given.
-            limit: how many at most.
 
         Raises:
             LogUnavailableError: the log is lost.
@@ -416,9 +415,6 @@ class FairLock:
     def taken(self, *, seconds: float) -> Iterator[None]:
         """A turn, for the block.
 
-        Args:
-            seconds: that others are waited for.
-
         Raises:
             LogUnavailableError: the turn did not come.
         """
@@ -437,11 +433,7 @@ class FairLock:
 
 
 def contents_of(connection: Connection, models: Mapping[int, LoggedModel], address: LogAddress) -> LogContents:
-    """Count the rows of a log.
-
-    Args:
-        models: by their numbers.
-    """
+    """Count the rows of a log."""
     columns = PREDICTIONS.c
     counted = select(
         columns.model, func.count(), func.count(columns.error), func.min(columns.at), func.max(columns.at)

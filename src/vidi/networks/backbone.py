@@ -47,9 +47,6 @@ def timm_network(name: str, *, image_size: tuple[int, int], class_count: int, op
 def create_backbone(name: str, *, pretrained: bool) -> nn.Module:
     """A network of timm without its head.
 
-    Args:
-        pretrained: whether timm fetches its weights.
-
     Raises:
         MissingPackageError: timm is not installed.
         UnknownNameError: timm has no network of that name, or no such weights.

@@ -126,7 +126,6 @@ def open_graph(
     """A session of a model file's bytes, or of a part of its graph.
 
     Args:
-        threads: that one run uses.
         keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
         shared: all such sessions of this process keep it together, so that idle ones hold none.
         optimised: nodes are fused and rewritten; without, the graph is executed as it is written.

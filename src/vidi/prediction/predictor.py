@@ -246,7 +246,6 @@ def run_until(
     """The same in pieces, in order, for as many of the first images as there is time for.
 
     Args:
-        predictor: the model.
         pixels: (images, height, width, 3) uint8, framed; possibly memory-mapped.
         rows: which of them.
         outputs: names of the graph's outputs.

@@ -67,7 +67,6 @@ def _front_matter(
 
     Args:
         figures: the hub's name of each test figure, that for readers, and the value.
-        data: what the test images are called, as YAML.
     """
     yield "---"
     if metadata.provenance.license:

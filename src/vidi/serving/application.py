@@ -28,7 +28,6 @@ def app(models: "Mapping[str, Path | str]", settings: Settings | None = None) ->
 
     Args:
         models: path of a model file or run folder, by the name that requests use.
-        settings: limits.
 
     Raises:
         ModelError: a model file cannot be trusted, or fails its self-test here.
@@ -45,8 +44,6 @@ def service_of(
     """Return what answers for some models; nothing is started yet.
 
     Args:
-        models: opened.
-        settings: limits.
         log: takes a line for each request.
     """
     settings = settings or Settings()
@@ -62,7 +59,6 @@ def application(service: Service, *middleware: Middleware) -> Starlette:
     """Return the app of a service.
 
     Args:
-        service: what answers.
         middleware: that keeps requests out; what it refuses is counted and logged too.
     """
 

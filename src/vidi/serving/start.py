@@ -41,9 +41,6 @@ def serve(
 ) -> None:
     """Serve some models until a signal ends it.
 
-    Args:
-        environment: variables of the process; its own by default.
-
     Raises:
         UsageError: options contradict each other, or an address or the certificate cannot be used.
         ModelError: a model file cannot be trusted, or fails its self-test here.

@@ -42,7 +42,6 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     """The recipe for a data set; what the user asked for in `changes` stands above every rule.
 
     Args:
-        traits: of the training images.
         network: a name in `vidi.networks.catalog.NETWORKS`, or of a network of timm.
         changes: name of a value, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
 

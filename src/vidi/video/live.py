@@ -173,7 +173,6 @@ def watch_live(
         connect: opens the source once; may hang.
         stop: ends it, within about a second even while it connects.
         rate: at most so many frames a second; None: all that are taken in time.
-        patience: how long it may take.
         must_open: raise what the first attempt raises, in place of trying again.
         clock: steady seconds.
 

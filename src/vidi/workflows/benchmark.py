@@ -227,9 +227,6 @@ class ColdStart:
 def start_cold(model: Path, engine: str, image: Path, *, turn: Callable[[], object] = lambda: None) -> ColdStart:
     """Start processes one after another that answer about an image.
 
-    Args:
-        turn: is called after each.
-
     Raises:
         ModelError: a process gives no answer.
     """

@@ -172,7 +172,6 @@ def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImag
     """Boxes in one image, or why it cannot be searched as was asked for: its windows would be too small for its size.
 
     Args:
-        path: what the image is called.
         image: (height, width, 3) uint8, upright RGB.
     """
     began = time.perf_counter()

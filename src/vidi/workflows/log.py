@@ -86,9 +86,6 @@ def logging_answers(
 ) -> Iterator[AnswerLogger]:
     """What logs a program's answers.
 
-    Args:
-        environment: variables of the process.
-
     Raises:
         ResourceError: at the end, where some answers could not be logged.
     """

@@ -59,9 +59,6 @@ def promote(
 ) -> PromoteResult:
     """Put a model in use under a name; the version before stays.
 
-    Args:
-        root: the registry's folder; that of this computer by default.
-
     Raises:
         UsageError: the name cannot be one.
         ModelError: no model file, or an unfinished one.
@@ -95,9 +92,6 @@ def promote(
 
 def roll_back(request: RollbackRequest, *, root: Path | None = None) -> PromoteResult:
     """Put an earlier version in use again, with the bytes that it was promoted with.
-
-    Args:
-        root: the registry's folder; that of this computer by default.
 
     Raises:
         UsageError: no such name or version.

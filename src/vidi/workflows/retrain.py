@@ -56,9 +56,6 @@ def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | N
     compare both models on. A candidate that passes the gate is promoted under the name of the model in use. Without a
     name it is left in its run folder.
 
-    Args:
-        root: the registry's folder; that of this computer by default.
-
     Raises:
         UsageError, DataError, ModelError, ResourceError: as their names say; the model in use stays.
     """

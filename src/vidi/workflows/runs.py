@@ -57,9 +57,6 @@ class ListedRun:
 def list_models(root: Path | None = None) -> list[ListedRun]:
     """List the registered models with the version in use, by name.
 
-    Args:
-        root: the registry's folder; that of this computer by default.
-
     Raises:
         ModelError: the history of one is damaged.
     """

@@ -41,7 +41,6 @@ def watch_with(
 
     Args:
         tell: receives each event as it comes, such as `printing`.
-        environment: variables of the process, for secrets.
 
     Returns:
         The exit code: 0, 6 for a damaged file, 130 for a file that was not watched to its end.

@@ -76,7 +76,6 @@ def calibrate_answers(
     Args:
         answers: about images that the model was not trained on.
         classes: names, in the order of the columns.
-        promise: what to keep of whole answers.
         target: what the thresholds are to keep; None: no thresholds, and where images may show several classes the best
             balance of found and right.
         positive: the class that the target is about; each class by itself, where None.

@@ -59,7 +59,6 @@ class DecodePool:
         """Store what `start` needs.
 
         Args:
-            count: worker processes.
             read: what is done with each file; a function of a module, so that a worker finds it by name.
             forked: fork workers from one process that has loaded the decoders, which takes milliseconds and shares
                 memory, or start each from nothing; forked by default where the system can.

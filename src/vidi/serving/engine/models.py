@@ -304,9 +304,6 @@ class TrialLimits:
 def try_model(path: Path, limits: TrialLimits = TrialLimits(), *, engine: str = USUAL) -> None:
     """Open a model file and replay its golden vectors in another process.
 
-    Args:
-        limits: of that process.
-
     Raises:
         ModelError: it is refused, or costs too much time or memory.
     """

@@ -218,11 +218,7 @@ class Recorder:
 def recording(
     request: LogRequest, environment: Mapping[str, str], tell: Callable[[str], None]
 ) -> Iterator[Recorder | None]:
-    """What logs the answers; None without `--log`, which needs no database.
-
-    Args:
-        environment: variables of the process.
-    """
+    """What logs the answers; None without `--log`, which needs no database."""
     if request.log is None and not request.keep_images:
         yield None
         return

@@ -72,9 +72,6 @@ class Slots:
     def check(self, taken: int = 0) -> None:
         """Turn a request away where there is no room for it.
 
-        Args:
-            taken: slots that others hold.
-
         Raises:
             Problem: there are as many as there may be.
         """

@@ -168,8 +168,6 @@ def encode_response(
 
     Args:
         tensors: in the order in which they were asked for.
-        model_name: by which requests name the model.
-        model_version: the run's name.
 
     Raises:
         Problem: `invalid-input`; a tensor cannot stand in JSON.

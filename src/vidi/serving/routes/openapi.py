@@ -84,9 +84,7 @@ def record(properties: Mapping[str, Json], *, optional: Sequence[str] = (), abou
     """An object with named members.
 
     Args:
-        properties: schema of each member.
         optional: members that may be left out.
-        about: one sentence.
     """
     required: list[Json] = [name for name in properties if name not in optional]
     described: Schema = {"description": about} if about else {}

@@ -133,7 +133,6 @@ def answer_out_of_fold(
         features: (images, features), standardised or reduced: they are taken as they are.
         labels: (images,).
         fold_of: (images,) the fold in which each image is held out; -1 = in none.
-        class_count: number of classes.
 
     Returns:
         (held out, classes) float32, for the images with a fold, in their order; rows sum to 1.

@@ -175,7 +175,6 @@ def with_head(
     Args:
         backbone: of `frozen_backbone`; it gets the head.
         features: (rows, features) float32, of the images that the head was fitted on.
-        license: of the backbone's weights.
     """
     set_head(backbone, torch.from_numpy(chosen.head.weight), torch.from_numpy(chosen.head.bias))
     return TrainedNetwork(

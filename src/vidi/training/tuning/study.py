@@ -267,8 +267,6 @@ def run_next(
 
     Args:
         study: of which a trial is asked; before that, those of dead processes are failed.
-        hyperparameters: of the study.
-        worker: that this process is.
         attempt: told the trial and where its hyperparameters stand.
     """
     from optuna.exceptions import UpdateFinishedTrialError

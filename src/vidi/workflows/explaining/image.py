@@ -163,7 +163,6 @@ def explain_image(
 
     Args:
         image: (height, width, 3) uint8, upright RGB.
-        path: what it is called.
 
     Raises:
         ShapeError: it has another shape or type.
@@ -187,7 +186,6 @@ def explain_framed(
 
     Args:
         image_size: (height, width) of the full image, pixels.
-        path: what the image is called.
     """
     framing = predictor.metadata.framing
     given = {name: values[0] for name, values in predictor.run(framed[None]).items()}

@@ -72,7 +72,6 @@ def write_neighbours(
     Args:
         rows: images that the model was trained on; of too many, evenly spaced ones are kept.
         embeddings: (rows, features), how the model sees them.
-        image_of: gives the image of a row.
         with_images: False writes no thumbnails.
     """
     most = max(1, min(MOST_IMAGES, MOST_NUMBERS // embeddings.shape[1]))

@@ -155,7 +155,6 @@ def write_network(network: ShownNetwork, *, name: str, folder: Path | None) -> P
     """Write the page of a network.
 
     Args:
-        name: what the network is called; the page gets the same name.
         folder: where the page goes; `explanations` when None.
 
     Raises:

@@ -34,10 +34,6 @@ def exit_code(account: Account) -> int:
 def named_first(model: Path, others: Sequence[str], *, verb: str) -> Path:
     """The model; images that are named before it are refused.
 
-    Args:
-        model: what is named as the model.
-        others: what is named after it.
-
     Raises:
         UsageError: one of the others is a model, and the first is none.
     """

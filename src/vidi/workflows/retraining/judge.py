@@ -55,7 +55,6 @@ def judge_run(
 
     Args:
         run: whose test part is frozen; it counts the use of its images.
-        candidate_run: folder of a finished run.
 
     Raises:
         DataError: the test part is not that of the run, or too few of its images are left.

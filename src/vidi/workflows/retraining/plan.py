@@ -41,9 +41,6 @@ class RetrainPlan:
 def plan_retraining(request: RetrainRequest, *, root: Path | None = None) -> RetrainPlan:
     """Find the run, the model in use and its name.
 
-    Args:
-        root: the registry's folder; that of this computer by default.
-
     Raises:
         UsageError: no such run or name, the run of a registered model is gone, or several names hold its model.
         ModelError: no model file.

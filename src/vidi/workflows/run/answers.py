@@ -119,9 +119,6 @@ def _kind(path: str) -> str:
 def answer_test_images(predictor: Predictor, images: SplitImages, *, looks_at: Collection[int] = ()) -> Answers:
     """Predict the images of the parts `test` and `extra`, read again from their files.
 
-    Args:
-        looks_at: rows whose embeddings are wanted too.
-
     Raises:
         DataError: more than one in a hundred of the data set's images is gone, unreadable or changed since the check.
     """

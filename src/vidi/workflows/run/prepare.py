@@ -65,7 +65,6 @@ def split_images(
         found: what `find_images` gave; the sizes decide how images are framed.
         folder: where it holds a splits.csv, those assignments stay; else those of the user's file.
         image_size: (height, width) of the network's input, pixels.
-        workers: decoding processes.
 
     Raises:
         ResourceError: there is no room for the pixels.

@@ -23,9 +23,6 @@ LONGEST_SIDE = 800  # pixels of a photograph that is searched
 def check_backgrounds(request: DataRequest, *, workers: int | None = None, events: Events = SILENCE) -> int:
     """Decode every photograph that mining will search, name those that cannot be used, and count them.
 
-    Args:
-        workers: decoding processes.
-
     Returns:
         How many photographs are left out.
 

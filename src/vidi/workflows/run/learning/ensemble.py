@@ -228,20 +228,12 @@ def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequenc
 
 
 def compared_with(number: int) -> str:
-    """What the ensemble is compared with.
-
-    Args:
-        number: of the best single training.
-    """
+    """What the ensemble is compared with."""
     return f"the best single training (number {number})"
 
 
 def describe_gain(gain: PairedComparison, *, number: int, part: str) -> str:
-    """What the ensemble gains in accuracy, in percentage points.
-
-    Args:
-        part: which images.
-    """
+    """What the ensemble gains in accuracy, in percentage points."""
     low, high = 100 * gain.interval.low, 100 * gain.interval.high
     return (
         f"gain over {compared_with(number)}: {100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}) "

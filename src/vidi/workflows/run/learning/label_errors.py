@@ -40,7 +40,6 @@ def study_labels(
     A list that is there already stays: a resumed run leaves out what it left out before.
 
     Args:
-        rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
         drop_suspects: learn without them.
 
@@ -97,7 +96,6 @@ def find_suspects(
     """Find the images whose label is likely wrong with their rows, least likely label first.
 
     Args:
-        rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
     """
     truth, classes = images.truth.at(rows), images.dataset.classes
