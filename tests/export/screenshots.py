@@ -75,19 +75,6 @@ def views(page: "Page", url: str, images: list[Path], folder: Path, *, look: Cal
     page.click("#live")
     page.wait_for_selector("body[data-frames]")
     look("live")
-    page.goto(f"{url}collect.html")
-    for kind in KINDS[:2]:
-        page.fill("#new-class", kind)
-        page.click("#add button")
-    page.click("#live")
-    for index in range(2):
-        button = page.locator(".hold:enabled").nth(index)
-        button.focus()
-        page.keyboard.down("Enter")
-        page.wait_for_selector(f".classes li:nth-child({index + 1}) .number:has-text('1 take')")
-        page.keyboard.up("Enter")
-    page.wait_for_selector("#samples section:nth-child(2)")
-    look("collect")
 
 
 def ask_for_token(page: "Page", url: str, *, look: Callable[[str], None]) -> None:

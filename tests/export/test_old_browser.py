@@ -10,7 +10,6 @@ from tests.export.browser import chromium
 from tests.model_file.tiny import tiny_model
 from vidi.export.to_web import WEB, write_web
 
-VIEWS = ("index.html", "collect.html")
 LATER = re.compile(r"=>|`|\b(const|let|class|async|await|import|export)\b|\?\.|\?\?|\.\.\.")
 NO_MODULES = "delete HTMLScriptElement.prototype.noModule;"
 
@@ -21,21 +20,19 @@ def test_what_old_browsers_read_is_written_for_them():
     assert LATER.findall(code) == []
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_each_view_brings_the_place_where_it_is_said(view: str):
-    text = (WEB / view).read_text("utf-8")
+def test_the_page_brings_the_place_where_it_is_said():
+    text = (WEB / "index.html").read_text("utf-8")
 
     assert '<script src="old.js" defer></script>' in text
     assert all(f'id="{name}"' in text for name in ("lead", "notice"))
 
 
 @pytest.mark.integration  # starts a browser
-@pytest.mark.parametrize(("view", "module"), [("", "app.js"), ("collect.html", "collect.js")])
-def test_a_page_whose_modules_do_not_run_says_so(view: str, module: str, tmp_path: Path):
+def test_a_page_whose_modules_do_not_run_says_so(tmp_path: Path):
     write_web(tmp_path, [("tiny", tiny_model(tmp_path.parent / "tiny.onnx"))])
     with static_host(tmp_path) as url, chromium() as page:
-        page.route(f"**/{module}", lambda route: route.abort())
-        page.goto(url + view)
+        page.route("**/app.js", lambda route: route.abort())
+        page.goto(url)
         page.wait_for_selector("#notice:not([hidden])")
         missing = page.inner_text("#lead"), page.inner_text("#notice")
         page.add_init_script(NO_MODULES)

@@ -175,10 +175,8 @@ def test_the_images_of_a_dropped_folder_come_in_the_order_of_their_names(models:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("view", ["", "collect.html"])
-def test_a_camera_that_is_taken_away_is_said(models: list[ModelFile], view: str, tmp_path: Path):
+def test_a_camera_that_is_taken_away_is_said(models: list[ModelFile], tmp_path: Path):
     with exported(tmp_path / "host", ("tiny", models[0]), flags=CAMERA) as page:
-        page.goto(page.url + view)
         page.click("#live:enabled")
         page.wait_for_selector("#live[aria-pressed=true]")
         page.evaluate("document.getElementById('video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")

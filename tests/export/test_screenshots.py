@@ -9,7 +9,7 @@ from tests.export.screenshots import SIZES, TALLEST, show_pages, take_screenshot
 
 pytestmark = pytest.mark.slow  # starts a browser
 
-VIEWS = ("empty", "answered", "evidence", "card", "privacy", "refused", "live", "collect", "token")
+VIEWS = ("empty", "answered", "evidence", "card", "privacy", "refused", "live", "token")
 
 
 @pytest.mark.integration

@@ -68,7 +68,8 @@ def make_project(parent: Path, name: str, *, source: Path | None = None) -> Proj
     Args:
         parent: of all projects; made where it is missing.
         name: for people; the folder's name comes from it.
-        source: images that are read where they lie; None: they will be brought into the project.
+        source: images that are read where they lie, an absolute path; or the name of an archive that will be brought
+            into the project; None: images will be.
 
     Raises:
         ResourceError: it cannot be written.
@@ -80,16 +81,15 @@ def make_project(parent: Path, name: str, *, source: Path | None = None) -> Proj
             (folder / IMAGES).mkdir()
     except OSError as error:
         raise writing_error(error, parent) from error
-    made = Project(
-        folder=folder, name=name, source=folder / IMAGES if source is None else Path(os.path.abspath(source))
-    )
+    made = Project(folder=folder, name=name, source=folder / (IMAGES if source is None else source))
     write_project(made)
     return made
 
 
 def write_project(project: Project) -> None:
     """Write what `project.json` says; raises `ResourceError` where that cannot be done."""
-    source = IMAGES if project.owns_images else str(project.source)
+    is_inside = project.source.parent == project.folder
+    source = project.source.name if is_inside else str(project.source)
     document = {"schema": SCHEMA, "name": project.name, "source": source}
     write_atomic(project.folder / PROJECT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 

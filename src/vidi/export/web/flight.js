@@ -1,7 +1,7 @@
 // Flight mode: the page and its model are kept on the device by a service worker.
 
-// What this page itself does not load: the page for collecting images, and what an installed page needs.
-const BESIDES = ["collect.html", "collect.js", "exif.js", "zip.js", "icon.svg", "icon-512.png", "manifest.webmanifest"];
+// What this page itself does not load: what an installed page needs.
+const BESIDES = ["icon.svg", "icon-512.png", "manifest.webmanifest"];
 
 /**
  * Have the page kept, with all that it has loaded so far.

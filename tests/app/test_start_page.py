@@ -1,0 +1,86 @@
+"""The first screen in Chromium: a folder becomes a project, the picker reads in place, the camera keeps each image."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from tests.app.desks import running_app
+from tests.draw import class_folders
+from tests.export.browser import bare_chromium
+from vidi.data.project import list_projects
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow  # starts a browser
+
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@contextmanager
+def opened(projects: Path, *flags: str, data: Path | None = None) -> Iterator["Page"]:
+    with running_app(projects, data) as address, bare_chromium(*flags) as page:
+        page.goto(address)
+        page.wait_for_selector("body[data-view]")
+        yield page
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return class_folders(tmp_path / "photos", kinds=("disc", "stripes"), each=3, size=(24, 32))
+
+
+def test_the_token_leaves_the_address_and_a_reload_needs_none(tmp_path: Path):
+    with opened(tmp_path / "projects") as page:
+        first = page.url
+        page.reload()
+        page.wait_for_selector("body[data-view='start']")
+
+    assert "token" not in first
+
+
+def test_a_folder_that_is_chosen_becomes_a_project_with_its_classes(tmp_path: Path, photos: Path):
+    with opened(tmp_path / "projects") as page:
+        page.set_input_files("input[webkitdirectory]", photos)
+        page.wait_for_selector("#project:text-is('photos')")
+
+    (project,) = list_projects(tmp_path / "projects")
+    brought = sorted(path.relative_to(project.source).as_posix() for path in project.source.rglob("*.png"))
+    assert brought == sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+
+
+def test_a_folder_of_this_computer_is_read_where_it_lies(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with opened(tmp_path / "projects") as page:
+        page.click("text='A folder on this computer'")
+        page.click("dialog button:has-text('photos/')")
+        page.wait_for_selector("dialog .path:has-text('photos')")
+        page.click("text='Use this folder'")
+        page.wait_for_selector("#project:text-is('photos')")
+
+    assert [one.source for one in list_projects(tmp_path / "projects")] == [photos]
+
+
+def test_the_camera_keeps_each_image_as_it_is_taken_with_time_and_session(tmp_path: Path):
+    with opened(tmp_path / "projects", *CAMERA) as page:
+        page.click("text='Take images with the camera'")
+        page.fill("#new-class", "a/b")
+        page.keyboard.press("Enter")
+        page.click("text='Open the camera'")
+        page.locator(".hold:enabled").focus()
+        page.keyboard.down("Enter")
+        page.wait_for_selector(".classes li:has-text('1 take')")
+        page.keyboard.up("Enter")
+        page.click("text='Close the camera'")
+
+    (project,) = list_projects(tmp_path / "projects")
+    taken = sorted((project.source / "a-b").glob("*.jpg"))
+    exif = [Image.open(path).getexif() for path in taken]
+    assert taken
+    assert len({one[0x0110] for one in exif}) == 1
+    assert all(one.get_ifd(0x8769)[0x9003] for one in exif)
