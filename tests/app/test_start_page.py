@@ -29,6 +29,11 @@ def opened(projects: Path, *flags: str, data: Path | None = None) -> Iterator["P
         yield page
 
 
+def exif_of(path: Path) -> Image.Exif:
+    with Image.open(path) as image:
+        return image.getexif()
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return class_folders(tmp_path / "photos", kinds=("disc", "stripes"), each=3, size=(24, 32))
@@ -80,7 +85,7 @@ def test_the_camera_keeps_each_image_as_it_is_taken_with_time_and_session(tmp_pa
 
     (project,) = list_projects(tmp_path / "projects")
     taken = sorted((project.source / "a-b").glob("*.jpg"))
-    exif = [Image.open(path).getexif() for path in taken]
+    exif = [exif_of(path) for path in taken]
     assert taken
     assert len({one[0x0110] for one in exif}) == 1
     assert all(one.get_ifd(0x8769)[0x9003] for one in exif)
