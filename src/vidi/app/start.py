@@ -64,8 +64,7 @@ def run_app(
         if request.browser and is_loopback(request.host):
             webbrowser.open(f"{address}/#{urlencode({'token': lock.code(), 'view': view})}")
 
-    routes = training.routes(state) if is_loopback(request.host) else []  # nobody else trains on this computer
-    serve(state, view=view, routes=routes, port=request.port, host=request.host, say=say, ready=ready)
+    serve(state, view=view, port=request.port, host=request.host, say=say, ready=ready)
     say("stopped; trainings that are under way go on")
 
 
@@ -98,8 +97,8 @@ def serve(
     lock = AppLock(access.new_token)
     is_shared = not is_loopback(host)
     known = [*pages.routes(), *session.routes(lock), *projects.routes(state, view=view, is_shared=is_shared), *routes]
-    if not is_shared:
-        known += importing.routes(state)
+    if not is_shared:  # others of the network neither bring folders nor train on this computer
+        known += [*importing.routes(state), *training.routes(state)]
     public = frozenset(pages.page_files())
     auth = Middleware(AuthMiddleware, access.rules, lock, public=public, takes_cookie=True)
     app = Starlette(routes=known, middleware=[auth], exception_handlers=pages.HANDLERS)
