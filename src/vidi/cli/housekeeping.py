@@ -50,16 +50,17 @@ def cache(
     clear: Annotated[bool, Option("Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show or clear the cache: decoded images, check results, features, copies of remote data, choices of an engine."""
+    """Show or clear the cache: decoded images, check results, features, thumbnails, remote copies, engine choices."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.data.remote.copies import held_bytes, remove_copies
+    from vidi.data.thumbnails import Thumbnails
     from vidi.prediction.fastest import forget, remembered_count
 
     store = PixelCache(cache_folder())
     freed = store.clear() if clear else 0
     if clear:
         forget(store.folder)
-        freed += remove_copies()
+        freed += remove_copies() + Thumbnails.in_cache().clear()
     choices = remembered_count(store.folder)
     entries = store.entries()
     held, copied = sum(entry.byte_count for entry in entries), held_bytes()

@@ -8,6 +8,7 @@ from pathlib import Path
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.labels import LabelsFile, find_labels
 from vidi.data.splitting.split_plan import read_assignments
+from vidi.data.thumbnails import Thumbnails
 from vidi.errors import UsageError
 from vidi.files import digest_of_file, escape_path
 from vidi.log.address import is_log, parse_address
@@ -73,6 +74,8 @@ def forget(image: str, places: Sequence[str], *, environment: Mapping[str, str])
             raise UsageError(
                 f"{escape_path(place)} is neither there nor a log", "Name data sets, run folders and prediction logs."
             )
+    if Thumbnails.in_cache().forget(digest):
+        removed.append("its thumbnail in the cache")
     PixelCache(cache_folder()).clear()
     removed.append("the whole cache, whose files do not name single images")
     left.append("files of the image, exported models and pages, and pages of vidi check or explain: delete them")

@@ -74,18 +74,36 @@ def read_small(
 
 def make_thumbnail(image: NDArray[np.uint8], *, longer_side: int = LONGER_SIDE) -> Thumbnail:
     """A thumbnail of (height, width, 3) pixels; its sides keep their proportion."""
+    picture = _shrunk(image, longer_side)
+    is_small = _is_small(image)
+    uri = data_uri(picture, lossless=is_small)
+    return Thumbnail(uri=uri, width=picture.width, height=picture.height, is_small=is_small)
+
+
+def thumbnail_file(image: NDArray[np.uint8]) -> bytes:
+    """The bytes of a WebP file: the thumbnail of (height, width, 3) pixels."""
+    return _webp(_shrunk(image, LONGER_SIDE), lossless=_is_small(image))
+
+
+def _is_small(image: NDArray[np.uint8]) -> bool:
     height, width = image.shape[:2]
-    is_small = max(height, width) <= SMALL_SIDE
+    return max(height, width) <= SMALL_SIDE
+
+
+def _shrunk(image: NDArray[np.uint8], longer_side: int) -> Image.Image:
+    height, width = image.shape[:2]
     scale = min(1.0, longer_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = Image.fromarray(image)
-    if scale < 1:
-        picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
-    return Thumbnail(uri=data_uri(picture, lossless=is_small), width=size[0], height=size[1], is_small=is_small)
+    return picture if scale == 1 else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
 def data_uri(picture: Image.Image, *, lossless: bool) -> str:
     """A picture as text that stands in `src`."""
+    return "data:image/webp;base64," + base64.b64encode(_webp(picture, lossless=lossless)).decode("ascii")
+
+
+def _webp(picture: Image.Image, *, lossless: bool) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=QUALITY, lossless=lossless, method=4)
-    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return stream.getvalue()

@@ -67,7 +67,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         data = DataRequest(source=request.source or "")
     model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
-    dataset = _read(replace(data, labels=NO_LABELS, labels_state=None), is_run=is_run)
+    dataset = read_as_given(replace(data, labels=NO_LABELS, labels_state=None), is_run=is_run)
     labels = labels_of(data if request.labels is None else replace(data, labels=request.labels))
     if labels is None:
         raise UsageError(
@@ -103,8 +103,18 @@ def _named(source: str) -> tuple[Path, Path | None]:
     return run, registered.model
 
 
-def _read(data: DataRequest, *, is_run: bool) -> Dataset:
-    """The data set as it is; images that lie in a folder without any class are all unlabelled."""
+def read_as_given(data: DataRequest, *, is_run: bool = False, may_be_empty: bool = False) -> Dataset:
+    """The data set as it is; images that lie in a folder without any class are all unlabelled.
+
+    Args:
+        data: how it is read.
+        is_run: the images are those of a run, which had classes.
+        may_be_empty: a folder without any image is no error.
+
+    Raises:
+        UsageError: the source is not there.
+        DataError: it cannot be read, or holds no image.
+    """
     folder = Path(data.source)
     try:
         return read_source(data)
@@ -113,7 +123,7 @@ def _read(data: DataRequest, *, is_run: bool) -> Dataset:
             raise
         source = open_source(folder, allow_outside=data.allow_outside)
         paths = [file.path for file in source.scan.files]
-        if is_run or not paths or any("/" in path for path in paths):
+        if is_run or not (paths or may_be_empty) or any("/" in path for path in paths):
             raise
     return Dataset(
         name=folder.name,
