@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from vidi.app import importing, pages, projects, session, training
+from vidi.app import images, importing, pages, projects, session, training
 from vidi.app.session import AppLock
 from vidi.app.state import AppState, projects_folder
 from vidi.errors import UsageError
@@ -97,8 +97,8 @@ def serve(
     lock = AppLock(access.new_token)
     is_shared = not is_loopback(host)
     known = [*pages.routes(), *session.routes(lock), *projects.routes(state, view=view, is_shared=is_shared), *routes]
-    if not is_shared:  # others of the network neither bring folders nor train on this computer
-        known += [*importing.routes(state), *training.routes(state)]
+    if not is_shared:  # others of the network neither bring folders, label many at once, nor train here
+        known += [*importing.routes(state), *images.routes(state), *training.routes(state)]
     public = frozenset(pages.page_files())
     auth = Middleware(AuthMiddleware, access.rules, lock, public=public, takes_cookie=True)
     app = Starlette(routes=known, middleware=[auth], exception_handlers=pages.HANDLERS)

@@ -1,4 +1,4 @@
-"""Which images of a gallery are shown, in which order, and what the page is told of them: arrays in, arrays out."""
+"""Which images of a gallery are shown, in which order, and what the page shows of them: arrays in, arrays out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -185,7 +185,7 @@ def counts(now: Snapshot) -> dict[str, object]:
 
 
 def columns(now: Snapshot, rows: Rows, *, stamp: str) -> dict[str, list[object]]:
-    """What the page is told of some images, a list for each column.
+    """What the page shows of some images, a list for each column.
 
     Args:
         stamp: of the list of images; with the row it names an image whose digest is not known yet.
