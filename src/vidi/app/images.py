@@ -222,4 +222,3 @@ def _answered(gallery: Gallery, rows: Rows) -> dict[str, object]:
     now = gallery.now()
     described = {} if now is None else columns(now, rows[:MOST_AT_ONCE], stamp=gallery.stamp)
     return {**_summary(gallery, now), "count": len(rows), "described": described}
-
