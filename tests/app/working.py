@@ -11,11 +11,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.draw import class_folders
-from vidi.app.jobs import Command, Job, Jobs
+from vidi.app.jobs import JOB, JOBS, Command, Job, Jobs
 from vidi.app.pages import HANDLERS
 from vidi.app.state import AppState
 from vidi.app.training import followed, routes
 from vidi.data.project import Project, make_project
+from vidi.workflows.interaction.event_file import EVENTS
 
 # Holds the job's folder as a verb does, reports its words, and ends at once or at a signal.
 COMMAND = """
@@ -73,3 +74,14 @@ def events_of(jobs: Jobs, job: Job, *, until: Callable[[dict[str, Any]], bool] =
         return seen
 
     return asyncio.run(read())
+
+
+def written_job(project: Project, verb: str, *lines: dict[str, Any], run: str | None = None) -> Path:
+    """The folder of a job that no process works on, with the events that it left."""
+    folder = project.folder / JOBS / verb
+    folder.mkdir(parents=True)
+    began = "2026-11-25T12:00:00+00:00"
+    values = {"schema": 1, "verb": verb, "request": {"minutes": 2}, "words": [verb], "run": run, "began": began}
+    (folder / JOB).write_text(json.dumps(values))
+    (folder / EVENTS).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return folder

@@ -21,6 +21,7 @@ from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.problems import Problem
 from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, RECIPE, REPORT, SPLITS
 from vidi.workflows.retrain import GATE, GATE_PAGE
+from vidi.workflows.run.budget import MUST_FOLLOW, TABLE
 from vidi.workflows.runs import ListedRun, delete_run, list_runs
 
 MOST_BODY: Final = 65_536  # bytes
@@ -105,7 +106,7 @@ def routes(state: AppState) -> list[Route]:
             raise Problem("not-found", "There is no job of this name.")
         taken = {verb.data, verb.output, *verb.runs}
         options = [_option(one) for one in declared(verb.request) if one.is_spelled and one.name not in taken]
-        return json_response({"options": options})
+        return json_response({"options": options, "needs": _needs()})
 
     async def show_runs(_: Request) -> Response:
         folder = runs_folder()
@@ -178,6 +179,18 @@ def _file(path: Path, missing: str) -> Response:
     return FileResponse(path, media_type=kind, headers={**NO_STORE, "Content-Security-Policy": PAGE_POLICY})
 
 
+def _needs() -> dict[str, dict[str, float]]:
+    """Seconds of an idle computer of two cores for a tested model, and for comparing pretrained networks as well."""
+    stages = {"model": ("reading", "features", "labels", *MUST_FOLLOW), "comparing": ("comparing backbones",)}
+    return {
+        name: {
+            "seconds": sum(TABLE[stage].seconds for stage in found),
+            "per_image": sum(TABLE[stage].per_image for stage in found),
+        }
+        for name, found in stages.items()
+    }
+
+
 def _option(option: Declared) -> dict[str, object]:
     """An option as a form shows it; of one that is read from words, the default is those words."""
     info, kinds = option.info, {option.kind, *get_args(option.kind)}
@@ -204,10 +217,10 @@ def _run(folder: Path, listed: ListedRun) -> dict[str, object]:
     """A run in the table: how good, how long, how large, what was decided of it, and what can be opened."""
     metrics = read_metrics(folder / listed.name)
     present = [name for name in RUN_FILES if (folder / listed.name / name).is_file()]
-    gate = read_json_file(folder / listed.name / GATE)["sentence"] if GATE in present else None
+    gate = read_json_file(folder / listed.name / GATE) if GATE in present else {}
     return {
         **listed.as_json(),
         "seconds": sum((metrics.seconds or {}).values()) or None,
         "files": present,
-        "gate": gate,
+        "gate": {"passed": gate["passed"], "sentence": gate["sentence"]} if gate else None,
     }

@@ -72,7 +72,7 @@ const MINUTE = 60, HOUR = 3600; // seconds
 
 /** How long something lasts, in words. */
 export function lasting(seconds) {
-  if (seconds < MINUTE) return `${seconds.toFixed(1)} s`;
+  if (seconds < MINUTE) return `${Number(seconds.toFixed(1))} s`;
   const whole = Math.round(seconds);
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${whole % MINUTE} s`;
   return `${Math.floor(whole / HOUR)} h ${Math.floor((whole % HOUR) / MINUTE)} min`;

@@ -1,17 +1,110 @@
 // Words of the page by code; a second language is a second file like this one.
 
+import { counted, lasting, number, percent } from "./ui.js";
+
 /** The views: what each is called, whether the bar offers it in a project, and whether others of the network see it. */
 export const VIEWS = {
   camera: { title: "Camera", inBar: false, isShared: true },
   start: { title: "Start", inBar: false, hidden: true, isShared: false },
   images: { title: "Images", inBar: false, isShared: false },
-  train: { title: "Train", inBar: false, isShared: false },
+  train: { title: "Train", inBar: true, isShared: false },
   try: { title: "Try", inBar: false, isShared: true },
   use: { title: "In use", inBar: false, isShared: false },
   runs: { title: "Runs", inBar: false, isShared: false },
   report: { title: "Report", inBar: false, isShared: false },
   review: { title: "Review", inBar: false, isShared: true },
   live: { title: "Live", inBar: false, isShared: true },
+};
+
+export const TRAIN = {
+  title: "Train",
+  first: "Train the first model",
+  again: "Train again",
+  compared: (name) => `It learns from the labels that changed since “${name}” was trained. Both models are then tested on the same images, and the new one takes the place of the old one only if it is really better.`,
+  minutes: "Minutes, from reading the images to the report",
+  buys(minutes, images, { model, comparing }) {
+    if (!images) return "";
+    const whole = 60 * minutes, needed = model.seconds + model.per_image * images;
+    const all = needed + comparing.seconds + comparing.per_image * images;
+    if (whole < needed) return `This is short for ${counted(images, "image")}: about ${lasting(needed)} are needed.`;
+    if (whole < all) return `Enough for one pretrained network on ${counted(images, "image")}. From ${lasting(all)} on several are compared.`;
+    return `Enough to compare pretrained networks on ${counted(images, "image")}; the rest of the time improves the best one.`;
+  },
+  more: "More",
+  anew: "Start anew: new test images, and no comparison with the model before",
+  usual: "as usual",
+  start: "Start",
+  begins: "Starting",
+  works: "Working",
+  stage: (what) => what.charAt(0).toUpperCase() + what.slice(1),
+  epoch: (now) => `Epoch ${number(now.epoch)} of ${number(Math.ceil(now.epochs))}`,
+  facts: (now) => [`training accuracy ${percent(now.accuracy, 1)}`, now.validation_accuracy !== null && `on held-out images ${percent(now.validation_accuracy, 1)}`].filter(Boolean).join(" · "),
+  left: (seconds) => `about ${lasting(Math.round(seconds))} left`,
+  atMost: (seconds) => `at most ${lasting(Math.round(seconds))} left`,
+  stop: "Stop and keep",
+  stopping: "Stopping …",
+  alone: "It goes on alone: you may close this page, or stop vidi.",
+  happened: "What happened",
+  over: "The training has ended.",
+  curve: (epochs) => `Accuracy in ${counted(epochs.length, "epoch")}`,
+  curves: {
+    train_accuracy: (share) => `training images ${percent(share, 1)}`,
+    validation_accuracy: (share) => `held-out images ${share === null ? "–" : percent(share, 1)}`,
+  },
+  epochOne: "epoch 1",
+  accuracy: ({ value, low, high, n }) => `${percent(value, 1)} of ${counted(n, "image")} that it had not seen are correct${low === null ? "" : ` (95 % interval ${percent(low, 1)} to ${percent(high, 1)})`}.`,
+  took: (words) => `It took ${words}.`,
+  resume: "Continue",
+  finish: "Finish now with what it has",
+  judge: "Compare with the model before",
+  report: "Report",
+  try: "Try it",
+  runs: "All runs",
+};
+
+/** How a training ended. */
+export const STATES = {
+  finished: { title: () => "The model is ready", cause: "" },
+  judged: { title: () => "Trained and compared", cause: "" },
+  unjudged: { title: () => "Trained, not yet compared", cause: "The new model has not been compared with the one before." },
+  stopped: { title: () => "Stopped", cause: "What it had is kept." },
+  interrupted: { title: () => "Interrupted", cause: "The training was ended from outside, as by a power cut. It continues to the same result, bit for bit." },
+  failed: { title: () => "It did not work", cause: "" },
+};
+
+export const REPORT = {
+  title: (name) => `Report of ${name}`,
+  wrong: (count) => `The ${number(count)} it got wrong`,
+  pair: (one) => `${one.label}, taken for ${one.predicted}`,
+  pairs: "Most frequent mistakes",
+  none: (tested) => `It got all ${counted(tested, "test image")} right.`,
+  try: "Try it",
+  use: "Put in use",
+  compare: "Compare",
+  gate: "How it compares with the model before",
+  report: "Its report",
+  comparison: "Comparison",
+  works: "Comparing …",
+  missing: "There is no report yet.",
+};
+
+export const RUNS = {
+  title: "Runs",
+  none: "Nothing has been trained yet.",
+  head: ["Run", "Accuracy (95 % interval)", "Time", "Size", "Date", "State"],
+  states: { finished: "finished", running: "running", interrupted: "interrupted", failed: "failed" },
+  accuracy: ({ value, low, high, n }) => (value === null ? "not tested" : `${percent(value, 1)}${low === null ? "" : ` (${percent(low, 1)} to ${percent(high, 1)})`}, n = ${number(n)}`),
+  size: (bytes) => `${(bytes / 1e6).toFixed(1)} MB`,
+  better: "better than the model before",
+  notBetter: "not better than the model before",
+  choose: (name) => `Compare ${name}`,
+  compare: "Compare the two chosen",
+  two: "Choose two runs to compare them.",
+  remove: "Delete",
+  removing: (name) => `Delete the run “${name}”? Its model and its report go with it. This cannot be undone.`,
+  keep: "Keep it",
+  removed: (name) => `${name} is deleted.`,
+  train: "Train",
 };
 
 export const REVIEW = {
