@@ -219,15 +219,11 @@ class PredictionLog:
         with self._writing() as connection:
             write_events(connection, events)
 
-    def events(self, *, since: float | None = None, limit: int | None = None) -> list[LoggedEvent]:
-        """The events of watched sources in their order in time.
-
-        Args:
-            since: leave out what began before, seconds since 1970, UTC.
-            limit: the newest so many; None: all.
-        """
+    def events(self) -> list[LoggedEvent]:
+        """The events of watched sources in their order in time."""
+        wanted = select(EVENTS).order_by(EVENTS.c.at, EVENTS.c.id)
         with self._reading() as connection:
-            return read_events(connection, since=since, limit=limit)
+            return [LoggedEvent(**row) for row in connection.execute(wanted).mappings()]
 
     def keep_images(self, images: Sequence[tuple[str, bytes, float]]) -> None:
         """Keep some image files: digest, bytes and time of each."""
@@ -382,21 +378,6 @@ def write_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
         changed = {name: row[name] for name in ("state", "last_seen", "best", "score")}
         made = _new(connection, EVENTS).values(row)
         connection.execute(made.on_conflict_do_update(index_elements=[EVENTS.c.id], set_=changed))
-
-
-def read_events(connection: Connection, *, since: float | None, limit: int | None) -> list[LoggedEvent]:
-    """The events in their order in time.
-
-    Args:
-        since: leave out what began before, seconds since 1970, UTC.
-        limit: the newest so many; None: all.
-    """
-    wanted = select(EVENTS).order_by(EVENTS.c.at.desc(), EVENTS.c.id.desc())
-    if since is not None:
-        wanted = wanted.where(EVENTS.c.at >= since)
-    if limit is not None:
-        wanted = wanted.limit(limit)
-    return [LoggedEvent(**row) for row in reversed(connection.execute(wanted).mappings().all())]
 
 
 class FairLock:

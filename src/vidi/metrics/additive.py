@@ -10,12 +10,11 @@ from vidi.metrics.arrays import Counts, Floats, Labels
 BINS = 8  # steps for each number; fewer where it has fewer values
 
 
-def step_columns(values: Floats, *, bins: int = BINS) -> tuple[NDArray[np.float32], Counts]:
+def step_columns(values: Floats) -> tuple[NDArray[np.float32], Counts]:
     """Numbers as indicators of the step that they fall into, cut at quantiles; equal numbers share a step.
 
     Args:
         values: (images, numbers) float, finite.
-        bins: steps for each number at most.
 
     Returns:
         (images, columns) float32 of 0 and 1, and (columns,) int64, the number that each column is of.
@@ -26,8 +25,8 @@ def step_columns(values: Floats, *, bins: int = BINS) -> tuple[NDArray[np.float3
     columns, owners = [], []
     for number, column in enumerate(values.T):
         kinds = np.unique(column)
-        if len(kinds) > bins:
-            kinds = np.unique(np.quantile(column, np.arange(bins) / bins, method="lower"))
+        if len(kinds) > BINS:
+            kinds = np.unique(np.quantile(column, np.arange(BINS) / BINS, method="lower"))
         step = np.searchsorted(kinds, column, side="right") - 1
         columns.append((step[:, None] == np.arange(len(kinds))).astype(np.float32))
         owners += [number] * len(kinds)

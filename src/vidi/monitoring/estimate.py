@@ -86,15 +86,15 @@ def estimate_parts(traffic: ModelTraffic, metadata: ModelMetadata) -> list[tuple
     return [(end, one) for end, one in found if one is not None]
 
 
-def enlarged_fall(confidence: float, usual: float, *, slope: float = SLOPE) -> float:
+def enlarged_fall(confidence: float, usual: float) -> float:
     """The mean confidence with its fall below the usual one enlarged, in log-odds; a rise stays as it is.
 
-    >>> round(enlarged_fall(0.8, 0.9, slope=1.5), 3), enlarged_fall(0.9, 0.8)
+    >>> round(enlarged_fall(0.8, 0.9), 3), enlarged_fall(0.9, 0.8)
     (0.727, 0.9)
     """
     if confidence >= usual:
         return confidence
-    odds = _log_odds(usual) - slope * (_log_odds(usual) - _log_odds(confidence))
+    odds = _log_odds(usual) - SLOPE * (_log_odds(usual) - _log_odds(confidence))
     return float(1 / (1 + np.exp(-odds)))
 
 

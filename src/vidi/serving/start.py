@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,6 @@ def serve(
     log: LogRequest | None = None,
     *,
     say: Say,
-    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Serve some models until a signal ends it.
 
@@ -46,8 +45,7 @@ def serve(
         ModelError: a model file cannot be trusted, or fails its self-test here.
         ResourceError: the decoding processes cannot be started, or the log cannot be reached.
     """
-    environment = os.environ if environment is None else environment
-    access = open_access(request, environment, datetime.now(UTC))
+    access = open_access(request, os.environ, datetime.now(UTC))
     opened = partial(open_served, providers=usual_providers(), engine=request.engine, say=say)
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
@@ -60,7 +58,7 @@ def serve(
             say(sentence)
             service.log.event("prediction-log", {"why": sentence})
 
-        service.recorder = stack.enter_context(recording(log or LogRequest(), environment, told))
+        service.recorder = stack.enter_context(recording(log or LogRequest(), os.environ, told))
         if access.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(AuthMiddleware, access.rules, access.lock, public=public_paths()))

@@ -54,14 +54,14 @@ class ListedRun:
         }
 
 
-def list_models(root: Path | None = None) -> list[ListedRun]:
+def list_models() -> list[ListedRun]:
     """List the registered models with the version in use, by name.
 
     Raises:
         ModelError: the history of one is damaged.
     """
     listed = []
-    for one in list_registered(root or models_folder()):
+    for one in list_registered(models_folder()):
         used = one.current
         metrics = _metrics(one.folder / used.version / METRICS)
         listed.append(

@@ -205,9 +205,9 @@ def _operation(
     return {"tags": [tag], "operationId": name, "summary": summary, "responses": responses}
 
 
-def _body(content: Json, *, about: str = "", required: bool = True) -> Schema:
+def _body(content: Json, *, about: str = "") -> Schema:
     """What a request sends: `content` by media type."""
-    return {"required": required, **({"description": about} if about else {}), "content": content}
+    return {"required": True, **({"description": about} if about else {}), "content": content}
 
 
 def _images_at_most(settings: Settings) -> str:
