@@ -226,13 +226,8 @@ import os, sys
 STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
 FORBIDDEN = STARTS | {"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "marshal.load"}
 
-def is_ours(event, values):
-    if event == "os.fork":  # the process that forks the workers, and never a worker itself
-        return sys._getframe(2).f_code.co_filename.endswith("workers/inside.py")
-    return "vidi.images.workers" in str(values)
-
 def watch(event, values):
-    if event in FORBIDDEN and not is_ours(event, values):
+    if event in FORBIDDEN and "vidi.images.workers" not in str(values):  # but for our own workers
         os.write(2, f"forbidden: {event} {values}".encode())
         os._exit(99)
 

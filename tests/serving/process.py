@@ -123,8 +123,3 @@ def children_of(number: int) -> list[int]:
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
             found += [int(word) for word in (task / "children").read_text().split()]
     return found
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The processes that decode, which one process of the server has forked."""
-    return [worker for parent in children_of(process.pid) for worker in children_of(parent)]

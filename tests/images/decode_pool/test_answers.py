@@ -93,14 +93,6 @@ def test_an_answer_stays_what_it_is_when_the_next_one_comes(pool):
     assert read.image.flags.owndata or read.image.base.flags.owndata
 
 
-def test_workers_started_from_nothing_answer_the_same():
-    with DecodePool(1, forked=False) as spawned:
-        assert spawned.standing == 1
-        for data in FILES.values():
-            job = DecodeJob(framing=FRAMING)
-            assert same(spawned.decode(data, framing=FRAMING), read_one(data, job))
-
-
 def test_the_options_of_decoding_hold_in_the_workers():
     options = DecodeOptions(keep_truncated=True, limits=Limits(file_bytes=100_000))
     with DecodePool(1, options=options) as pool:

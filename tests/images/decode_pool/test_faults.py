@@ -27,15 +27,9 @@ SOON = DecodeOptions(limits=Limits(seconds=0.2))
 LONG = 20.0  # seconds: more than anything here takes
 
 
-WAYS = [
-    pytest.param(True, id="forked"),
-    pytest.param(False, id="spawned", marks=pytest.mark.slow),  # a process from nothing: a quarter of a second each
-]
-
-
-@pytest.fixture(scope="module", params=WAYS)
-def standing_crew(request) -> Iterator[DecodePool]:
-    with DecodePool(2, read=read_oddly, forked=request.param) as pool:
+@pytest.fixture(scope="module")
+def standing_crew() -> Iterator[DecodePool]:
+    with DecodePool(2, read=read_oddly) as pool:
         yield pool
 
 
@@ -125,10 +119,9 @@ def test_a_worker_killed_while_it_is_free_costs_no_image(odd_crew):
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("forked", WAYS)
-def test_an_image_whose_worker_is_killed_under_it_is_decoded_again(forked):
+def test_an_image_whose_worker_is_killed_under_it_is_decoded_again():
     kills = count(small=4, faults=20, soak=200)
-    with DecodePool(1, forked=forked) as pool, ThreadPoolExecutor(1) as executor:
+    with DecodePool(1) as pool, ThreadPoolExecutor(1) as executor:
         for _ in range(kills):
             os.kill(pool.pids[0], signal.SIGSTOP)
             future = executor.submit(pool.decode, GOOD, framing=FRAMING)
@@ -144,17 +137,6 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 
 @pytest.mark.fault
-def test_the_death_of_the_process_that_forks_ends_the_workers_and_all_are_replaced():
-    with DecodePool(2, read=read_oddly) as pool:
-        before = open_handles(pool.pids)
-        end_now(pool.pids[-1])
-        assert all_end(before)
-        assert is_good(pool.decode(GOOD, framing=FRAMING))
-        assert stands_again(pool)
-        assert pool.deaths == 2
-
-
-@pytest.mark.fault
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_signals_that_end_the_server_do_not_end_its_workers(odd_crew, name):
     for pid in odd_crew.pids:
@@ -164,9 +146,8 @@ def test_signals_that_end_the_server_do_not_end_its_workers(odd_crew, name):
     assert (odd_crew.standing, odd_crew.deaths) == (2, 0)
 
 
-@pytest.mark.parametrize("forked", WAYS)
-def test_stopping_ends_every_process_and_whoever_waits(forked):
-    pool = DecodePool(2, read=read_oddly, forked=forked)
+def test_stopping_ends_every_process_and_whoever_waits():
+    pool = DecodePool(2, read=read_oddly)
     pool.start()
     handles = open_handles(pool.pids)
     with ThreadPoolExecutor(3) as executor:
@@ -191,9 +172,8 @@ def test_a_crew_can_be_started_again():
     assert pool.deaths == 0
 
 
-@pytest.mark.parametrize("forked", WAYS)
-def test_kills_leave_no_handle_open(forked):
-    with DecodePool(2, read=read_oddly, forked=forked) as pool:
+def test_kills_leave_no_handle_open():
+    with DecodePool(2, read=read_oddly) as pool:
         pool.decode(b"kill")
         assert stands_again(pool)
         before = open_files()
@@ -239,9 +219,8 @@ def test_a_caller_who_is_interrupted_spoils_no_other_callers_answer(odd_crew):
     assert odd_crew.deaths == 1
 
 
-@pytest.mark.parametrize("forked", WAYS)
-def test_a_crew_that_cannot_start_says_so_and_leaves_nothing(forked):
-    pool = DecodePool(2, read=NeverUnpacked(), forked=forked)
+def test_a_crew_that_cannot_start_says_so_and_leaves_nothing():
+    pool = DecodePool(2, read=NeverUnpacked())
     with pytest.raises(ResourceError, match="could not be started"):
         pool.start()
     assert pool.pids == ()

@@ -15,13 +15,9 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import file_too_large
 from vidi.images.workers.process import (
     End,
-    ForkServer,
-    Running,
     SharedMemory,
     WorkerProcess,
-    can_fork,
     died,
-    spawn,
     too_slow,
 )
 from vidi.images.workers.wire import image_bytes, pack_request, pack_work, slot_bytes, unpack_answer
@@ -53,15 +49,12 @@ class DecodePool:
         *,
         options: DecodeOptions = DEFAULT,
         read: ReadFile = read_one,
-        forked: bool | None = None,
         wall_factor: float = WALL_FACTOR,
     ) -> None:
         """Store what `start` needs.
 
         Args:
             read: what is done with each file; a function of a module, so that a worker finds it by name.
-            forked: fork workers from one process that has loaded the decoders, which takes milliseconds and shares
-                memory, or start each from nothing; forked by default where the system can.
             wall_factor: times `Limits.seconds`: how long one file may take by the clock on the wall.
         """
         self.count, self.options = count, options
@@ -74,7 +67,6 @@ class DecodePool:
         self._one_by_one = False  # files are asked together, until that took too long once
         self.deaths = 0  # of workers, for whatever reason, since the start
         self._read = read
-        self._server = ForkServer() if (can_fork() if forked is None else forked) else None
         self._members: list[_Member] = []
         self._free: list[_Member] = []  # the last one that worked is taken first: its memory is warm
         self._fallen: list[_Member] = []
@@ -107,11 +99,8 @@ class DecodePool:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The numbers of all processes: the workers in the order of their places, then the one that forks them."""
-        pids = [member.process.pid for member in self._members]
-        if self._server is not None:
-            pids.append(self._server.pid)
-        return tuple(pid for pid in pids if pid is not None)
+        """The numbers of the workers' processes, in the order of their places."""
+        return tuple(pid for member in self._members if (pid := member.process.pid) is not None)
 
     def start(self) -> None:
         """Start all workers and wait until they are ready; nothing happens where they were started already.
@@ -148,8 +137,6 @@ class DecodePool:
         for member in self._members:
             member.close()
         self._members, self._free, self._fallen, self._keeper = [], [], [], None
-        if self._server is not None:
-            self._server.close()
 
     def decode(self, data: bytes | memoryview, *, framing: Framing | None = None) -> ReadImage:
         """Decode one file in a worker, as `decode_each` does.
@@ -227,16 +214,6 @@ class DecodePool:
         given, left = self.lengths
         return sum(map(len, files)) <= given and len(files) * slot_bytes(job) <= left
 
-    def launch(self, memory: SharedMemory) -> Running:
-        """A new process for one of the pool: forked where the system lets us, else started from nothing.
-
-        Raises:
-            OSError: the system refuses.
-        """
-        if self._server is not None:
-            return self._server.fork(memory)
-        return spawn(memory)
-
     def greeting(self) -> bytes:
         """The first message to a new worker, with the bytes of shared memory for files and for images."""
         return pack_work((self.options.limits, self.lengths, self._read))
@@ -312,7 +289,7 @@ class _Member:
     def __init__(self, pool: DecodePool) -> None:
         self._given, self._left = pool.lengths
         self._memory = SharedMemory(self._given + self._left)
-        self.process = WorkerProcess(lambda: pool.launch(self._memory), pool.greeting())
+        self.process = WorkerProcess(self._memory, pool.greeting())
         self._lock = threading.Lock()  # held while the memory is used, and the process made or taken away
         self._is_closed = False
 

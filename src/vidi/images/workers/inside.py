@@ -1,27 +1,20 @@
-"""The inside of a worker, and the process that forks workers: files in shared memory become images there."""
+"""The inside of a worker: files in shared memory become images there."""
 
 import contextlib
-import ctypes
-import gc
 import importlib
 import mmap
 import os
 import signal
-import socket
 import sys
+import threading
+import time
 from functools import lru_cache
-from typing import IO, NoReturn
+from typing import IO
 
 from vidi.images.decode import DecodeJob, ReadFile
 from vidi.images.formats.registry import FORMATS
 from vidi.images.workers.wire import (
-    BURY,
     FAILURE,
-    FORK,
-    KILL,
-    ORDER,
-    READY,
-    REFUSED,
     pack_answer,
     receive,
     send,
@@ -34,7 +27,7 @@ from vidi.machine import limit_memory, tune_allocator
 _KEPT = 16 << 20  # bytes of freed memory: enough for photographs of a megapixel
 _MOST_JOBS = 64  # kept unpacked
 _SPARE_BYTES = 64 << 20  # beside the decoding itself: stacks, allocator, Python's own objects
-_PR_SET_PDEATHSIG = 1  # prctl.h: the signal that a process is sent when its parent ends
+LOOK_SECONDS = 0.5  # between two looks whether the parent is there
 
 
 def silence_libraries() -> None:
@@ -82,11 +75,19 @@ def work(shared: str) -> None:
         shared: path of the memory shared with it.
     """
     ignore_endings()
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")  # nobody else's from then on
     silence_libraries()
     load_decoders()
     with open(shared, "r+b") as memory:
         serve(sys.stdin.buffer, answers, memory)
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process soon after the one that started it, whatever an image has it do."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
 
 
 def serve(source: IO[bytes], answers: IO[bytes], memory: IO[bytes]) -> None:
@@ -121,60 +122,3 @@ def _answer(data: bytes, job: DecodeJob, read: ReadFile, room: memoryview) -> by
         return FAILURE + f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
     finally:
         set_clock(0)
-
-
-def fork_workers(handle: str) -> None:
-    """Follow one parent's orders until it goes away; all workers then end, whatever they are doing."""
-    ignore_endings()
-    orders = socket.socket(fileno=int(handle))
-    silence_libraries()
-    load_decoders()
-    gc.collect()
-    gc.freeze()  # else collecting garbage in a worker would copy what all share
-    with contextlib.suppress(EOFError, OSError):
-        orders.sendall(ORDER.pack(READY, os.getpid()))
-        while True:
-            _follow(orders)
-
-
-def _follow(orders: socket.socket) -> None:
-    content, handles, _, _ = socket.recv_fds(orders, ORDER.size, 3)
-    if len(content) < ORDER.size:
-        raise EOFError
-    what, pid = ORDER.unpack(content)
-    if what == FORK:
-        orders.sendall(ORDER.pack(FORK, _fork(orders, handles)))
-    if what in (KILL, BURY):  # no other process can have the number of one that is not buried
-        with contextlib.suppress(ProcessLookupError, AttributeError):  # AttributeError: no such system
-            os.killpg(pid, signal.SIGKILL)
-    if what == BURY:
-        orders.sendall(ORDER.pack(BURY, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
-
-
-def _fork(orders: socket.socket, handles: list[int]) -> int:
-    """The number of a new worker, which alone has these handles then; `REFUSED` where the system allows no more."""
-    pid, server = REFUSED, os.getpid()
-    with contextlib.suppress(OSError, AttributeError):  # too many processes; AttributeError: no such system
-        pid = os.fork()
-        if not pid:
-            _work(orders, handles, server)
-        os.setpgid(pid, pid)  # a group of its own, by which it is ended
-    for each in handles:
-        os.close(each)
-    return pid
-
-
-def _work(orders: socket.socket, handles: list[int], server: int) -> NoReturn:
-    """Be a worker, and never return to what the fork server does."""
-    try:
-        orders.close()
-        if "SIGKILL" in signal.Signals.__members__:
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() == server:
-            source, answers, memory = handles
-            with os.fdopen(source, "rb") as asked, os.fdopen(answers, "wb") as told:
-                serve(asked, told, os.fdopen(memory, "r+b"))
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(1)

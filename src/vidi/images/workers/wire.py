@@ -20,9 +20,6 @@ _LENGTH = struct.Struct("<I")
 _ANSWER = struct.Struct("<64sQ8s4i")
 _NONE = (-1, -1)
 _NOTHING_RARE: tuple[None, tuple[str, ...], None] = (None, (), None)
-ORDER = struct.Struct("<Bi")  # to the fork server, with a process's number; its reply, with a number or an exit code
-READY, FORK, KILL, BURY = range(4)
-REFUSED = -1  # in the place of a process's number
 FILES_TOGETHER = 8  # most that one request is about: a worker need not wait for each answer to be fetched
 _FILES = struct.Struct(f"<B{FILES_TOGETHER}Q")  # begins a request: how many files lie in shared memory, their bytes
 
