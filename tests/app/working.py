@@ -25,10 +25,6 @@ from pathlib import Path
 from vidi.cli.job import held
 from vidi.workflows.interaction.events import Message
 
-def stop(*_):
-    raise KeyboardInterrupt
-
-signal.signal(signal.SIGTERM, stop)
 with held(Path(sys.argv[1])) as file:
     file.tell(Message(" ".join(sys.argv[3:])))
     if sys.argv[2] == "wait":

@@ -91,7 +91,7 @@ def test_the_models_are_described_without_a_model_file_being_parsed(client: Clie
     data = client.get(f"/{row['path']}{document['file']}").content
 
     assert row == {"name": "tiny", "version": "tiny-run", "id": model.model_id, "path": "models/tiny/"}
-    assert listed["server"] == {"predict": True, "log": False, "keeps_images": False, "train": False}
+    assert listed["server"] == {"predict": True, "log": False, "keeps_images": False}
     assert (document["digest"], document["bytes"]) == (digest_file(data), len(data))
     assert document["metadata"]["classes"] == list(model.metadata.classes)
     assert document["metadata"]["golden"]

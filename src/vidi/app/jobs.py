@@ -5,6 +5,7 @@ PROJECT/jobs/train/events.jsonl  what happens, and at its end how it ended
 PROJECT/jobs/train/output.txt    what the command prints
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -193,8 +194,9 @@ class Jobs:
         """
         job = self.find(name)
         holder, begun = holder_of(job.folder), self._begun.get(job.id)
-        if holder is not None:
-            os.kill(holder, signal.SIGTERM)
+        if holder is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.killpg(holder, signal.SIGINT)  # as a terminal does; its processes know what that means
         elif begun is not None and begun.poll() is None:
             begun.terminate()
         return job

@@ -1,6 +1,7 @@
 """`vidi --job FOLDER VERB …`: a command that the app has started. It holds the job's folder and reports there."""
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def held(folder: Path) -> Iterator[EventFile]:
         UsageError: another process holds it.
     """
     with FolderLock(folder):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
         file = EventFile(folder)
         file.open()
         try:

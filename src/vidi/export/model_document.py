@@ -52,7 +52,6 @@ def models_document(
     predicts: bool = False,
     logs: bool = False,
     keeps_images: bool = False,
-    trains: bool = False,
 ) -> dict[str, Json]:
     """What `models.json` says: the models of a page, and what stands behind it.
 
@@ -60,13 +59,12 @@ def models_document(
         predicts: a server answers `v1/predict`.
         logs: it keeps a log of answers that the page may send to, with feedback.
         keeps_images: the log takes images, too.
-        trains: it trains.
     """
     rows: list[Json] = [
         {"name": name, "version": version_of(model), "id": model.model_id, "path": f"models/{name}/"}
         for name, model in models
     ]
-    return {"models": rows, "server": {"predict": predicts, "log": logs, "keeps_images": keeps_images, "train": trains}}
+    return {"models": rows, "server": {"predict": predicts, "log": logs, "keeps_images": keeps_images}}
 
 
 def version_of(model: ModelFile) -> str:

@@ -19,15 +19,12 @@ from vidi.serving.engine.models import Reloader, ServedModel, name_models, open_
 from vidi.serving.engine.recording import recording
 from vidi.serving.engine.service import Service
 from vidi.serving.engine.telemetry import LineWriter, RequestLog
-from vidi.serving.engine.training import Trainer, can_train
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
 from vidi.serving.routes.page import public_paths
 from vidi.serving.settings import Settings
 from vidi.workflows.requests.in_use import ServeRequest
 from vidi.workflows.requests.predict import LogRequest
-
-RUNS = Path("runs")  # where trainings that the page starts are kept
 
 Say = Callable[[str], None]
 
@@ -59,8 +56,6 @@ def serve(
             service.log.event("prediction-log", {"why": sentence})
 
         service.recorder = stack.enter_context(recording(log or LogRequest(), os.environ, told))
-        if access.lock is None and can_train():
-            service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(AuthMiddleware, access.rules, access.lock, public=public_paths()))
         reloader = stack.enter_context(_reloading(service, opened, request))
         run_server(
@@ -95,16 +90,6 @@ def _reloading(
         yield reloader
     finally:
         reloader.stop()
-
-
-@contextlib.contextmanager
-def _training(service: Service, opened: Callable[[str, Path], ServedModel]) -> Iterator[Trainer]:
-    """What trains for the page; a model that it has made is served from then on."""
-    trainer = Trainer(RUNS, finished=lambda run: service.models.replace(opened(run.name, run)))
-    try:
-        yield trainer
-    finally:
-        trainer.stop()
 
 
 def _tell(listening: Listening, access: Access, models: list[ServedModel], say: Say, *, log: LogRequest) -> None:

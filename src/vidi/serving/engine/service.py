@@ -14,7 +14,6 @@ from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.models import ModelTable
 from vidi.serving.engine.recording import Recorder
 from vidi.serving.engine.telemetry import RequestLog, ServerMetrics
-from vidi.serving.engine.training import Trainer
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.serving.settings import Settings
@@ -182,7 +181,6 @@ class Service:
     log: RequestLog
     lifecycle: Lifecycle = field(default_factory=Lifecycle)  # shared with the server
     recorder: Recorder | None = None  # None: no prediction is logged
-    trainer: Trainer | None = None  # None: the page cannot start a training
     metrics: ServerMetrics = field(default_factory=ServerMetrics)
     slots: Slots = field(init=False)
     _starting: "asyncio.Task[None] | None" = None

@@ -1,4 +1,4 @@
-"""The routes of the page for people: its files, the models as a browser loads them, and the page's training."""
+"""The routes of the page for people: its files, and the models as a browser loads them."""
 
 import asyncio
 import functools
@@ -15,11 +15,8 @@ from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUME
 from vidi.export.to_web import INDEX, MEDIA_TYPES, page_files, security_policy
 from vidi.model_file.values import canonical_json
 from vidi.serving.auth.hosts import is_loopback
-from vidi.serving.bodies import json_response, read_body
 from vidi.serving.engine.models import ServedModel
 from vidi.serving.engine.service import Service
-from vidi.serving.engine.training import Trainer
-from vidi.serving.problems import Problem
 
 LEAST_TO_COMPRESS: Final = 1_000  # bytes
 COMPRESSED: Final = (".html", ".css", ".js", ".mjs", ".json", ".wasm", ".svg", ".txt")
@@ -46,7 +43,6 @@ def routes(service: Service) -> list[Route]:
         Route(f"/{MODELS_DOCUMENT}", functools.partial(_models, service, sender)),
         Route(MODELS + MODEL_DOCUMENT, functools.partial(_model_document, service, sender)),
         Route(MODELS + MODEL_FILE, functools.partial(_model_file, service, sender)),
-        *_training_routes(service),
     ]
 
 
@@ -128,7 +124,6 @@ async def _models(service: Service, sender: _Sender, request: Request) -> Respon
         predicts=True,
         logs=recorder is not None and recorder.feedback is not None,
         keeps_images=recorder is not None and recorder.writer.retention is not None,
-        trains=service.trainer is not None,
     )
     return sender.send(_document(canonical_json(document), request), request)
 
@@ -156,35 +151,3 @@ def _served(service: Service, request: Request) -> ServedModel:
 
 def _document(text: str, request: Request) -> PageFile:
     return _page_file(text.encode(), MEDIA_TYPES[".json"], is_compressed=_takes_gzip(request))
-
-
-# The report shows its own images and figures, and loads nothing.
-REPORT_POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-
-
-def _training_routes(service: Service) -> list[Route]:
-    """`/train`: none where the server does not train."""
-    trainer = service.trainer
-    if trainer is None:
-        return []
-    return [
-        Route("/train", functools.partial(_start_training, service, trainer), methods=["POST"]),
-        Route("/train", functools.partial(_training_state, trainer), methods=["GET"]),
-        Route("/train/report", functools.partial(_training_report, trainer), methods=["GET"]),
-    ]
-
-
-async def _start_training(service: Service, trainer: Trainer, request: Request) -> Response:
-    if request.headers.get("content-type") != "application/zip":
-        raise Problem("unsupported-media-type", "Images to learn from come as application/zip.")
-    body = await read_body(request, most=service.settings.body_bytes)
-    trainer.start(body)
-    return json_response(trainer.as_json(), status=202)
-
-
-async def _training_state(trainer: Trainer, _: Request) -> Response:
-    return json_response(trainer.as_json())
-
-
-async def _training_report(trainer: Trainer, _: Request) -> Response:
-    return Response(trainer.report(), media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
