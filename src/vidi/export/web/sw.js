@@ -2,7 +2,7 @@
 // the host is asked each time, which costs a few bytes where nothing has changed, so the page is never older than it.
 
 const CACHE = "vidi-page";
-const NEVER_KEPT = /\/(v1|v2|train|metrics|healthz|readyz|docs|openapi\.json)(\/|$)/;
+const NEVER_KEPT = /\/(v1|v2|metrics|healthz|readyz|docs|openapi\.json)(\/|$)/;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
