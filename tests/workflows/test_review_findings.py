@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 from tests.draw import class_folders, encoded
 
+from vidi.data.checked import SuspectLabel, SuspectLabels
+from vidi.data.checking.check import check_dataset
+from vidi.data.checking.suspects import suspects_finding
 from vidi.data.read import read_dataset
+from vidi.images.limits import DecodeOptions
 from vidi.workflows.check import CheckReport, check
 from vidi.workflows.requests.data import CheckRequest, DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
 from vidi.workflows.review import ReviewDesk, export_labels, open_review
+from vidi.workflows.reviewing.from_folder import review_items
+from vidi.workflows.reviewing.opening import folder_images
 
 KINDS = ("disc", "square", "stripes")
 SIZE = (96, 120)
@@ -131,6 +137,23 @@ def test_files_that_were_left_out_as_copies_are_not_exported(data, tmp_path):
 
     assert made.left_out == {"deduplicated": 2}
     assert len([*(tmp_path / "corrected" / "stripes").iterdir()]) == 4
+
+
+def test_labels_that_a_run_doubts_come_together_with_those_of_the_last_check(data):
+    dataset = read_dataset(data)
+
+    def doubt(path: str, confidence: float) -> SuspectLabel:
+        about = {"path": path, "digest": "", "part": "train", "label": path.partition("/")[0], "suggested": "disc"}
+        return SuspectLabel(**about, confidence=confidence, suggested_confidence=0.9)
+
+    checked = SuspectLabels(images=12, suspects=(doubt("square/001.png", 0.02), doubt("square/002.png", 0.04)))
+    check = check_dataset(dataset).with_finding(suspects_finding(checked))
+    of_run = (doubt("stripes/002.png", 0.01), doubt("square/001.png", 0.03))
+
+    items, _ = review_items(folder_images(dataset), check, suspects=of_run, options=DecodeOptions())
+
+    doubted = [item.name for item in items if item.occasion == "suspect-labels"]
+    assert doubted == ["stripes/002.png", "square/001.png", "square/002.png"]
 
 
 @pytest.mark.slow  # computes features

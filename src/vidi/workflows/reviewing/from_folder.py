@@ -131,7 +131,7 @@ def review_items(
         images: of the data.
         check: of those with a label.
         predictor: a model that says what it sees; None: nobody is asked.
-        suspects: images whose label is known to be doubtful, the most doubtful first.
+        suspects: images whose label a run doubts.
         options: how images are decoded.
         events: receives progress.
 
@@ -142,7 +142,9 @@ def review_items(
         DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
     """
     found: dict[str, Groups] = {one.kind: one.paths for one in check.findings}
-    doubts = suspects or _suspects_in(check)
+    # A run doubts labels of the images that it knew, an earlier check those of all.
+    known = {one.path: one for one in (*_suspects_in(check), *suspects)}
+    doubts = sorted(known.values(), key=lambda one: one.confidence)
     labelled = [record.path for record in check.records if record.refusal is None]
     asked = list[str]()
     if predictor is not None:  # where nobody has doubted the labels yet, the model does
