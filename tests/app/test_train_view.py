@@ -12,6 +12,7 @@ from tests.app.working import project_of_drawings, written_job
 from tests.export.browser import bare_chromium
 from tests.report.runs import make_run
 from vidi.data.project import Project
+from vidi.evaluation.run_files import read_answers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -91,10 +92,12 @@ def test_a_training_that_came_to_nothing_says_why_and_what_to_do(
 def test_the_mistakes_of_a_report_lead_to_their_images(project: Project):
     run_with_report(project, "one")
     with opened(project, "report?run=one") as page:
-        links = [one.get_attribute("href") for one in page.locator("#view a").all()]
+        links = [one.get_attribute("href") or "" for one in page.locator("#view a").all()]
 
-        assert "#images?run=one&wrong=1" in links
-        assert any("label=" in link and "predicted=" in link for link in links if link)
+        asked = [link.partition("digests=")[2].split("%2C") for link in links if link.startswith("#images?")]
+        wrong = {one.digest for one in read_answers(project.runs / "one") if not one.is_right}
+        assert set(asked[0]) == wrong
+        assert all(set(ones) <= wrong for ones in asked[1:])  # by the classes that were taken for each other
         assert page.frame_locator("iframe").locator("h1").inner_text() == "Its report"
 
 

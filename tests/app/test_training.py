@@ -1,6 +1,7 @@
 """The routes about jobs and runs: how jobs are started and followed, what a form shows, which files are sent."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,13 @@ from starlette.testclient import TestClient
 
 from tests.app.working import client_of, project_of_drawings
 from tests.report.runs import make_run
+from vidi.data.labels import LabelsFile, Opinion
 from vidi.data.project import Project
+from vidi.files import digest_of
+from vidi.workflows.interaction.request import labels_state_of
+from vidi.workflows.interaction.run_folder import write_request
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
 
 
 @pytest.fixture
@@ -95,3 +102,20 @@ def test_a_run_is_deleted(client: TestClient, project: Project):
 
     assert client.delete("/api/1/runs/one").json()["freed"] > 0
     assert client.get("/api/1/runs").json() == {"runs": []}
+
+
+def test_a_run_knows_whether_labels_were_given_since(client: TestClient, project: Project):
+    image = next(project.source.rglob("*.png"))
+    labels = project.source.parent / "photos.labels.jsonl"
+    data = DataRequest(source=str(project.source))
+    request = TrainRequest(data=replace(data, labels_state=labels_state_of(data)))
+    write_request(make_run(project.runs / "one"), request.as_dict())
+    assert client.get("/api/1/runs/one/changes").json() == {"changed": False}
+
+    digest, place = digest_of(image.read_bytes()), image.relative_to(project.source).as_posix()
+    said = Opinion(
+        key="0" * 32, digest=digest, at=1.0, source="me", via="review", kind="label", labels=("disc",), path=place
+    )
+    LabelsFile(labels).add([said])
+
+    assert client.get("/api/1/runs/one/changes").json() == {"changed": True}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -19,7 +19,18 @@ from vidi.files import read_json as read_json_file
 from vidi.options import Argument, Declared, declared
 from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.problems import Problem
-from vidi.workflows.interaction.run_folder import MODEL, MODEL_CARD, RECIPE, REPORT, SPLITS
+from vidi.workflows.interaction.request import labels_state_of
+from vidi.workflows.interaction.run_folder import (
+    MODEL,
+    MODEL_CARD,
+    RECIPE,
+    REPORT,
+    REQUEST,
+    SPLITS,
+    read_request,
+    understood,
+)
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import GATE, GATE_PAGE
 from vidi.workflows.run.budget import MUST_FOLLOW, TABLE
 from vidi.workflows.runs import ListedRun, delete_run, list_runs
@@ -125,6 +136,10 @@ def routes(state: AppState) -> list[Route]:
         rows = [{"digest": one.digest, "label": one.truth, "predicted": one.predicted} for one in wrong]
         return json_response({"tested": len(answers), "wrong": rows})
 
+    async def show_changes(request: Request) -> Response:
+        folder = find_run_of(state.need_project(), request.path_params["name"])
+        return json_response({"changed": await asyncio.to_thread(_has_new_labels, folder)})
+
     async def send_file(request: Request) -> Response:
         folder, name = find_run_of(state.need_project(), request.path_params["name"]), request.path_params["file"]
         if name not in RUN_FILES:
@@ -143,6 +158,7 @@ def routes(state: AppState) -> list[Route]:
         Route("/api/1/runs", show_runs, methods=["GET"]),
         Route("/api/1/runs/{name}", remove_run, methods=["DELETE"]),
         Route("/api/1/runs/{name}/wrong", show_wrong, methods=["GET"]),
+        Route("/api/1/runs/{name}/changes", show_changes, methods=["GET"]),
         Route("/api/1/runs/{name}/{file}", send_file, methods=["GET"]),
     ]
 
@@ -177,6 +193,13 @@ def _file(path: Path, missing: str) -> Response:
         raise Problem("not-found", missing)
     kind = MEDIA_TYPES[path.suffix]
     return FileResponse(path, media_type=kind, headers={**NO_STORE, "Content-Security-Policy": PAGE_POLICY})
+
+
+def _has_new_labels(run: Path) -> bool:
+    """Whether people gave labels since a run began."""
+    with understood(run / REQUEST):
+        asked = TrainRequest.from_dict(read_request(run)).data
+    return labels_state_of(replace(asked, labels_state=None)) != asked.labels_state
 
 
 def _needs() -> dict[str, dict[str, float]]:

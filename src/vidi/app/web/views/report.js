@@ -5,6 +5,7 @@ import { announce, ask, button, element, notice } from "../ui.js";
 import { REPORT } from "../words.js";
 
 const MOST_PAIRS = 6;
+const MOST_SHOWN = 400; // images that one address can name
 
 /** Show the report of a run, or the page of a job once it is written. */
 export async function open(root, { parameters, go }) {
@@ -17,7 +18,7 @@ async function showRun(root, name, go) {
   const path = `runs/${encodeURIComponent(name)}`;
   const [{ runs }, found] = await Promise.all([ask("runs"), ask(`${path}/wrong`)]);
   const run = runs.find((one) => one.name === name);
-  const link = (words, view, more) => element("a", { class: "act", text: words, href: `#${view}?${new URLSearchParams({ run: name, ...more })}` });
+  const link = (words, view, parameters = { run: name }) => element("a", { class: "act", text: words, href: `#${view}?${new URLSearchParams(parameters)}` });
   const pages = { report: REPORT.report, gate: REPORT.gate };
   const shown = element("div", { class: "others" });
   const show = (which) => {
@@ -28,7 +29,7 @@ async function showRun(root, name, go) {
   root.append(
     element("h1", { text: REPORT.title(name) }),
     element("p", { class: "others" },
-      found.wrong.length ? link(REPORT.wrong(found.wrong.length), "images", { wrong: 1 }) : element("span", { text: REPORT.none(found.tested) }),
+      found.wrong.length ? link(REPORT.wrong(found.wrong.length), "images", named(found.wrong)) : element("span", { text: REPORT.none(found.tested) }),
       link(REPORT.try, "try"), link(REPORT.use, "use"), compareForm(name, runs, go)),
     found.wrong.length > 1 ? pairs(found.wrong, link) : "",
   );
@@ -40,11 +41,14 @@ async function showRun(root, name, go) {
   show("report");
 }
 
+/** What names images in an address. */
+const named = (images) => ({ digests: images.slice(0, MOST_SHOWN).map((one) => one.digest).join(",") });
+
 /** The classes that are taken for each other most often, each a way to its images. */
 function pairs(wrong, link) {
   const groups = Map.groupBy(wrong, REPORT.pair);
   const most = [...groups.values()].sort((a, b) => b.length - a.length).slice(0, MOST_PAIRS);
-  const rows = most.map((ones) => element("li", {}, link(`${REPORT.pair(ones[0])} · ${ones.length}`, "images", { wrong: 1, label: ones[0].label, predicted: ones[0].predicted })));
+  const rows = most.map((ones) => element("li", {}, link(`${REPORT.pair(ones[0])} · ${ones.length}`, "images", named(ones))));
   return element("ul", { class: "pairs", "aria-label": REPORT.pairs }, rows);
 }
 

@@ -34,15 +34,21 @@ async function show() {
 /** The form of the next training: of the first model, or of one that learns from changed labels. */
 async function form(model) {
   const again = model !== undefined;
-  const [first, second, total] = await Promise.all([ask("options/train"), ask("options/retrain"), imageCount()]);
+  const [first, second, { changed }] = await Promise.all([
+    ask("options/train"), ask("options/retrain"),
+    again ? ask(`runs/${encodeURIComponent(model.name)}/changes`) : { changed: true },
+  ]);
+  let total = null;
   const buys = element("p", { id: "buys", class: "soft" });
   const choice = element("fieldset", { class: "minutes" }, element("legend", { text: TRAIN.minutes }), MINUTES.map((minutes) =>
     element("label", {}, element("input", { type: "radio", name: "minutes", value: minutes, checked: minutes === USUAL, on: { change: tell } }), element("span", { text: String(minutes) }))));
   const more = { train: fields(first.options, MATTER.train), retrain: fields(second.options, MATTER.retrain) };
-  const anew = element("input", { type: "checkbox", id: "anew", on: { change: tell } });
+  const anew = element("input", { type: "checkbox", id: "anew", checked: !changed, disabled: !changed, on: { change: tell } });
   const made = element("form", { class: "panel train-form", on: { submit: start } },
     element("h2", { text: again ? TRAIN.again : TRAIN.first }),
-    again && element("p", { text: TRAIN.compared(model.name) }),
+    again && (changed
+      ? element("p", { text: TRAIN.compared(model.name) })
+      : element("p", {}, TRAIN.unchanged(model.name), " ", element("a", { href: "#images", text: TRAIN.correct }))),
     choice, buys,
     element("details", {}, element("summary", { text: TRAIN.more }),
       again && element("p", {}, element("label", { class: "check" }, anew, ` ${TRAIN.anew}`)), more.train, more.retrain),
@@ -66,12 +72,15 @@ async function form(model) {
       notice(error.message);
     }
   }
+  async function count() { // they may still be being listed
+    total = await ask("findings").then((found) => found.images || null, () => null);
+    if (total !== null) tell();
+    else if (made.isConnected) setTimeout(count, TICK);
+  }
   tell();
+  setTimeout(count);
   return made;
 }
-
-/** How many images the project has; null where nobody has counted them yet. */
-const imageCount = () => ask("images?n=0").then((found) => found.count ?? null, () => null);
 
 /** Fields for the options that matter to most, made from how they are declared. */
 function fields(options, names) {
