@@ -1,21 +1,15 @@
-"""A model as a folder: for hubs and other libraries, or in the files of OpenVINO."""
+"""A model as a folder, for hubs and other libraries."""
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, version_of
-from vidi.files import digest_of_file
-from vidi.images.framing import frame_image
-from vidi.model_file.golden import decode_golden, encode_image
-from vidi.model_file.golden_vector import GoldenVector
+from vidi.export.model_document import MODEL_FILE, version_of
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json, as_plain
-from vidi.prediction.by_openvino import import_openvino, take_framed
 
 CARD_NAME: Final = "README.md"
 RUNNER_NAME: Final = "run.py"
@@ -82,46 +76,3 @@ def golden_document(metadata: ModelMetadata) -> dict[str, Json]:
         "tolerance": as_plain(metadata.golden_tolerance),
         "vectors": as_plain(metadata.golden),
     }
-
-
-GRAPH: Final = "model.xml"
-WEIGHTS: Final = "model.bin"
-
-
-def write_openvino(folder: Path, model: ModelFile, name: str) -> None:
-    """Write graph, weights as they are, their JSON twin, and framed golden vectors.
-
-    Args:
-        folder: exists and is empty.
-
-    Raises:
-        RuntimeError: OpenVINO does not take the graph.
-    """
-    openvino = import_openvino()
-    graph = openvino.Core().read_model(model.data)
-    take_framed(graph, model.metadata.framing)
-    openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)  # 16 bits would be other answers
-    framed = replace(model.metadata, golden=tuple(_framed(one, model.metadata) for one in model.metadata.golden))
-    _write_json(folder / MODEL_DOCUMENT, twin(folder, model, name))
-    _write_json(folder / GOLDEN, golden_document(framed))
-
-
-def twin(folder: Path, model: ModelFile, name: str) -> dict[str, Json]:
-    """What `model.json` says: which files stand beside it, what goes in and out, and all that the model file states."""
-    height, width = model.metadata.framing.size
-    return {
-        "name": name,
-        "id": model.model_id,
-        "version": version_of(model),
-        "digest": model.digest,
-        "files": {file: digest_of_file(folder / file) for file in (GRAPH, WEIGHTS)},
-        "input": {"name": "images", "type": "uint8", "shape": ["batch", height, width, 3], "framed": True},
-        "outputs": list(model.outputs),
-        "metadata": metadata_to_json(model.metadata),
-    }
-
-
-def _framed(vector: GoldenVector, metadata: ModelMetadata) -> GoldenVector:
-    """A golden vector as the graph takes it; the answer is the same."""
-    image = frame_image(decode_golden(vector), metadata.framing)
-    return replace(vector, image=encode_image(image), size=metadata.framing.size)

@@ -72,8 +72,6 @@ def find_model(path: Path) -> Path:
             f"{escape_path(folder)} {what}",
             f"To use the registered model of this name, name its folder: {escape_path(models_folder() / path)}"
             if is_hidden(path)
-            else "It is an export for OpenVINO. vidi takes the model file: `vidi predict RUN --engine openvino`."
-            if (folder / "model.xml").is_file()
             else f"Did you mean {escape_path(run)}?"
             if holds_model(run)
             else "Name a model file, the run folder that `vidi train` wrote, or a registered name; see `vidi runs`.",

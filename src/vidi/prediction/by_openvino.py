@@ -5,7 +5,6 @@ Images of any other size are framed here first, by the host's own framing, which
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -57,19 +56,6 @@ def open_openvino(model: ModelFile) -> OpenVino:
     Raises:
         ModelError: OpenVINO does not take the graph.
     """
-    return _opened(model.data, model.metadata.framing, escape_path(model.path))
-
-
-def open_openvino_graph(path: Path, framing: Framing) -> OpenVino:
-    """Compile a graph in OpenVINO's own form, which takes framed images; the weights lie beside it.
-
-    Raises:
-        ModelError: OpenVINO does not take it.
-    """
-    return _opened(path, framing, escape_path(path))
-
-
-def _opened(graph: bytes | Path, framing: Framing, name: str) -> OpenVino:
     openvino = import_openvino()
     cores = core_count()
     settings = {
@@ -77,14 +63,15 @@ def _opened(graph: bytes | Path, framing: Framing, name: str) -> OpenVino:
         "INFERENCE_NUM_THREADS": cores,
         "NUM_STREAMS": cores,  # as many runs side by side, one thread each
     }
+    framing = model.metadata.framing
     try:
         core = openvino.Core()
-        read = core.read_model(graph)
+        read = core.read_model(model.data)
         take_framed(read, framing)
         return OpenVino(core.compile_model(read, "CPU", settings), framing)
     except RuntimeError as error:
         raise ModelError(
-            f"{name}: OpenVINO does not take the graph: {str(error)[-300:]}",
+            f"{escape_path(model.path)}: OpenVINO does not take the graph: {str(error)[-300:]}",
             "Use `--engine onnxruntime`.",
         ) from error
 

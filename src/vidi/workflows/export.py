@@ -12,15 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.errors import GateError, MissingPackageError, UsageError
+from vidi.errors import UsageError
 from vidi.export.model_document import MODEL_FILE
-from vidi.export.to_folder import GRAPH, RUNNER_NAME, WEIGHTS, write_folder, write_openvino
+from vidi.export.to_folder import RUNNER_NAME, write_folder
 from vidi.export.to_web import write_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
-from vidi.prediction.by_openvino import open_openvino_graph
-from vidi.prediction.engines import is_installed, replay_engine
 from vidi.prediction.words import warning_about
 from vidi.report.cards import exported_card
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -31,20 +29,17 @@ if TYPE_CHECKING:
     from vidi.workflows.exporting.judged import CompressedModel
 
 FIGURES = "export.json"  # of a lighter file
-MODEL_FILES = (MODEL_FILE, GRAPH, WEIGHTS)  # the model itself, in any form
 REPORT = "export.md"  # in every exported folder; by it an earlier one is known
 
 Write = Callable[[Path, ModelFile, str], None]
 CHECKS: Mapping[Form, str] = {
     "web": "The page replays the golden vectors of the model when it opens, and warns where the answers differ.",
     **dict.fromkeys(("folder", *PRECISIONS), "The model file is whole: golden.json holds images with its answers."),
-    "openvino": "OpenVINO answered the golden vectors as the model file does.",
 }
 USES: Mapping[Form, str] = {
     "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
     "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
     **dict.fromkeys(PRECISIONS, "Use it: vidi predict {folder} IMAGE"),
-    "openvino": "It takes framed images: {folder}/model.json says which, {folder}/golden.json holds some with answers.",
 }
 
 
@@ -91,31 +86,10 @@ def _write_folder(folder: Path, model: ModelFile, name: str) -> None:
     write_folder(folder, model, card=exported_card(model, name=name, runner=RUNNER_NAME))
 
 
-def _write_openvino(folder: Path, model: ModelFile, name: str) -> None:
-    write_openvino(folder, model, name)
-    require_golden_answers(folder, model)
-
-
 WRITERS: Mapping[Form, Write] = {
     "web": lambda folder, model, name: write_web(folder, [(name, model)]),
     **dict.fromkeys(("folder", *PRECISIONS), _write_folder),
-    "openvino": _write_openvino,
 }
-
-
-def require_golden_answers(folder: Path, model: ModelFile) -> None:
-    """Require that OpenVINO's files answer the golden vectors as the model file does.
-
-    Raises:
-        GateError: they do not.
-        ModelError: OpenVINO does not read them, or a golden vector is damaged.
-    """
-    replay = replay_engine(open_openvino_graph(folder / GRAPH, model.metadata.framing), model)
-    if not replay.passed:
-        raise GateError(
-            f"OpenVINO's files do not give the answers of the model file: {replay.sentence()}",
-            "Nothing was written. Update openvino, or report this with the model file.",
-        )
 
 
 def export(request: ExportRequest, *, events: Events = SILENCE) -> ExportResult:
@@ -124,9 +98,9 @@ def export(request: ExportRequest, *, events: Events = SILENCE) -> ExportResult:
     A form with fewer bits is calibrated again, and held to the test images beside the file that it is made of.
 
     Raises:
-        UsageError: the output exists, an option is wrong, or this installation lacks what the form needs.
+        UsageError: the output exists, an option is wrong.
         ModelError: no model file.
-        GateError: OpenVINO gives other answers than the file, or a lighter file is not as good; nothing is written.
+        GateError: a lighter file is not as good; nothing is written.
         ResourceError: the folder cannot be written.
     """
     require_sound(request)
@@ -168,13 +142,10 @@ def require_sound(request: ExportRequest) -> None:
 
     Raises:
         UsageError: as said.
-        MissingPackageError: the form needs a package that is not installed.
     """
     if request.to not in PRECISIONS and request.data is not None:
         forms = " or ".join(f"--to {form}" for form in PRECISIONS)
         raise UsageError(f"--data is not used by --to {request.to}", f"Leave it out, or use {forms}.")
-    if request.to == "openvino" and not is_installed("openvino"):
-        raise MissingPackageError("--to openvino: openvino is not installed", 'pip install "vidi[openvino]"')
     if not 0 <= request.max_drop <= 100:
         raise UsageError(f"--max-drop is {request.max_drop}", "Use percentage points between 0 and 100, such as 0.5.")
 
@@ -236,7 +207,7 @@ def _files(folder: Path) -> list[Path]:
 def _beside_model(folder: Path) -> int:
     """What a host sends beside the model file, each file compressed as hosts do."""
     packed = partial(gzip.compress, compresslevel=6)
-    return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name not in MODEL_FILES)
+    return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name != MODEL_FILE)
 
 
 def _report(done: ExportResult) -> str:

@@ -30,7 +30,7 @@ Output = Annotated[
     Option("Path to the output folder (default comparisons/NAME).", flags=("--output", "-o"), metavar="DIR"),
 ]
 FOLDERS = "Labelled images; leave them out if A and B are evaluations of the same images."
-Form = Literal["web", "folder", "int8", "fp16", "openvino"]
+Form = Literal["web", "folder", "int8", "fp16"]
 PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
 
 
@@ -195,7 +195,7 @@ class ExportRequest:
     to: Annotated[
         Form,
         Option(
-            "Form to write: web (a page), folder (for a model hub), int8 or fp16 (smaller model files), or openvino.",
+            "Form to write: web (a page), folder (for a model hub), int8 or fp16 (smaller model files).",
             metavar="FORM",
         ),
     ]
