@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from vidi.app import images, importing, pages, projects, session, training
+from vidi.app import images, importing, pages, projects, session, training, trying
 from vidi.app.session import AppLock
 from vidi.app.state import AppState, projects_folder
 from vidi.errors import UsageError
@@ -96,7 +96,8 @@ def serve(
     access = open_access(asked, {}, datetime.now(UTC))
     lock = AppLock(access.new_token)
     is_shared = not is_loopback(host)
-    known = [*pages.routes(), *session.routes(lock), *projects.routes(state, view=view, is_shared=is_shared), *routes]
+    known: list[BaseRoute] = [*pages.routes(), *session.routes(lock), *trying.routes(state), *routes]
+    known += projects.routes(state, view=view, is_shared=is_shared)
     if not is_shared:  # others of the network neither bring folders, label many at once, nor train here
         known += [*importing.routes(state), *images.routes(state), *training.routes(state)]
     public = frozenset(pages.page_files())

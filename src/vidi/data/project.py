@@ -4,6 +4,7 @@ plants/project.json    schema, name and source
 plants/images/         images that were dropped or taken here; or the source is a place of its own, never changed
 plants/labels.jsonl    what people said of images that lie here; of others it is beside them
 plants/runs/           trainings
+plants/models/         models in use, by name
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path, folder_name, read_json, reserve_folder, write_atomic, writing_error
 
-PROJECT, IMAGES, LABELS, RUNS = "project.json", "images", "labels.jsonl", "runs"
+PROJECT, IMAGES, LABELS, RUNS, MODELS = "project.json", "images", "labels.jsonl", "runs", "models"
 SCHEMA = 1
 
 
@@ -35,6 +36,11 @@ class Project:
     def runs(self) -> Path:
         """Where its trainings are."""
         return self.folder / RUNS
+
+    @property
+    def models(self) -> Path:
+        """Where its models in use are."""
+        return self.folder / MODELS
 
 
 def is_project(path: str | Path) -> bool:

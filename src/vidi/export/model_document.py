@@ -52,6 +52,7 @@ def models_document(
     predicts: bool = False,
     logs: bool = False,
     keeps_images: bool = False,
+    feedback: str | None = None,
 ) -> dict[str, Json]:
     """What `models.json` says: the models of a page, and what stands behind it.
 
@@ -59,12 +60,14 @@ def models_document(
         predicts: a server answers `v1/predict`.
         logs: it keeps a log of answers that the page may send to, with feedback.
         keeps_images: the log takes images, too.
+        feedback: address, from the page's, that keeps what people say of an answer, with its image.
     """
     rows: list[Json] = [
         {"name": name, "version": version_of(model), "id": model.model_id, "path": f"models/{name}/"}
         for name, model in models
     ]
-    return {"models": rows, "server": {"predict": predicts, "log": logs, "keeps_images": keeps_images}}
+    server: dict[str, Json] = {"predict": predicts, "log": logs, "keeps_images": keeps_images}
+    return {"models": rows, "server": server if feedback is None else {**server, "feedback": feedback}}
 
 
 def version_of(model: ModelFile) -> str:

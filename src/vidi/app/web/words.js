@@ -8,7 +8,7 @@ export const VIEWS = {
   start: { title: "Start", inBar: false, hidden: true, isShared: false },
   images: { title: "Images", inBar: false, isShared: false },
   train: { title: "Train", inBar: true, isShared: false },
-  try: { title: "Try", inBar: false, isShared: true },
+  try: { title: "Try", inBar: true, isShared: true },
   use: { title: "In use", inBar: false, isShared: false },
   runs: { title: "Runs", inBar: false, isShared: false },
   report: { title: "Report", inBar: false, isShared: false },
@@ -116,6 +116,16 @@ export const REVIEW = {
   unclear: "cannot tell",
   exclude: "left out",
   copy: "one of them stays",
+};
+
+export const TRY = {
+  title: "Try",
+  frame: "Ask a model",
+  none: "There is no model yet. Train one, then try it here.",
+  train: "Train",
+  refused: (name, why) => `${name} cannot be tried: ${why}`,
+  similar: "Most alike among the training images",
+  alike: (label, similarity) => `${label}, ${similarity} alike`,
 };
 
 export const START = {

@@ -33,6 +33,7 @@ let work = Promise.resolve(); // one thing after the other: images that come in,
 
 async function start() {
   document.body.classList.toggle("embedded", query.has("embed"));
+  document.body.classList.toggle("framed", query.has("framed"));
   wire();
   try {
     ({ listed, token } = await readListed());
@@ -48,7 +49,7 @@ async function start() {
   if (query.has("embed")) listenAsEmbedded((file) => inTurn(() => classifyFile(file)));
   setInterval(lookForUpdate, CHECK_MILLISECONDS);
   for (const type of ["focus", "visibilitychange"]) addEventListener(type, lookForUpdate);
-  sayFlight(await keepForFlight({ token, model, traffic }));
+  if (!query.has("framed")) sayFlight(await keepForFlight({ token, model, traffic }));
 }
 
 /** Do something when all that was asked for before is done. */
@@ -220,6 +221,7 @@ function present(seen, how) {
   byId("image").setAttribute("aria-label", `${seen.name}: ${labelOf(seen.answer)}`);
   showAnswer(seen.answer, seen.model, how);
   offerFeedback(seen);
+  document.dispatchEvent(new CustomEvent("answer", { detail: seen })); // for the page around it, where that is vidi's
   offerEvidence();
   drawOverlay();
 }

@@ -4,21 +4,22 @@ import { SAID } from "./words.js";
 
 const NONE = "none:";
 const UNCLEAR = "unclear:";
+const NEAREST = 8; // other classes that have a button, the most probable first
 const byId = (id) => document.getElementById(id);
 
-let server = {}; // {log, keeps_images}: what stands behind the page
+let server = {}; // {log, keeps_images, feedback}: what stands behind the page; feedback: address that keeps images with labels
 let token;
 let seen = null; // {file, answer, model}: what the buttons are about
 
 /** Wire the buttons. @param {() => void} changed is called when the person agrees to something, or no longer does. */
 export function wireFeedback(changed) {
-  byId("right").addEventListener("click", () => tell(seen.answer.predicted.length ? { labels: seen.answer.predicted } : { none: true }));
+  byId("right").addEventListener("click", () => tell(labelled(seen.answer.predicted)));
   byId("wrong").addEventListener("click", () => openTruth(byId("really").hidden));
-  byId("really").addEventListener("submit", (event) => { event.preventDefault(); tell(chosen()); });
+  byId("more").addEventListener("submit", (event) => { event.preventDefault(); tell(chosen()); });
   for (const id of ["consent", "consent-image"]) byId(id).addEventListener("change", () => { allow(); changed(); });
 }
 
-/** The page has a server behind it. @param {{log: boolean, keeps_images: boolean}} found is what `models.json` says of it. */
+/** The page has a server behind it. @param {{log: boolean, keeps_images: boolean, feedback?: string}} found is what `models.json` says of it. */
 export function useServer(found, key) {
   server = crypto.subtle ? found : {}; // only a page of a secure context may compute digests
   token = key;
@@ -26,8 +27,8 @@ export function useServer(found, key) {
   allow();
 }
 
-/** Whether answers, and images with them, are sent to the log. */
-export const sends = () => ({ answers: Boolean(server.log) && byId("consent").checked, images: byId("consent-image").checked });
+/** Whether answers, and images with them, are sent to the log; whether what is said is kept with its image. */
+export const sends = () => ({ answers: Boolean(server.log) && byId("consent").checked, images: byId("consent-image").checked, labels: Boolean(server.feedback) });
 
 function allow() {
   byId("image-switch").hidden = !server.keeps_images || !byId("consent").checked;
@@ -38,34 +39,61 @@ function allow() {
 export function offerFeedback(shown) {
   const isNew = seen?.answer !== shown.answer;
   seen = shown;
-  byId("feedback").hidden = !server.log || !shown.file;
+  byId("feedback").hidden = !(server.log || server.feedback) || !shown.file;
   if (!isNew || byId("feedback").hidden) return;
   byId("thanked").textContent = "";
   openTruth(false);
-  const classes = shown.model.metadata.classes.map((name) => new Option(name, `label:${name}`));
-  byId("truth").multiple = shown.answer.multiLabel;
-  byId("truth").replaceChildren(...classes, new Option(SAID.none, NONE), new Option(SAID.unclear, UNCLEAR));
+  const { answer, model: { metadata: { classes } } } = shown;
+  const nearest = classes.map((name, index) => ({ name, share: answer.probabilities[index] }))
+    .filter(({ name }) => !answer.predicted.includes(name))
+    .sort((one, other) => other.share - one.share)
+    .slice(0, answer.multiLabel ? 0 : NEAREST);
+  byId("others").replaceChildren(
+    ...nearest.map(({ name }) => button(name, labelled([name]))),
+    button(SAID.none, { kind: "none", labels: [] }),
+    button(SAID.unclear, { kind: "unclear", labels: [] }),
+  );
+  byId("more").hidden = !answer.multiLabel && classes.length - answer.predicted.length <= NEAREST;
+  byId("truth").multiple = answer.multiLabel;
+  byId("truth").replaceChildren(...classes.map((name) => new Option(name, name)));
+}
+
+function button(words, said) {
+  const made = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: words });
+  made.addEventListener("click", () => tell(said));
+  return made;
 }
 
 function openTruth(opens) {
   byId("really").hidden = !opens;
   byId("wrong").setAttribute("aria-expanded", String(opens));
-  if (opens) byId("truth").focus();
+  if (opens) byId("really").querySelector("button, select").focus();
 }
 
-/** What the person chose, as the server takes it. */
-function chosen() {
-  const values = [...byId("truth").selectedOptions].map((option) => option.value);
-  if (values.includes(UNCLEAR)) return { unclear: true };
-  const labels = values.filter((value) => value !== NONE).map((value) => value.slice("label:".length));
-  return labels.length ? { labels } : { none: true };
-}
+const labelled = (labels) => (labels.length ? { kind: "label", labels } : { kind: "none", labels });
 
-async function tell(words) {
-  const { file, model } = seen;
-  const response = await post("v1/feedback", { digest: await digestOf(file), model: model.name, ...words });
-  byId("thanked").textContent = response?.ok ? SAID.thanks : SAID.failed;
+/** What the person chose among all classes. */
+const chosen = () => labelled([...byId("truth").selectedOptions].map((option) => option.value));
+
+async function tell({ kind, labels }) {
+  const about = seen;
+  const response = await (server.feedback ? keep(about, kind, labels) : note(about, kind, labels));
+  const said = server.feedback ? await response?.json().catch(() => null) : null;
+  if (seen !== about) return;
+  byId("thanked").textContent = response?.ok ? (server.feedback ? SAID.kept : SAID.thanks) : (said?.error ?? SAID.failed);
   if (response?.ok) openTruth(false);
+}
+
+/** To the log, which has or has not the image. */
+async function note({ file, model }, kind, labels) {
+  const words = kind === "label" ? { labels } : { [kind]: true };
+  return post("v1/feedback", { digest: await digestOf(file), model: model.name, ...words });
+}
+
+/** To the project, with the image. */
+function keep({ file, name }, kind, labels) {
+  const query = new URLSearchParams([["kind", kind], ["name", name], ...labels.map((one) => ["label", one])]);
+  return fetch(`${server.feedback}?${query}`, { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file }).catch(() => null);
 }
 
 /** Send an answer that was made in this browser, where the person agreed; the image only where that is ticked, too. */

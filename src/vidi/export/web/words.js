@@ -74,8 +74,9 @@ export function spokenAnswer(answer) {
   return [briefOf(answer), answer.verdict ? describeAnswer(answer) : labelOf(answer)].filter(Boolean).join(": ");
 }
 
-/** Where images and answers go. @param {{isRemote: boolean, answers: boolean, images: boolean}} state */
-export function whereOf({ isRemote, answers, images }) {
+/** Where images and answers go. @param {{isRemote: boolean, answers: boolean, images: boolean, labels: boolean}} state */
+export function whereOf({ isRemote, answers, images, labels }) {
+  if (labels) return `${whereOf({ isRemote, answers, images })} An image about which you say something is kept in the project.`;
   if (isRemote) return "Images are sent to the server of this page.";
   if (images) return "The model runs in this browser. As you ticked, answers and images are sent to the log of this server.";
   if (answers) return "Images stay on this device: the model runs in this browser. As you ticked, answers are sent to the log of this server.";
@@ -88,6 +89,7 @@ export const SAID = {
   none: "none of these",
   unclear: "I cannot tell",
   thanks: "Thank you. It is noted.",
+  kept: "Kept in the project, with the image.",
   failed: "It could not be noted. Try again later.",
   notLogged: "The last answer could not be sent to the server.",
 };

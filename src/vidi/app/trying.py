@@ -1,0 +1,212 @@
+"""Try: the phone page with the project's models, and what people say of an answer, kept in the project."""
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from vidi.app.state import AppState
+from vidi.data.labels import Answer, Kind, LabelsFile, Opinion, labels_beside
+from vidi.data.project import IMAGES, Project
+from vidi.errors import ImageError, ModelError, VidiError
+from vidi.export.model_document import MODELS_DOCUMENT, models_document
+from vidi.files import digest_of, write_atomic
+from vidi.images.decode import DecodedImage, decode_image
+from vidi.images.formats.registry import FORMATS
+from vidi.images.limits import Limits
+from vidi.model_file.values import Json
+from vidi.registry import list_registered
+from vidi.serving.application import application, service_of
+from vidi.serving.bodies import json_response, misfit, read_body
+from vidi.serving.engine.models import ModelTable, ServedModel, open_served
+from vidi.serving.engine.telemetry import RequestLog
+from vidi.serving.problems import Problem
+from vidi.workflows.explaining.neighbours import find_neighbours, neighbours_of
+from vidi.workflows.interaction.run_folder import MODEL, safe_name
+from vidi.workflows.runs import list_runs
+
+MOST_RUNS: Final = 6  # that are offered beside the models in use, the newest first
+SIMILAR: Final = 3
+MOST_NAME: Final = 60  # signs of a file's name
+SHOWN_DIGITS: Final = 12  # of a digest, in a file's name
+FEEDBACK: Final = "../api/1/feedback"  # of the phone page's address
+KINDS: Final[tuple[Kind, ...]] = ("label", "none", "unclear")
+
+
+def routes(state: AppState) -> list[BaseRoute]:
+    """The routes of Try.
+
+    Args:
+        state: of the app.
+    """
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        tried = await asyncio.to_thread(state.kept, TriedModels)
+        await tried.app(scope, receive, send)
+
+    async def listed(_: Request) -> Response:
+        tried = await asyncio.to_thread(state.kept, TriedModels)
+        return json_response(tried.document())
+
+    async def offered(request: Request) -> Response:
+        tried = await asyncio.to_thread(state.kept, TriedModels)
+        return json_response(await asyncio.to_thread(tried.offer, request.query_params.get("model")))
+
+    async def similar(request: Request) -> Response:
+        tried = await asyncio.to_thread(state.kept, TriedModels)
+        data = await read_body(request, most=Limits().file_bytes)
+        found = await asyncio.to_thread(similar_images, tried.find(request.query_params.get("model")), data)
+        return json_response({"similar": found})
+
+    async def keep(request: Request) -> Response:
+        said = request.query_params
+        kind = next((one for one in KINDS if one == said.get("kind")), None)
+        labels = said.getlist("label")
+        if kind is None or (kind == "label") != bool(labels):
+            raise misfit(f"The answer {said.get('kind')!r} came with the labels {labels!r}", "Load the page again.")
+        data = await read_body(request, most=Limits().file_bytes)
+        project, name = state.need_project(), said.get("name", "")
+        answer = (kind, tuple(labels))
+        path = await asyncio.to_thread(keep_image, project, data, answer, name=name, who=state.who)
+        return json_response({"kept": path})
+
+    return [
+        Route(f"/try/{MODELS_DOCUMENT}", listed),
+        Mount("/try", app=page),
+        Route("/api/1/try", offered),
+        Route("/api/1/similar", similar, methods=["POST"]),
+        Route("/api/1/feedback", keep, methods=["POST"]),
+    ]
+
+
+class TriedModels:
+    """The models of a project, as the phone page's server offers them: those in use first, then the newest runs."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._service = service_of((), log=RequestLog(lambda _: None))
+        self.app: Starlette = application(self._service)
+
+    def document(self) -> dict[str, Json]:
+        """What the phone page's `models.json` says."""
+        named = [(one.name, one.model) for one in self._service.models]
+        return models_document(named, predicts=True, feedback=FEEDBACK)
+
+    def offer(self, wanted: str | None) -> dict[str, Json]:
+        """Open what is new, and say what there is.
+
+        Args:
+            wanted: a run that is offered however old it is.
+        """
+        opened, refused = list[ServedModel](), list[Json]()
+        known = {(one.name, one.model.path): one for one in self._service.models}
+        for name, path in models_of(self._project, wanted).items():
+            try:
+                opened.append(known.get((name, path)) or open_served(name, path))
+            except ModelError as error:
+                refused.append({"name": name, "why": str(error)})
+        self._service.models = ModelTable(opened)
+        return {"models": [one.name for one in opened], "refused": refused}
+
+    def find(self, name: str | None) -> ServedModel:
+        """The model of a name; raises `Problem` where none is offered under it."""
+        return self._service.models.find(name)
+
+
+def models_of(project: Project, wanted: str | None = None) -> dict[str, Path]:
+    """The model files to try by name: those in use, then those of finished runs, the newest first.
+
+    Args:
+        wanted: a run that is among them however old it is.
+    """
+    found = {one.name: one.model for one in list_registered(project.models)}
+    runs = list_runs(project.runs) if project.runs.is_dir() else []
+    tested = [one for one in runs if one.kind == "run" and one.state == "finished"]
+    newest = sorted(tested, key=lambda one: one.date, reverse=True)
+    for number, run in enumerate(newest):
+        path = project.runs / run.name / MODEL
+        name = f"run-{run.name}" if run.name in found else run.name
+        if path.is_file() and (number < MOST_RUNS or wanted == name):
+            found[name] = path
+    return found
+
+
+def similar_images(served: ServedModel, data: bytes) -> list[Json]:
+    """The training images that look most like an image for a model; none where its run kept none.
+
+    Args:
+        data: of the image file.
+
+    Raises:
+        Problem: the image cannot be used.
+    """
+    known = neighbours_of(served.model)
+    if known is None:
+        return []
+    (seen,) = served.alone.predict([_decoded(data).image], embedding=True)
+    assert seen.embedding is not None  # noqa: S101  # it was asked for
+    return [
+        {
+            "path": one.path,
+            "label": one.label,
+            "similarity": round(one.similarity, 4),
+            "thumbnail": None if one.thumbnail is None else one.thumbnail.uri,
+        }
+        for one in find_neighbours(known, seen.embedding, count=SIMILAR)
+    ]
+
+
+def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who: str) -> str:
+    """Keep an image and what somebody says of it in the project; both are on the disk when this returns.
+
+    Images lie in PROJECT/images, with a line in PROJECT/labels.jsonl; images in place stay as they are.
+
+    Args:
+        data: of the image file.
+        name: of the file, as the person knows it.
+
+    Returns:
+        The file's name in PROJECT/images.
+
+    Raises:
+        Problem: the image cannot be used.
+        ResourceError: the disk refuses; then nothing is kept.
+    """
+    folder, digest = project.folder / IMAGES, digest_of(data)
+    ending = FORMATS[_decoded(data).format].extensions[0]
+    known = next(folder.glob(f"*-{digest[:SHOWN_DIGITS]}{ending}"), None)
+    path = known or folder / f"{safe_name(Path(name).stem[:MOST_NAME])}-{digest[:SHOWN_DIGITS]}{ending}"
+    if known is None:
+        write_atomic(path, data)
+    kind, labels = answer
+    said = Opinion(
+        key=secrets.token_hex(16),
+        digest=digest,
+        path=path.name,
+        at=time.time(),
+        source=who,
+        via="review",
+        kind=kind,
+        labels=labels,
+    )
+    try:
+        LabelsFile(labels_beside(folder)).add([said])
+    except VidiError:
+        if known is None:
+            path.unlink(missing_ok=True)
+        raise
+    return path.name
+
+
+def _decoded(data: bytes) -> DecodedImage:
+    try:
+        return decode_image(data)
+    except ImageError as error:
+        raise Problem("unusable-image", error.cause, error.remedy) from error
