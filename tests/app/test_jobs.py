@@ -12,9 +12,10 @@ from tests.app.working import client_of, events_of, project_of_drawings, stand_i
 from tests.draw import PARTS, class_folders
 from tests.processes import end_now
 from vidi.app.jobs import JOBS, Job, Jobs, command_of, read_events
+from vidi.data.labels import LabelsFile, Opinion
 from vidi.data.project import Project, make_project
 from vidi.errors import UsageError
-from vidi.files import holder_of
+from vidi.files import digest_of, holder_of
 from vidi.model_file.read import read_model
 from vidi.serving.problems import Problem
 from vidi.workflows.requests.data import DataRequest
@@ -32,6 +33,13 @@ def holder(job: Job) -> int:
     number = holder_of(job.folder)
     assert number is not None
     return number
+
+
+def small_request(photos: Path, output: Path) -> TrainRequest:
+    """A training of seconds."""
+    changes = {"epochs": 9, "options.width": 0.25}
+    data = DataRequest(source=str(photos))
+    return TrainRequest(data=data, output=output, network="compact", pretrained="none", changes=changes)
 
 
 def is_message(event: dict[str, Any]) -> bool:
@@ -175,15 +183,7 @@ def test_a_killed_training_continues_to_the_same_weights(tmp_path: Path):
     photos = class_folders(tmp_path / "photos", each=20, parts=PARTS)
     project = make_project(tmp_path / "projects", "plants", source=photos)
     asked = {"epochs": 9, "network": "compact", "pretrained": "none", "changes": ["options.width=0.25"]}
-    whole = train(
-        TrainRequest(
-            data=DataRequest(source=str(photos)),
-            output=tmp_path / "whole",
-            network="compact",
-            pretrained="none",
-            changes={"epochs": 9, "options.width": 0.25},
-        )
-    )
+    whole = train(small_request(photos, tmp_path / "whole"))
     jobs = Jobs(project)
 
     job = jobs.start("train", asked)
@@ -203,3 +203,24 @@ def test_a_killed_training_continues_to_the_same_weights(tmp_path: Path):
     page = client.get(f"/api/1/jobs/{job.id}/page")
     assert page.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert "<h1" in page.text
+
+
+@pytest.mark.integration  # trains twice
+def test_a_second_round_learns_from_new_labels_and_the_gate_decides(tmp_path: Path):
+    photos = class_folders(tmp_path / "photos", each=20, parts=PARTS)
+    project = make_project(tmp_path / "projects", "plants", source=photos)
+    train(small_request(photos, project.runs / "one"))
+    image = next((photos / "train" / "disc").iterdir())
+    place = image.relative_to(photos).as_posix()
+    digest = digest_of(image.read_bytes())
+    said = Opinion(key="0" * 32, digest=digest, at=1.0, source="me", via="review", kind="exclude", path=place)
+    LabelsFile(tmp_path / "photos.labels.jsonl").add([said])
+    jobs = Jobs(project)
+
+    job = jobs.start("retrain", {"run": "one"})
+    *_, told = events_of(jobs, job)
+
+    assert (told["state"], told["has_page"]) == ("finished", True)
+    (run,) = [one for one in client_of(project).get("/api/1/runs").json()["runs"] if one["name"] == job.run]
+    assert run["gate"]["passed"] is False  # of two equal models the old one stays
+    assert told["cause"] == run["gate"]["sentence"].rstrip(".")
