@@ -25,7 +25,7 @@ async function show() {
   const job = jobs.find((one) => one.verb === "train" || one.verb === "retrain");
   const models = runs.filter((one) => one.files.includes("report.html") && one.files.includes("model.onnx") && one.gate?.passed !== false);
   const model = models.sort((a, b) => b.date.localeCompare(a.date))[0]; // a candidate that was not better is none to beat
-  root.replaceChildren(element("h1", { text: TRAIN.title }));
+  root.replaceChildren(element("header", { class: "heading" }, element("h1", { text: TRAIN.title }), runs.length > 0 && element("a", { href: "#runs", text: TRAIN.runs })));
   if (job?.state === "running") return follow(job);
   if (job) root.append(await ended(job, runs.find((one) => one.name === job.run)));
   root.append(await form(model));
@@ -130,10 +130,11 @@ function follow(job) {
   };
   paint();
   const tick = setInterval(paint, TICK);
-  const done = () => {
+  const done = (over) => {
     leave();
     announce(TRAIN.over);
-    show().catch((error) => notice(error.message, show));
+    if (over.state === "finished" && over.has_page && over.verb === "train") context.go("report", { run: over.run });
+    else show().catch((error) => notice(error.message, show));
   };
   const ends = listen(job, heard, done);
   leave = () => { ends(); clearInterval(tick); leave = () => {}; };
@@ -204,7 +205,6 @@ async function ended(job, run) {
     acts.push(element("a", { class: "act main", href: `#report?run=${encodeURIComponent(run.name)}`, text: TRAIN.report }));
     acts.push(element("a", { class: "act", href: `#try?run=${encodeURIComponent(run.name)}`, text: TRAIN.try }));
   }
-  acts.push(element("a", { class: "act", href: "#runs", text: TRAIN.runs }));
   const failed = job.state === "failed" && !run?.gate;
   const card = element("section", { class: `panel ended ${failed ? "failed" : ""}` },
     element("h2", { text: said.title(job) }),
