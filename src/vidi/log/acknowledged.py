@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from vidi.background import Background
 from vidi.errors import VidiError
@@ -18,28 +17,18 @@ LAST_SECONDS: Final = 10.0
 REMEDY: Final = "Look at the log's database."
 
 
-class FeedbackWriter:
+class FeedbackWriter(Background[tuple[Feedback, "Future[Taken]"]]):
     """Commits feedback in a thread of its own. A context: leaving it writes what waits."""
 
     def __init__(self, log: "PredictionLog") -> None:
-        self._log = log
-        self._given = Background[tuple[Feedback, Future[Taken]]](
+        super().__init__(
             self._commit,
             name="vidi-feedback",
             most_waiting=MOST_WAITING,
             most_together=MOST_TOGETHER,
             last_seconds=LAST_SECONDS,
         )
-
-    def __enter__(self) -> Self:
-        self._given.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Write what waits."""
-        self._given.__exit__(kind, error, traceback)
+        self._log = log
 
     def submit(self, feedback: Feedback) -> "Future[Taken]":
         """Hand feedback over; the future is done when it is committed, or fails as the log does.
@@ -48,7 +37,7 @@ class FeedbackWriter:
             LogUnavailableError: too much waits already.
         """
         future: Future[Taken] = Future()
-        if not self._given.put((feedback, future)):
+        if not self.put((feedback, future)):
             raise LogUnavailableError("locked", "too much feedback waits for the log", "Try again later.")
         return future
 

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, replace
-from types import TracebackType
 from typing import Final, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, text
@@ -102,9 +101,7 @@ class PredictionLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def append(self, predictions: Sequence[LoggedPrediction]) -> None:

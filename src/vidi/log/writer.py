@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from vidi.errors import VidiError
@@ -94,9 +93,7 @@ class LogWriter:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Write what waits, if the log takes it within ten seconds."""
         with self._changed:
             self._closes_at = time.monotonic() + LAST_SECONDS

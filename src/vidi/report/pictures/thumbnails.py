@@ -87,7 +87,7 @@ def thumbnail_file(image: NDArray[np.uint8]) -> bytes:
 
 def _is_small(image: NDArray[np.uint8]) -> bool:
     height, width = image.shape[:2]
-    return max(height, width) <= SMALL_SIDE
+    return bool(max(height, width) <= SMALL_SIDE)
 
 
 def _shrunk(image: NDArray[np.uint8], longer_side: int) -> Image.Image:

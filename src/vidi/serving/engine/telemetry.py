@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Self, TextIO
+from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -173,7 +173,7 @@ class RequestLog:
         self.event("refused", {"client": client, "status": problem.status, "code": problem.code})
 
 
-class LineWriter:
+class LineWriter(Background[str]):
     """Writes lines in a thread of its own, so that a reader who pauses, or is gone, holds up no answer."""
 
     def __init__(self, stream: TextIO, *, most: int = MOST_WAITING) -> None:
@@ -181,27 +181,17 @@ class LineWriter:
         Args:
             most: lines that wait; further ones are left out, and their number is written when there is room again.
         """
+        super().__init__(self._print, name="vidi-log", most_waiting=most, most_together=most, last_seconds=LAST_SECONDS)
         self._stream = stream
         self._left_out = 0
-        self._lines = Background[str](
-            self._print, name="vidi-log", most_waiting=most, most_together=most, last_seconds=LAST_SECONDS
-        )
-
-    def __enter__(self) -> Self:
-        self._lines.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Write what waits, if that takes no more than a second."""
-        self._lines.__exit__(None, None, None)
 
     def write(self, line: str) -> None:
         """Take a line; returns at once."""
         if self._left_out:
             counted = json.dumps({"event": "lines-left-out", "count": self._left_out}) + "\n"
-            if self._lines.put(counted):
+            if self.put(counted):
                 self._left_out = 0
-        if not self._lines.put(line):
+        if not self.put(line):
             self._left_out += 1
 
     def _print(self, lines: Sequence[str]) -> None:
