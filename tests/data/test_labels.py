@@ -204,9 +204,13 @@ def test_another_file_is_never_written_to(tmp_path, line, why):
 
 def test_where_nothing_can_be_written_another_place_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError) as caught:
-        LabelsFile(tmp_path / "file" / "l.jsonl").add([said(A, "cat")])
-    assert "--labels FILE" in caught.value.remedy
+    labels = LabelsFile(tmp_path / "file" / "l.jsonl")
+
+    assert labels.opinions() == []
+    for use in (labels.require_writable, lambda: labels.add([said(A, "cat")])):
+        with pytest.raises(ResourceError) as caught:
+            use()
+        assert "--labels FILE" in caught.value.remedy
 
 
 def test_writers_side_by_side_lose_nothing_and_leave_nothing_else(tmp_path):

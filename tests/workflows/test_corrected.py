@@ -114,6 +114,18 @@ def test_every_document_gives_the_accuracy_with_and_without_the_corrected_test_i
     assert json.loads((done.folder / "metrics.json").read_text())["corrected_test"]["accuracy_as_given"] == without
 
 
+def test_an_image_that_the_model_has_learned_is_no_test_image_that_people_left_out(
+    corrected: Corrected, tmp_path: Path
+):
+    learned = next(path for path, part in corrected.rows(corrected.first).items() if part == "train")
+    file = say(corrected.photos, (learned, "exclude"), file=tmp_path / "answers.jsonl")
+    asked = DataRequest(source=str(corrected.photos), labels=str(file))
+
+    evaluate(EvaluateRequest(model=corrected.first, data=asked, output=tmp_path / "evaluation"))
+
+    assert "corrected_test" not in json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+
+
 def test_the_accuracy_without_corrections_is_that_of_the_labels_that_the_data_gives(corrected: Corrected):
     asked = DataRequest(source=str(corrected.photos), labels="none")
     plain = evaluate(

@@ -219,6 +219,11 @@ class LabelsFile:
             self._catch_up()
             return [one for one in self._opinions if one.key not in self._undone]
 
+    def require_writable(self) -> None:
+        """Raise now what `add` would raise later."""
+        with self._held():
+            self._catch_up()
+
     def add(self, opinions: Sequence[Opinion]) -> None:
         """Keep an answer about one image or many, as one line; one whose key is there already is no other one.
 
@@ -285,7 +290,7 @@ class LabelsFile:
         try:
             status = self.path.stat()
             number, size = status.st_ino, status.st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             number = size = 0
         if number != self._seen[0] or size < self._seen[1]:
             self._seen, self._opinions, self._undone, self._keys = (number, 0), [], set(), set()

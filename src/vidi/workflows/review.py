@@ -289,6 +289,7 @@ def open_review(
             yield ReviewDesk(LogSource.of(log, model_id=_model_id(request), events=events), reviewer=reviewer)
         return
     opened = open_folder(request)
+    opened.labels.require_writable()
     items, paths = review_items(
         opened.images,
         with_kept_suspects(PixelCache(cache_folder()), opened.dataset, _checked(opened, events)),

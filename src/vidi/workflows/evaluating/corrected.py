@@ -26,7 +26,7 @@ def score_as_given(
     Every correction counts, since nobody can know whether it was made before somebody saw a model.
 
     Args:
-        left_out: images of the test part that people left out.
+        left_out: images of the test part that people left out; those that `want` leaves out do not count.
 
     Returns:
         None where people corrected no test image.
@@ -43,11 +43,13 @@ def score_as_given(
     given = replace(dataset, images=asked)
     others = answer(predictor, given, dict.fromkeys(range(len(asked)), TEST), want)
     others = others.only(others.truth.is_known)
+    if not len(others.rows):
+        return None
     is_right = np.concatenate([tested.is_right[~is_changed], others.is_right])
     kept_groups = [group for group, changed in zip(tested.groups, is_changed.tolist(), strict=True) if not changed]
     groups = number_groups_or_images([*kept_groups, *others.groups], len(is_right))
     return CorrectedTest(
         relabelled=len(before),
-        left_out=len(left_out),
+        left_out=int((others.rows >= len(before)).sum()),
         accuracy_as_given=estimate_share(is_right, np.ones_like(is_right), groups, seed=seed),
     )
