@@ -10,9 +10,11 @@ import pytest
 
 from tests.app.desks import drawn_model, photos, running_app, signed_in
 from tests.draw import draw, encoded
-from vidi.data.project import Project, make_project, read_project
+from vidi.data.project import Project, make_project
 from vidi.data.read import read_dataset
+from vidi.workflows.interaction.request import labelled_in_project, read_feedback, read_source
 from vidi.workflows.promote import promote
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import PromoteRequest
 
 
@@ -105,9 +107,11 @@ def test_images_in_place_stay_as_they_are_and_what_is_kept_is_feedback_for_a_ret
         client.post("/api/1/feedback", params=asked, content=DISC).raise_for_status()
 
     assert sorted(path.relative_to(tmp_path) for path in data.rglob("*")) == before
-    assert not list(tmp_path.glob("*.labels.jsonl"))
-    kept = read_dataset(read_project(project.folder).folder / "images")
+    asked = DataRequest(source=str(data))
+    kept = read_feedback(asked, str(project.folder / "images"))
     assert [[kept.classes[index] for index in one.labels] for one in kept.images] == [["square"]]
+    assert len(read_source(asked).images) == 6  # of the drawn ones that lie in class folders
+    assert labelled_in_project(project.runs / "first", asked) == str(project.folder / "images")
 
 
 @pytest.mark.parametrize(

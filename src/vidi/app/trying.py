@@ -1,8 +1,6 @@
 """Try: the phone page with the project's models, and what people say of an answer, kept in the project."""
 
 import asyncio
-import secrets
-import time
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +10,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from vidi.app.corrections import decoded, keep_image
 from vidi.app.state import AppState
-from vidi.data.labels import Answer, Kind, LabelsFile, Opinion, labels_beside
-from vidi.data.project import IMAGES, Project
-from vidi.errors import ImageError, ModelError, VidiError
+from vidi.data.labels import Kind
+from vidi.data.project import Project
+from vidi.errors import ModelError
 from vidi.export.model_document import MODELS_DOCUMENT, models_document
-from vidi.files import digest_of, write_atomic
-from vidi.images.decode import DecodedImage, decode_image
-from vidi.images.formats.registry import FORMATS
 from vidi.images.limits import Limits
 from vidi.model_file.values import Json
 from vidi.registry import list_registered
@@ -27,15 +23,12 @@ from vidi.serving.application import application, service_of
 from vidi.serving.bodies import json_response, misfit, read_body
 from vidi.serving.engine.models import ModelTable, ServedModel, open_served
 from vidi.serving.engine.telemetry import RequestLog
-from vidi.serving.problems import Problem
 from vidi.workflows.explaining.neighbours import find_neighbours, neighbours_of
-from vidi.workflows.interaction.run_folder import MODEL, safe_name
+from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.runs import list_runs
 
 MOST_RUNS: Final = 6  # that are offered beside the models in use, the newest first
 SIMILAR: Final = 3
-MOST_NAME: Final = 60  # signs of a file's name
-SHOWN_DIGITS: Final = 12  # of a digest, in a file's name
 FEEDBACK: Final = "../api/1/feedback"  # of the phone page's address
 KINDS: Final[tuple[Kind, ...]] = ("label", "none", "unclear")
 
@@ -150,7 +143,7 @@ def similar_images(served: ServedModel, data: bytes) -> list[Json]:
     known = neighbours_of(served.model)
     if known is None:
         return []
-    (seen,) = served.alone.predict([_decoded(data).image], embedding=True)
+    (seen,) = served.alone.predict([decoded(data).image], embedding=True)
     assert seen.embedding is not None  # noqa: S101  # it was asked for
     return [
         {
@@ -161,52 +154,3 @@ def similar_images(served: ServedModel, data: bytes) -> list[Json]:
         }
         for one in find_neighbours(known, seen.embedding, count=SIMILAR)
     ]
-
-
-def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who: str) -> str:
-    """Keep an image and what somebody says of it in the project; both are on the disk when this returns.
-
-    Images lie in PROJECT/images, with a line in PROJECT/labels.jsonl; images in place stay as they are.
-
-    Args:
-        data: of the image file.
-        name: of the file, as the person knows it.
-
-    Returns:
-        The file's name in PROJECT/images.
-
-    Raises:
-        Problem: the image cannot be used.
-        ResourceError: the disk refuses; then nothing is kept.
-    """
-    folder, digest = project.folder / IMAGES, digest_of(data)
-    ending = FORMATS[_decoded(data).format].extensions[0]
-    known = next(folder.glob(f"*-{digest[:SHOWN_DIGITS]}{ending}"), None)
-    path = known or folder / f"{safe_name(Path(name).stem[:MOST_NAME])}-{digest[:SHOWN_DIGITS]}{ending}"
-    if known is None:
-        write_atomic(path, data)
-    kind, labels = answer
-    said = Opinion(
-        key=secrets.token_hex(16),
-        digest=digest,
-        path=path.name,
-        at=time.time(),
-        source=who,
-        via="review",
-        kind=kind,
-        labels=labels,
-    )
-    try:
-        LabelsFile(labels_beside(folder)).add([said])
-    except VidiError:
-        if known is None:
-            path.unlink(missing_ok=True)
-        raise
-    return path.name
-
-
-def _decoded(data: bytes) -> DecodedImage:
-    try:
-        return decode_image(data)
-    except ImageError as error:
-        raise Problem("unusable-image", error.cause, error.remedy) from error

@@ -23,6 +23,15 @@ def is_feedback_path(path: str) -> bool:
     return _PREFIX.match(path) is not None
 
 
+def path_at_source(path: str) -> str:
+    """The path that an image of a joined data set has in its own source.
+
+    >>> path_at_source("feedback-1:cat/7.jpg"), path_at_source("cat/7.jpg")
+    ('cat/7.jpg', 'cat/7.jpg')
+    """
+    return _PREFIX.sub("", path, count=1)
+
+
 @dataclass(frozen=True, slots=True)
 class JoinedStore:
     """Several stores; paths that begin with `feedback-1:` are those of the first source of feedback, and so on."""

@@ -68,6 +68,28 @@ def read_project(folder: Path) -> Project:
         raise DataError(f"{escape_path(path)} is damaged: {error}", "Restore it, or make a new project.") from error
 
 
+def project_around(folder: Path) -> Project | None:
+    """The project in whose `runs` or `models` a folder is; None where it is in none.
+
+    Raises:
+        DataError: its `project.json` cannot be read.
+    """
+    around = Path(os.path.abspath(folder)).parent.parent
+    return read_project(around) if is_project(around) else None
+
+
+def find_moved(path: str, project: Project) -> str:
+    """Where a path is that was written down before its project was moved or copied; the path itself where it is lost.
+
+    What was in the project is found by the end of its path.
+    """
+    old = Path(path)
+    if not old.is_absolute() or old.exists():
+        return path
+    ends = (project.folder.joinpath(*old.parts[-count:]) for count in range(1, len(old.parts)))
+    return str(next((one for one in ends if one.exists()), path))
+
+
 def make_project(parent: Path, name: str, *, source: Path | None = None) -> Project:
     """Make a project in a folder of its own.
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from vidi.data.dataset import NEGATIVE, LabelledImage
-from vidi.data.joined import digest_in, is_feedback_path
+from vidi.data.joined import digest_in, is_feedback_path, path_at_source
 from vidi.data.labels import Answer, Kind, Labels
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.source import Reading, Source
@@ -91,7 +91,8 @@ def _answers_by_path(digests: Mapping[str, str], labels: Labels) -> dict[str, An
 def _digests_of_labelled(paths: Sequence[str], labels: Labels, store: ImageStore) -> dict[str, str]:
     """The digest of each of these files that may have been labelled."""
     here = frozenset(paths)
-    digests = _digests(store, [path for path in labels.digests if path in here])
+    named = dict.fromkeys(map(path_at_source, labels.digests))
+    digests = _digests(store, [path for path in named if path in here])
     gone = {digest for path, digest in labels.digests.items() if path not in here and not is_feedback_path(path)}
     if gone - set(digests.values()):
         digests |= _digests(store, [path for path in paths if path not in digests])

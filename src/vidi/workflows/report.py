@@ -14,7 +14,16 @@ from vidi.report.pages.run import write_report
 from vidi.workflows.comparing.written import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
-from vidi.workflows.interaction.run_folder import BOXES, COMPARISON, EVALUATION, MODEL, REQUEST, TUNING, understood
+from vidi.workflows.interaction.run_folder import (
+    BOXES,
+    COMPARISON,
+    EVALUATION,
+    MODEL,
+    REQUEST,
+    TUNING,
+    understood,
+    with_moved_data,
+)
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.tuning.document import rebuild_tune_page
 
@@ -105,7 +114,7 @@ def _read_request(folder: Path) -> dict[str, Any]:
             continue
         except OSError as error:
             raise UsageError(f"{escape_path(folder / name)} cannot be read: {error}", "Copy it again.") from error
-        return values
+        return with_moved_data(values, folder)
     raise UsageError(
         f"{escape_path(folder)} holds neither {REQUEST} nor {EVALUATION}", "Name a folder that vidi wrote."
     )

@@ -9,9 +9,10 @@ from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.joined import join_feedback
 from vidi.data.labels import NO_LABELS, find_labels, read_labels
+from vidi.data.project import IMAGES, project_around
 from vidi.data.read import ReadOptions, read_dataset, require_learnable
 from vidi.errors import UsageError, VidiError
-from vidi.files import escape_path
+from vidi.files import digest_of_file, escape_path
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -65,6 +66,20 @@ def labels_state_of(request: DataRequest) -> str | None:
     """Which lines of a labels file a reading of the requested images would know now."""
     kept = labels_of(request)
     return None if kept is None else read_labels(kept).state
+
+
+def labelled_in_project(run: Path, data: DataRequest) -> str | None:
+    """The images that a run's project keeps with labels, beside those that it reads in place; None without any.
+
+    Raises:
+        DataError: the labels file or the project's file is damaged.
+    """
+    project, kept = project_around(run), labels_of(data)
+    if project is None or project.owns_images or kept is None:
+        return None
+    answers, folder = read_labels(kept).answers, project.folder / IMAGES
+    found = (answers.get(digest_of_file(path)) for path in folder.glob("*") if path.is_file())
+    return str(folder) if any(answer is not None and answer[0] == "label" for answer in found) else None
 
 
 def read_feedback(request: DataRequest, source: str) -> Dataset:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vidi.data.project import find_moved, project_around
 from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import (
     LOCK_FILES,
@@ -140,7 +141,25 @@ def read_request(folder: Path) -> dict[str, Any]:
     """
     values = read_document(folder, REQUEST, made_by="a run of `vidi train`")
     del values["schema"]
-    return values
+    return with_moved_data(values, folder)
+
+
+def with_moved_data(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A request whose data is found where it is now, if its run is in a project that was moved.
+
+    Raises:
+        DataError: the project's file cannot be read.
+    """
+    project = project_around(folder)
+    if project is None:
+        return request
+    with understood(folder):
+        data = dict(request["data"])
+        source = Path(data["source"])
+        if source.is_absolute() and not source.exists() and project.source.exists():
+            data["source"] = str(project.source)
+        data["feedback"] = [find_moved(one, project) for one in data.get("feedback") or ()]
+    return {**request, "data": data}
 
 
 @contextlib.contextmanager
@@ -303,6 +322,9 @@ def run_of(registered: "RegisteredModel", *, remedy: str) -> Path:
         UsageError: the folder is no run any more.
     """
     folder = Path(unescape_path(registered.current.origin))
+    project = project_around(registered.folder)
+    if project is not None:
+        folder = Path(find_moved(str(folder), project))
     if not (folder / REQUEST).is_file():
         raise UsageError(f"{registered.name} came from {escape_path(folder)}, which is no run folder any more", remedy)
     return folder

@@ -17,7 +17,7 @@ from vidi.log.store import PredictionLog
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
 from vidi.registry import RegisteredModel, find_name, list_registered, require_name
-from vidi.workflows.interaction.request import labels_state_of
+from vidi.workflows.interaction.request import labelled_in_project, labels_state_of
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, run_of, understood
 from vidi.workflows.requests.in_use import RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
@@ -94,7 +94,8 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     with understood(plan.run / REQUEST):
         before = TrainRequest.from_dict(read_request(plan.run))
     # What was learned from feedback before stays; of an image that is labelled again the last label counts.
-    feedback = tuple(dict.fromkeys((*before.data.feedback, *filter(None, [request.feedback]))))
+    new = filter(None, [labelled_in_project(plan.run, before.data), request.feedback])
+    feedback = tuple(dict.fromkeys((*before.data.feedback, *new)))
     labels = before.data.labels if request.labels is None else request.labels
     data = replace(before.data, split_file=str(plan.run), feedback=feedback, labels=labels, labels_state=None)
     if request.feedback is None and labels_state_of(data) == before.data.labels_state:
