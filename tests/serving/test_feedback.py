@@ -19,10 +19,9 @@ from tests.draw import draw, encoded
 from tests.log.made import digest, tiny_with_reference
 from tests.serving.asked import Client, asked
 from tests.serving.test_documents import check_described
-from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.records import LoggedPrediction, LogUnavailableError
 from vidi.log.store import PredictionLog
-from vidi.log.writer import LogWriter, Retention
+from vidi.log.writer import FeedbackWriter, LogWriter, Retention
 from vidi.serving.application import application, service_of
 from vidi.serving.engine.models import ServedModel, open_served
 from vidi.serving.engine.recording import Recorder

@@ -13,9 +13,8 @@ from schemathesis.specs.openapi import checks as described
 from tests.counts import count
 from tests.model_file.tiny import tiny_model
 from tests.serving.protocol.running import running
-from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.store import PredictionLog
-from vidi.log.writer import LogWriter
+from vidi.log.writer import FeedbackWriter, LogWriter
 from vidi.serving.application import application, service_of
 from vidi.serving.engine.models import open_served
 from vidi.serving.engine.recording import Recorder

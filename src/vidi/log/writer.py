@@ -1,14 +1,16 @@
-"""Writes a log in a thread of its own: whoever answers hands rows over and never waits."""
+"""Writes a log in threads of its own: whoever answers hands rows over and never waits; feedback is acknowledged."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from vidi.background import Background
 from vidi.errors import VidiError
-from vidi.log.records import LoggedPrediction, LogUnavailableError, Trouble
+from vidi.log.records import Feedback, LoggedPrediction, LogUnavailableError, Taken, Trouble
 
 if TYPE_CHECKING:
     from vidi.log.store import PredictionLog
@@ -21,6 +23,8 @@ LAST_SECONDS: Final = 10.0  # for what waits when the writer is closed
 MOST_ROWS: Final = 500  # in one transaction
 MOST_WAITING: Final = 20_000  # rows
 MOST_IMAGE_BYTES: Final = 64_000_000  # of images that wait
+FEEDBACK_TOGETHER: Final = 200  # in one transaction
+FEEDBACK_WAITING: Final = 2_000
 
 State = Literal["ok"] | Trouble
 STATES: Final[tuple[State, ...]] = ("ok", "locked", "full", "lost")
@@ -225,3 +229,45 @@ class LogWriter:
             )
         except LogUnavailableError as error:
             self._stand(error.trouble, error.cause)
+
+
+class FeedbackWriter(Background[tuple[Feedback, "Future[Taken]"]]):
+    """Commits feedback before anybody is thanked for it. A context: leaving it writes the rest."""
+
+    def __init__(self, log: "PredictionLog") -> None:
+        super().__init__(
+            self._commit,
+            name="vidi-feedback",
+            most_waiting=FEEDBACK_WAITING,
+            most_together=FEEDBACK_TOGETHER,
+            last_seconds=LAST_SECONDS,
+        )
+        self._log = log
+
+    def submit(self, feedback: Feedback) -> "Future[Taken]":
+        """Hand feedback over; the future is done when it is committed, or fails as the log does.
+
+        Raises:
+            LogUnavailableError: too much waits already.
+        """
+        future: Future[Taken] = Future()
+        if not self.put((feedback, future)):
+            raise LogUnavailableError("locked", "too much feedback waits for the log", "Try again later.")
+        return future
+
+    def _commit(self, given: Sequence[tuple[Feedback, "Future[Taken]"]]) -> None:
+        together = [(one, future) for one, future in given if future.set_running_or_notify_cancel()]
+        try:
+            taken = self._log.add_all([one for one, _ in together])
+        except Exception as error:
+            unexpected = f"{type(error).__name__}: {error}"
+            cause = (
+                error
+                if isinstance(error, VidiError)
+                else LogUnavailableError("lost", unexpected, "Look at the log's database.")
+            )
+            for _, future in together:
+                future.set_exception(cause)
+            return
+        for (_, future), one in zip(together, taken, strict=True):
+            future.set_result(one)

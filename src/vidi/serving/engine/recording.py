@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from vidi.errors import ImageError
 from vidi.files import digest_of
 from vidi.images.statistics import QUALITIES, ImageStatistics, statistics_of
-from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.answers import EMBEDDING, AnswerRows
-from vidi.log.writer import LogWriter, PendingAnswer
+from vidi.log.writer import FeedbackWriter, LogWriter, PendingAnswer
 from vidi.metrics.outputs import SOFTMAX
 from vidi.prediction.prediction import Prediction, decide
 from vidi.serving.bodies import Digest, misfit, read_json

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.errors import UsageError
-from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.records import MOST_LABELS, Feedback, FeedbackKind, LogUnavailableError, Taken
+from vidi.log.writer import FeedbackWriter
 from vidi.model_file.metadata import ModelMetadata
 from vidi.serving.bodies import Digest, json_response, misfit, read_body, read_json
 from vidi.serving.engine.engine import Classified, classify_files, count_pixels
