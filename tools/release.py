@@ -288,6 +288,22 @@ def serve(here: Environment) -> None:
     )
 
 
+def app(here: Environment) -> None:
+    here.python(
+        "import subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from urllib.request import urlopen\n"
+        f"words = [Path(sys.executable).with_name('vidi'), 'app', '{PHOTOS}', '--no-browser', '--port', '0']\n"
+        "with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:\n"
+        "    try:\n"
+        "        address = next(line.split()[1] for line in server.stdout if line.startswith('open '))\n"
+        "        for file in ('', 'app.js', 'look.css', 'views/start.js'):\n"
+        "            urlopen(address.partition('#')[0] + file, timeout=60).close()\n"
+        "    finally:\n"
+        "        server.terminate()\n"
+    )
+
+
 def tracked(name: str) -> Callable[[Environment], None]:
     """A training that a tracker follows."""
     return lambda here: train(here, "--track", name)
@@ -310,6 +326,7 @@ TRIALS: Mapping[str, Callable[[Environment], None]] = {
     "openvino": lambda here: print(here.vidi("predict", RUN, PHOTOS, "--engine", "openvino")),
     "video": video,
     "serve": serve,
+    "app": app,
 }
 BESIDE: Mapping[str, tuple[str, ...]] = {"mlflow": ("train",), "tensorboard": ("train",)}  # they follow a training
 
