@@ -132,7 +132,8 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         yield "\nWhere is a face? A whole photograph of the astronaut, and five photographs without a face:\n"
         yield from _find(run.folder)
     yield f"\nThe report, with all numbers and images:  {folder}/report.html"
-    yield "With your own images, one folder per class:\n  vidi check PHOTOS/\n  vidi train PHOTOS/\nOr all of it on a page:\n  vidi app PHOTOS/"
+    yield "With your own images, one folder per class:\n  vidi check PHOTOS/\n  vidi train PHOTOS/"
+    yield "Or all of it on a page:\n  vidi app PHOTOS/"
 
 
 def _doubts(run: Path) -> Iterator[str]:
