@@ -29,6 +29,7 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.reviewing.opening import read_as_given
 
 MOST_NAME: Final = 100  # signs of a class name
+LAST_SECONDS: Final = 5.0  # to wait for the background at the end
 STAGES: Final = ("reading", "checking", "done")
 
 
@@ -73,7 +74,7 @@ class Gallery:
         self._state: _State | None = None
         self._lock = threading.RLock()
         self._is_closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="vidi-gallery", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @classmethod
     def open(cls, source: Path, labels: Path, *, who: str) -> Self:
@@ -82,16 +83,28 @@ class Gallery:
         kept = find_kept(gallery._cache, source) if source.is_dir() else None
         if kept is not None:
             gallery._replace(_State(*kept))
-        gallery._thread.start()
+        gallery.look_again()
         return gallery
+
+    def look_again(self) -> None:
+        """List the images anew and check what is new, in a thread of its own; nothing where one is at it already."""
+        with self._lock:
+            if self._is_closed.is_set() or (self._thread is not None and self._thread.is_alive()):
+                return
+            self.progress = Progress(has_suspects=self.progress.has_suspects)
+            self._thread = threading.Thread(target=self._work, name="vidi-gallery", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """End the work in the background; what was said is on the disk already."""
         self._is_closed.set()
+        if self._thread is not None:
+            self._thread.join(LAST_SECONDS)
 
     def wait(self) -> Self:
         """Wait until everything was looked at; for programs that have nothing else to do."""
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         return self
 
     @property
@@ -207,7 +220,7 @@ class Gallery:
             self._said.catch_up(len(state.images), self._locate)
             return self._said.undo(at=self._now())
 
-    def look_for_suspects(self) -> None:
+    def _look_for_suspects(self) -> None:
         """Enter what the last `vidi check --suspects` of these images has found."""
         state = self._listed()
         if state.dataset is not None:
@@ -294,7 +307,7 @@ class Gallery:
         state = self._listed()
         assert state.dataset is not None  # noqa: S101  # `_list` has read it
         self.progress.stage = "checking"
-        self.look_for_suspects()
+        self._look_for_suspects()
         if state.found.is_complete:
             keep(self._cache, self.source, state.images, state.found)
             return
@@ -307,7 +320,7 @@ class Gallery:
             on_progress=self._on_progress,
         )
         self._replace(_State(state.images, found, stamp=state.stamp, dataset=state.dataset))
-        self.look_for_suspects()
+        self._look_for_suspects()
         keep(self._cache, self.source, state.images, found)
 
     def _on_progress(self, done: int, total: int) -> None:

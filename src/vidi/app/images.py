@@ -197,8 +197,8 @@ def _bytes_of(gallery: Gallery, name: str) -> bytes:
 
 
 def _look_again(_: Request, gallery: Gallery) -> dict[str, object]:
-    """What a job has found meanwhile."""
-    gallery.look_for_suspects()
+    """Images that were brought meanwhile, and what a job has found, are looked for in the background."""
+    gallery.look_again()
     return _summary(gallery, gallery.now())
 
 

@@ -1,8 +1,7 @@
 """`vidi app`: a project is found or made, the page served to this computer, and a browser opened at it."""
 
-import asyncio
+import contextlib
 import os
-import threading
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +12,9 @@ from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
 
-from vidi.app import pages, projects, session
+from vidi.app import images, importing, pages, projects, session, training, trying
 from vidi.app.session import AppLock
 from vidi.app.state import AppState, projects_folder
 from vidi.errors import UsageError
@@ -59,7 +57,7 @@ def run_app(
     folder = projects_folder(environment)
     project = None if request.data is None else projects.project_of(Path(request.data), folder)
     state = AppState(projects=folder, project=project, environment=environment, lifecycle=lifecycle)
-    view = "start"
+    view = "images" if project is not None and is_loopback(request.host) else "start"
 
     def ready(address: str, lock: AppLock) -> None:
         if project is not None:
@@ -67,7 +65,8 @@ def run_app(
         if request.browser and is_loopback(request.host):
             webbrowser.open(f"{address}/#{urlencode({'token': lock.code(), 'view': view})}")
 
-    serve(state, view=view, port=request.port, host=request.host, say=say, ready=ready)
+    with contextlib.closing(state):
+        serve(state, view=view, port=request.port, host=request.host, say=say, ready=ready)
     say("stopped; trainings that are under way go on")
 
 
@@ -99,9 +98,10 @@ def serve(
     access = open_access(asked, {}, datetime.now(UTC))
     lock = AppLock(access.new_token)
     is_shared = not is_loopback(host)
-    work = WorkRoutes(state, is_shared=is_shared)
-    known: list[BaseRoute] = [*pages.routes(), *session.routes(lock), *routes]
-    known += [*projects.routes(state, view=view, is_shared=is_shared), Mount("", app=work)]
+    known: list[BaseRoute] = [*pages.routes(), *session.routes(lock), *trying.routes(state), *routes]
+    known += projects.routes(state, view=view, is_shared=is_shared)
+    if not is_shared:  # others of the network neither bring folders, label many at once, nor train here
+        known += [*importing.routes(state), *images.routes(state), *training.routes(state)]
     public = frozenset(pages.page_files())
     auth = Middleware(AuthMiddleware, access.rules, lock, public=public, takes_cookie=True)
     app = Starlette(routes=known, middleware=[auth], exception_handlers=pages.HANDLERS)
@@ -111,7 +111,6 @@ def serve(
         for line in _address_lines(found, access, lock, view):
             say(line)
         ready(found.urls[0], lock)
-        work.prepare()
 
     try:
         run_server(app, Settings(), listen=access.listen, lifecycle=state.lifecycle, ready=listening)
@@ -119,39 +118,6 @@ def serve(
         if port is not None or is_shared:
             raise
         run_server(app, Settings(), listen=replace(access.listen, port=0), lifecycle=state.lifecycle, ready=listening)
-
-
-class WorkRoutes:
-    """The routes of the work on a project. What they stand on takes a second to import: meanwhile the page opens."""
-
-    def __init__(self, state: AppState, *, is_shared: bool) -> None:
-        self._state, self._is_shared = state, is_shared
-        self._lock = threading.Lock()
-        self._router: Router | None = None
-
-    def prepare(self) -> None:
-        """Begin to import, in a thread of its own."""
-        threading.Thread(target=self._made, name="vidi-app-import", daemon=True).start()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, once everything is imported."""
-        router = self._router or await asyncio.to_thread(self._made)
-        await router(scope, receive, send)
-
-    def _made(self) -> Router:
-        with self._lock:
-            if self._router is None:
-                from vidi.app import images, importing, training, trying
-
-                known = [*trying.routes(self._state)]
-                if not self._is_shared:  # others of the network neither bring folders, label many, nor train here
-                    known += [
-                        *importing.routes(self._state),
-                        *images.routes(self._state),
-                        *training.routes(self._state),
-                    ]
-                self._router = Router(known, redirect_slashes=False)
-            return self._router
 
 
 def _address_lines(found: Listening, access: Access, lock: AppLock, view: str) -> list[str]:

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from vidi.data.project import Project, list_projects
 from vidi.serving.problems import Problem
@@ -14,6 +14,14 @@ from vidi.serving.protocol.incoming import Lifecycle
 PROJECTS = "VIDI_PROJECTS"  # the variable that names the folder of the projects
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """What is ended with its project."""
+
+    def close(self) -> None:
+        """End what goes on in the background."""
 
 
 def projects_folder(environment: Mapping[str, str]) -> Path:
@@ -49,7 +57,15 @@ class AppState:
     def open(self, project: Project) -> None:
         """Open a project; what belonged to another one is dropped."""
         with self._lock:
+            self.close()
             self.project = project
+
+    def close(self) -> None:
+        """Drop what was made of the open project; what works in the background is ended."""
+        with self._lock:
+            for one in self._kept.values():
+                if isinstance(one, Closing):
+                    one.close()
             self._kept.clear()
 
     def need_project(self) -> Project:

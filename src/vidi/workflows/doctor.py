@@ -39,7 +39,6 @@ EXTRAS = {
     "tune": ("optuna",),
     "log": ("sqlalchemy", "pg8000"),
     "openvino": ("openvino",),
-    "heic": ("pillow_heif",),
 }
 
 

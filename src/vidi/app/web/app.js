@@ -60,7 +60,7 @@ function showBar(current) {
 }
 
 /** Open a project by its folder, and show its images. */
-async function openProject(folder, view = "start") {
+async function openProject(folder, view = "images") {
   settings = { ...settings, ...(await ask("project", { body: { folder } })) };
   announce(`${settings.project.name} is open.`);
   go(view);

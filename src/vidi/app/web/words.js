@@ -6,7 +6,7 @@ import { counted, lasting, number, percent } from "./ui.js";
 export const VIEWS = {
   camera: { title: "Camera", inBar: false, isShared: true },
   start: { title: "Start", inBar: false, hidden: true, isShared: false },
-  images: { title: "Images", inBar: false, isShared: false },
+  images: { title: "Images", inBar: true, isShared: false },
   train: { title: "Train", inBar: true, isShared: false },
   try: { title: "Try", inBar: true, isShared: true },
   use: { title: "In use", inBar: false, isShared: false },
@@ -171,4 +171,43 @@ export const CAMERA = {
   ended: "The camera was closed or is no longer allowed. Open it again.",
   insecure: "Browsers give the camera only to pages over HTTPS or from this computer.",
   other: "The camera could not be opened.",
+};
+
+/** What filters are called, by code, in the order of the page; and what each says of one image. */
+export const FILTERS = {
+  unreadable: ["broken", "It cannot be used."],
+  "conflicting-labels": ["two labels", "The same photograph has two labels."],
+  "suspect-labels": ["likely wrong", "Its label is likely wrong."],
+  "exact-copies": ["twice", "Another file is an exact copy."],
+  "near-copies": ["nearly the same", "Another image is nearly the same."],
+  odd: ["odd", ""],
+  unlabelled: ["without a label", "It has no label."],
+  excluded: ["left out", "It is left out."],
+  none: ["none of the classes", "It shows none of the classes."],
+  unclear: ["cannot tell", "Nobody can tell what it shows."],
+  disputed: ["disputed", "People gave it different labels."],
+  changed: ["changed", ""],
+  bulk: ["labelled in bulk", ""],
+};
+
+/** The findings by their bit, with what each says of one image. */
+export const FLAGS = [
+  ...["unreadable", "exact-copies", "near-copies", "conflicting-labels", "suspect-labels"].map((code) => [code, ...FILTERS[code]]),
+  ["blank", "a single colour", "It is a single colour."],
+  ["dark", "nearly black", "It is nearly black."],
+  ["bright", "nearly white", "It is nearly white."],
+  ["blurred", "blurred", "It is blurred."],
+  ["tiny", "tiny", "It is under 64 pixels, and under half the usual size."],
+  ["odd-shape", "odd shape", "It is over twice as long or as flat as usual."],
+];
+
+export const SORTS = { "": "Best order", path: "As stored", name: "By name", class: "By class", odd: "Odd first", alike: "Alike together" };
+
+/** What was said of an image, by kind; and what is said while it is kept. */
+export const KINDS = {
+  none: "none of the classes",
+  unclear: "cannot tell",
+  exclude: "left out",
+  copy: "left out as a copy",
+  disputed: "people disagree",
 };
