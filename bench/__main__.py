@@ -39,6 +39,7 @@ BENCHES: Mapping[str, Bench] = {
     "log": Bench("bench.log", 3),
     "labels": Bench("bench.labels", 1),
     "page": Bench("bench.page", 3),
+    "app": Bench("bench.app", 5),
     "agreement": Bench("bench.agreement", 5),
     "check": Bench("bench.check", 3),
     "spinning": Bench("bench.spinning", 2),
