@@ -2,7 +2,6 @@
 
 import json
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from tests.draw import class_folders
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network, with_provenance
 
 import vidi as package
-from vidi.errors import DataError, MissingPackageError, ModelError, UnknownNameError, UsageError
+from vidi.errors import DataError, MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing
 from vidi.model_file.write import write_model
 from vidi.prediction import engines
@@ -18,7 +17,6 @@ from vidi.workflows import benchmark as story
 from vidi.workflows.benchmark import COUNT, ColdStart, drawn_images, given_images
 from vidi.workflows.requests.model_file import BenchmarkRequest
 
-needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs:matplotlib")
 STARTED = ColdStart(seconds=0.5, peak_bytes=50_000_000)
 
 
@@ -64,7 +62,7 @@ def test_every_model_is_timed_on_one_thread_and_on_one_per_core(tmp_path: Path, 
             assert speed["latency_seconds"]["p50"] > 0
     assert told == [(turn, told[-1][1]) for turn in range(1, told[-1][1] + 1)]
     assert [len(row) for row in done.rows()] == [len(done.rows()[0])] * 5
-    assert "first answer of a new process in 0.50 s, 50 MB of memory" in "\n".join(done.sentences())
+    assert "first answer of a new process in 0.50 s, 50 MB of memory" in repr(done)
 
 
 def test_lighter_files_of_the_model_are_found_in_folders_beside_it_and_no_others(tmp_path: Path):
@@ -138,36 +136,6 @@ def test_images_of_the_user_are_spread_over_all_of_them_and_drawn_ones_fit_the_m
         given_images(str(tmp_path / "empty"))
     with pytest.raises(DataError, match="no image was found"):
         given_images(str(tmp_path / "nowhere"))
-
-
-@needs_matplotlib
-def test_the_figures_are_written_and_replace_only_their_own(tmp_path: Path):
-    model = tiny_model(tmp_path / "a <b>.onnx").path
-    request = request_for(model, output=tmp_path / "out")
-    story.benchmark(request)
-    done = story.benchmark(request)
-
-    assert json.loads((tmp_path / "out" / "benchmark.json").read_text()) == done.as_json()
-    picture = (tmp_path / "out" / "benchmark.svg").read_text()
-    assert picture.startswith("<svg")
-    assert "a &lt;b&gt;, onnxruntime" in picture
-    assert "<img" in done._repr_html_()
-
-    (tmp_path / "out" / "benchmark.json").write_text('{"mine": 1}')
-    with pytest.raises(UsageError, match="did not write it"):
-        story.benchmark(request)
-
-
-@needs_matplotlib
-def test_an_interrupted_benchmark_writes_nothing(tmp_path: Path):
-    def interrupt(turn: int, _: int) -> None:
-        if turn == 3:
-            raise KeyboardInterrupt
-
-    model = tiny_model(tmp_path / "a.onnx").path
-    with pytest.raises(KeyboardInterrupt):
-        story.benchmark(request_for(model, output=tmp_path / "out"), progress=interrupt)
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow  # two seconds of measuring

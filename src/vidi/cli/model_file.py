@@ -81,5 +81,3 @@ def benchmark(request: BenchmarkRequest, *, as_json: options.AsJson = False) -> 
         for sentence in done.sentences():
             show_line(sentence)
         show_table(done.rows(), right=RIGHT)
-    if request.output is not None:
-        click.echo(f"figures: {escape_path(request.output)}", err=as_json)

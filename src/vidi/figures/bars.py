@@ -1,10 +1,9 @@
-"""Figures of bars: images of each class, the speed of each program, and what the settings of a search explain."""
+"""Figures of bars: images of each class, and what the settings of a search explain."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vidi.figures.drawing import FIRST, INK, SECOND, draw_svg, in_percent, legend_above, name_rows, stand_ins
+from vidi.figures.drawing import FIRST, INK, draw_svg, in_percent, name_rows, stand_ins
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
 
 
 MOST_BARS = 30
-LONGEST_LABEL = 34  # signs
 
 
 def draw_class_sizes(counts: Mapping[str, int]) -> str:
@@ -34,48 +32,6 @@ def draw_class_sizes(counts: Mapping[str, int]) -> str:
         title="images of each class",
         description=f"{len(counts)} classes, with {min(counts.values()):,} to {max(counts.values()):,} images.{some}",
         size=(0.9 + 0.26 * len(shown), 4.5),
-        texts=names,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeedBar:
-    """One row: a model by an engine."""
-
-    label: str
-    value: float
-    mark: float | None = None  # a second value of the same kind
-
-
-def draw_speeds(bars: Sequence[SpeedBar], *, axis: str, value: str, mark: str, title: str, name: str) -> str:
-    """Rows of bars with a dot each, as SVG.
-
-    Args:
-        bars: at least one, the first on top.
-        axis: what the values are, with their unit.
-    """
-    names = stand_ins(name, [one.label for one in bars], longest=LONGEST_LABEL)
-
-    def draw(axes: "Axes") -> None:
-        shown = axes.barh(range(len(bars)), [one.value for one in bars], color=FIRST, height=0.6, label=value)
-        axes.bar_label(shown, labels=[f"{one.value:,.3g}" for one in bars], padding=8)
-        marked = [(row, one.mark) for row, one in enumerate(bars) if one.mark is not None]
-        if marked:
-            axes.plot([at for _, at in marked], [row for row, _ in marked], "o", color=SECOND, markersize=6, label=mark)
-        name_rows(axes, names)
-        axes.set(xlabel=axis, xlim=(0, 1.2 * max(max(one.value, one.mark or 0.0) for one in bars)))
-        legend_above(axes)
-
-    listed = "; ".join(
-        f"{text} {one.value:,.3g}" + ("" if one.mark is None else f", {mark} {one.mark:,.3g}")
-        for text, one in zip(names.values(), bars, strict=True)
-    )
-    return draw_svg(
-        draw,
-        name=name,
-        title=title,
-        description=f"{value}, {axis}: {listed}.",
-        size=(1.4 + 0.35 * len(bars), 6.2),
         texts=names,
     )
 

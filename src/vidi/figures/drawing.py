@@ -171,9 +171,9 @@ def name_rows(axes: "Axes", names: Iterable[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def stand_ins(prefix: str, names: Iterable[str], *, longest: int = LONGEST_NAME) -> dict[str, str]:
+def stand_ins(prefix: str, names: Iterable[str]) -> dict[str, str]:
     """Names of rows by what is drawn in their place (`texts` of `draw_svg`): as long, so that there is room."""
-    cut = [cut_name(name, longest=longest) for name in names]
+    cut = [cut_name(name) for name in names]
     return {f"{prefix}-{number:02}-".ljust(len(text) + 2, "x"): text for number, text in enumerate(cut)}
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidi.data.inputs import find_paths
-from vidi.errors import DataError, ImageError, MissingPackageError, ModelError, UnknownNameError
-from vidi.figures.bars import SpeedBar, draw_speeds
-from vidi.figures.drawing import Drawing, side_by_side
-from vidi.files import escape_path, write_atomic
+from vidi.errors import DataError, ImageError, ModelError, UnknownNameError
+from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing
@@ -36,10 +33,7 @@ from vidi.prediction.engines import ENGINES, is_installed, open_engine
 from vidi.prediction.fastest import Timing, take_turns
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.inputs import no_images
-from vidi.workflows.interaction.run_folder import require_own
 from vidi.workflows.requests.model_file import BenchmarkRequest
-
-DOCUMENT, PICTURE = "benchmark.json", "benchmark.svg"
 
 Progress = Callable[[int, int], object]  # turns done, turns in all
 MODEL_FILE = "model.onnx"
@@ -56,7 +50,6 @@ QUALITY = 90
 COARSE = ((4, 90.0), (16, 45.0), (64, 25.0))  # cells of colour along a side, and how much they differ
 GRAIN = 9.0  # levels
 SCHEMA = 1
-MARK = "vidi_benchmark"  # by which its own earlier files are known
 HEAD = ("model", "engine", "threads", "p50", "p99", *(f"batch {size}" for size in BATCHES), "from files", "of decoding")
 RIGHT = tuple(range(2, len(HEAD)))  # columns of numbers
 MEGABYTE = 1e6
@@ -68,12 +61,8 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
     Raises:
         ModelError: no model file, or no engine takes it.
         DataError: there is no image.
-        UsageError: an engine is unknown or not installed, or the output would replace something else.
-        MissingPackageError: a picture is wanted, and its package is not installed.
-        ResourceError: the figures cannot be written.
+        UsageError: an engine is unknown or not installed.
     """
-    if request.output is not None:
-        _require_output(request.output)
     models = find_models(request.models)
     subjects, refused = open_subjects(models, request.engines)
     threads = sorted({1, core_count()})
@@ -93,27 +82,13 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
             )
             for one in subjects
         ]
-    done = Benchmark(
+    return Benchmark(
         processor=processor_name(),
         images=f"{len(images.contents)} images: {images.source}",
         models=models,
         measured=measured,
         refused=refused,
     )
-    if request.output is not None:
-        picture = done.drawing()
-        write_atomic(request.output / DOCUMENT, json.dumps(done.as_json(), indent=1) + "\n")
-        picture.save(request.output / PICTURE)
-    return done
-
-
-def _require_output(folder: Path) -> None:
-    """Refuse, before any work, what could not be written in the end."""
-    if find_spec("matplotlib") is None:
-        raise MissingPackageError(
-            "--output writes a picture, which needs matplotlib", 'Install it: pip install "vidi[report]"'
-        )
-    require_own(folder / DOCUMENT, mark=f'"{MARK}"'.encode())
 
 
 def _counter(progress: Progress, total: int) -> Callable[[], None]:
@@ -472,7 +447,7 @@ class Benchmark:
     def as_json(self) -> dict[str, Json]:
         """Plain values: seconds, bytes, images per second."""
         return {
-            MARK: SCHEMA,
+            "vidi_benchmark": SCHEMA,
             "processor": self.processor,
             "images": self.images,
             "models": {
@@ -529,49 +504,8 @@ class Benchmark:
         lines += [f"{escape_path(key)} is left out: {escape_path(why)}" for key, why in self.refused.items()]
         return lines
 
-    def drawing(self) -> Drawing:
-        """Throughput and latency, with as many threads as were tried.
-
-        Raises:
-            MissingPackageError: matplotlib is not installed.
-        """
-        last = [(f"{one.model}, {one.engine}", one.speeds[-1]) for one in self.measured]
-        first = [(f"{one.model}, {one.engine}", one.speeds[0]) for one in self.measured]
-        rates = [
-            SpeedBar(label=label, value=max(speed.images_per_second.values()), mark=speed.from_files)
-            for label, speed in last
-        ]
-        waits = [
-            SpeedBar(
-                label=label,
-                value=1000 * speed.latency_p50,
-                mark=None if speed.latency_p99 is None else 1000 * speed.latency_p99,
-            )
-            for label, speed in first
-        ]
-        return side_by_side(
-            [
-                draw_speeds(
-                    rates,
-                    axis=f"images per second, threads: {last[0][1].threads}",
-                    value="best batch",
-                    mark="from files",
-                    title="Throughput",
-                    name="throughput",
-                ),
-                draw_speeds(
-                    waits,
-                    axis=f"milliseconds for one image, threads: {first[0][1].threads}",
-                    value="median",
-                    mark="99th percentile",
-                    title="Latency",
-                    name="latency",
-                ),
-            ]
-        )
-
-    def _repr_html_(self) -> str:
-        return self.drawing()._repr_html_()
+    def __repr__(self) -> str:
+        return "\n".join([*self.sentences(), *(" ".join(row) for row in self.rows())])
 
 
 def _milliseconds(seconds: float) -> str:

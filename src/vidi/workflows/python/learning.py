@@ -208,7 +208,6 @@ def benchmark(
     data: str | None = None,
     engines: Sequence[str] | None = None,
     seconds: float = 30.0,
-    output: "str | os.PathLike[str] | None" = None,
 ) -> "Benchmark":
     """Measure speed, memory and size of models on this processor, by engine, precision and threads.
 
@@ -217,10 +216,9 @@ def benchmark(
         data: image file, folder, pattern or archive to decode and answer (default: drawn images).
         engines: engines to time; by default each that is installed.
         seconds: time for measuring; starting is not counted.
-        output: path to a folder for the figures: benchmark.json and benchmark.svg.
 
     Returns:
-        The figures: `as_json()` has them as plain values; a notebook shows the picture.
+        The figures: `as_json()` has them as plain values, and their text is that of the command.
 
     Raises:
         ModelError: there is no model file, it cannot be trusted, or no engine takes it.

@@ -239,11 +239,3 @@ class BenchmarkRequest:
         ),
     ] = None
     seconds: Annotated[float, Option("Time for measuring; starting is not counted.", metavar="SECONDS", least=1)] = 30.0
-    output: Annotated[
-        Path | None,
-        Option(
-            "Path to a folder for the figures: benchmark.json and benchmark.svg.",
-            flags=("--output", "-o"),
-            metavar="DIR",
-        ),
-    ] = None
