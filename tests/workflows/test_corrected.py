@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -207,7 +208,11 @@ def test_an_image_is_forgotten_where_it_can_be_and_the_rest_is_said(corrected: C
     PixelCache(tmp_path / "cache").keep_bytes("0" * 64, b"pixels")
     with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
         log.keep_images([(learned["digest"], (photos / learned["path"]).read_bytes(), 1.0)])
-    places = [str(photos), str(run), str(tmp_path / "log.sqlite")]
+    copy = tmp_path / "runs" / "begun" / "feedback-1" / "leaf" / f"{learned['digest'][:16]}.jpg"
+    put(copy, "leaf", 1)
+    for name in ("run.json", "splits.csv"):  # of a run that was killed, and has no report
+        shutil.copy(run / name, copy.parents[2] / name)
+    places = [str(photos), str(tmp_path / "runs"), str(run), str(tmp_path / "log.sqlite")]
 
     done = forget(str(photos / learned["path"]), places, environment={})
 
@@ -221,6 +226,8 @@ def test_an_image_is_forgotten_where_it_can_be_and_the_rest_is_said(corrected: C
     with PredictionLog.open(str(tmp_path / "log.sqlite"), create=False) as log:
         assert log.kept_digests() == []
     assert any("weights" in line and "learned from it" in line for line in done.left)
+    assert f"its copy {copy}: delete it" in done.left
+    assert [line for line in done.removed if "report" in line] == [f"its picture in the report of {run}"]
     assert (photos / learned["path"]).is_file()
     with pytest.raises(UsageError, match="neither a file nor a digest"):
         forget("gone.jpg", places, environment={})

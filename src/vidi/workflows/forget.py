@@ -10,6 +10,7 @@ from vidi.data.labels import LabelsFile, find_labels
 from vidi.data.splitting.split_plan import read_assignments
 from vidi.data.thumbnails import Thumbnails
 from vidi.errors import UsageError
+from vidi.evaluation.run_files import LABEL_ERRORS, METRICS, PREDICTIONS
 from vidi.files import digest_of_file, escape_path
 from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
@@ -20,6 +21,8 @@ from vidi.workflows.interaction.request import labels_of
 from vidi.workflows.interaction.run_folder import EVALUATION, REQUEST, SPLITS, read_request, understood
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.retraining.plan import LABELS
+from vidi.workflows.reviewing.items import SHORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +99,18 @@ def _forget_labels(path: Path, digest: str) -> list[str]:
 
 
 def _forget_in_run(run: Path, digest: str) -> Iterator[str]:
-    """Remove it from the labels of the run's data, its similar images, and the pictures of its report."""
+    """Remove it from the labels of the run's data, its similar images, and the pictures of its report, if any."""
     if (run / REQUEST).is_file():
         with understood(run / REQUEST):
             labels = labels_of(DataRequest.from_dict(read_request(run)["data"]))
         yield from [] if labels is None else _forget_labels(labels, digest)
         if forget_neighbour(run, digest):
             yield f"a thumbnail and an embedding in {escape_path(run)}"
-    rebuild_report(run, forgotten=digest)
-    yield f"its picture in the report of {escape_path(run)}"
+    tables = [run / name for name in (SPLITS, PREDICTIONS, LABEL_ERRORS)]
+    is_named = any(digest.encode() in table.read_bytes() for table in tables if table.is_file())
+    if is_named and (run / METRICS).is_file():
+        rebuild_report(run, forgotten=digest)
+        yield f"its picture in the report of {escape_path(run)}"
 
 
 def _left_in_run(run: Path, digest: str) -> Iterator[str]:
@@ -114,3 +120,5 @@ def _left_in_run(run: Path, digest: str) -> Iterator[str]:
         yield f"its name and digest in the tables of {escape_path(run)}"
     if parts & set(CHOSEN_ON):
         yield f"what the weights of {escape_path(run)} learned from it: train again without it"
+    for copy in sorted(run.glob(f"{LABELS}-*/**/{digest[:SHORT]}*")):
+        yield f"its copy {escape_path(copy)}: delete it"
