@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.working import client_of, events_of, project_of_drawings, stand_in
+from tests.app.working import client_of, events_of, project_of_drawings, stand_in, written_job
 from tests.draw import PARTS, class_folders
 from tests.processes import end_now
 from vidi.app.jobs import JOBS, Job, Jobs, command_of, read_events
@@ -145,6 +145,28 @@ def test_a_killed_job_is_interrupted_and_begins_again_where_it_had_written_nothi
     *events, last = events_of(again, again.go_on(job.id))
     assert last["state"] == "finished"
     assert sum(map(is_message, events)) == 2  # they go on where they were
+
+
+@pytest.mark.parametrize(
+    ("verb", "written", "words"),
+    [
+        ("train", ["run.json"], "train --resume={run} --finish"),
+        ("retrain", ["run.json"], "train --resume={run} --finish"),
+        ("retrain", ["run.json", "metrics.json"], "retrain --candidate={run} -- before"),
+        ("train", [], "train before"),
+    ],
+)
+def test_a_stopped_training_goes_on_where_it_was(verb: str, written: list[str], words: str, project: Project):
+    run = project.runs / "plants"
+    run.mkdir(parents=True)
+    for name in written:
+        (run / name).write_text("{}")
+    written_job(project, verb, {"event": "ended", "state": "stopped"}, run="plants", words=[verb, "before"])
+    jobs = Jobs(project, command=stand_in("end"))
+
+    events = events_of(jobs, jobs.go_on(verb, finish=True))
+
+    assert [event["sentence"] for event in events if is_message(event)] == [words.format(run=run)]
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,14 @@ def events_of(jobs: Jobs, job: Job, *, until: Callable[[dict[str, Any]], bool] =
     return asyncio.run(read())
 
 
-def written_job(project: Project, verb: str, *lines: dict[str, Any], run: str | None = None) -> Path:
+def written_job(
+    project: Project, verb: str, *lines: dict[str, Any], run: str | None = None, words: Sequence[str] = ()
+) -> Path:
     """The folder of a job that no process works on, with the events that it left."""
     folder = project.folder / JOBS / verb
     folder.mkdir(parents=True)
     began = "2026-11-25T12:00:00+00:00"
-    values = {"schema": 1, "verb": verb, "request": {"minutes": 2}, "words": [verb], "run": run, "began": began}
+    values = {"schema": 1, "verb": verb, "request": {"minutes": 2}, "words": [*words], "run": run, "began": began}
     (folder / JOB).write_text(json.dumps(values))
     (folder / EVENTS).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return folder
