@@ -1,7 +1,9 @@
 """`vidi app`: a project is found or made, the page served to this computer, and a browser opened at it."""
 
 import contextlib
+import asyncio
 import os
+import threading
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +14,10 @@ from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import Receive, Scope, Send
 
-from vidi.app import images, importing, pages, projects, session, training, trying
+from vidi.app import pages, projects, session
 from vidi.app.session import AppLock
 from vidi.app.state import AppState, projects_folder
 from vidi.errors import UsageError
@@ -98,10 +101,9 @@ def serve(
     access = open_access(asked, {}, datetime.now(UTC))
     lock = AppLock(access.new_token)
     is_shared = not is_loopback(host)
-    known: list[BaseRoute] = [*pages.routes(), *session.routes(lock), *trying.routes(state), *routes]
-    known += projects.routes(state, view=view, is_shared=is_shared)
-    if not is_shared:  # others of the network neither bring folders, label many at once, nor train here
-        known += [*importing.routes(state), *images.routes(state), *training.routes(state)]
+    work = WorkRoutes(state, is_shared=is_shared)
+    known: list[BaseRoute] = [*pages.routes(), *session.routes(lock), *routes]
+    known += [*projects.routes(state, view=view, is_shared=is_shared), Mount("", app=work)]
     public = frozenset(pages.page_files())
     auth = Middleware(AuthMiddleware, access.rules, lock, public=public, takes_cookie=True)
     app = Starlette(routes=known, middleware=[auth], exception_handlers=pages.HANDLERS)
@@ -111,6 +113,7 @@ def serve(
         for line in _address_lines(found, access, lock, view):
             say(line)
         ready(found.urls[0], lock)
+        work.prepare()
 
     try:
         run_server(app, Settings(), listen=access.listen, lifecycle=state.lifecycle, ready=listening)
@@ -118,6 +121,36 @@ def serve(
         if port is not None or is_shared:
             raise
         run_server(app, Settings(), listen=replace(access.listen, port=0), lifecycle=state.lifecycle, ready=listening)
+
+
+class WorkRoutes:
+    """The routes of the work on a project. What they stand on takes a second to import: meanwhile the page opens."""
+
+    def __init__(self, state: AppState, *, is_shared: bool) -> None:
+        self._state, self._is_shared = state, is_shared
+        self._lock = threading.Lock()
+        self._router: Router | None = None
+
+    def prepare(self) -> None:
+        """Begin to import, in a thread of its own."""
+        threading.Thread(target=self._made, name="vidi-app-import", daemon=True).start()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, once everything is imported."""
+        router = await asyncio.to_thread(self._made)
+        await router(scope, receive, send)
+
+    def _made(self) -> Router:
+        with self._lock:
+            if self._router is None:
+                from vidi.app import images, importing, training, trying
+
+                known = [*trying.routes(self._state)]
+                if not self._is_shared:  # others of the network neither bring folders, label many, nor train here
+                    known += [*importing.routes(self._state), *images.routes(self._state)]
+                    known += training.routes(self._state)
+                self._router = Router(known, redirect_slashes=False)
+            return self._router
 
 
 def _address_lines(found: Listening, access: Access, lock: AppLock, view: str) -> list[str]:
