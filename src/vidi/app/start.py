@@ -1,7 +1,7 @@
 """`vidi app`: a project is found or made, the page served to this computer, and a browser opened at it."""
 
-import contextlib
 import asyncio
+import contextlib
 import os
 import threading
 import webbrowser
