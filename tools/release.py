@@ -288,6 +288,14 @@ def serve(here: Environment) -> None:
     )
 
 
+def heic(here: Environment) -> None:
+    here.python(
+        f"import glob\nimport pillow_heif\nfrom PIL import Image\nfile = sorted(glob.glob('{PHOTOS}/*.png'))[0]\n"
+        "pillow_heif.from_pillow(Image.open(file).convert('RGB')).save('photograph.heic', quality=90)\n"
+    )
+    print(here.vidi("predict", RUN, "photograph.heic"))
+
+
 def app(here: Environment) -> None:
     here.python(
         "import subprocess, sys\n"
@@ -323,6 +331,7 @@ TRIALS: Mapping[str, Callable[[Environment], None]] = {
     "tensorboard": tracked("tensorboard"),
     "tables": tables,
     "ray": lambda here: print(here.vidi("predict", RUN, PHOTOS, "--ray", "local")),
+    "heic": heic,
     "openvino": lambda here: print(here.vidi("predict", RUN, PHOTOS, "--engine", "openvino")),
     "video": video,
     "serve": serve,

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 from vidi.data.labels import Answer, Opinion, Via, agreed
 from vidi.errors import ShapeError
@@ -187,6 +186,8 @@ def _stand_out(counts: Mapping[str, Counter[bool]]) -> set[str]:
     given, everything, contradicted = right + wrong, int((right + wrong).sum()), int(wrong.sum())
     if len(sources) < 2 or not contradicted:
         return set()
+    from scipy.stats import hypergeom  # takes long, and few ask for it
+
     p_values = hypergeom.sf(wrong - 1, everything, contradicted, given)
     least = hypergeom.sf(np.minimum(given, contradicted) - 1, everything, contradicted, given)
     shown = shown_together(p_values.tolist(), least.tolist(), chance=CHANCE)

@@ -168,7 +168,6 @@ def test_a_format_without_decoder_is_named():
         return b"\0\0\0\x18ftyp" + brand + bytes(4) + b"mif1" + brand + bytes(range(200))
 
     named = {
-        "HEIC": box(b"heic"),
         "Canon": box(b"crx "),
         "video": box(b"mp42"),
         "JPEG XL": b"\xff\x0a" + bytes(99),

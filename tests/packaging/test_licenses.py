@@ -27,13 +27,14 @@ EXTRAS = (
     "serve",
     "log",
     "openvino",
+    "heic",
     "video",
     "mlflow",
     "tensorboard",
     "ray",
 )
-# Stated exceptions: wheels that bundle codecs under the GPL beside permissive code; docs/decisions/0028.
-BUNDLE_GPL_CODECS = {"av"}
+# Stated exceptions: wheels that bundle codecs under the GPL beside permissive code; docs/decisions/0028 and 0064.
+BUNDLE_GPL_CODECS = {"av", "pillow-heif"}
 
 
 def stated_license(package: Distribution) -> str:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from vidi.boxes import clip_boxes
 from vidi.detection.locate import Located, WindowSearch
@@ -94,6 +93,8 @@ def boxes_of_map(contrast: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     top = float(fine.max())
     if top <= 0:
         return np.empty((0, 4)), np.empty(0)
+    from scipy import ndimage  # takes long, and only boxes need it
+
     names, count = ndimage.label(fine >= STANDS_OUT * top)
     peaks = np.asarray(ndimage.maximum(fine, names, np.arange(1, count + 1)), np.float64) / top
     places = ndimage.find_objects(names)

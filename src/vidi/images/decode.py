@@ -51,6 +51,7 @@ _TURNS = {  # EXIF orientation: (mirror left-right first, quarter turns counter-
 _JPEG_END = b"\xff\xd9"
 # Coded bits that mean something else than a missing end: if the pixels change, they were not all there.
 _FILLER = b"\x5a\xa5\x3c\xc3" * 16
+_CONTAINERS = ("AVIF", "HEIC")  # whose decoders know better than the header how an image is turned
 _ROW_CHECKS = {"PNG": png, "GIF": gif}
 # Python keeps one list of warning filters for all threads: only one thread at a time may change it.
 _WARNINGS_LOCK = threading.Lock()
@@ -334,8 +335,9 @@ def _decode_by_pillow(
     profile = kind.profile(data, header, options.limits)
     with _warnings_as_notes(header) as warned:
         image = open_by_pillow(kind.only_pixels(data, header), header.format)
-        if header.format == "AVIF":
+        if header.format in _CONTAINERS:
             profile = image.info.get("icc_profile")
+        if header.format == "AVIF":
             turn = orientation_of(image.info.get("exif", b""))  # as the container says; `getexif` looks into XMP
         _check_same_size(image, header)
         image.load()
@@ -363,7 +365,7 @@ def open_by_pillow(data: bytes, format: str) -> ImageFile.ImageFile:
 
 def _check_same_size(image: Image.Image, header: Header) -> None:
     """The limits were judged by our reading of the header: the decoder's must not be another."""
-    if header.format != "AVIF" and image.size != header.stored_size[::-1]:
+    if header.format not in _CONTAINERS and image.size != header.stored_size[::-1]:
         raise broken(f"The {header.format} states two sizes, {header.stored_size[::-1]} and {image.size}.")
     if image.width * image.height > header.pixel_count:
         raise broken(f"The {header.format} is larger than its header says.")

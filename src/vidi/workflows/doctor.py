@@ -39,6 +39,7 @@ EXTRAS = {
     "tune": ("optuna",),
     "log": ("sqlalchemy", "pg8000"),
     "openvino": ("openvino",),
+    "heic": ("pillow_heif",),
 }
 
 

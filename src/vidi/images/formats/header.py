@@ -132,9 +132,6 @@ _READ_FORMATS: tuple[tuple[bytes, str], ...] = (
 )
 _PNM = re.compile(rb"P[1-6][\s#]")
 
-_HEIC = (
-    "Install `pip install pillow-heif` and convert it, or export it as JPEG; phones offer this as `most compatible`."
-)
 _RAW = "Export it as JPEG from the camera's or a photo program."
 _CONVERT = "Convert it to PNG or JPEG."
 
@@ -191,8 +188,6 @@ _NO_IMAGES: tuple[tuple[bytes, str], ...] = (
 _BRANDS: dict[bytes, tuple[str, str]] = {
     b"crx ": ("camera raw (Canon CR3)", _RAW),
     b"jxl ": ("JPEG XL", _CONVERT),
-    b"mif1": ("HEIC", _HEIC),
-    b"msf1": ("HEIC", _HEIC),
 }
 
 
@@ -224,8 +219,8 @@ def _format_read(data: bytes) -> str | None:
         return "PNM"
     if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
         return "AVIF"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"mif1", b"msf1") and b"avif" in data[16:64]:
-        return "AVIF"
+    if data[4:8] == b"ftyp" and (data[8:12] in (b"mif1", b"msf1") or data[8:10] == b"he"):
+        return "AVIF" if b"avif" in data[16:64] else "HEIC"
     return None
 
 
@@ -235,8 +230,7 @@ def _refuse_other_images(data: bytes) -> None:
             raise unsupported(f"This is a {name} file; {READ} are read.", remedy)
     if data[4:8] == b"ftyp":
         brand = bytes(data[8:12])
-        name, remedy = _BRANDS.get(brand, ("HEIC", _HEIC) if brand[:2] == b"he" else ("MP4 or another video", ""))
-        remedy = remedy or "Cut single images out of the video first."
+        name, remedy = _BRANDS.get(brand, ("MP4 or another video", "Cut single images out of the video first."))
         raise unsupported(f"This is a file of the kind {name}; {READ} are read.", remedy)
     if data.startswith(b"#define ") and b"_width " in data[:200]:
         raise ImageError("not-an-image", "It looks like C source (an XBM bitmap).", "Convert it to PNG.")

@@ -1,11 +1,12 @@
-"""BMP, PNM (PBM, PGM, PPM) and AVIF: formats of which the header alone is read before the decoder gets the bytes."""
+"""BMP, PNM (PBM, PGM, PPM), AVIF and HEIC: of these the header alone is read before the decoder gets the bytes."""
 
 import re
 import struct
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from vidi.errors import ImageError
-from vidi.images.formats.header import Header, HeaderPart, broken, truncated, unsupported
+from vidi.images.formats.header import READ, Header, HeaderPart, broken, truncated, unsupported
 from vidi.images.limits import Limits
 
 _UNCOMPRESSED = (0, 3, 6)
@@ -99,12 +100,29 @@ _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # name: bytes before the fir
 _MOST_BOXES = 10_000
 
 
+def read_heic(data: bytes, _limits: Limits) -> Header:
+    """The header of a HEIC, where its decoder is installed.
+
+    Raises:
+        ImageError: `unsupported-format`, `truncated`, `broken` or `no-pixels`.
+    """
+    if find_spec("pillow_heif") is None:
+        remedy = 'Install "vidi[heic]", or export it as JPEG; phones offer this as `most compatible`.'
+        raise unsupported(f"This is a HEIC file; {READ} are read.", remedy)
+    return _read_container(data, "HEIC")
+
+
 def read_avif(data: bytes, _limits: Limits) -> Header:
-    """The header of an AVIF; the decoder itself knows how it is turned.
+    """The header of an AVIF.
 
     Raises:
         ImageError: `truncated`, `broken` or `no-pixels`.
     """
+    return _read_container(data, "AVIF")
+
+
+def _read_container(data: bytes, format: str) -> Header:
+    """The header of an image in the container of ISO 23008-12; the decoder itself knows how it is turned."""
     boxes = list(_boxes(data, 0, len(data)))
     sizes = [
         struct.unpack_from(">II", data, part.body + 4)
@@ -112,13 +130,13 @@ def read_avif(data: bytes, _limits: Limits) -> Header:
         if part.kind == b"ispe" and part.end - part.body >= 12
     ]
     if not sizes:
-        raise broken("The AVIF does not state its size.")
+        raise broken(f"The {format} does not state its size.")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     if height == 0 or width == 0:
-        raise ImageError("no-pixels", f"The AVIF is {width} x {height} pixels.", "Leave the file out.")
+        raise ImageError("no-pixels", f"The {format} is {width} x {height} pixels.", "Leave the file out.")
     if any(part.kind == b"irot" and part.body < part.end and data[part.body] & 1 for part in boxes):
         height, width = width, height  # the decoder turns it by itself; this is the upright size
-    return Header(format="AVIF", stored_size=(height, width), end=len(data), channels=4)
+    return Header(format=format, stored_size=(height, width), end=len(data), channels=4)
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[HeaderPart]:
@@ -133,7 +151,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[HeaderPart]:
             body += 8
         last = end if length == 0 else position + length
         if last > end or last <= position:
-            raise truncated(f"The AVIF ends after {end:,} bytes, within its box {kind.decode('latin-1')!r}.")
+            raise truncated(f"The file ends after {end:,} bytes, within its box {kind.decode('latin-1')!r}.")
         part = HeaderPart(kind=kind, start=position, body=body, end=last)
         yield part
         if kind in _CONTAINERS:

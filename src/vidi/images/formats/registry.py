@@ -78,4 +78,10 @@ FORMATS: Mapping[str, Format] = {
         extensions=(".avif", ".avifs"),
         bytes_per_pixel=16,
     ),
+    "HEIC": Format(  # photographs of many phones; by pillow-heif, where it is installed
+        read=header_only.read_heic,
+        plugin=("pillow_heif", "HeifImageFile"),
+        extensions=(".heic", ".heif", ".hif"),
+        bytes_per_pixel=16,
+    ),
 }

@@ -47,9 +47,9 @@ def ignore_endings() -> None:
 
 
 def load_decoders() -> None:
-    """Import every decoder, so that no image pays for it."""
-    for kind in FORMATS.values():
-        importlib.import_module(kind.plugin[0])
+    """Import Pillow's decoders, so that no image pays for it; any other comes with its first image."""
+    for module in {kind.plugin[0] for kind in FORMATS.values() if kind.plugin[0].startswith("PIL.")}:
+        importlib.import_module(module)
     importlib.import_module("PIL.ImageCms")
     # Ordinary images stay in kept memory, for which the system need not clear pages each time: a quarter of the
     # time of a small photograph. Large ones are given back, so that no image finds less room than another.

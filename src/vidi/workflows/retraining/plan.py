@@ -13,7 +13,6 @@ from vidi.evaluation.answers import TEST
 from vidi.files import digest_of, escape_path
 from vidi.labelling import cap_sources, newest_reviewed
 from vidi.log.address import is_log, parse_address
-from vidi.log.store import PredictionLog
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
 from vidi.registry import RegisteredModel, find_name, list_registered, require_name
@@ -136,6 +135,8 @@ def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False
     """
     if request.feedback is None or not is_log(request.feedback):
         return None
+    from vidi.log.store import PredictionLog  # SQLAlchemy takes long
+
     address = parse_address(request.feedback, environment=os.environ)
     others = sum(
         row.part != TEST and not is_feedback_path(row.path) for row in read_assignments(run / SPLITS)

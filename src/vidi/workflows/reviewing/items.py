@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from vidi.data.labels import Answer, Opinion
 from vidi.data.readers.class_folders import UNKNOWN
@@ -24,9 +24,11 @@ from vidi.files import (
 from vidi.images.decode import read_header
 from vidi.images.formats.registry import FORMATS
 from vidi.labelling import ModelView, Settled
-from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
 from vidi.numbers import count_of
+
+if TYPE_CHECKING:
+    from vidi.log.store import PredictionLog
 
 TABLE, IMAGES = "images.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
@@ -242,7 +244,7 @@ class ReviewSource(Protocol):
 
 
 def write_settled(
-    log: PredictionLog,
+    log: "PredictionLog",
     settled: Sequence[Settled],
     target: Path,
     *,
