@@ -21,7 +21,7 @@ export const TRAIN = {
   first: "Train the first model",
   again: "Train again",
   compared: (name) => `It learns from the labels that changed since “${name}” was trained. Both models are then tested on the same images, and the new one takes the place of the old one only if it is really better.`,
-  unchanged: (name) => `No label has changed since “${name}” was trained, so there is nothing new to learn. A new training starts anew: with new test images, and not compared with the model before.`,
+  unchanged: (name) => `No label has changed since “${name}” was trained, so there is nothing new to learn. A new training starts over: with new test images, and not compared with the model before.`,
   correct: "Correct labels in Images",
   minutes: "Minutes, from reading the images to the report",
   buys(minutes, images, { model, comparing }) {
@@ -33,7 +33,7 @@ export const TRAIN = {
     return `Enough to compare pretrained networks on ${counted(images, "image")}; the rest of the time improves the best one.`;
   },
   more: "More",
-  anew: "Start anew: new test images, and no comparison with the model before",
+  anew: "Start over: new test images, and no comparison with the model before",
   usual: "as usual",
   start: "Start",
   begins: "Starting",
