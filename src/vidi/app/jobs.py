@@ -26,12 +26,11 @@ from vidi.model_file.values import Json
 from vidi.options import words_of
 from vidi.serving.problems import Problem
 from vidi.workflows.interaction.event_file import EVENTS
-from vidi.workflows.interaction.run_folder import REPORT, REQUEST, safe_name
+from vidi.workflows.interaction.run_folder import GATE_PAGE, REPORT, REQUEST, safe_name
 from vidi.workflows.requests.data import CheckRequest
 from vidi.workflows.requests.in_use import MonitorRequest, RetrainRequest
 from vidi.workflows.requests.model_file import CompareRequest, ExportRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.retrain import GATE_PAGE
 
 JOBS, JOB, OUTPUT = "jobs", "job.json", "output.txt"
 SCHEMA = 1

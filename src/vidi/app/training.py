@@ -21,6 +21,8 @@ from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.problems import Problem
 from vidi.workflows.interaction.request import labels_state_of
 from vidi.workflows.interaction.run_folder import (
+    GATE,
+    GATE_PAGE,
     MODEL,
     MODEL_CARD,
     RECIPE,
@@ -31,7 +33,6 @@ from vidi.workflows.interaction.run_folder import (
     understood,
 )
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.retrain import GATE, GATE_PAGE
 from vidi.workflows.run.budget import MUST_FOLLOW, TABLE
 from vidi.workflows.runs import ListedRun, delete_run, list_runs
 

@@ -146,7 +146,7 @@ def _show_retrained(done: "RetrainResult") -> None:
     """The decision, each rule, and what to do next."""
     from vidi.cli.screen import show_table
     from vidi.report.pages.gate import data_words, gate_headline, gate_rows, margin_words
-    from vidi.workflows.retrain import GATE_PAGE
+    from vidi.workflows.interaction.run_folder import GATE_PAGE
 
     document = done.document
     assert document is not None  # noqa: S101  # an interrupted training ends before this

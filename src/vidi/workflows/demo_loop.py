@@ -30,6 +30,7 @@ from vidi.report.pages.gate import gate_headline, gate_rows
 from vidi.report.pages.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
 from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import GATE_PAGE
 from vidi.workflows.monitor import monitor
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.data import DataRequest
@@ -42,7 +43,7 @@ from vidi.workflows.requests.in_use import (
 )
 from vidi.workflows.requests.shared import wants_pictures
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.retrain import GATE_PAGE, RetrainResult, retrain
+from vidi.workflows.retrain import RetrainResult, retrain
 from vidi.workflows.review import open_review
 from vidi.workflows.train import train
 

@@ -15,7 +15,7 @@ from vidi.registry import LockedName
 from vidi.report.pages.gate import gate_headline, write_gate_page
 from vidi.report.pages.render import require_templates
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.run_folder import find_run
+from vidi.workflows.interaction.run_folder import GATE, GATE_PAGE, find_run
 from vidi.workflows.promote import decided_now, promote
 from vidi.workflows.requests.in_use import PromoteRequest, RetrainRequest
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
@@ -24,8 +24,6 @@ from vidi.workflows.retraining.plan import RetrainPlan, label_words, plan_retrai
 
 if TYPE_CHECKING:
     from vidi.workflows.train import Run
-
-GATE, GATE_PAGE = "gate.json", "gate.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

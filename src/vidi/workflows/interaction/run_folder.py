@@ -42,6 +42,7 @@ EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its 
 BOXES = "boxes.json"  # how well boxes lie on true ones
 TUNING = "tune.json"  # what a search for a better recipe was asked for and has found
 COMPARISON = "compare.json"  # what a comparison of two models was asked for and has found
+GATE, GATE_PAGE = "gate.json", "gate.html"  # of a candidate: whether it is better than the model in use
 RUN_SCHEMA = 2  # of these documents
 
 Kind = Literal["run", "evaluation", "tuning", "comparison"]
