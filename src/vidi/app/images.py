@@ -1,6 +1,7 @@
 """The images of the open project: which there are, small and large pictures of them, and what is said of them."""
 
 import asyncio
+import getpass
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
@@ -50,13 +51,7 @@ def routes(state: AppState) -> list[Route]:
     """The routes about images and labels."""
 
     def gallery() -> Gallery:
-        return state.kept(_open)
-
-    def _open(project: Project) -> Gallery:
-        labels = labels_of(DataRequest(source=str(project.source)))
-        if labels is None:
-            raise Problem("not-found", f"{project.source} is not there.", "Bring the images back, or open another one.")
-        return Gallery.open(project.source, labels, who=state.who)
+        return state.kept(gallery_of)
 
     def documents(take: Callable[[Request, Gallery], dict[str, object]]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -84,6 +79,18 @@ def routes(state: AppState) -> list[Route]:
         Route("/api/1/labels", say, methods=["POST"]),
         Route("/api/1/labels/undo", documents(lambda _, one: _answered(one, one.undo())), methods=["POST"]),
     ]
+
+
+def gallery_of(project: Project) -> Gallery:
+    """The images of a project.
+
+    Raises:
+        Problem: they are gone.
+    """
+    labels = labels_of(DataRequest(source=str(project.source)))
+    if labels is None:
+        raise Problem("not-found", f"{project.source} is not there.", "Bring the images back, or open another one.")
+    return Gallery.open(project.source, labels, who=getpass.getuser())
 
 
 def _summary(gallery: Gallery, now: Snapshot | None) -> dict[str, object]:

@@ -143,12 +143,12 @@ class WorkRoutes:
     def _made(self) -> Router:
         with self._lock:
             if self._router is None:
-                from vidi.app import images, importing, training, trying
+                from vidi.app import forgetting, images, importing, training, trying
 
                 known = [*trying.routes(self._state)]
                 if not self._is_shared:  # others of the network neither bring folders, label many, nor train here
                     known += [*importing.routes(self._state), *images.routes(self._state)]
-                    known += training.routes(self._state)
+                    known += [*training.routes(self._state), *forgetting.routes(self._state)]
                 self._router = Router(known, redirect_slashes=False)
             return self._router
 

@@ -203,6 +203,14 @@ export const FLAGS = [
 
 export const SORTS = { "": "Best order", path: "As stored", name: "By name", class: "By class", odd: "Odd first", alike: "Alike together" };
 
+export const FORGET = {
+  title: "Forget this image",
+  how: "Removes it from labels, cache, thumbnails, similar images and reports, and the copy that was brought into the project. This cannot be undone. Your own file elsewhere stays.",
+  act: "Forget it for good",
+  done: "Forgotten:",
+  left: "Not removed:",
+};
+
 /** What was said of an image, by kind; and what is said while it is kept. */
 export const KINDS = {
   none: "none of the classes",

@@ -317,6 +317,7 @@ export async function open(root, { parameters }) {
       classes: classNames,
       answer: (kind, name, place) => answer(kind, name, [state.order[place]]),
       undo,
+      forgotten: () => load(),
       closed: (place) => { state.large = null; state.chosen = new Set(); if (state.query.filter.length || state.query.class.length) load({ keep: true }).then(() => grid.go(place)); else { grid.go(place); chosenChanged(); } },
     });
   }

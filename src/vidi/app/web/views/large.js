@@ -1,6 +1,7 @@
 // One image, large: with its label, what was found about it, and the same keys; the next one is ready before it is asked for.
 
-import { announce, button, element, number } from "../ui.js";
+import { announce, ask, button, element, notice, number } from "../ui.js";
+import { FORGET } from "../words.js";
 
 const KEYED = 9; // classes that have a digit
 const CRISP = 100; // pixels: smaller images are shown in whole pixels
@@ -9,7 +10,7 @@ const AHEAD = [0, 1, 2, -1]; // places that are kept ready, the nearest first
 /**
  * Open the dialog at a place.
  * @param shown {host, place, count() → images, at(place) → what is known of one or undefined, prepare(place) → a promise
- *   that it is known, words(one), classes() → names, answer(kind, name, place) → a promise, undo(), closed(place)}
+ *   that it is known, words(one), classes() → names, answer(kind, name, place) → a promise, undo(), closed(place), forgotten()}
  */
 export function openLarge(shown) {
   const { host } = shown;
@@ -21,10 +22,11 @@ export function openLarge(shown) {
   const take = button("", () => say("suggested"), { key: "Enter", class: "main" });
   const acts = [["n", "none of these", () => say("none")], ["x", "leave out", () => say("exclude")], ["u", "cannot tell", () => say("unclear")], ["z", "undo", () => undo()]];
   const previous = button("Previous", () => go(place - 1), { key: "←", keys: "ArrowLeft" }), next = button("Next", () => go(place + 1), { key: "→", keys: "ArrowRight" });
+  const forgetting = element("details", { class: "forget" }, element("summary", { text: FORGET.title }), element("p", { text: FORGET.how }), button(FORGET.act, forget));
   host.replaceChildren(
     element("header", {}, previous, where, next, button("Close", () => host.close(), { key: "Esc", keys: "Escape" })),
     stage,
-    element("section", {}, title, reasons, suggestion, element("div", { class: "acts" }, take, keys, ...acts.map(([key, words, act]) => button(words, act, { key })))),
+    element("section", {}, title, reasons, suggestion, element("div", { class: "acts" }, take, keys, ...acts.map(([key, words, act]) => button(words, act, { key }))), forgetting),
   );
   host.addEventListener("keydown", onKey, { signal: ended.signal });
   host.addEventListener("close", () => { ended.abort(); shown.closed(place); }, { once: true });
@@ -66,6 +68,7 @@ export function openLarge(shown) {
     if (stage.firstChild !== picture) stage.replaceChildren(picture);
     title.textContent = words.label;
     where.textContent = `${number(place + 1)} of ${number(shown.count())} · ${one.path}`;
+    forgetting.open = false;
     reasons.replaceChildren(...words.reasons.map((text) => element("li", { text })));
     suggestion.textContent = words.suggestion;
     take.hidden = !words.suggestion;
@@ -82,6 +85,19 @@ export function openLarge(shown) {
     const at = place;
     shown.answer(kind, name, at).then(() => { if (place === at) show(); });
     if (place < shown.count() - 1) go(place + 1);
+  }
+
+  /** Remove the image from all that is kept of it; there is no way back. */
+  async function forget() {
+    try {
+      const { removed, left } = await ask("forget", { body: { id: shown.at(place).id } });
+      host.close();
+      notice(`${FORGET.done} ${removed.join("; ")}. ${FORGET.left} ${left.join("; ")}.`);
+      shown.forgotten();
+    } catch (error) {
+      host.close();
+      notice(error.message);
+    }
   }
 
   async function undo() {
