@@ -146,7 +146,6 @@ def _show_retrained(done: "RetrainResult") -> None:
     """The decision, each rule, and what to do next."""
     from vidi.cli.screen import show_table
     from vidi.report.pages.gate import data_words, gate_headline, gate_rows, margin_words
-    from vidi.workflows.interaction.run_folder import GATE_PAGE
 
     document = done.document
     assert document is not None  # noqa: S101  # an interrupted training ends before this
@@ -157,7 +156,7 @@ def _show_retrained(done: "RetrainResult") -> None:
     for line in data_words(document):
         click.echo(line)
     folder = escape_path(done.folder)
-    click.echo(f"page: {folder}/{GATE_PAGE}")
+    click.echo(f"page: {escape_path(done.page)}")
     if document["passed"] and document["promoted"] is None:
         click.echo(f"put it in use: vidi promote {folder} --name NAME")
     elif document["promoted"] is not None:

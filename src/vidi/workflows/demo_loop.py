@@ -30,7 +30,6 @@ from vidi.report.pages.gate import gate_headline, gate_rows
 from vidi.report.pages.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.run_folder import GATE_PAGE
 from vidi.workflows.monitor import monitor
 from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.data import DataRequest
@@ -336,7 +335,7 @@ def _decision(done: RetrainResult) -> Iterator[str]:
     yield f"   {gate_headline(document)}"
     for rule, met, finding in gate_rows(document)[1:]:
         yield f"   {met:3}  {rule}: {finding}"
-    yield f"   page: {escape_path(done.folder / GATE_PAGE)}"
+    yield f"   page: {escape_path(done.page)}"
 
 
 def _exchange(

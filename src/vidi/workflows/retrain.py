@@ -34,6 +34,11 @@ class RetrainResult:
     run: "Run | None"  # the training; None where a finished candidate was named
     document: dict[str, Any] | None  # of gate.json; None where the training was interrupted
 
+    @property
+    def page(self) -> Path:
+        """What the gate decided, rule by rule."""
+        return self.folder / GATE_PAGE
+
     def require_passed(self) -> None:
         """Require that the candidate passed the gate.
 
@@ -43,7 +48,7 @@ class RetrainResult:
         if self.document is None or self.document["passed"]:
             return
         raise GateError(
-            gate_headline(self.document).rstrip("."), f"See {escape_path(self.folder / GATE_PAGE)} for each rule."
+            gate_headline(self.document).rstrip("."), f"See {escape_path(self.page)} for each rule."
         )
 
 
