@@ -47,9 +47,7 @@ class RetrainResult:
         """
         if self.document is None or self.document["passed"]:
             return
-        raise GateError(
-            gate_headline(self.document).rstrip("."), f"See {escape_path(self.page)} for each rule."
-        )
+        raise GateError(gate_headline(self.document).rstrip("."), f"See {escape_path(self.page)} for each rule.")
 
 
 def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | None = None) -> RetrainResult:
