@@ -143,14 +143,26 @@ class WorkRoutes:
     def _made(self) -> Router:
         with self._lock:
             if self._router is None:
-                from vidi.app import forgetting, images, importing, training, trying
-
-                known = [*trying.routes(self._state)]
-                if not self._is_shared:  # others of the network neither bring folders, label many, nor train here
-                    known += [*importing.routes(self._state), *images.routes(self._state)]
-                    known += [*training.routes(self._state), *forgetting.routes(self._state)]
+                known = work_routes(self._state, is_shared=self._is_shared)
                 self._router = Router(known, redirect_slashes=False)
             return self._router
+
+
+def work_routes(state: AppState, *, is_shared: bool) -> list[BaseRoute]:
+    """The routes of the work on a project.
+
+    Args:
+        state: what they share.
+        is_shared: for others of the network, who neither bring folders, label many at once, nor train here.
+    """
+    from vidi.app import forgetting, images, importing, openapi, training, trying
+
+    known = [*trying.routes(state)]
+    if not is_shared:
+        for one in (importing, images, training, forgetting):
+            known += one.routes(state)
+        known += openapi.routes()
+    return known
 
 
 def _address_lines(found: Listening, access: Access, lock: AppLock, view: str) -> list[str]:
