@@ -89,15 +89,16 @@ def test_a_second_training_is_refused_and_a_check_runs_beside_the_first(project:
         assert events_of(jobs, job)[-1]["state"] == "stopped"
 
 
-def test_a_training_that_a_terminal_runs_in_the_project_is_not_disturbed(project: Project):
+def test_a_training_of_a_terminal_or_another_project_is_not_disturbed(project: Project):
     other = Jobs(project, command=stand_in("wait"))
+    second = make_project(project.folder.parent, "animals", source=project.source)
     running = other.start("check", {})
     events_of(other, running, until=is_message)
     project.runs.mkdir()
     (project.runs / "mine").symlink_to(running.folder)
 
     with pytest.raises(Problem, match=r"A training is running in .*mine"):
-        other.start("train", {})
+        Jobs(second).start("train", {})
 
     other.stop(running.id)
     events_of(other, running)

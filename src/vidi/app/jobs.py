@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from vidi.data.project import RUNS, Project
+from vidi.data.project import RUNS, Project, list_projects
 from vidi.errors import DataError
 from vidi.evaluation.run_files import METRICS
 from vidi.files import escape_path, holder_of, read_json, reserve_folder, write_atomic
@@ -245,9 +245,9 @@ class Jobs:
         for job in self.list():
             if (job.verb == verb or (trains and VERBS[job.verb].trains)) and self.state(job)[0] == "running":
                 raise Problem("busy", f"{job.id} is running.", "Wait for its end, or stop it.")
-        held = self.project.runs.iterdir() if trains and self.project.runs.is_dir() else ()
-        for folder in held:
-            if holder_of(folder) is not None:
+        projects = list_projects(self.project.folder.parent) if trains else []
+        for folder in (run for one in projects for run in one.runs.glob("*")):
+            if holder_of(folder) is not None:  # also one that a terminal has begun
                 raise Problem("busy", f"A training is running in {escape_path(folder)}.", "Wait for its end.")
 
     def _run(self, job: Job, words: Sequence[str]) -> None:

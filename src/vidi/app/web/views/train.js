@@ -27,7 +27,7 @@ async function show() {
   const model = models.sort((a, b) => b.date.localeCompare(a.date))[0]; // a candidate that was not better is none to beat
   root.replaceChildren(element("header", { class: "heading" }, element("h1", { text: TRAIN.title }), runs.length > 0 && element("a", { href: "#runs", text: TRAIN.runs })));
   if (job?.state === "running") return follow(job);
-  if (job) root.append(await ended(job, runs.find((one) => one.name === job.run)));
+  if (job && (job.state !== "finished" || job.has_page || job.can_continue)) root.append(await ended(job, runs.find((one) => one.name === job.run)));
   root.append(await form(model));
 }
 
@@ -195,7 +195,7 @@ const legend = (epochs) => element("figcaption", { class: "small" }, Object.entr
 
 /** How the last training ended, and what can be done now. */
 async function ended(job, run) {
-  const state = run?.gate ? "judged" : job.state === "finished" && !job.has_page ? "unjudged" : job.state;
+  const state = run?.gate ? "judged" : job.state === "finished" && job.can_continue ? "unjudged" : job.state;
   const said = STATES[state];
   const acts = [];
   const go = (finish) => ask(`jobs/${job.id}/continue`, { body: { finish } }).then(show).catch((error) => notice(error.message));
