@@ -1,6 +1,8 @@
 """What the app takes from a dropped folder to the first model, and what it loses when it is killed.
 
-    python -m bench app          two minutes of training, and a training that is killed with its app; five minutes
+    python -m bench app                  two minutes of training, and a training that is killed with its app; then all
+                                         of `bench.app_images`: twenty minutes
+    python -m bench app --only grid      one part of that
 
 The app is a process of its own, as a person starts it, and Chromium clicks as one would. Needs playwright (group
 `browser`) and Chromium.
@@ -19,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import app_images
 from bench.processor import measured_here
 from vidi.app.importing import example_project
 from vidi.app.jobs import Jobs
@@ -42,6 +45,8 @@ FROM_SCRATCH = {"epochs": 12, "network": "compact", "pretrained": "none"}  # lon
 
 def main() -> None:
     """Measure, print, and exit with 7 where a bar is not met."""
+    if sys.argv[1:]:
+        sys.exit(app_images.main())
     browser = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if browser is None:
         sys.exit("Chromium is not installed: sudo apt install chromium")
@@ -58,7 +63,8 @@ def main() -> None:
             *first_model(Path(place) / "one", images, chromium.new_page()),
             *kills(Path(place) / "two", images, chromium.new_page()),
         ]
-    sys.exit(0 if all(bars) else 7)
+    images_code = app_images.main()
+    sys.exit(images_code if all(bars) else 7)
 
 
 @contextlib.contextmanager
@@ -126,7 +132,7 @@ def kills(projects: Path, images: Path, page: "Page") -> list[bool]:
     print(f"app killed: the training {'goes on' if worker else 'has ended'}")
     began = time.monotonic()
     with app(projects, project.folder) as (address, process):
-        page.goto(address.replace("view=start", "view=train"))
+        page.goto(re.sub(r"view=\w+", "view=train", address))
         page.wait_for_selector("#stage", timeout=PATIENCE)
         back = time.monotonic() - began
         print(f"the next app shows the training {back:.2f} s after its start")

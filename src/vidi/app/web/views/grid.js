@@ -4,12 +4,13 @@ const LEAST = 116, GAP = 6; // pixels: the side of a cell at least, and the spac
 const LEAST_COLUMNS = 3;
 const MOST_CELLS = 96; // at once, of four elements each
 const BEYOND = 1; // rows that are ready above and below
+const REST = 60; // milliseconds without scrolling
 const LONG_PRESS = 450; // milliseconds
 
 /**
  * @param box the element that scrolls; it becomes a grid of `role=grid`.
- * @param listed {count() → cells, make() → the children of a new cell, paint(cell, place), rested(first, end)}: `rested`
- *   hears which places are shown when scrolling rests.
+ * @param listed {count() → cells, make() → the children of a new cell, paint(cell, place, isFast), rested(first, end)}: nobody
+ *   sees the pictures of a cell that flies past; `rested` hears which places are shown when scrolling rests.
  * @param heard {moved(place, {extends, toggles, by}), pressed(place)}: a cell was gone to; or a finger rested on it.
  */
 export function makeGrid(box, listed, heard) {
@@ -21,7 +22,7 @@ export function makeGrid(box, listed, heard) {
   box.ariaMultiSelectable = "true";
   const rows = new Map(); // number of a row → its element
   const spare = [];
-  let columns = 1, side = LEAST, active = 0, drawing = 0, resting = 0, pressing = 0;
+  let columns = 1, side = LEAST, active = 0, drawing = 0, resting = 0, pressing = 0, top = 0, wasFast = false;
 
   const rowCount = () => Math.ceil(listed.count() / columns);
   const pitch = () => side + GAP;
@@ -66,26 +67,29 @@ export function makeGrid(box, listed, heard) {
     return row;
   }
 
-  function place(row, number) {
+  function place(row, number, isFast) {
     row.style.transform = `translateY(${number * pitch() + GAP}px)`;
     row.ariaRowIndex = String(number + 1);
     row.hidden = false;
-    paintRow(row, number);
+    paintRow(row, number, isFast);
   }
 
-  function paintRow(row, number) {
+  function paintRow(row, number, isFast = false) {
     for (let column = 0; column < columns; column += 1) {
       const cell = row.children[column], at = number * columns + column;
       const isThere = at < listed.count();
       cell.hidden = !isThere;
       cell.dataset.place = at;
       cell.tabIndex = at === active ? 0 : -1;
-      if (isThere) listed.paint(cell, at);
+      if (isThere) listed.paint(cell, at, isFast);
     }
   }
 
   function draw(all = false) {
     drawing = 0;
+    const isFast = Math.abs(box.scrollTop - top) > box.clientHeight; // nobody sees what flies past
+    wasFast ||= isFast;
+    top = box.scrollTop;
     const first = Math.max(0, Math.floor(box.scrollTop / pitch()) - BEYOND);
     const last = Math.min(rowCount() - 1, Math.floor((box.scrollTop + box.clientHeight) / pitch()) + BEYOND);
     const wanted = new Set();
@@ -98,15 +102,26 @@ export function makeGrid(box, listed, heard) {
     }
     for (const number of wanted) {
       const kept = rows.get(number);
-      if (kept && all) place(kept, number);
+      if (kept && all) place(kept, number, isFast);
       if (kept) continue;
       const row = spare.pop() ?? makeRow();
       rows.set(number, row);
-      place(row, number);
+      place(row, number, isFast);
     }
     for (const row of spare) row.hidden = true;
     clearTimeout(resting);
-    resting = setTimeout(() => listed.rested(first * columns, Math.min(listed.count(), (last + 1) * columns)), all ? 0 : 60);
+    resting = setTimeout(() => rest(first * columns, Math.min(listed.count(), (last + 1) * columns)), all ? 0 : REST);
+  }
+
+  function rest(first, end) {
+    if (wasFast) repaint();
+    wasFast = false;
+    listed.rested(first, end);
+  }
+
+  /** Show the same cells with what is known of them now. */
+  function repaint() {
+    for (const [number, row] of rows) paintRow(row, number);
   }
 
   const cellAt = (at) => rows.get(Math.floor(at / columns))?.children[at % columns];
@@ -116,8 +131,8 @@ export function makeGrid(box, listed, heard) {
     const before = cellAt(active);
     if (before) before.tabIndex = -1;
     active = Math.max(0, Math.min(at, listed.count() - 1));
-    const top = Math.floor(active / columns) * pitch(), bottom = top + pitch() + GAP;
-    if (top < box.scrollTop) box.scrollTop = top;
+    const above = Math.floor(active / columns) * pitch(), bottom = above + pitch() + GAP;
+    if (above < box.scrollTop) box.scrollTop = above;
     else if (bottom > box.scrollTop + box.clientHeight) box.scrollTop = bottom - box.clientHeight;
     draw();
     const cell = cellAt(active);
@@ -181,8 +196,7 @@ export function makeGrid(box, listed, heard) {
     refresh,
     go,
     get active() { return active; },
-    /** Show the same cells with what is known of them now. */
-    repaint() { for (const [number, row] of rows) paintRow(row, number); },
+    repaint,
     stop() { sizes.disconnect(); clearTimeout(resting); clearTimeout(pressing); cancelAnimationFrame(drawing); },
   };
 }

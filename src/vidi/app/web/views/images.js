@@ -157,11 +157,11 @@ export async function open(root, { parameters }) {
     return [image, element("span", { class: "label" }), element("span", { class: "mark" })];
   }
 
-  function paint(cell, place) {
+  function paint(cell, place, isFast) {
     const row = state.order[place], one = state.known.get(row), [image, label, mark] = cell.children;
     const isChosen = state.chosen.has(row);
     cell.ariaSelected = String(isChosen);
-    const source = one ? `/api/1/thumbs/${one.id}` : "";
+    const source = one && !isFast ? `/api/1/thumbs/${one.id}` : "";
     if (image.dataset.source !== source) {
       image.dataset.source = source;
       image.hidden = !source;
@@ -281,7 +281,7 @@ export async function open(root, { parameters }) {
         announce(words(said));
         const isFiltered = state.query.filter.length || state.query.class.length;
         if (isFiltered && !state.large) { state.chosen = new Set(); await load({ keep: true }); }
-        grid.refresh();
+        if (!state.large) grid.refresh();
         return true;
       } catch (error) {
         if (error.code === "conflict") await load();
@@ -318,7 +318,7 @@ export async function open(root, { parameters }) {
       answer: (kind, name, place) => answer(kind, name, [state.order[place]]),
       undo,
       forgotten: () => load(),
-      closed: (place) => { state.large = null; state.chosen = new Set(); if (state.query.filter.length || state.query.class.length) load({ keep: true }).then(() => grid.go(place)); else { grid.go(place); chosenChanged(); } },
+      closed: (place) => { state.large = null; state.chosen = new Set(); if (state.query.filter.length || state.query.class.length) load({ keep: true }).then(() => grid.go(place)); else { grid.refresh(); grid.go(place); chosenChanged(); } },
     });
   }
 

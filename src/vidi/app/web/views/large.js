@@ -5,7 +5,8 @@ import { FORGET } from "../words.js";
 
 const KEYED = 9; // classes that have a digit
 const CRISP = 100; // pixels: smaller images are shown in whole pixels
-const AHEAD = [0, 1, 2, -1]; // places that are kept ready, the nearest first
+const KEPT = 5; // places to both sides whose pictures are not let go
+const AHEAD = [0, 1, 2, 3, -1]; // places that are kept ready, the nearest first
 
 /**
  * Open the dialog at a place.
@@ -56,7 +57,7 @@ export function openLarge(shown) {
     if (!shown.at(place)) await shown.prepare(place);
     if (ended.signal.aborted || place !== to) return;
     show();
-    for (const at of ready.keys()) if (Math.abs(at - place) > 4) ready.delete(at);
+    for (const at of ready.keys()) if (Math.abs(at - place) > KEPT) ready.delete(at);
     shown.prepare(place);
     for (const step of AHEAD) pictureOf(place + step);
   }
