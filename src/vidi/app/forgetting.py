@@ -38,7 +38,7 @@ def routes(state: AppState) -> list[Route]:
 
 
 def _forget(state: AppState, name: str) -> dict[str, Json]:
-    """Remove an image; what belonged to the project is read anew."""
+    """Remove an image; what belonged to the project is read again."""
     project, gallery = state.need_project(), state.kept(gallery_of)
     try:
         digest = digest_of(gallery.read(gallery.row(name)))

@@ -87,7 +87,7 @@ class Gallery:
         return gallery
 
     def look_again(self) -> None:
-        """List the images anew and check what is new, in a thread of its own; nothing where one is at it already."""
+        """List the images again and check what is new, in a thread of its own; nothing where one is at it already."""
         with self._lock:
             if self._is_closed.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
