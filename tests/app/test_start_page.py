@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -11,7 +12,9 @@ from PIL import Image
 from tests.app.desks import running_app
 from tests.draw import class_folders
 from tests.export.browser import bare_chromium
+from vidi.app.pages import page_files
 from vidi.data.project import list_projects
+from vidi.export.to_web import page_files as phone_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -89,3 +92,50 @@ def test_the_camera_keeps_each_image_as_it_is_taken_with_time_and_session(tmp_pa
     assert taken
     assert len({one[0x0110] for one in exif}) == 1
     assert all(one.get_ifd(0x8769)[0x9003] for one in exif)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_start_and_camera_are_accessible_and_nothing_sticks_out(tmp_path: Path, photos: Path, width: int, scheme: str):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs:axe").Axe()
+    found: dict[str, list[str]] = {}
+
+    def look(page: "Page", view: str) -> None:
+        found[view] = [one["id"] for one in axe.run(page).response["violations"]]
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found[view].append("wider than the screen")
+
+    with opened(tmp_path / "projects", data=photos) as page:
+        page.set_viewport_size({"width": width, "height": 700})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.evaluate("location.hash = '#start'")
+        page.wait_for_selector("body[data-view='start']")
+        look(page, "start")
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        look(page, "start, large text")
+        page.evaluate("document.documentElement.style.fontSize = ''")
+        page.click("text='A folder on this computer'")
+        page.wait_for_selector("dialog .path:not(:empty)")
+        look(page, "picker")
+        page.click("text='Cancel'")
+        page.evaluate("location.hash = '#camera'")
+        page.wait_for_selector("body[data-view='camera']")
+        look(page, "camera")
+
+    assert {view: faults for view, faults in found.items() if faults} == {}
+    assert len(found) == 4
+
+
+def test_the_page_is_light_and_asks_nobody_else(tmp_path: Path, photos: Path):
+    asked = set[str]()
+    with running_app(tmp_path / "projects", photos) as address, bare_chromium() as page:
+        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        page.goto(address)
+        for view in ("start", "images", "train", "runs", "camera"):
+            page.evaluate(f"location.hash = '#{view}'")
+            page.wait_for_selector(f"body[data-view='{view}']")
+
+    phone_page = [path for name, path in phone_files().items() if not name.startswith("vendor/")]
+    files = {*page_files().values(), *phone_page}
+    assert asked == {urlsplit(address).netloc}
+    assert sum(path.stat().st_size for path in files) <= 300_000
