@@ -51,7 +51,7 @@ def test_models_in_use_come_before_runs_and_the_phone_page_gets_them(tmp_path: P
         listed = client.get("/try/models.json").json()
         page, model = client.get("/try/"), client.get(f"/try/{listed['models'][0]['path']}model.onnx")
 
-    assert offered == {"models": ["kinds", "second"], "refused": []}
+    assert offered == {"models": ["kinds", "second"], "refused": [], "begins": None}
     assert listed["server"]["feedback"] == "../api/1/feedback"
     assert "wasm-unsafe-eval" in page.headers["content-security-policy"]
     assert "frame-ancestors 'self'" in page.headers["content-security-policy"]
@@ -60,7 +60,7 @@ def test_models_in_use_come_before_runs_and_the_phone_page_gets_them(tmp_path: P
 
 def test_a_project_without_a_model_offers_none(tmp_path: Path):
     with trying(make_project(tmp_path, "new")) as client:
-        assert client.get("/api/1/try").json() == {"models": [], "refused": []}
+        assert client.get("/api/1/try").json() == {"models": [], "refused": [], "begins": None}
 
 
 def test_a_model_that_cannot_be_trusted_is_named_and_the_others_are_offered(tmp_path: Path):

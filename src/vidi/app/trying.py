@@ -50,7 +50,7 @@ def routes(state: AppState) -> list[BaseRoute]:
 
     async def offered(request: Request) -> Response:
         tried = await asyncio.to_thread(state.kept, TriedModels)
-        return json_response(await asyncio.to_thread(tried.offer, request.query_params.get("model")))
+        return json_response(await asyncio.to_thread(tried.offer, request.query_params.get("run")))
 
     async def similar(request: Request) -> Response:
         tried = await asyncio.to_thread(state.kept, TriedModels)
@@ -106,7 +106,8 @@ class TriedModels:
             except ModelError as error:
                 refused.append({"name": name, "why": str(error)})
         self._service.models = ModelTable(opened)
-        return {"models": [one.name for one in opened], "refused": refused}
+        begins = next((one.name for one in opened if one.path == self._project.runs / str(wanted) / MODEL), None)
+        return {"models": [one.name for one in opened], "refused": refused, "begins": begins}
 
     def find(self, name: str | None) -> ServedModel:
         """The model of a name; raises `Problem` where none is offered under it."""
@@ -126,7 +127,7 @@ def models_of(project: Project, wanted: str | None = None) -> dict[str, Path]:
     for number, run in enumerate(newest):
         path = project.runs / run.name / MODEL
         name = f"run-{run.name}" if run.name in found else run.name
-        if path.is_file() and (number < MOST_RUNS or wanted == name):
+        if path.is_file() and (number < MOST_RUNS or wanted == run.name):
             found[name] = path
     return found
 

@@ -3,18 +3,18 @@
 import { ask, element, percent } from "../ui.js";
 import { TRY } from "../words.js";
 
-/** Show the page; `model` names the one that it begins with. */
+/** Show the page; `model` names the one that it begins with, or `run` the run that it is of. */
 export async function open(root, { settings, parameters, go }) {
-  const wanted = parameters.get("model") ?? "";
-  const { models, refused } = await ask(`try?${new URLSearchParams({ model: wanted })}`);
+  const run = parameters.get("run") ?? "";
+  const { models, refused, begins } = await ask(`try?${new URLSearchParams({ run })}`);
   const troubles = refused.map(({ name, why }) => element("p", { class: "soft", text: TRY.refused(name, why) }));
   if (!models.length) {
     root.append(element("h1", { text: TRY.none }), ...troubles);
     if (!settings.shared) root.append(element("button", { type: "button", class: "main", text: TRY.train, on: { click: () => go("train") } }));
     return null;
   }
-  const begins = new URLSearchParams({ framed: "", ...(models.includes(wanted) ? { model: wanted } : {}) });
-  const frame = element("iframe", { src: `/try/?${begins}`, class: "phone", title: TRY.frame, allow: "camera" });
+  const query = new URLSearchParams({ framed: "", model: begins ?? parameters.get("model") ?? models[0] });
+  const frame = element("iframe", { src: `/try/?${query}`, class: "phone", title: TRY.frame, allow: "camera" });
   const similar = element("section", { class: "part", "aria-label": TRY.similar, hidden: true });
   const sizes = new ResizeObserver(() => { frame.style.height = `${Math.ceil(frame.contentDocument.body.scrollHeight)}px`; });
   frame.addEventListener("load", () => {
