@@ -155,11 +155,11 @@ def work_routes(state: AppState, *, is_shared: bool) -> list[BaseRoute]:
         state: what they share.
         is_shared: for others of the network, who neither bring folders, label many at once, nor train here.
     """
-    from vidi.app import forgetting, images, importing, openapi, training, trying
+    from vidi.app import forgetting, images, importing, in_use, openapi, training, trying
 
     known = [*trying.routes(state)]
     if not is_shared:
-        for one in (importing, images, training, forgetting):
+        for one in (importing, images, training, in_use, forgetting):
             known += one.routes(state)
         known += openapi.routes()
     return known
