@@ -278,7 +278,7 @@ class Gallery:
         with self._lock:
             self._state = state
             self._said.names[:] = list(dict.fromkeys([*state.images.classes, *self._said.names]))
-            self._said.catch_up(len(state.images), self._locate, anew=True)
+            self._said.catch_up(len(state.images), self._locate, again=True)
 
     def _work(self) -> None:
         """List the images, check what is new, and keep both: in the thread of the background."""

@@ -55,16 +55,16 @@ class Said:
         self._by_person: dict[str, tuple[NDArray[np.uint8], Ints]] = {}
         self._state: tuple[int, int] | None = None  # of the file when it was read or written last
 
-    def catch_up(self, count: int, locate: Locate, *, anew: bool = False) -> bool:
+    def catch_up(self, count: int, locate: Locate, *, again: bool = False) -> bool:
         """Read the file where another process has written to it, and give whether anything was read.
 
         Args:
             count: of the images.
             locate: finds the rows of an opinion.
-            anew: read it in any case: the rows are others.
+            again: read it in any case: the rows are others.
         """
         state = _state_of(self.file.path)
-        if state == self._state and not anew:
+        if state == self._state and not again:
             return False
         self.acts = list(_acts(self.file.opinions(), locate))
         self._state = state

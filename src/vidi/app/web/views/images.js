@@ -263,7 +263,7 @@ export async function open(root, { parameters }) {
     const words = kind === "label" ? `Label ${count} as ${name}` : saying[kind](count);
     if (rows.length > MANY && !(await agreedTo(words))) return false;
     const body = { stamp: state.summary.stamp, rows, key: newKey(), kind, labels: kind === "label" ? [name] : [], exact: GROUPED[state.query.filter.find((one) => one in GROUPED)] ?? !isNear(rows) };
-    return send("labels", body, (said) => `${said.count ? `Saved: ${kind === "label" ? name : KINDS[kind] ?? "the suggestion"}, ${counted(said.count, "image")}.` : "Nothing to change."}${said.lost ? ` ${counted(said.lost, "file")} cannot be read.` : ""}`);
+    return send("labels", body, (said) => `${said.count ? `Saved: ${kind === "label" ? name : KINDS[kind] ?? "as suggested"}, ${counted(said.count, "image")}.` : "Nothing to change."}${said.lost ? ` ${counted(said.lost, "file")} cannot be read.` : ""}`);
   }
 
   const isNear = (rows) => rows.some((row) => state.known.get(row)?.flags & 4) && !rows.some((row) => state.known.get(row)?.flags & 2);
@@ -313,13 +313,25 @@ export async function open(root, { parameters }) {
       count: () => state.order.length,
       at,
       prepare: (place) => describe(Math.max(0, place - 2), place + 8),
-      words: (one) => ({ ...wordsOf(one), reasons: FLAGS.filter((_, bit) => one.flags & (1 << bit)).map(([, , sentence]) => sentence), suggestion: one.suggested >= 0 && one.flags & 16 ? `A pretrained network that did not learn from it says ${nameOf(one.suggested)}, ${percent(one.share)}.` : "" }),
+      words: (one) => ({ ...wordsOf(one), reasons: FLAGS.filter((_, bit) => one.flags & (1 << bit)).map(([, , sentence]) => sentence), suggested: one.flags & 16 ? nameOf(one.suggested) : "", suggestion: one.suggested >= 0 && one.flags & 16 ? `A pretrained network that did not learn from it says ${nameOf(one.suggested)}, ${percent(one.share)}.` : "" }),
       classes: classNames,
       answer: (kind, name, place) => answer(kind, name, [state.order[place]]),
       undo,
       forgotten: () => load(),
-      closed: (place) => { state.large = null; state.chosen = new Set(); if (state.query.filter.length || state.query.class.length) load({ keep: true }).then(() => grid.go(place)); else { grid.refresh(); grid.go(place); chosenChanged(); } },
+      closed: closeLarge,
     });
+  }
+
+  /** Back to the grid, at the image that was looked at last, or where it was. */
+  async function closeLarge(place) {
+    const row = state.order[place];
+    state.large = null;
+    state.chosen = new Set();
+    if (state.query.filter.length || state.query.class.length) await load({ keep: true });
+    else grid.refresh();
+    const now = state.order.indexOf(row);
+    grid.go(now < 0 ? place : now);
+    chosenChanged();
   }
 
   async function doubt() {

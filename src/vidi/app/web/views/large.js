@@ -72,8 +72,8 @@ export function openLarge(shown) {
     forgetting.open = false;
     reasons.replaceChildren(...words.reasons.map((text) => element("li", { text })));
     suggestion.textContent = words.suggestion;
-    take.hidden = !words.suggestion;
-    take.lastChild.textContent = "take the suggestion";
+    take.hidden = !words.suggested;
+    take.lastChild.textContent = words.suggested;
     previous.disabled = place === 0;
     next.disabled = place === shown.count() - 1;
     keys.replaceChildren(...shown.classes().slice(0, KEYED).map((name, at) => button(name, () => say("label", name), { key: String(at + 1) })));
