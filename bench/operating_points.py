@@ -30,7 +30,7 @@ from vidi.evaluation.guarantees.operating import OperatingTarget, find_points  #
 from vidi.files import write_atomic  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.model_file.decisions import call_classes  # noqa: E402
-from vidi.model_file.operating_points import OperatingPoints  # noqa: E402
+from vidi.model_file.limits import OperatingPoints  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 

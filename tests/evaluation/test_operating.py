@@ -11,8 +11,8 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.operating import OperatingTarget, find_points, read_costs
 from vidi.evaluation.guarantees.verdicts import evaluate_points
 from vidi.images.framing import Framing
+from vidi.model_file.limits import OperatingPoints
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import as_plain, read_part
 from vidi.prediction.prediction import decide
 from vidi.report.words.guarantees import describe_points

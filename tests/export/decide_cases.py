@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from vidi.images.framing import Framing
 from vidi.model_file.decisions import confidence
-from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, ClassPoint, OperatingPoints, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
 from vidi.prediction.prediction import decide

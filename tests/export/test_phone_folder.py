@@ -12,7 +12,7 @@ from bench.agreeing.drawn import model_answers, trial_images
 from tests.export.node import NODE
 from tests.model_file.test_golden import judged
 from vidi.model_file.golden import encode_image
-from vidi.model_file.golden_vector import GoldenVector
+from vidi.model_file.metadata import GoldenVector
 from vidi.model_file.values import read_part
 from vidi.workflows.export import export
 from vidi.workflows.requests.model_file import ExportRequest

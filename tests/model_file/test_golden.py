@@ -12,10 +12,8 @@ from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_n
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.golden import SIZES, Replay, draw_golden_image, replay_golden
-from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
-from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.metadata import Calibration, ModelMetadata
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
+from vidi.model_file.limits import ClassPoint, OperatingPoints, VerdictLimits
+from vidi.model_file.metadata import Calibration, GoldenTolerance, GoldenVector, ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.schema import metadata_from_json, metadata_to_json
 from vidi.model_file.values import as_plain, read_part

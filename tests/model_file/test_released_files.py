@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.model_file.golden_vector import GoldenTolerance
+from vidi.model_file.metadata import GoldenTolerance
 from vidi.model_file.read import read_model
 from vidi.model_file.schema import SCHEMA_VERSION
 from vidi.workflows.inspect import inspect_model, self_test

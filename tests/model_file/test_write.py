@@ -12,9 +12,8 @@ from tests.draw import draw
 from tests.model_file.tiny import recalibrate, tiny_metadata, tiny_model, tiny_network, with_provenance
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
-from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.limits import ClassPoint, OperatingPoints, VerdictLimits
 from vidi.model_file.metadata import Calibration
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import as_plain, read_part

@@ -8,9 +8,8 @@ import pytest
 from tests.model_file.tiny import tiny_metadata
 from vidi.images.statistics import QUALITIES, ImageStatistics
 from vidi.model_file.drift_reference import Histogram
-from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.limits import ClassPoint, OperatingPoints, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.values import as_plain, canonical_json
 from vidi.monitoring.reference import (
     MOST_PLACED,

@@ -17,9 +17,8 @@ from vidi.files import digest_of, escape_path
 from vidi.images.corruptions import CORRUPTIONS
 from vidi.images.framing import Framing
 from vidi.metrics.intervals import Interval
-from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.limits import ClassPoint, OperatingPoints, VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata, Provenance
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.values import by_fields
 from vidi.model_file.write import model_bytes
 from vidi.networks.build import build_network

@@ -20,8 +20,7 @@ from vidi.files import folder_name, unescape_path
 from vidi.images.account import Account
 from vidi.images.store import BytesStore
 from vidi.metrics.novelty import fit_novelty
-from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
+from vidi.model_file.limits import ClassPoint, OperatingPoints, VerdictLimits
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.prediction import Answer

@@ -10,9 +10,8 @@ from vidi.metrics.arrays import Floats
 from vidi.metrics.multi_label import EVEN, probability_of_all
 from vidi.metrics.operating import least_costly
 from vidi.metrics.selective import RANKINGS
-from vidi.model_file.limits import ALL_CLASSES, Verdict, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, OperatingPoints, Verdict, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints
 
 
 @dataclass(frozen=True, slots=True)

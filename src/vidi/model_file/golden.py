@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from vidi.errors import ModelError
 from vidi.metrics.outputs import SIGMOID
 from vidi.model_file.decisions import judge
-from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.limits import Verdict
-from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.metadata import GoldenTolerance, GoldenVector, ModelMetadata
 
 SIZES = ((12, 16), (21, 9), (1, 1), (32, 32))  # (height, width): wide, tall, the smallest, and square
 MOST_SHIFTED = 100  # classes of an answer, the most probable ones, whose shifts within the tolerance are tried

@@ -1,5 +1,6 @@
-"""What a model file promises of its answers: from when on one is sure, and which classes are candidates."""
+"""What a model file promises of its answers, and from which probability on an image is called a class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,7 @@ from vidi.model_file.values import NEED, key
 
 Basis = Literal["calibration", "out-of-fold"]
 Verdict = Literal["sure", "unsure", "unknown"]
+Measure = Literal["recall", "precision", "false-alarms", "costs", "f1"]
 
 VERDICTS: tuple[Verdict, ...] = ("sure", "unsure", "unknown")
 ALL_CLASSES: Ranking = "all-classes"  # of answers that may name several: how likely all of it is right
@@ -68,3 +70,63 @@ def describe_refuted(refuted: Refuted) -> str:
     general = [f"what {' and '.join(named)} guarantee{'s' if named == ['“sure”'] else ''}"] if named else []
     classes = ", ".join(map(escape_path, refuted.classes))
     return " and ".join([*general, *([f"what is guaranteed for {classes}"] if classes else [])])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPoint:
+    """One class's threshold, and what was seen with it on images that were not used for training."""
+
+    name: str = field(metadata=key("class"))
+    threshold: float | None  # images at least so probable are called the class; None: no image is
+    is_promised: bool = field(metadata=key("promised"))  # the bound keeps the target
+    bound: float | None  # of the target rate, one-sided; None: nothing can be said
+    image_count: int = field(metadata=key("images"))  # of the class
+    found: int  # of these, called so
+    other_count: int = field(metadata=key("others"))  # images that do not show it
+    alarms: int  # of these, called so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoints:
+    """A target, and the thresholds or costs that keep it."""
+
+    measure: Measure
+    share: float | None  # the target: recall, precision, or false alarms at most; None for costs and F1
+    level: float  # how certain a promise is
+    basis: Basis
+    image_count: int
+    # The one class that it is about; every answer is then this class, or the best other.
+    positive: str | None = field(default=None, metadata=NEED)
+    # One for each class that has a threshold.
+    points: tuple[ClassPoint, ...] = field(default=(), metadata=key("thresholds", is_needed=True))
+    # Row = true class, column = answer, in the model's order.
+    costs: tuple[tuple[float, ...], ...] | None = field(default=None, metadata=NEED)
+    mean_cost: float | None = field(default=None, metadata=NEED)  # of an image, on those
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1 or (self.share is not None and not 0 < self.share < 1):
+            raise _contradiction(f"target for {self.share} with certainty {self.level}")
+        if (self.measure == "costs") != (self.costs is not None) or (self.share is None) != (
+            self.measure in ("costs", "f1")
+        ):
+            raise _contradiction(f"target for {self.measure} with share {self.share} and costs {self.costs}")
+        if any(point.threshold is not None and not 0 <= point.threshold <= 1 for point in self.points):
+            raise _contradiction("threshold that is no probability")
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuse points that are not about these classes.
+
+        Raises:
+            ModelError: a class is not there, or stands there twice, or the costs are not one row and column for each.
+        """
+        named = [point.name for point in self.points]
+        if not set(named) <= set(classes) or len(set(named)) < len(named):
+            raise _contradiction(f"thresholds for {', '.join(named)}, while the classes are {', '.join(classes)}")
+        if self.positive is not None and named != [self.positive]:
+            raise _contradiction(f"positive class {self.positive} with thresholds for {', '.join(named)}")
+        if self.costs is not None and {len(self.costs), *map(len, self.costs)} != {len(classes)}:
+            raise _contradiction(f"{len(self.costs)} rows of costs for {len(classes)} classes")
+
+
+def _contradiction(what: str) -> ModelError:
+    return ModelError(f"the operating points hold a {what}", "Choose them again: `vidi calibrate MODEL DATA -o NEW`.")

@@ -16,8 +16,7 @@ from vidi.metrics.novelty import MOST_POWER, SMALLEST, MaxLogitScore, NoveltySco
 from vidi.metrics.outputs import Sigmoid, Softmax
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, TensorView, digest_file, digest_weights
 from vidi.model_file.golden import draw_golden_image, make_golden
-from vidi.model_file.golden_vector import GoldenVector
-from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_text, viewer_keys

@@ -18,9 +18,8 @@ from vidi.metrics.operating import Mask
 from vidi.metrics.selective import RANKINGS, Ranking, find_sure_limit, risk_coverage_curve
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.decisions import call_classes
-from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, Basis, OperatingPoints, VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
 FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high

@@ -22,7 +22,7 @@ from vidi.metrics.operating import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from vidi.model_file.operating_points import ClassPoint, Measure, OperatingPoints
+from vidi.model_file.limits import ClassPoint, Measure, OperatingPoints
 
 NAMES: Mapping[Measure, str] = {
     "recall": "recall",

@@ -14,9 +14,8 @@ from vidi.metrics.intervals import failures_by_chance, shown_together
 from vidi.metrics.operating import Mask
 from vidi.metrics.paired import effective_weight
 from vidi.model_file.decisions import call_classes
-from vidi.model_file.limits import Refuted, VerdictLimits
+from vidi.model_file.limits import OperatingPoints, Refuted, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import ROUND, key
 
 CHANCE = 0.01  # of naming any where all are kept

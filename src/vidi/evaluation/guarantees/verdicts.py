@@ -14,8 +14,7 @@ from vidi.metrics.operating import Mask
 from vidi.metrics.ranking import thinned
 from vidi.metrics.selective import risk_coverage_curve
 from vidi.model_file.decisions import call_classes, confidence, find_all_candidates
-from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.operating_points import OperatingPoints
+from vidi.model_file.limits import OperatingPoints, VerdictLimits
 from vidi.model_file.values import ROUND, key
 
 

@@ -9,9 +9,8 @@ from vidi.metrics.conformal import images_for_coverage
 from vidi.metrics.multi_label import EVEN, LEAST_FOR_F1
 from vidi.metrics.selective import images_for_error
 from vidi.model_file.drift_reference import DriftReference, ReferenceEmbeddings
-from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, ClassPoint, OperatingPoints, VerdictLimits
 from vidi.model_file.metadata import Calibration
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.numbers import count_of, odds, percent, short_percent
 from vidi.prediction.words import why_never_sure
 

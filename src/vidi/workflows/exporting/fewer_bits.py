@@ -11,8 +11,7 @@ from vidi.evaluation.answers import Want
 from vidi.evaluation.guarantees.operating import OperatingTarget
 from vidi.evaluation.guarantees.promise import GuaranteeTargets
 from vidi.export.precisions import to_fp16, to_int8
-from vidi.model_file.golden_vector import GoldenTolerance
-from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.metadata import GoldenTolerance, ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import finished_bytes
 from vidi.workflows.evaluating.calibrated import CALIBRATION, calibrate_file
