@@ -9,7 +9,8 @@ from tests.app.desks import photos
 from tests.app.test_try import run_with_model, trying
 from tests.model_file.test_golden import written
 from tests.model_file.tiny import tiny_metadata
-from vidi.app.in_use import LOG, watched_lines
+from vidi.app.in_use import watched_lines
+from vidi.app.jobs import LOG
 from vidi.data.project import Project, make_project
 from vidi.log.store import PredictionLog
 from vidi.registry import find_name

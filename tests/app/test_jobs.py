@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
+from tests.app.desks import drawn_model
 from tests.app.working import client_of, events_of, project_of_drawings, stand_in, written_job
-from tests.draw import PARTS, class_folders
+from tests.draw import PARTS, class_folders, draw, encoded
 from tests.processes import end_now
-from vidi.app.jobs import JOBS, Job, Jobs, command_of, read_events
+from vidi.app.jobs import JOBS, LOG, Job, Jobs, command_of, read_events
 from vidi.data.labels import LabelsFile, Opinion
 from vidi.data.project import Project, make_project
 from vidi.errors import UsageError
 from vidi.files import digest_of, holder_of
+from vidi.log.store import PredictionLog
 from vidi.model_file.read import read_model
 from vidi.serving.problems import Problem
+from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.in_use import PromoteRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train
 
@@ -247,3 +251,24 @@ def test_a_second_round_learns_from_new_labels_and_the_gate_decides(tmp_path: Pa
     (run,) = [one for one in client_of(project).get("/api/1/runs").json()["runs"] if one["name"] == job.run]
     assert run["gate"]["passed"] is False  # of two equal models the old one stays
     assert told["cause"] == run["gate"]["sentence"].rstrip(".")
+
+
+def test_a_pile_is_sorted_by_a_model_in_use_and_what_it_answers_is_logged(tmp_path: Path):
+    project = project_of_drawings(tmp_path, each=1)
+    run = project.runs / "first"
+    run.mkdir(parents=True)
+    drawn_model(run / "model.onnx")
+    promote(PromoteRequest(model=run, name="kinds"), root=project.models)
+    pile = tmp_path / "pile"
+    pile.mkdir()
+    (pile / "new.png").write_bytes(encoded(draw("disc", size=(60, 80))))
+    jobs = Jobs(project)
+
+    job = jobs.start("predict", {"model": "models/kinds", "inputs": [str(pile)]})
+    ended = events_of(jobs, job)[-1]
+
+    assert ended["state"] == "finished", ended
+    assert [path.name for path in (job.folder / "sorted").glob("*/*")] == ["new.png"]
+    assert "new.png" in job.page.read_text("utf-8")
+    with PredictionLog.open(str(project.folder / LOG), create=False) as log:
+        assert len(list(log.predictions())) == 1

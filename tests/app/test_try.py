@@ -51,7 +51,11 @@ def test_models_in_use_come_before_runs_and_the_phone_page_gets_them(tmp_path: P
         listed = client.get("/try/models.json").json()
         page, model = client.get("/try/"), client.get(f"/try/{listed['models'][0]['path']}model.onnx")
 
-    assert offered == {"models": ["kinds", "second"], "refused": [], "begins": None}
+    assert offered == {
+        "models": [{"name": "kinds", "of": "models/kinds"}, {"name": "second", "of": "runs/second"}],
+        "refused": [],
+        "begins": None,
+    }
     assert listed["server"]["feedback"] == "../api/1/feedback"
     assert "wasm-unsafe-eval" in page.headers["content-security-policy"]
     assert "frame-ancestors 'self'" in page.headers["content-security-policy"]
@@ -71,7 +75,7 @@ def test_a_model_that_cannot_be_trusted_is_named_and_the_others_are_offered(tmp_
     with trying(project) as client:
         offered = client.get("/api/1/try").json()
 
-    assert offered["models"] == ["good"]
+    assert [one["name"] for one in offered["models"]] == ["good"]
     assert [one["name"] for one in offered["refused"]] == ["bad"]
 
 

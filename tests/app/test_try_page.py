@@ -12,8 +12,11 @@ import pytest
 
 from tests.app.desks import photos, running_app
 from tests.app.test_try import run_with_model
+from tests.app.working import written_job
 from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium, chromium
+from vidi.data.joined import path_at_source
+from vidi.data.labels import labels_beside
 from vidi.data.project import Project, make_project
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor, embed_images
@@ -84,10 +87,10 @@ def test_a_wrong_answer_becomes_a_label_by_two_clicks(project: Project, image: P
         frame.locator("#thanked:has-text('Kept')").wait_for()
         origin = page.evaluate("location.origin")
 
-    (row,) = [json.loads(line) for line in (project.folder / "labels.jsonl").read_text("utf-8").splitlines()]
+    (row,) = [json.loads(line) for line in labels_beside(project.source).read_text("utf-8").splitlines()]
     assert row["labels"] == [other]
     assert other != said
-    assert (project.folder / "images" / row["path"]).read_bytes() == image.read_bytes()
+    assert (project.folder / "images" / path_at_source(row["path"])).read_bytes() == image.read_bytes()
     assert all(one.startswith((origin, "blob:")) for one in asked)
 
 
@@ -118,6 +121,19 @@ def test_the_view_and_its_frame_are_accessible_and_nothing_sticks_out(
             assert part.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if "VIDI_SHOTS" in os.environ:
             page.screenshot(path=f"{os.environ['VIDI_SHOTS']}/try-{width}-{scheme}.png", full_page=True)
+
+
+def test_a_folder_of_this_computer_is_chosen_and_its_sorting_is_a_job(project: Project):
+    run_with_model(project, "first")
+    folder = written_job(project, "predict", {"event": "ended", "state": "finished", "cause": "", "remedy": ""})
+    text = (folder / "job.json").read_text().replace('{"minutes": 2}', '{"model": "runs/first", "inputs": ["/pile"]}')
+    (folder / "job.json").write_text(text)
+    with tried(project) as (page, _):
+        said = page.inner_text(".sort")
+        page.get_by_text("Choose a folder", exact=True).click()
+        page.wait_for_selector("dialog[open] .path:not(:empty)")
+
+    assert f"/pile is sorted: the copies are in {folder / 'sorted'}." in said
 
 
 def test_a_project_without_a_model_says_what_to_do(project: Project):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from vidi.app.jobs import Jobs, find_run_of
+from vidi.app.jobs import LOG, Jobs, find_run_of
 from vidi.app.pages import HEADERS
 from vidi.app.state import AppState
 from vidi.data.project import Project
@@ -25,7 +25,6 @@ from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.promote import PromoteResult, promote, roll_back, test_line
 from vidi.workflows.requests.in_use import MonitorRequest, PromoteRequest, RollbackRequest
 
-LOG: Final = "log.sqlite"  # in a project: what its models answered in use
 EXPORTED: Final = "export"  # the folder of a job that exports
 MOST_BODY: Final = 65_536  # bytes
 MOST_ADDRESS: Final = 1_000  # signs

@@ -15,23 +15,27 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from vidi.data.project import RUNS, Project, list_projects
+from vidi.data.project import MODELS, RUNS, Project, list_projects
 from vidi.errors import DataError
 from vidi.evaluation.run_files import METRICS
 from vidi.files import escape_path, holder_of, read_json, reserve_folder, write_atomic
 from vidi.model_file.values import Json
-from vidi.options import words_of
+from vidi.options import Argument, Option, Part, words_of
 from vidi.serving.problems import Problem
 from vidi.workflows.interaction.event_file import EVENTS
 from vidi.workflows.interaction.run_folder import GATE_PAGE, REPORT, REQUEST, safe_name
 from vidi.workflows.requests.data import CheckRequest
 from vidi.workflows.requests.in_use import MonitorRequest, RetrainRequest
 from vidi.workflows.requests.model_file import CompareRequest, ExportRequest
+from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 from vidi.workflows.requests.train import TrainRequest
 
+LOG: Final = "log.sqlite"  # in a project: what its models answered in use
+SORTED: Final = "sorted"  # in a job's folder: copies in class folders
 JOBS, JOB, OUTPUT = "jobs", "job.json", "output.txt"
 SCHEMA = 1
 LAST_LINE: Final = 65_536  # bytes at a file's end in which the last event is looked for
@@ -48,11 +52,28 @@ class Verb:
 
     request: type
     data: str = ""  # the option that names the data: the project
-    runs: tuple[str, ...] = ()  # options that name a run of the project
+    runs: tuple[str, ...] = ()  # options that name a run of the project, or a model in use
     output: str  # the option that names where it writes
     page: str  # what it writes for people: in the run's folder, or in the job's
+    also: Callable[[Path], Values] = lambda _: {}  # of the job's folder: further values of options
     trains: bool = False  # writes a run
     niceness: int = 10  # the page and a training come first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortRequest:
+    """The words of `vidi predict`, by which a pile of images is sorted."""
+
+    model: Annotated[Path, Argument("MODEL", "Run or model in use that answers.")]
+    inputs: Annotated[InputsRequest, Part()]
+    request: Annotated[PredictRequest, Part()]
+    as_csv: Annotated[bool, Option("Print a CSV table.", flags=("--csv",))] = False
+
+
+def _sorted_into(folder: Path) -> Values:
+    """Copies in class folders; and what is answered is logged where a log can be written."""
+    log = folder.parents[1] / LOG if find_spec("sqlalchemy") else None
+    return {"sort_into": folder / SORTED, "as_csv": True, "log": log}
 
 
 VERBS: Final[Mapping[str, Verb]] = {
@@ -67,6 +88,7 @@ VERBS: Final[Mapping[str, Verb]] = {
         page="comparison/compare.html",
     ),
     "export": Verb(request=ExportRequest, runs=("model",), output="output", page="export/index.html"),
+    "predict": Verb(request=SortRequest, runs=("model",), output="output", page="answers.csv", also=_sorted_into),
     "monitor": Verb(request=MonitorRequest, runs=("model",), output="output", page="monitor.html"),
 }
 
@@ -144,12 +166,12 @@ class Jobs:
 
     def _made(self, name: str, verb: Verb, request: Values) -> Job:
         """A new job: what the page asked for, about the project's data and runs, and folders for what it writes."""
-        values = {**request, **{one: find_run_of(self.project, str(request.get(one, ""))) for one in verb.runs}}
+        values = {**request, **{one: find_model_of(self.project, str(request.get(one, ""))) for one in verb.runs}}
         if verb.data:
             values[verb.data] = self.project.folder
         words_of(verb.request, values)  # refuses before anything is written
         folder, run = reserve_folder(self.project.folder / JOBS, name), None
-        values[verb.output] = folder / verb.page.partition("/")[0]
+        values |= {verb.output: folder / verb.page.partition("/")[0], **verb.also(folder)}
         if verb.trains:
             values[verb.output] = reserve_folder(self.project.runs, safe_name(self.project.name))
             run = values[verb.output].name
@@ -264,6 +286,18 @@ class Jobs:
             )
         if hasattr(os, "setpriority"):
             os.setpriority(os.PRIO_PROCESS, process.pid, VERBS[job.verb].niceness)
+
+
+def find_model_of(project: Project, name: str) -> Path:
+    """The folder of a run of a project, by its name; or of a model in use, `models/NAME`.
+
+    Raises:
+        Problem: there is none.
+    """
+    kind, _, own = name.rpartition("/")
+    if kind == MODELS and project.models.is_dir() and own in os.listdir(project.models):
+        return project.models / own
+    return find_run_of(project, own)
 
 
 def find_run_of(project: Project, name: str) -> Path:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from vidi.app.forgetting import OfImage as ForgottenImage
 from vidi.app.images import Said
 from vidi.app.importing import KnownFiles, NewProject
+from vidi.app.in_use import Promoted, RolledBack
 from vidi.app.projects import OpenedProject
 from vidi.app.training import AskedJob, Continued
 from vidi.serving.bodies import json_response
@@ -55,6 +56,13 @@ ROUTES: Final[Mapping[str, Described]] = {
     "GET /api/1/runs/{name}/changes": ("What was said of images since a run began.", None),
     "GET /api/1/runs/{name}/{file}": ("A file of a run.", None),
     "GET /api/1/try": ("The models that can be tried.", None),
+    "GET /api/1/models": ("The models in use, with the decisions about them.", None),
+    "POST /api/1/models/{name}": ("Put a run in use under a name.", Promoted),
+    "POST /api/1/models/{name}/rollback": ("Go back to an earlier version.", RolledBack),
+    "GET /api/1/models/{name}/model.onnx": ("The model file in use.", None),
+    "GET /api/1/models/{name}/watched": ("What the project's log says of a model: drift and accuracy.", None),
+    "GET /api/1/jobs/{id}/model.onnx": ("The model file that a job has exported.", None),
+    "GET /api/1/qr.svg": ("A QR code of an `address`.", None),
     "POST /api/1/similar": ("The most similar training images of an image.", None),
     "POST /api/1/feedback": ("Keep an image with what was said of it.", None),
     "GET /api/1/openapi.json": ("This description.", None),

@@ -107,7 +107,12 @@ class TriedModels:
                 refused.append({"name": name, "why": str(error)})
         self._service.models = ModelTable(opened)
         begins = next((one.name for one in opened if one.path == self._project.runs / str(wanted) / MODEL), None)
-        return {"models": [one.name for one in opened], "refused": refused, "begins": begins}
+        models: list[Json] = [{"name": one.name, "of": self._of(one.path)} for one in opened]
+        return {"models": models, "refused": refused, "begins": begins}
+
+    def _of(self, path: Path) -> str:
+        """Whose file it is, as jobs name it: `models/NAME`, or `runs/NAME`."""
+        return "/".join(path.relative_to(self._project.folder).parts[:2])
 
     def find(self, name: str | None) -> ServedModel:
         """The model of a name; raises `Problem` where none is offered under it."""

@@ -86,8 +86,8 @@ export async function open(root, { settings, open: openProject, go }) {
   return () => { for (const [name, heard] of Object.entries(listeners)) removeEventListener(name, heard); };
 }
 
-/** A dialog that goes through the folders of this computer; what is chosen is read where it lies. */
-function folderPicker(openProject) {
+/** A dialog that goes through the folders of this computer. @param {(path: string) => Promise} chosen is called with one of them. */
+export function folderPicker(chosen) {
   const where = element("p", { class: "path" });
   const list = element("ul", { class: "folders" });
   const counts = element("p", { class: "soft", role: "status" });
@@ -100,7 +100,7 @@ function folderPicker(openProject) {
   async function choose(path) {
     dialog.close();
     try {
-      await openProject(path);
+      await chosen(path);
     } catch (error) {
       notice(error.message);
     }
