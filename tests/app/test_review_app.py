@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.desks import drawn_model, photos, review_page, signed_in
+from tests.app.desks import drawn_model, photos, review_page, running_app, signed_in
+from vidi.app.jobs import LOG
 from vidi.app.pages import POLICY
-from vidi.app.review import view_document
+from vidi.app.reviewing import review_of, view_document
 from vidi.data.checked import SuspectLabel
-from vidi.data.labels import LabelsFile, Opinion
+from vidi.data.labels import LabelsFile, Opinion, labels_beside
+from vidi.data.project import read_project
 from vidi.evaluation.run_files import write_suspects
 from vidi.labelling import ModelView
+from vidi.log.store import PredictionLog
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
@@ -224,3 +227,19 @@ def test_the_page_may_load_nothing_but_its_own_files(client):
     assert "unsafe" not in POLICY
     assert "style=" not in page.text
     assert client.get("/nothing").status_code == 404
+
+
+def test_the_app_reviews_the_data_of_its_project_and_a_log_where_there_is_one(tmp_path: Path):
+    data = photos(tmp_path)
+    with running_app(tmp_path / "projects", data) as address, signed_in(address) as client:
+        first = client.get("/api/1/review").json()
+        step = {"window": "0" * 32}
+        shown = client.post("/api/1/review/next", json=step).json()["image"]
+        said = {**step, "digest": shown["digest"], "key": "1" * 32, "kind": "label", "labels": ["disc"]}
+        client.post("/api/1/review/answers", json=said).raise_for_status()
+        folder = Path(client.get("/api/1/project").json()["project"]["folder"])
+
+    assert first["classes"] == ["disc", "stripes"]
+    assert LabelsFile(labels_beside(data)).opinions()[0].digest == shown["digest"]
+    with PredictionLog.open(str(folder / LOG)):
+        assert review_of(read_project(folder)).log == str(folder / LOG)

@@ -15,6 +15,7 @@ from vidi.app.images import Said
 from vidi.app.importing import KnownFiles, NewProject
 from vidi.app.in_use import Promoted, RolledBack
 from vidi.app.projects import OpenedProject
+from vidi.app.reviewing import OfAnswer, OfImage, Step
 from vidi.app.training import AskedJob, Continued
 from vidi.serving.bodies import json_response
 from vidi.serving.problems import MEDIA_TYPE
@@ -56,6 +57,12 @@ ROUTES: Final[Mapping[str, Described]] = {
     "GET /api/1/runs/{name}/changes": ("What was said of images since a run began.", None),
     "GET /api/1/runs/{name}/{file}": ("A file of a run.", None),
     "GET /api/1/try": ("The models that can be tried.", None),
+    "GET /api/1/review": ("What is reviewed, and by whom.", None),
+    "GET /api/1/review/images/{digest}": ("An image of the review.", None),
+    "POST /api/1/review/next": ("The image that a window is to show.", Step),
+    "POST /api/1/review/answers": ("Answer about an image; the next one.", OfAnswer),
+    "POST /api/1/review/undo": ("Take the last answer of a window back.", Step),
+    "POST /api/1/review/show": ("Show an image again.", OfImage),
     "GET /api/1/models": ("The models in use, with the decisions about them.", None),
     "POST /api/1/models/{name}": ("Put a run in use under a name.", Promoted),
     "POST /api/1/models/{name}/rollback": ("Go back to an earlier version.", RolledBack),

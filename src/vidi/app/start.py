@@ -155,9 +155,9 @@ def work_routes(state: AppState, *, is_shared: bool) -> list[BaseRoute]:
         state: what they share.
         is_shared: for others of the network, who neither bring folders, label many at once, nor train here.
     """
-    from vidi.app import forgetting, images, importing, in_use, openapi, training, trying
+    from vidi.app import forgetting, images, importing, in_use, openapi, reviewing, training, trying
 
-    known = [*trying.routes(state)]
+    known = [*trying.routes(state), *reviewing.routes(state)]
     if not is_shared:
         for one in (importing, images, training, in_use, forgetting):
             known += one.routes(state)

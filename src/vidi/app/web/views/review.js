@@ -40,8 +40,11 @@ const PAGE = `
 </div>
 <section id="done" class="panel" hidden aria-labelledby="done-title">
   <h2 id="done-title" tabindex="-1">Nothing is left to review</h2>
-  <p>Every answer is kept. Stop <code>vidi review</code> with Ctrl-C, then use the labels:</p>
-  <pre id="after" tabindex="0" aria-label="Commands"></pre>
+  <p>Every answer is kept.</p>
+  <div id="then">
+    <p>Stop <code>vidi review</code> with Ctrl-C, then use the labels:</p>
+    <pre id="after" tabindex="0" aria-label="Commands"></pre>
+  </div>
   <p class="others"><button id="undo-last" type="button"><kbd>z</kbd> Undo the last answer</button> <button id="look-again" type="button">Look again</button></p>
 </section>
 <section id="disputes" class="part" hidden aria-labelledby="disputes-title">
@@ -78,6 +81,7 @@ export async function open(root) {
   const many = state.settings.classes.length > FIXED;
   byId("title").textContent = state.settings.title;
   byId("after").textContent = state.settings.after.join("\n");
+  byId("then").hidden = !state.settings.after.length;
   byId("filter-label").hidden = !many;
   byId("look").classList.toggle("many", many);
   await take("next", {});
