@@ -1,5 +1,6 @@
 """Try: the project's models are offered, and what a person says of an answer is kept in the project."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,12 @@ import pytest
 
 from tests.app.desks import drawn_model, photos, running_app, signed_in
 from tests.draw import draw, encoded
+from vidi.app.corrections import keep_image
+from vidi.app.gallery import Gallery
+from vidi.data.labels import LabelsFile, labels_beside
 from vidi.data.project import Project, make_project
 from vidi.data.read import read_dataset
+from vidi.files import digest_of
 from vidi.workflows.interaction.request import labelled_in_project, read_feedback, read_source
 from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
@@ -116,6 +121,33 @@ def test_images_in_place_stay_as_they_are_and_what_is_kept_is_feedback_for_a_ret
     assert [[kept.classes[index] for index in one.labels] for one in kept.images] == [["square"]]
     assert len(read_source(asked).images) == 6  # of the drawn ones that lie in class folders
     assert labelled_in_project(project.runs / "first", asked) == str(project.folder / "images")
+
+
+def test_what_is_said_of_an_image_that_the_project_has_is_said_of_that_file_and_its_copies(tmp_path: Path):
+    data = photos(tmp_path)
+    image = (data / "disc" / "000.png").read_bytes()
+    (data / "stripes" / "copy.png").write_bytes(image)
+    project = make_project(tmp_path / "projects", "kinds", source=data)
+
+    kept = keep_image(
+        project, image, ("label", ("disc",)), name="a.png", who="ann", known=["disc/000.png", "stripes/copy.png"]
+    )
+
+    said = LabelsFile(labels_beside(data)).opinions()
+    assert kept == "disc/000.png"
+    assert [(one.path, one.labels) for one in said] == [("disc/000.png", ("disc",)), ("stripes/copy.png", ("disc",))]
+    assert not (project.folder / "images").exists()
+
+
+def test_the_images_of_a_project_are_found_by_their_bytes(tmp_path: Path):
+    data = photos(tmp_path)
+    image = (data / "disc" / "000.png").read_bytes()
+    (data / "stripes" / "copy.png").write_bytes(image)
+    with contextlib.closing(Gallery.open(data, labels_beside(data), who="ann")) as gallery:
+        gallery.wait()
+
+        assert sorted(gallery.paths_of(digest_of(image))) == ["disc/000.png", "stripes/copy.png"]
+        assert gallery.paths_of(digest_of(DISC)) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import secrets
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,7 @@ MOST_NAME: Final = 60  # signs of a file's name
 SHOWN_DIGITS: Final = 12  # of a digest, in a file's name
 
 
-def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who: str) -> str:
+def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who: str, known: Sequence[str] = ()) -> str:
     """Keep an image and what somebody says of it in the project; both are on the disk when this returns.
 
     The image lies in PROJECT/images; the line is in the file of the project's labels. Images in place stay as they are:
@@ -29,9 +31,10 @@ def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who:
     Args:
         data: of the image file.
         name: of the file, as the person knows it.
+        known: paths at which the data has this image already: only the line is written.
 
     Returns:
-        The file's name in PROJECT/images.
+        The file's path among the project's images.
 
     Raises:
         Problem: the image cannot be used.
@@ -42,28 +45,28 @@ def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who:
         raise Problem("not-found", f"{project.source} is not there.", "Bring the images back, or open another project.")
     folder, digest = project.folder / IMAGES, digest_of(data)
     ending = FORMATS[decoded(data).format].extensions[0]
-    known = next(folder.glob(f"*-{digest[:SHOWN_DIGITS]}{ending}"), None)
-    path = known or folder / f"{safe_name(Path(name).stem[:MOST_NAME])}-{digest[:SHOWN_DIGITS]}{ending}"
-    if known is None:
+    path = next(folder.glob(f"*-{digest[:SHOWN_DIGITS]}{ending}"), None)
+    is_new = path is None and not known
+    path = path or folder / f"{safe_name(Path(name).stem[:MOST_NAME])}-{digest[:SHOWN_DIGITS]}{ending}"
+    if is_new:
         write_atomic(path, data)
-    (kind, labels), prefix = answer, "" if project.owns_images else "feedback-1:"
+    paths = known or [path.name if project.owns_images else f"feedback-1:{path.name}"]
     said = Opinion(
         key=secrets.token_hex(16),
         digest=digest,
-        path=prefix + path.name,
         at=time.time(),
         source=who,
         via="review",
-        kind=kind,
-        labels=labels,
+        kind=answer[0],
+        labels=answer[1],
     )
     try:
-        LabelsFile(file).add([said])
+        LabelsFile(file).add([replace(said, path=one) for one in paths])
     except VidiError:
-        if known is None:
+        if is_new:
             path.unlink(missing_ok=True)
         raise
-    return path.name
+    return paths[0]
 
 
 def decoded(data: bytes) -> DecodedImage:

@@ -140,6 +140,10 @@ class Gallery:
             raise UsageError(f"no image has the digest {name[:80]}", "Load the page again.")
         return rows[0]
 
+    def paths_of(self, digest: str) -> list[str]:
+        """The files with these bytes, as far as files are known yet."""
+        return [] if self._state is None else [self._state.images.paths[row] for row in self._rows_of_digest(digest)]
+
     def read(self, row: int) -> bytes:
         """The bytes of an image file.
 

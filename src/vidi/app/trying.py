@@ -11,11 +11,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from vidi.app.corrections import decoded, keep_image
+from vidi.app.images import gallery_of
 from vidi.app.state import AppState
 from vidi.data.labels import Kind
 from vidi.data.project import Project
 from vidi.errors import ModelError
 from vidi.export.model_document import MODELS_DOCUMENT, models_document
+from vidi.files import digest_of
 from vidi.images.limits import Limits
 from vidi.model_file.values import Json
 from vidi.registry import list_registered
@@ -67,7 +69,8 @@ def routes(state: AppState) -> list[BaseRoute]:
         data = await read_body(request, most=Limits().file_bytes)
         project, name = state.need_project(), said.get("name", "")
         answer = (kind, tuple(labels))
-        path = await asyncio.to_thread(keep_image, project, data, answer, name=name, who=state.who)
+        known = await asyncio.to_thread(lambda: state.kept(gallery_of).paths_of(digest_of(data)))
+        path = await asyncio.to_thread(keep_image, project, data, answer, name=name, who=state.who, known=known)
         return json_response({"kept": path})
 
     return [
