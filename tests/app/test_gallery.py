@@ -31,6 +31,11 @@ KEYS = (f"{number:032x}" for number in count())
 SIZE = (96, 128)
 
 
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidi.app.gallery.REST_SECONDS", 0)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Two classes; an exact copy, a larger near-copy, one photograph of two classes, a broken, a dark, a new image."""

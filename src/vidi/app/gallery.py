@@ -25,10 +25,11 @@ from vidi.data.labels import NO_LABELS, How, Kind, LabelsFile
 from vidi.data.readers.class_names import folded_name
 from vidi.errors import UsageError, VidiError
 from vidi.machine import core_count
+from vidi.workflows.interaction.request import read_as_given
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.reviewing.opening import read_as_given
 
 MOST_NAME: Final = 100  # signs of a class name
+REST_SECONDS: Final = 2.0  # before images that are known are listed again: the page is answered first
 LAST_SECONDS: Final = 5.0  # to wait for the background at the end
 STAGES: Final = ("reading", "checking", "done")
 
@@ -287,6 +288,8 @@ class Gallery:
     def _work(self) -> None:
         """List the images, check what is new, and keep both: in the thread of the background."""
         try:
+            if self._state is not None and self._is_closed.wait(REST_SECONDS):
+                return
             self._list()
             self._check()
         except _Closed:

@@ -5,14 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.dataset import Dataset
+from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.joined import join_feedback
 from vidi.data.labels import NO_LABELS, find_labels, read_labels
 from vidi.data.project import IMAGES, project_around
 from vidi.data.read import ReadOptions, read_dataset, require_learnable
-from vidi.errors import UsageError, VidiError
+from vidi.data.readers.class_folders import NO_CLASS
+from vidi.data.readers.source import open_source
+from vidi.errors import DataError, UsageError, VidiError
 from vidi.files import digest_of_file, escape_path
+from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -50,6 +53,39 @@ def read_source(
     if not request.feedback:
         return dataset
     return join_feedback(dataset, [read_feedback(request, source) for source in request.feedback])
+
+
+def read_as_given(data: DataRequest, *, is_run: bool = False, may_be_empty: bool = False) -> Dataset:
+    """The data set as it is; images that lie in a folder without any class are all unlabelled.
+
+    Args:
+        data: how it is read.
+        is_run: the images are those of a run, which had classes.
+        may_be_empty: a folder without any image is no error.
+
+    Raises:
+        UsageError: the source is not there.
+        DataError: it cannot be read, or holds no image.
+    """
+    folder = Path(data.source)
+    try:
+        return read_source(data)
+    except DataError:
+        if not folder.is_dir():
+            raise
+        source = open_source(folder, allow_outside=data.allow_outside)
+        paths = [file.path for file in source.scan.files]
+        if is_run or not (paths or may_be_empty) or any("/" in path for path in paths):
+            raise
+    return Dataset(
+        name=folder.name,
+        source=data.source,
+        reader="class-folders",
+        classes=(),
+        images=tuple[LabelledImage, ...](),
+        store=source.store,
+        account=Account(set_aside=[Entry(path, NO_CLASS, "It lies in no class folder.") for path in paths]),
+    )
 
 
 def labels_of(request: DataRequest) -> Path | None:

@@ -5,20 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.checked import SuspectLabel
-from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.dataset import Dataset
 from vidi.data.labels import NO_LABELS, LabelsFile, Opinion, is_outside
 from vidi.data.readers.class_folders import NO_CLASS
-from vidi.data.readers.source import open_source
-from vidi.errors import DataError, ImageError, UsageError
+from vidi.errors import ImageError, UsageError
 from vidi.evaluation.run_files import find_run_suspects
 from vidi.files import escape_path
-from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry import find_name
-from vidi.workflows.interaction.request import decode_options, labels_of, read_source
+from vidi.workflows.interaction.request import decode_options, labels_of, read_as_given
 from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, run_of, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.in_use import ReviewRequest
@@ -101,39 +99,6 @@ def _named(source: str) -> tuple[Path, Path | None]:
     registered = find_name(models_folder(), path.name)
     run = run_of(registered, remedy="Name a folder of images: vidi review FOLDER --model " + registered.name)
     return run, registered.model
-
-
-def read_as_given(data: DataRequest, *, is_run: bool = False, may_be_empty: bool = False) -> Dataset:
-    """The data set as it is; images that lie in a folder without any class are all unlabelled.
-
-    Args:
-        data: how it is read.
-        is_run: the images are those of a run, which had classes.
-        may_be_empty: a folder without any image is no error.
-
-    Raises:
-        UsageError: the source is not there.
-        DataError: it cannot be read, or holds no image.
-    """
-    folder = Path(data.source)
-    try:
-        return read_source(data)
-    except DataError:
-        if not folder.is_dir():
-            raise
-        source = open_source(folder, allow_outside=data.allow_outside)
-        paths = [file.path for file in source.scan.files]
-        if is_run or not (paths or may_be_empty) or any("/" in path for path in paths):
-            raise
-    return Dataset(
-        name=folder.name,
-        source=data.source,
-        reader="class-folders",
-        classes=(),
-        images=tuple[LabelledImage, ...](),
-        store=source.store,
-        account=Account(set_aside=[Entry(path, NO_CLASS, "It lies in no class folder.") for path in paths]),
-    )
 
 
 class FolderSource:
