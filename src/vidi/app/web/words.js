@@ -245,6 +245,8 @@ export const FLAGS = [
   ["odd-shape", "odd shape", "It is over twice as long or as flat as usual."],
 ];
 
+export const NO_SUSPECTS = "The network doubts no label.";
+
 export const SORTS = { "": "Best order", path: "As stored", name: "By name", class: "By class", odd: "Odd first", alike: "Alike together" };
 
 export const FORGET = {

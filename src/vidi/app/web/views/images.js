@@ -1,7 +1,7 @@
 // All images of the project: classes and findings with their counts, a grid to choose from, and labels for the chosen.
 
 import { announce, ask, button, counted, element, newKey, notice, number, percent } from "../ui.js";
-import { FILTERS, FLAGS, KINDS, SORTS } from "../words.js";
+import { FILTERS, FLAGS, KINDS, NO_SUSPECTS, SORTS } from "../words.js";
 import { makeGrid } from "./grid.js";
 import { openLarge } from "./large.js";
 
@@ -26,6 +26,7 @@ export async function open(root, { parameters }) {
     sending: Promise.resolve(), // answers go one after the other
     large: null,
     isDoubting: false, // a pretrained network looks at the labels
+    hasDoubted: false, // it has done so
   };
   const parts = build();
   const grid = makeGrid(parts.grid, { count: () => state.order.length, make: makeCell, paint, rested: describe }, { moved, pressed });
@@ -65,6 +66,7 @@ export async function open(root, { parameters }) {
       const isOther = now.stamp !== before.stamp, hasEnded = now.stage === "done" && before.stage !== "done";
       show(now);
       if (isOther || hasEnded) await load({ keep: !isOther });
+      if (hasEnded && state.hasDoubted && !now.filters["suspect-labels"]) notice(NO_SUSPECTS);
       if (now.stage !== "done") timer = setTimeout(look, PERIOD);
     } catch (error) {
       if (error.name !== "AbortError") timer = setTimeout(look, 5 * PERIOD);
@@ -347,6 +349,7 @@ export async function open(root, { parameters }) {
       if (job.cause) notice(`${job.cause} ${job.remedy}`);
       await ask("findings", { method: "POST" });
       state.summary.stage = "checking";
+      state.hasDoubted = !job.cause;
       await look();
     } catch (error) {
       if (error.name !== "AbortError") notice(error.message, doubt);
