@@ -34,7 +34,7 @@ def main() -> None:
         page.wait_for_selector("body[data-view='start']")
         keep(page, "start")
         page.click("text='200 example photographs'")
-        page.wait_for_selector("body[data-view='images'] [role=gridcell] img")
+        page.wait_for_selector("#view button:has-text('odd')")
         keep(page, "images")
         page.click("#views >> text='Train'")
         page.wait_for_selector("#view form")
