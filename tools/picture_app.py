@@ -50,7 +50,9 @@ def app(folder: Path) -> Iterator[str]:
     """The address of a running app with no project."""
     words = [sys.executable, "-m", "vidi", "app", "--no-browser", "--port", "0"]
     environment = {**os.environ, "VIDI_PROJECTS": str(folder)}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as server:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as server:
         try:
             lines = server.stdout or ()
             yield next(found[1] for line in lines if (found := re.match("open (.*)", line)))
