@@ -4,7 +4,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Self
 
 from vidi.errors import ImageError, ResourceError, VidiError
@@ -13,14 +12,8 @@ from vidi.images.decode import DEFAULT, DecodeJob, ReadFile, ReadImage, read_one
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import file_too_large
-from vidi.images.workers.process import (
-    End,
-    SharedMemory,
-    WorkerProcess,
-    died,
-    too_slow,
-)
-from vidi.images.workers.wire import image_bytes, pack_request, pack_work, slot_bytes, unpack_answer
+from vidi.images.workers.process import End, Worker, died, too_slow
+from vidi.images.workers.wire import image_bytes, pack_work, slot_bytes
 
 TRIES = 2  # the machine may kill a worker for reasons of its own; the second death in a row is the file's fault
 # Times `Limits.seconds`: the clock counts processor time, and a worker that only waits is stopped after that many times
@@ -28,12 +21,9 @@ TRIES = 2  # the machine may kill a worker for reasons of its own; the second de
 WALL_FACTOR = 2.0
 _LOOK_SECONDS = 0.5  # how often hanging and dead workers are looked for, and a failed start is tried again
 _REPLACED_SECONDS = 5.0  # within which a dead worker is replaced, or there is no memory for another
-_KEPT = 1 << 20  # bytes of shared memory that need not be given back after a large file or image
 _ALIGNED = 1 << 16  # no system's pages are larger
 
 _LEAST_PIXELS = 1 << 24  # that a frame may have even where the limits allow images less
-
-_pack_job = lru_cache(64)(pack_work)
 
 
 class DecodePool:
@@ -67,9 +57,9 @@ class DecodePool:
         self._one_by_one = False  # files are asked together, until that took too long once
         self.deaths = 0  # of workers, for whatever reason, since the start
         self._read = read
-        self._members: list[_Member] = []
-        self._free: list[_Member] = []  # the last one that worked is taken first: its memory is warm
-        self._fallen: list[_Member] = []
+        self._members: list[Worker] = []
+        self._free: list[Worker] = []  # the last one that worked is taken first: its memory is warm
+        self._fallen: list[Worker] = []
         self._changed = threading.Condition()
         self._look = threading.Event()
         self._is_stopped = True
@@ -86,7 +76,7 @@ class DecodePool:
     def standing(self) -> int:
         """How many workers are alive and ready, free or at work."""
         with self._changed:
-            count = sum(member not in self._fallen and member.process.is_alive for member in self._members)
+            count = sum(member not in self._fallen and member.is_alive for member in self._members)
         if count < self.count:
             self._look.set()
         return count
@@ -100,7 +90,7 @@ class DecodePool:
     @property
     def pids(self) -> tuple[int, ...]:
         """The numbers of the workers' processes, in the order of their places."""
-        return tuple(pid for member in self._members if (pid := member.process.pid) is not None)
+        return tuple(pid for member in self._members if (pid := member.pid) is not None)
 
     def start(self) -> None:
         """Start all workers and wait until they are ready; nothing happens where they were started already.
@@ -110,13 +100,14 @@ class DecodePool:
         """
         if self._members:
             return
-        self._members = [_Member(self) for _ in range(self.count)]
+        greeting = pack_work((self.options.limits, self.lengths, self._read))
+        self._members = [Worker(self.lengths, greeting) for _ in range(self.count)]
         self._is_stopped = False
         try:
             for member in self._members:
-                member.process.start()
+                member.start()
             for member in self._members:
-                member.process.await_ready()
+                member.await_ready()
         except VidiError:
             self.stop()
             raise
@@ -131,7 +122,7 @@ class DecodePool:
             self._changed.notify_all()
         self._look.set()
         for member in self._members:
-            member.process.kill()
+            member.kill()
         if self._keeper is not None:
             self._keeper.join()
         for member in self._members:
@@ -189,8 +180,8 @@ class DecodePool:
         return _refused(data, died(end.code if end else 0, TRIES))
 
     def _ask(
-        self, member: "_Member", files: Sequence[bytes | memoryview], job: DecodeJob, due: float
-    ) -> tuple[list[ReadImage], "End | None"]:
+        self, member: Worker, files: Sequence[bytes | memoryview], job: DecodeJob, due: float
+    ) -> tuple[list[ReadImage], End | None]:
         """The answers of a worker; where it died, those before, and its end."""
         done: list[ReadImage] = []
         try:
@@ -214,17 +205,13 @@ class DecodePool:
         given, left = self.lengths
         return sum(map(len, files)) <= given and len(files) * slot_bytes(job) <= left
 
-    def greeting(self) -> bytes:
-        """The first message to a new worker, with the bytes of shared memory for files and for images."""
-        return pack_work((self.options.limits, self.lengths, self._read))
-
-    def _take(self) -> "_Member":
+    def _take(self) -> Worker:
         """A free worker that is alive; waits while others have it."""
         with self._changed:
             while not self._is_stopped:
                 while self._free:
                     member = self._free.pop()
-                    if member.process.is_alive:
+                    if member.is_alive:
                         return member
                     self._reap_dead(member)
                 # Whoever works is done when its clock says so, and whoever fell is soon replaced.
@@ -234,12 +221,12 @@ class DecodePool:
                     raise ResourceError("No decoding process is free.", "Free some memory, or send fewer images.")
             raise _stopped()
 
-    def _put_back(self, member: "_Member") -> None:
+    def _put_back(self, member: Worker) -> None:
         with self._changed:
             self._free.append(member)
             self._changed.notify()
 
-    def _give_up(self, member: "_Member") -> End:
+    def _give_up(self, member: Worker) -> End:
         """How a worker ended; the keeper puts another in its place."""
         end = member.reap()
         with self._changed:
@@ -248,7 +235,7 @@ class DecodePool:
             self._reap_dead(member)
         return end
 
-    def _reap_dead(self, member: "_Member") -> None:
+    def _reap_dead(self, member: Worker) -> None:
         self.deaths += 1
         self._fallen.append(member)
         self._look.set()
@@ -260,100 +247,27 @@ class DecodePool:
             self._look.wait(_LOOK_SECONDS)
             self._look.clear()
             for member in self._members:
-                member.process.check_clock()
+                member.check_clock()
             for member in self._find_dead():
                 self._replace(member)
 
-    def _find_dead(self) -> list["_Member"]:
+    def _find_dead(self) -> list[Worker]:
         """All who are dead, also those who died while they were free."""
         with self._changed:
             if self._is_stopped:  # then their end was asked for
                 return []
-            for member in [one for one in self._free if not one.process.is_alive]:
+            for member in [one for one in self._free if not one.is_alive]:
                 self._free.remove(member)
                 self._reap_dead(member)
             return list(self._fallen)
 
-    def _replace(self, member: "_Member") -> None:
+    def _replace(self, member: Worker) -> None:
         with contextlib.suppress(VidiError, OSError, MemoryError):  # refused now: tried again at the next look
             member.renew()
             with self._changed:
                 self._fallen.remove(member)
                 self._free.append(member)
                 self._changed.notify_all()
-
-
-class _Member:
-    """One of the pool: a process, and the memory through which files go to it and images come back."""
-
-    def __init__(self, pool: DecodePool) -> None:
-        self._given, self._left = pool.lengths
-        self._memory = SharedMemory(self._given + self._left)
-        self.process = WorkerProcess(self._memory, pool.greeting())
-        self._lock = threading.Lock()  # held while the memory is used, and the process made or taken away
-        self._is_closed = False
-
-    def ask(self, files: Sequence[bytes | memoryview], job: DecodeJob, due: float, done: list[ReadImage]) -> None:
-        """Add the answers about some files to `done`; `due` is when the process is killed, of time.monotonic().
-
-        Raises:
-            EOFError, OSError: the process has ended.
-            VidiError: the program failed on one of them.
-        """
-        with self._lock:
-            if self._is_closed:
-                raise EOFError
-            room, start = self._memory.room, 0
-            for data in files:
-                room[start : start + len(data)] = data
-                start += len(data)
-            self.process.due = due
-            try:
-                self.process.send(pack_request([len(data) for data in files], _pack_job(job)))
-                self._receive(len(files), slot_bytes(job), done)
-            finally:
-                self.process.due = None
-            used = sum(read.image.nbytes for read in done if read.image is not None)
-            if start > _KEPT or used > _KEPT:
-                self._memory.give_back(_KEPT, self._given)
-                self._memory.give_back(self._given + _KEPT, self._given + self._left)
-
-    def _receive(self, count: int, step: int, done: list[ReadImage]) -> None:
-        failure: VidiError | None = None
-        for slot in range(count):
-            start = self._given + slot * step
-            try:
-                content = self.process.receive()
-            except VidiError as error:  # raised when all that follows is read: it belongs to this request
-                failure = failure or error
-            else:
-                done.append(unpack_answer(content, self._memory.room[start : start + step]))
-        if failure is not None:
-            raise failure
-
-    def reap(self) -> End:
-        """How the dead process ended."""
-        with self._lock:
-            return self.process.reap()
-
-    def renew(self) -> None:
-        """Another process in the place of the dead one.
-
-        Raises:
-            VidiError: it could not be started.
-        """
-        with self._lock:
-            if not self._is_closed:
-                self.process.reap()
-                self.process.start()
-                self.process.await_ready()
-
-    def close(self) -> None:
-        """End the process and give the memory back."""
-        with self._lock:
-            self._is_closed = True
-            self.process.reap()
-            self._memory.close()
 
 
 def _whole(byte_count: int) -> int:
