@@ -232,6 +232,17 @@ def test_the_next_start_reads_no_image_and_adding_one_reads_that_one_alone(sourc
     assert {"disc/005.png", "disc/more.png"} <= set(paths(more, "exact-copies"))
 
 
+def test_of_an_archive_nothing_is_decoded_again_either(source, monkeypatch):
+    archive = Path(shutil.make_archive(str(source), "zip", source))
+    opened(archive)
+
+    monkeypatch.setattr("vidi.app.checking.read_images", None)
+    again = opened(archive)
+
+    assert again.progress.trouble is None
+    assert paths(again, "blank") == ["stripes/dark.png"]
+
+
 def test_a_changed_file_is_looked_at_again_and_a_deleted_one_is_gone(source):
     opened(source)
     (source / "disc/005.png").write_bytes(encoded(np.full((*SIZE, 3), 200, np.uint8)))
@@ -241,7 +252,7 @@ def test_a_changed_file_is_looked_at_again_and_a_deleted_one_is_gone(source):
     gallery = opened(source)
 
     assert paths(gallery, "blank") == ["disc/005.png"]
-    kept = find_kept(PixelCache(cache_folder()), source)
+    kept = find_kept(PixelCache(cache_folder()), source, at_once=True)
     assert kept is not None
     assert "stripes/dark.png" not in kept[0].paths
 
@@ -280,7 +291,7 @@ def test_images_without_any_class_and_none_at_all_are_welcome(tmp_path):
 
 
 def test_an_image_that_is_not_checked_yet_is_labelled_by_its_own_digest(source, monkeypatch):
-    monkeypatch.setattr(Gallery, "_check", lambda _: None)
+    monkeypatch.setattr(Gallery, "_check", lambda *_, **__: None)
     gallery = opened(source)
     page = columns(now(gallery), rows(gallery, "disc/003.png", "disc/004.png"), stamp=gallery.stamp)
     assert page["id"] == [f"{gallery.stamp}.{row}" for row in page["row"]]

@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int32]
 
-LAYOUT = 1  # raised whenever the columns that are kept change
+LAYOUT = 2  # raised whenever the columns that are kept change
 ODD = ("blank", "dark", "bright", "blurred", "tiny", "odd-shape")
 FLAGS = ("unreadable", "exact-copies", "near-copies", "conflicting-labels", "suspect-labels", *ODD)  # by bit
 BIT = {name: 1 << place for place, name in enumerate(FLAGS)}
@@ -154,13 +154,21 @@ class Findings:
         self.is_known[row] = True
 
 
-def find_kept(cache: PixelCache, source: Path) -> tuple[ImageList, Findings] | None:
-    """What was kept of a folder when it was looked at last, without looking at it again; None without it."""
+def find_kept(cache: PixelCache, source: Path, *, at_once: bool) -> tuple[ImageList, Findings] | None:
+    """What was kept of images when they were looked at last, without looking at them again; None without it.
+
+    Args:
+        cache: holds it.
+        source: of the images.
+        at_once: only where the images lie in a folder, so that they can be read before it is listed.
+    """
     kept = cache.find_bytes(kept_key(source))
     if kept is None:
         return None
     with np.load(io.BytesIO(kept)) as arrays:
         told = json.loads(arrays["told"].tobytes())
+        if at_once and not told["is_folder"]:
+            return None
         images = ImageList(
             paths=_texts(arrays["paths"]),
             stamps=_texts(arrays["stamps"]),
@@ -176,11 +184,10 @@ def find_kept(cache: PixelCache, source: Path) -> tuple[ImageList, Findings] | N
 
 
 def keep(cache: PixelCache, source: Path, images: ImageList, found: Findings) -> None:
-    """Keep both for the next start, if there is room, and the images lie in a folder where their paths say."""
-    if images.store != FolderStore(source):
-        return
+    """Keep both for the next start, if there is room."""
     stream = io.BytesIO()
-    told = {"classes": images.classes, "refused": images.refused, "notes": found.notes}
+    is_folder = images.store == FolderStore(source)
+    told = {"is_folder": is_folder, "classes": images.classes, "refused": images.refused, "notes": found.notes}
     np.savez(
         stream,
         told=np.frombuffer(json.dumps(told).encode(), np.uint8),

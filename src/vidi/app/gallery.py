@@ -81,19 +81,23 @@ class Gallery:
     def open(cls, source: Path, labels: Path, *, who: str) -> Self:
         """Show what is known from last time, if anything, and look at the images in a thread of its own."""
         gallery = cls(source, labels, who=who)
-        kept = find_kept(gallery._cache, source) if source.is_dir() else None
+        kept = find_kept(gallery._cache, source, at_once=True)
         if kept is not None:
             gallery._replace(_State(*kept))
-        gallery.look_again()
+        gallery.look_again(rest_seconds=0 if kept is None else REST_SECONDS)
         return gallery
 
-    def look_again(self) -> None:
-        """List the images again and check what is new, in a thread of its own; nothing where one is at it already."""
+    def look_again(self, *, rest_seconds: float = 0) -> None:
+        """List the images again and check what is new, in a thread of its own; nothing where one is at it already.
+
+        Args:
+            rest_seconds: before it begins.
+        """
         with self._lock:
             if self._is_closed.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
             self.progress = Progress(has_suspects=self.progress.has_suspects)
-            self._thread = threading.Thread(target=self._work, name="vidi-gallery", daemon=True)
+            self._thread = threading.Thread(target=self._work, args=(rest_seconds,), name="vidi-gallery", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
@@ -285,38 +289,43 @@ class Gallery:
             self._said.names[:] = list(dict.fromkeys([*state.images.classes, *self._said.names]))
             self._said.catch_up(len(state.images), self._locate, again=True)
 
-    def _work(self) -> None:
+    def _work(self, rest_seconds: float) -> None:
         """List the images, check what is new, and keep both: in the thread of the background."""
         try:
-            if self._state is not None and self._is_closed.wait(REST_SECONDS):
+            if self._is_closed.wait(rest_seconds):
                 return
-            self._list()
-            self._check()
+            self._check(is_new=self._list())
         except _Closed:
             return
         except VidiError as error:
             self.progress.trouble = error
         self.progress.stage = "done"
 
-    def _list(self) -> None:
+    def _list(self) -> bool:
+        """List the images, and give whether they are others than before."""
         request = DataRequest(source=str(self.source), labels=NO_LABELS)
         dataset = read_as_given(request, may_be_empty=True)
         images, before = list_images(dataset), self._state
         if before is None:
-            self._replace(_State(images, Findings.none_of(images), dataset=dataset))
+            kept = find_kept(self._cache, self.source, at_once=False)
+            found = Findings.none_of(images) if kept is None else kept[1].carried_over(kept[0], images)
+            self._replace(_State(images, found, dataset=dataset))
         elif before.images.is_as(images):
             before.dataset = dataset
+            return False
         else:
             found = before.found.carried_over(before.images, images)
             self._replace(_State(images, found, dataset=dataset))
+        return True
 
-    def _check(self) -> None:
+    def _check(self, *, is_new: bool) -> None:
         state = self._listed()
         assert state.dataset is not None  # noqa: S101  # `_list` has read it
         self.progress.stage = "checking"
         self._look_for_suspects()
         if state.found.is_complete:
-            keep(self._cache, self.source, state.images, state.found)
+            if is_new:
+                keep(self._cache, self.source, state.images, state.found)
             return
         found = check_images(
             state.dataset,
