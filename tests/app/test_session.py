@@ -8,6 +8,8 @@ import pytest
 
 from tests.app.desks import photos, running_app, signed_in
 from vidi.app.session import AppLock
+from vidi.app.start import work_routes
+from vidi.app.state import AppState
 from vidi.data.project import read_project
 
 
@@ -82,3 +84,11 @@ def test_a_port_that_is_taken_is_named_where_it_was_asked_for(address: str, tmp_
 
     with pytest.raises(Exception, match=str(taken)), running_app(tmp_path, port=taken):
         pass
+
+
+def test_others_of_the_network_have_camera_labels_and_try_alone(tmp_path: Path):
+    state = AppState(projects=tmp_path, environment={})
+
+    shared = {route.path.split("/")[3] for route in work_routes(state, is_shared=True) if route.path.startswith("/api")}
+
+    assert shared == {"files", "try", "similar", "feedback", "review"}

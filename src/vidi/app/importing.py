@@ -54,8 +54,8 @@ class KnownFiles(Struct):
     files: dict[str, str]
 
 
-def routes(state: AppState) -> list[Route]:
-    """The routes that bring images."""
+def routes(state: AppState, *, is_shared: bool = False) -> list[Route]:
+    """The routes that bring images; for others of the network those of the camera alone."""
 
     async def make(request: Request) -> Response:
         sent = read_json(await read_body(request, most=MOST_BODY), NewProject)
@@ -92,12 +92,17 @@ def routes(state: AppState) -> list[Route]:
         asked = request.query_params.get("path")
         return json_response(await asyncio.to_thread(list_folders, None if asked is None else Path(asked)))
 
+    of_camera = [
+        Route("/api/1/files", put, methods=["PUT"]),
+        Route("/api/1/files/classes", classes, methods=["GET"]),
+    ]
+    if is_shared:
+        return of_camera
     return [
+        *of_camera,
         Route("/api/1/projects", make, methods=["POST"]),
         Route("/api/1/projects/example", example, methods=["POST"]),
         Route("/api/1/files/known", known, methods=["POST"]),
-        Route("/api/1/files", put, methods=["PUT"]),
-        Route("/api/1/files/classes", classes, methods=["GET"]),
         Route("/api/1/folders", folders, methods=["GET"]),
     ]
 

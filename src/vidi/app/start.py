@@ -60,7 +60,7 @@ def run_app(
     folder = projects_folder(environment)
     project = None if request.data is None else projects.project_of(Path(request.data), folder)
     state = AppState(projects=folder, project=project, environment=environment, lifecycle=lifecycle)
-    view = "images" if project is not None and is_loopback(request.host) else "start"
+    view = "start" if project is None else "images" if is_loopback(request.host) else "try"
 
     def ready(address: str, lock: AppLock) -> None:
         if project is not None:
@@ -157,9 +157,9 @@ def work_routes(state: AppState, *, is_shared: bool) -> list[BaseRoute]:
     """
     from vidi.app import forgetting, images, importing, in_use, openapi, reviewing, training, trying
 
-    known = [*trying.routes(state), *reviewing.routes(state)]
+    known = [*trying.routes(state), *reviewing.routes(state), *importing.routes(state, is_shared=is_shared)]
     if not is_shared:
-        for one in (importing, images, training, in_use, forgetting):
+        for one in (images, training, in_use, forgetting):
             known += one.routes(state)
         known += openapi.routes()
     return known

@@ -11,7 +11,8 @@ let turn = 0; // of views that were asked for: a slow one gives way to the next
 /** `#images?filter=odd` → the view and its parameters. */
 function place() {
   const [view, query = ""] = decodeURI(location.hash.slice(1)).split(/\?(.*)/s);
-  return { view: view in VIEWS ? view : settings.view, parameters: new URLSearchParams(query) };
+  const known = VIEWS[view] && (VIEWS[view].isShared || !settings.shared) ? view : settings.view;
+  return { view: known, parameters: new URLSearchParams(query) };
 }
 
 /** Go to a view. */
@@ -54,9 +55,9 @@ async function show() {
 
 function showBar(current) {
   byId("project").textContent = settings.project?.name ?? "";
-  const offered = Object.entries(VIEWS).filter(([name, one]) => (settings.project ? one.inBar : false) || (name === settings.view && !one.hidden));
-  const shared = offered.filter(([, one]) => !settings.shared || one.isShared);
-  byId("views").replaceChildren(...shared.map(([name, one]) => element("a", { href: `#${name}`, text: one.title, "aria-current": name === current ? "page" : null })));
+  const isOffered = ([name, one]) => (settings.shared ? one.isShared : one.inBar) || (name === settings.view && !one.hidden);
+  const offered = settings.project ? Object.entries(VIEWS).filter(isOffered) : [];
+  byId("views").replaceChildren(...offered.map(([name, one]) => element("a", { href: `#${name}`, text: one.title, "aria-current": name === current ? "page" : null })));
 }
 
 /** Open a project by its folder, and show its images. */

@@ -13,7 +13,7 @@ export const VIEWS = {
   runs: { title: "Runs", inBar: false, isShared: false },
   report: { title: "Report", inBar: false, isShared: false },
   review: { title: "Review", inBar: false, isShared: true },
-  live: { title: "Live", inBar: false, isShared: true },
+  live: { title: "Live", inBar: false, isShared: false },
 };
 
 export const TRAIN = {
