@@ -8,9 +8,11 @@ import pytest
 
 from tests.app.desks import photos, running_app, signed_in
 from vidi.app.session import AppLock
-from vidi.app.start import work_routes
+from vidi.app.start import run_app, work_routes
 from vidi.app.state import AppState
 from vidi.data.project import read_project
+from vidi.errors import UsageError
+from vidi.workflows.requests.in_use import AppRequest
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,11 @@ def test_other_names_and_other_sites_are_kept_out_whatever_they_hold(
 ):
     with signed_in(address) as client:
         assert client.get("/api/1/project", headers=headers).status_code == status
+
+
+def test_others_of_the_network_need_a_project_to_add_to(tmp_path: Path):
+    with pytest.raises(UsageError, match="--host without a project"):
+        run_app(AppRequest(host="0.0.0.0"), say=print, environment={"VIDI_PROJECTS": str(tmp_path)})  # noqa: S104
 
 
 def test_a_code_that_starts_a_browser_opens_once():

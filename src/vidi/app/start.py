@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,8 @@ def run_app(
         ResourceError: the project cannot be made.
     """
     environment = os.environ if environment is None else environment
+    if request.data is None and not is_loopback(request.host):
+        raise UsageError("--host without a project", "Name what others may add to: vidi app FOLDER --host ADDRESS")
     folder = projects_folder(environment)
     project = None if request.data is None else projects.project_of(Path(request.data), folder)
     state = AppState(projects=folder, project=project, environment=environment, lifecycle=lifecycle)
@@ -65,7 +68,7 @@ def run_app(
     def ready(address: str, lock: AppLock) -> None:
         if project is not None:
             say(f"project: {escape_path(project.folder)}")
-        if request.browser and is_loopback(request.host):
+        if request.browser and is_loopback(request.host) and has_screen(environment):
             webbrowser.open(f"{address}/#{urlencode({'token': lock.code(), 'view': view})}")
 
     with contextlib.closing(state):
@@ -121,6 +124,11 @@ def serve(
         if port is not None or is_shared:
             raise
         run_server(app, Settings(), listen=replace(access.listen, port=0), lifecycle=state.lifecycle, ready=listening)
+
+
+def has_screen(environment: Mapping[str, str]) -> bool:
+    """Whether a browser with windows can be started; without one, a browser for terminals would take this one."""
+    return sys.platform in ("darwin", "win32") or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 class WorkRoutes:
