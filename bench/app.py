@@ -40,7 +40,16 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 MOST_CLICKS, MOST_SECONDS = 4, 180.0  # from the folder to a model that can be tried
 MOST_BACK = 2.0  # seconds from the start of the next app until the page shows the training
 PATIENCE = 600_000  # milliseconds
-FROM_SCRATCH = {"epochs": 12, "network": "compact", "pretrained": "none"}  # long enough to be killed
+# A training of seconds, long enough to be killed, as the page asks for it and as Python does.
+ASKED = {"epochs": 25, "network": "compact", "pretrained": "none", "changes": ["options.width=0.25"]}
+CHANGES = {"epochs": 25, "options.width": 0.25}
+START = """
+async (request) => {
+  const options = { method: "POST", headers: { "content-type": "application/json" } };
+  const answer = await fetch("/api/1/jobs", { ...options, body: JSON.stringify({ verb: "train", request }) });
+  return (await answer.json()).id;
+}
+"""
 
 
 def main() -> None:
@@ -120,11 +129,13 @@ def kills(projects: Path, images: Path, page: "Page") -> list[bool]:
             output=projects / "whole",
             network="compact",
             pretrained="none",
-            changes={"epochs": FROM_SCRATCH["epochs"]},
+            changes=CHANGES,
         )
     )
-    with app(projects, project.folder) as (_, process):
-        job = Jobs(project).start("train", FROM_SCRATCH)
+    with app(projects, project.folder) as (address, process):
+        page.goto(address)
+        page.wait_for_selector("#project:not(:empty)", timeout=PATIENCE)
+        job = Jobs(project).find(page.evaluate(START, ASKED))
         _until_it_trains(job.folder / EVENTS)
         process.kill()
         process.wait()
