@@ -1,5 +1,6 @@
 """The server of the review page over HTTP: answers are kept, two windows never collide, outliers stay out."""
 
+import contextlib
 import errno
 import getpass
 import io
@@ -16,7 +17,7 @@ from PIL import Image
 from tests.app.desks import drawn_model, photos, review_page, running_app, signed_in
 from vidi.app.jobs import LOG
 from vidi.app.pages import POLICY
-from vidi.app.reviewing import review_of, view_document
+from vidi.app.reviewing import ProjectReview, view_document
 from vidi.data.checked import SuspectLabel
 from vidi.data.labels import LabelsFile, Opinion, labels_beside
 from vidi.data.project import read_project
@@ -229,7 +230,7 @@ def test_the_page_may_load_nothing_but_its_own_files(client):
     assert client.get("/nothing").status_code == 404
 
 
-def test_the_app_reviews_the_data_of_its_project_and_a_log_where_there_is_one(tmp_path: Path):
+def test_the_app_reviews_the_data_of_its_project_where_a_log_keeps_no_image(tmp_path: Path):
     data = photos(tmp_path)
     with running_app(tmp_path / "projects", data) as address, signed_in(address) as client:
         first = client.get("/api/1/review").json()
@@ -237,9 +238,10 @@ def test_the_app_reviews_the_data_of_its_project_and_a_log_where_there_is_one(tm
         shown = client.post("/api/1/review/next", json=step).json()["image"]
         said = {**step, "digest": shown["digest"], "key": "1" * 32, "kind": "label", "labels": ["disc"]}
         client.post("/api/1/review/answers", json=said).raise_for_status()
-        folder = Path(client.get("/api/1/project").json()["project"]["folder"])
+        project = read_project(Path(client.get("/api/1/project").json()["project"]["folder"]))
 
     assert first["classes"] == ["disc", "stripes"]
     assert LabelsFile(labels_beside(data)).opinions()[0].digest == shown["digest"]
-    with PredictionLog.open(str(folder / LOG)):
-        assert review_of(read_project(folder)).log == str(folder / LOG)
+    PredictionLog.open(str(project.folder / LOG)).close()
+    with contextlib.closing(ProjectReview(project)) as review:
+        assert review.desk({}).source.title == first["title"]

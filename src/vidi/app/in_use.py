@@ -142,7 +142,7 @@ def _described(project: Project, model: RegisteredModel) -> dict[str, Json]:
 
 
 def watched_lines(model: RegisteredModel, log: Path) -> dict[str, Json]:
-    """What a log says of a model in use: drift and estimated accuracy in a sentence each, or why there is none.
+    """What a log says of a model in use: drift, estimated accuracy, and the count of its images with a label.
 
     Args:
         model: in use.
@@ -158,7 +158,12 @@ def watched_lines(model: RegisteredModel, log: Path) -> dict[str, Json]:
     except (DataError, ModelError, ResourceError) as error:
         return {"state": "unknown", "why": error.cause, "remedy": error.remedy}
     document = found.document
-    return {"state": found.drift.state, "drift": headline(document), "accuracy": accuracy_line(document["accuracy"])}
+    return {
+        "state": found.drift.state,
+        "drift": headline(document),
+        "accuracy": accuracy_line(document["accuracy"]),
+        "labelled": document["feedback"]["judged"],
+    }
 
 
 def qr_picture(address: str) -> bytes:

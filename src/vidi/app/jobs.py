@@ -24,7 +24,7 @@ from vidi.errors import DataError
 from vidi.evaluation.run_files import METRICS
 from vidi.files import escape_path, holder_of, read_json, reserve_folder, write_atomic
 from vidi.model_file.values import Json
-from vidi.options import Argument, Option, Part, words_of
+from vidi.options import Argument, Option, Part, switched_off, words_of
 from vidi.serving.problems import Problem
 from vidi.workflows.interaction.event_file import EVENTS
 from vidi.workflows.interaction.run_folder import GATE_PAGE, REPORT, REQUEST, safe_name
@@ -32,6 +32,7 @@ from vidi.workflows.requests.data import CheckRequest
 from vidi.workflows.requests.in_use import MonitorRequest, RetrainRequest
 from vidi.workflows.requests.model_file import CompareRequest, ExportRequest
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
+from vidi.workflows.requests.shared import NO_IMAGES
 from vidi.workflows.requests.train import TrainRequest
 
 LOG: Final = "log.sqlite"  # in a project: what its models answered in use
@@ -71,9 +72,11 @@ class SortRequest:
 
 
 def _sorted_into(folder: Path) -> Values:
-    """Copies in class folders; and what is answered is logged where a log can be written."""
-    log = folder.parents[1] / LOG if find_spec("sqlalchemy") else None
-    return {"sort_into": folder / SORTED, "as_csv": True, "log": log}
+    """Copies in class folders; and what is answered is logged, with the images, where a log can be written."""
+    values: Values = {"sort_into": folder / SORTED, "as_csv": True}
+    if not find_spec("sqlalchemy"):
+        return values
+    return {**values, "log": folder.parents[1] / LOG, "keep_images": not switched_off(NO_IMAGES)}
 
 
 VERBS: Final[Mapping[str, Verb]] = {

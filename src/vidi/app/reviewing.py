@@ -20,6 +20,7 @@ from vidi.app.state import AppState
 from vidi.data.checking.findings import ODD
 from vidi.data.labels import Answer, Kind, Opinion
 from vidi.data.project import Project
+from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.labelling import Reason, Settled
 from vidi.model_file.values import Json
@@ -56,7 +57,7 @@ class ProjectReview:
         self._desk: ReviewDesk | None = None
 
     def desk(self, environment: Mapping[str, str]) -> ReviewDesk:
-        """The images of the project's log; without one, those of its data; the most useful ones first.
+        """The images that the project's log keeps; without any, those of its data. The most useful ones come first.
 
         Raises:
             DataError: there is nothing to review.
@@ -65,26 +66,21 @@ class ProjectReview:
         """
         with self._lock:
             if self._desk is None:
-                asked = review_of(self._project)
-                self._desk = self._opened.enter_context(open_review(asked, environment=environment))
+                self._desk = self._open(environment)
             return self._desk
+
+    def _open(self, environment: Mapping[str, str]) -> ReviewDesk:
+        log = self._project.folder / LOG
+        if log.is_file():
+            with contextlib.suppress(DataError):  # it keeps no image
+                return self._opened.enter_context(open_review(ReviewRequest(log=str(log)), environment=environment))
+        used = list_registered(self._project.models)
+        asked = ReviewRequest(source=str(self._project.source), model=used[0].model if used else None)
+        return self._opened.enter_context(open_review(asked, environment=environment))
 
     def close(self) -> None:
         """Close the log, if there is one."""
         self._opened.close()
-
-
-def review_of(project: Project) -> ReviewRequest:
-    """What is reviewed of a project: what its log keeps, else its data, by the model in use where there is one.
-
-    Raises:
-        ModelError: the history of a model is damaged.
-    """
-    log = project.folder / LOG
-    if log.is_file():
-        return ReviewRequest(log=str(log))
-    used = list_registered(project.models)
-    return ReviewRequest(source=str(project.source), model=used[0].model if used else None)
 
 
 def review_routes(find: Find, *, after: Sequence[str] = ()) -> list[Route]:

@@ -158,6 +158,7 @@ export const USE = {
   history: "All decisions",
   actions: { promote: "put in use", rollback: "went back", keep: "stayed, a new model was not better" },
   head: ["What", "Version", "Test", "When", "By", "Why"],
+  learn: (count) => `Train again with ${counted(count, "labelled image")} from use`,
   looking: "Looking at what it answered …",
   unwatched: (name, folder) => `It is not watched: there is no log of its answers. Answers are logged by, for example, vidi serve ${name} --log log.sqlite in the folder ${folder}.`,
   unknown: (why, remedy) => `What it answered cannot be judged: ${why}. ${remedy}`,

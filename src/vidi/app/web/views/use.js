@@ -4,6 +4,7 @@ import { listen } from "../jobs.js";
 import { announce, ask, button, element, notice } from "../ui.js";
 import { USE } from "../words.js";
 
+const LOG = "log.sqlite"; // in the folder of the project, where jobs work
 const FORMS = { web: USE.page, int8: USE.int8 };
 const NOT_IN_A_NAME = /[^A-Za-z0-9._-]+/g;
 
@@ -20,7 +21,7 @@ export async function open(root, { project, parameters, go }) {
   };
   root.replaceChildren(
     element("h1", { text: USE.title }),
-    ...(models.length ? models.map((one) => model(one, { again, follow })) : [element("p", { text: USE.none })]),
+    ...(models.length ? models.map((one) => model(one, { again, follow, go })) : [element("p", { text: USE.none })]),
     finished.length
       ? form(finished, { wanted: parameters.get("run"), name: models[0]?.name ?? nameOf(project.name), again })
       : element("p", {}, element("a", { class: "act main", href: "#train", text: USE.train })),
@@ -34,11 +35,14 @@ export async function open(root, { project, parameters, go }) {
 /** A name as the registry takes it. */
 const nameOf = (name) => name.replace(NOT_IN_A_NAME, "-").replace(/^[.-]+/, "").slice(0, 64) || "model";
 
-function model(one, { again, follow }) {
+function model(one, { again, follow, go }) {
   const path = `models/${encodeURIComponent(one.name)}`;
   const run = one.run && new URLSearchParams({ run: one.run });
   const words = element("div", {}, element("p", { class: "soft", text: USE.looking }));
-  ask(`${path}/watched`).then((found) => words.replaceChildren(...watched(found, one.name)), (error) => words.replaceChildren(element("p", { text: error.message })));
+  ask(`${path}/watched`).then((found) => words.replaceChildren(...watched(found, one.name), ...learn(found)), (error) => words.replaceChildren(element("p", { text: error.message })));
+  const learn = ({ labelled }) => (labelled && run
+    ? [button(USE.learn(labelled), () => ask("jobs", { body: { verb: "retrain", request: { run: one.run, name: one.name, feedback: LOG } } }).then(() => go("train"), (error) => notice(error.message)))]
+    : []);
   const back = () => decide(`${path}/rollback`, { to: one.before }, one.name, again);
   const make = (to) => ask("jobs", { body: { verb: "export", request: { model: one.run, to } } }).then(follow, (error) => notice(error.message));
   return element("section", { class: "panel used", "aria-label": one.name },
