@@ -31,9 +31,8 @@ import numpy as np  # noqa: E402
 from bench.counting.sets import SmallSet, read_cifar  # noqa: E402
 from bench.counting.train import train_and_score, usual_recipe  # noqa: E402
 from vidi.files import write_atomic  # noqa: E402
-from vidi.networks.compact import compact  # noqa: E402
+from vidi.networks.compact import Whitening, compact  # noqa: E402
 from vidi.networks.layers import Classifier, GlobalMean  # noqa: E402
-from vidi.networks.whitening import Whitening  # noqa: E402
 
 HELD_OUT = 5_000  # the last of the fifth batch
 SEEDS = 2

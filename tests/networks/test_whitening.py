@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional
 
 from vidi.networks.build import build_network
+from vidi.networks.compact import Whitening, fit_whitening
 from vidi.networks.options import NetworkOptions
-from vidi.networks.whitening import Whitening, fit_whitening
 
 SIZE = (32, 32)
 

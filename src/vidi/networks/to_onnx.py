@@ -13,6 +13,7 @@ from vidi.errors import ModelError
 from vidi.model_file.digests import MEMBERS, MIRRORED
 from vidi.model_file.walk import MOST_EVIDENCE_CLASSES
 from vidi.networks.backbone import Backbone
+from vidi.networks.compact import Whitening
 from vidi.networks.exported import export_body
 from vidi.networks.layers import (
     Activation,
@@ -27,7 +28,6 @@ from vidi.networks.layers import (
     Residual,
 )
 from vidi.networks.side_by_side import Ensemble, Network, members_of, side_by_side
-from vidi.networks.whitening import Whitening
 
 Attributes = Mapping[str, int | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow

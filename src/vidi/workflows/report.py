@@ -11,6 +11,7 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.report.cards import write_model_card
 from vidi.report.pages.compare import write_compare_page
 from vidi.report.pages.run import write_report
+from vidi.report.pages.tune import write_tune_page
 from vidi.workflows.comparing.written import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
@@ -21,11 +22,12 @@ from vidi.workflows.interaction.run_folder import (
     MODEL,
     REQUEST,
     TUNING,
+    TUNING_PAGE,
+    read_tuning,
     understood,
     with_moved_data,
 )
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.tuning.document import rebuild_tune_page
 
 
 class StoreWithout:
@@ -68,7 +70,7 @@ def rebuild_report(
     """
     folder = run.parent if run.is_file() else run
     if (folder / TUNING).exists():
-        return rebuild_tune_page(folder)
+        return _rebuild_tune_page(folder)
     if (folder / COMPARISON).exists():
         return _rebuild_comparison(folder, with_images=with_images, events=events)
     if (folder / BOXES).exists():
@@ -92,6 +94,17 @@ def rebuild_report(
     if (folder / MODEL).exists():
         write_model_card(folder)
     return path
+
+
+def _rebuild_tune_page(folder: Path) -> Path:
+    document = read_tuning(folder)
+    if "finding" not in document:
+        raise UsageError(
+            f"{escape_path(folder)} is an interrupted search",
+            f"Continue it: vidi tune --resume {escape_path(folder)}",
+        )
+    write_tune_page(folder / TUNING_PAGE, document)
+    return folder / TUNING_PAGE
 
 
 def _rebuild_comparison(folder: Path, *, with_images: bool, events: Events) -> Path:

@@ -15,11 +15,10 @@ from vidi.training.tuning import study as studies
 from vidi.workflows.interaction.event_file import recorded
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
-from vidi.workflows.interaction.run_folder import RUN_SCHEMA, discard_folder, open_run_folder
+from vidi.workflows.interaction.run_folder import RUN_SCHEMA, discard_folder, open_run_folder, read_tuning
 from vidi.workflows.requests.train import TuneRequest, request_from
 from vidi.workflows.run.budget import Budget, Session
 from vidi.workflows.run.read import FoundData
-from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.files import TuneFiles
 from vidi.workflows.tuning.search import WORKSHOP, SearchPlan, TuneResult, look_at, run_search
 from vidi.workflows.tuning.trials import TrialCluster

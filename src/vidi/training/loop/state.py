@@ -12,9 +12,9 @@ from torch import Tensor, nn, optim
 from vidi.errors import UsageError
 from vidi.machine import Deadline
 from vidi.networks.build import blank_network, build_network
+from vidi.networks.compact import fit_whitening
 from vidi.networks.from_onnx import start_from
 from vidi.networks.layers import Classifier, ConvNorm
-from vidi.networks.whitening import fit_whitening
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.engine.engine import ON_PROCESSOR, Engine, engine_of, precision_of
 from vidi.training.engine.rates import TYPES

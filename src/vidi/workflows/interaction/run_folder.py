@@ -41,6 +41,7 @@ REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
 EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its report can be made again
 BOXES = "boxes.json"  # how well boxes lie on true ones
 TUNING = "tune.json"  # what a search for a better recipe was asked for and has found
+TUNING_PAGE = "tune.html"
 COMPARISON = "compare.json"  # what a comparison of two models was asked for and has found
 GATE, GATE_PAGE = "gate.json", "gate.html"  # of a candidate: whether it is better than the model in use
 RUN_SCHEMA = 2  # of these documents
@@ -314,6 +315,11 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
             f"{escape_path(folder)} was written by another version of vidi", "Use that version to read it."
         )
     return document
+
+
+def read_tuning(folder: Path) -> dict[str, Any]:
+    """The document of a search; raises like `read_document`."""
+    return read_document(folder, TUNING, made_by="a search by `vidi tune`")
 
 
 def run_of(registered: "RegisteredModel", *, remedy: str) -> Path:

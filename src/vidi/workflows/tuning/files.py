@@ -12,8 +12,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning.importance import Importance
 from vidi.training.tuning.search_space import Hyperparameter, Value
 from vidi.training.tuning.study import TrialRow
-from vidi.workflows.interaction.run_folder import RECIPE, TUNING
-from vidi.workflows.tuning.document import PAGE
+from vidi.workflows.interaction.run_folder import RECIPE, TUNING, TUNING_PAGE
 
 TRIALS, JOURNAL = "trials.csv", "study.journal"
 COLUMNS = ("trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds", "cause")
@@ -59,7 +58,7 @@ class TuneFiles:
         }
         write_atomic(self.folder / RECIPE, recipe.as_toml())
         self.write()
-        write_tune_page(self.folder / PAGE, self.document)
+        write_tune_page(self.folder / TUNING_PAGE, self.document)
 
 
 def _trial_rows(rows: Sequence[TrialRow], hyperparameters: Sequence[Hyperparameter]) -> Iterator[Sequence[object]]:
