@@ -67,6 +67,19 @@ def test_models_in_use_come_before_runs_and_the_phone_page_gets_them(tmp_path: P
     assert model.content == (run / "model.onnx").read_bytes()
 
 
+def test_where_a_browser_cannot_run_the_model_this_computer_answers(tmp_path: Path):
+    project = make_project(tmp_path, "kinds", source=photos(tmp_path))
+    run_with_model(project, "first")
+
+    with trying(project) as client:
+        client.get("/api/1/try").raise_for_status()
+        answer = client.post(
+            "/try/v1/predict", params={"model": "first"}, content=DISC, headers={"content-type": "image/png"}
+        )
+
+    assert answer.json()["predictions"][0]["label"] in ("disc", "square", "stripes")
+
+
 def test_a_project_without_a_model_offers_none(tmp_path: Path):
     with trying(make_project(tmp_path, "new")) as client:
         assert client.get("/api/1/try").json() == {"models": [], "refused": [], "begins": None}

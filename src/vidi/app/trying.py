@@ -117,6 +117,10 @@ class TriedModels:
         """Whose file it is, as jobs name it: `models/NAME`, or `runs/NAME`."""
         return "/".join(path.relative_to(self._project.folder).parts[:2])
 
+    def close(self) -> None:
+        """End the processes that decode images, where a browser left the answers to this computer."""
+        self._service.engine.stop()
+
     def find(self, name: str | None) -> ServedModel:
         """The model of a name; raises `Problem` where none is offered under it."""
         return self._service.models.find(name)
