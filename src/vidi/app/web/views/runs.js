@@ -58,8 +58,8 @@ function remove(run, again) {
     if (dialog.returnValue !== "remove") return;
     try {
       await ask(`runs/${encodeURIComponent(run.name)}`, { method: "DELETE" });
-      announce(RUNS.removed(run.name));
       await again();
+      announce(RUNS.removed(run.name));
     } catch (error) {
       notice(error.message);
     }
