@@ -5,15 +5,15 @@ from pathlib import Path
 import jsonschema
 
 from tests.app.desks import running_app, signed_in
-from vidi.app import openapi, projects, session, start
+from vidi.app import openapi, projects, session, work
 from vidi.app.session import AppLock
 from vidi.app.state import AppState
 
 
 def test_every_request_of_a_project_is_described(tmp_path: Path):
     state = AppState(projects=tmp_path, environment={})
-    work = start.work_routes(state, is_shared=False)
-    known = [*session.routes(AppLock()), *projects.routes(state, view="start", is_shared=False), *work]
+    of_work = work.work_routes(state, is_shared=False)
+    known = [*session.routes(AppLock()), *projects.routes(state, view="start", is_shared=False), *of_work]
     served = {
         f"{method} {route.path}"
         for route in known

@@ -8,8 +8,9 @@ import pytest
 
 from tests.app.desks import photos, running_app, signed_in
 from vidi.app.session import AppLock
-from vidi.app.start import run_app, work_routes
+from vidi.app.start import run_app
 from vidi.app.state import AppState
+from vidi.app.work import work_routes
 from vidi.data.project import read_project
 from vidi.errors import UsageError
 from vidi.workflows.requests.in_use import AppRequest
