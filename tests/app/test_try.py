@@ -48,11 +48,13 @@ DISC = encoded(draw("disc", size=(60, 80), seed=7))
 
 def test_models_in_use_come_before_runs_and_the_phone_page_gets_them(tmp_path: Path):
     project = make_project(tmp_path, "kinds", source=photos(tmp_path))
-    run = run_with_model(project, "second")
+    run = run_with_model(project, "first")
+    run_with_model(project, "second")
     promote(PromoteRequest(model=run, name="kinds"), root=project.models)
 
     with trying(project) as client:
         offered = client.get("/api/1/try").json()
+        named = client.get("/api/1/try", params={"run": "first"}).json()
         listed = client.get("/try/models.json").json()
         page, model = client.get("/try/"), client.get(f"/try/{listed['models'][0]['path']}model.onnx")
 
@@ -61,6 +63,7 @@ def test_models_in_use_come_before_runs_and_the_phone_page_gets_them(tmp_path: P
         "refused": [],
         "begins": None,
     }
+    assert named["begins"] == "first"
     assert listed["server"]["feedback"] == "../api/1/feedback"
     assert "wasm-unsafe-eval" in page.headers["content-security-policy"]
     assert "frame-ancestors 'self'" in page.headers["content-security-policy"]
