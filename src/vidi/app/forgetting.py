@@ -16,7 +16,6 @@ from vidi.model_file.values import Json
 from vidi.numbers import count_of
 from vidi.serving.bodies import json_response, read_body, read_json
 from vidi.serving.problems import Problem
-from vidi.workflows.forget import forget
 
 MOST_BODY = 4_096  # bytes
 
@@ -39,6 +38,8 @@ def routes(state: AppState) -> list[Route]:
 
 def _forget(state: AppState, name: str) -> dict[str, Json]:
     """Remove an image; what belonged to the project is read again."""
+    from vidi.workflows.forget import forget  # half of all imports of the app
+
     project, gallery = state.need_project(), state.kept(gallery_of)
     try:
         digest = digest_of(gallery.read(gallery.row(name)))
