@@ -272,3 +272,16 @@ def test_a_pile_is_sorted_by_a_model_in_use_and_what_it_answers_is_logged(tmp_pa
     assert "new.png" in job.page.read_text("utf-8")
     with PredictionLog.open(str(project.folder / LOG), create=False) as log:
         assert len(list(log.predictions())) == len(log.kept_digests()) == 1
+
+
+def test_a_job_takes_names_of_models_from_its_project_wherever_others_are_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("VIDI_MODELS", "elsewhere")
+    said = "import os; print(os.environ['VIDI_MODELS'])"
+    jobs = Jobs(project, command=lambda _folder, _words: [sys.executable, "-c", said])
+
+    job = jobs.start("check", {})
+    events_of(jobs, job)
+
+    assert (job.folder / "output.txt").read_text().strip() == str(project.models)

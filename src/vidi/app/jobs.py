@@ -23,6 +23,7 @@ from vidi.data.project import MODELS, RUNS, Project, list_projects
 from vidi.errors import DataError
 from vidi.evaluation.run_files import METRICS
 from vidi.files import escape_path, holder_of, read_json, reserve_folder, write_atomic
+from vidi.model_file.registered import MODELS_VARIABLE
 from vidi.model_file.values import Json
 from vidi.options import Argument, Option, Part, switched_off, words_of
 from vidi.serving.problems import Problem
@@ -281,6 +282,7 @@ class Jobs:
             self._begun[job.id] = process = subprocess.Popen(
                 self._command(job.folder, words),
                 cwd=self.project.folder,
+                env={**os.environ, MODELS_VARIABLE: str(self.project.models)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
