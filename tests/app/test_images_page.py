@@ -33,6 +33,10 @@ UNTIL = """async () => {
     await new Promise(requestAnimationFrame);
   }
 }"""
+TOUCH = """([cell, event]) => {
+  const given = { bubbles: true, pointerType: "touch" };
+  document.querySelector(cell).dispatchEvent(new PointerEvent(event, given));
+}"""
 ANSWER = """
 async () => {
   const dialog = document.querySelector("dialog.large"), began = performance.now();
@@ -166,6 +170,25 @@ def test_large_images_are_answered_by_key_and_the_next_one_is_ready(source):
     assert said(source)[0][1:] == ("label", "stripes")
     assert where.startswith("3 of 242")
     assert milliseconds < 1000  # bench/app.py measures it
+
+
+def test_on_a_phone_a_long_press_begins_to_choose_and_a_tap_goes_on(source):
+    with opened(source, width=320, height=700) as page:
+
+        def touch(place: int, *events: str) -> None:
+            for event in events:
+                page.evaluate(TOUCH, [f".cells:not([hidden]) .cell[data-place='{place}']", event])
+
+        touch(0, "pointerdown")
+        page.wait_for_selector(".cell[data-place='0'][aria-selected=true]")
+        touch(0, "pointerup", "click")
+        touch(1, "pointerdown", "pointerup", "click")
+        chosen = page.locator(".cell[aria-selected=true]").count()
+        page.keyboard.press("Escape")
+        touch(1, "pointerdown", "pointerup", "click")
+        page.wait_for_selector("dialog.large[open]")
+
+    assert chosen == 2
 
 
 def test_one_of_each_copy_stays_by_one_button(source):

@@ -296,10 +296,11 @@ class Gallery:
                 return
             self._check(is_new=self._list())
         except _Closed:
-            return
+            pass
         except VidiError as error:
             self.progress.trouble = error
-        self.progress.stage = "done"
+        finally:
+            self.progress.stage = "done"
 
     def _list(self) -> bool:
         """List the images, and give whether they are others than before."""

@@ -166,6 +166,7 @@ export function makeGrid(box, listed, heard) {
 
   function onPointer(event) {
     clearTimeout(pressing);
+    delete box.dataset.pressed; // no click follows a long press everywhere
     const at = placeOf(event);
     if (at === undefined || event.pointerType === "mouse") return;
     pressing = setTimeout(() => { pressing = 0; box.dataset.pressed = "yes"; go(Number(at)); heard.pressed(active); }, LONG_PRESS);
