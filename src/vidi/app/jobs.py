@@ -294,7 +294,7 @@ class Jobs:
 
 
 def find_model_of(project: Project, name: str) -> Path:
-    """The folder of a run of a project, by its name; or of a model in use, `models/NAME`.
+    """The folder of a run of a project, `NAME` or `runs/NAME`; or of a model in use, `models/NAME`.
 
     Raises:
         Problem: there is none.
@@ -302,7 +302,7 @@ def find_model_of(project: Project, name: str) -> Path:
     kind, _, own = name.rpartition("/")
     if kind == MODELS and project.models.is_dir() and own in os.listdir(project.models):
         return project.models / own
-    return find_run_of(project, own)
+    return find_run_of(project, own if kind == RUNS else name)
 
 
 def find_run_of(project: Project, name: str) -> Path:
