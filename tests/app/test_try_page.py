@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # starts a browser
 
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -63,9 +65,11 @@ def with_neighbours(run: Path) -> None:
 
 
 @contextmanager
-def tried(project: Project, *, width: int = 1280, scheme: str = "light") -> Iterator[tuple["Page", "FrameLocator"]]:
+def tried(
+    project: Project, *, width: int = 1280, scheme: str = "light", flags: tuple[str, ...] = ()
+) -> Iterator[tuple["Page", "FrameLocator"]]:
     """The view, and the phone page in it with its model open."""
-    with running_app(project.folder.parent, project.folder) as address, chromium() as page:
+    with running_app(project.folder.parent, project.folder) as address, chromium(*flags) as page:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
         page.goto(f"{address.partition('&')[0]}&view=try")
@@ -92,6 +96,19 @@ def test_a_wrong_answer_becomes_a_label_by_two_clicks(project: Project, image: P
     assert other != said
     assert (project.folder / "images" / path_at_source(row["path"])).read_bytes() == image.read_bytes()
     assert all(one.startswith((origin, "blob:")) for one in asked)
+
+
+def test_a_frozen_frame_of_the_camera_becomes_a_label_too(project: Project):
+    run_with_model(project, "first")
+    with tried(project, flags=CAMERA) as (_, frame):
+        frame.locator("#live").click()
+        frame.locator("body[data-frames]").wait_for()
+        frame.locator("#freeze").click()
+        frame.locator("#wrong").click()
+        frame.locator("#others button").first.click()
+        frame.locator("#thanked:has-text('Kept')").wait_for()
+
+    assert [path.suffix for path in (project.folder / "images").iterdir()] == [".png"]
 
 
 def test_training_images_that_are_alike_are_shown_for_a_still_image(project: Project, image: Path):

@@ -37,7 +37,7 @@ function allow() {
 
 /** Offer the buttons for what is shown; a live frame has no file that could be spoken of. */
 export function offerFeedback(shown) {
-  const isNew = seen?.answer !== shown.answer;
+  const isNew = seen?.answer !== shown.answer || !seen.file; // a frame that was frozen has its answer from before
   seen = shown;
   byId("feedback").hidden = !(server.log || server.feedback) || !shown.file;
   if (!isNew || byId("feedback").hidden) return;
