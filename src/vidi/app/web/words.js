@@ -210,6 +210,9 @@ export const CAMERA = {
   few: "A classifier needs two classes or more. A class called “background” teaches it what nothing looks like.",
   enough: "More takes make it better, above all from other places and in other light.",
   done: "Look at the images",
+  hold: (name) => `Hold for ${name}`,
+  taken: (images, takes) => `${counted(images, "image")} in ${counted(takes, "take")}`,
+  more: (takes) => `Make ${takes} takes or more of each class: hold, let go, move to another place or light, wait two seconds, hold again. Images of one take teach little more than one.`,
   NotAllowedError: "The camera is not allowed. Allow it in the browser's settings for this page.",
   NotFoundError: "No camera was found.",
   NotReadableError: "The camera is in use by another program. Close that one.",
@@ -245,6 +248,60 @@ export const FLAGS = [
   ["tiny", "tiny", "It is under 64 pixels, and under half the usual size."],
   ["odd-shape", "odd shape", "It is over twice as long or as flat as usual."],
 ];
+
+export const IMAGES = {
+  title: "Images",
+  one: "One image",
+  classes: "Classes",
+  class: "Class",
+  findings: "Findings",
+  search: "Search in names",
+  order: "Order",
+  bar: "Label the selected images",
+  reading: "Reading the folder …",
+  checking: (done, total) => (total ? `Checking ${number(done)} of ${number(total)} …` : "Checking …"),
+  doubting: "A pretrained network looks at the labels …",
+  doubted: (name, share) => `A pretrained network that did not learn from it says ${name}, ${percent(share)}.`,
+  doubt: "Look for wrong labels",
+  unlabelled: "no label",
+  like: (name) => `looks like ${name}`,
+  each: "what each looks like",
+  selected: (count) => `${number(count)} selected`,
+  all: (count, isFiltered) => `Select all ${number(count)}${isFiltered ? " of this filter" : ""}`,
+  nothing: "No image passes this filter.",
+  another: "Another class, also a new one",
+  anotherKey: "/ another class",
+  rename: "Rename or merge …",
+  newName: "New name; that of another class merges both",
+  asSuggested: "as suggested",
+  saved: (what, { count, lost }) => `${count ? `Saved: ${what}, ${counted(count, "image")}.` : "Nothing to change."}${lost ? ` ${counted(lost, "file")} cannot be read.` : ""}`,
+  takenBack: (count) => `Taken back: ${counted(count, "image")}.`,
+};
+
+export const LARGE = { alt: (path) => `The image ${path}`, first: "This is the first image.", last: "This is the last image.", previous: "Previous", next: "Next", close: "Close" };
+
+/** What buttons do, by code. */
+export const ACTS = {
+  none: "none of these",
+  exclude: "leave out",
+  unclear: "cannot tell",
+  copy: "keep one of each",
+  look: "open",
+  undo: "undo",
+  clear: "clear",
+  rename: "Rename",
+  cancel: "Cancel",
+};
+
+/** What is about to be said of many images, by kind. */
+export const SAYING = {
+  label: (count, name) => `Label ${count} as ${name}`,
+  none: (count) => `Say that ${count} show none of the classes`,
+  unclear: (count) => `Say that nobody can tell ${count}`,
+  exclude: (count) => `Leave out ${count}`,
+  copy: (count) => `Keep one of each among ${count}`,
+  suggested: (count) => `Label ${count} as what each looks like`,
+};
 
 export const NO_SUSPECTS = "The network doubts no label.";
 

@@ -3,7 +3,7 @@
 import { send } from "../bring.js";
 import { Camera } from "../camera.js";
 import { withExif } from "../exif.js";
-import { announce, ask, button, counted, element, notice } from "../ui.js";
+import { announce, ask, button, element, notice } from "../ui.js";
 import { CAMERA } from "../words.js";
 
 const FRAME_MILLISECONDS = 150; // between two images of a burst
@@ -102,10 +102,10 @@ export async function open(root, { project, go }) {
   }
 
   const takes = (times) => times.filter((time, index) => !index || time - times[index - 1] > PAUSE_MILLISECONDS).length;
-  const said = (times) => `${counted(times.length, "image")} in ${counted(takes(times), "take")}`;
+  const said = (times) => CAMERA.taken(times.length, takes(times));
 
   function row(name) {
-    const pressed = element("button", { type: "button", class: "hold", text: camera.runs ? `Hold for ${name}` : name, disabled: !camera.runs, on: {
+    const pressed = element("button", { type: "button", class: "hold", text: camera.runs ? CAMERA.hold(name) : name, disabled: !camera.runs, on: {
       pointerdown: (event) => { event.preventDefault(); pressed.setPointerCapture?.(event.pointerId); hold(name, pressed); },
       keydown: (event) => { if (event.key === " " || event.key === "Enter") { event.preventDefault(); hold(name, pressed); } },
       keyup: letGo,
@@ -123,7 +123,7 @@ export async function open(root, { project, go }) {
     const counts = [...taken.values()].map(takes);
     if (counts.length < 2) advice.textContent = CAMERA.few;
     else if (counts.every((one) => one >= LEAST_TAKES)) advice.textContent = CAMERA.enough;
-    else advice.textContent = `Make ${LEAST_TAKES} takes or more of each class: hold, let go, move to another place or light, wait two seconds, hold again. Images of one take teach little more than one.`;
+    else advice.textContent = CAMERA.more(LEAST_TAKES);
   }
 
   for (const name of (await ask("files/classes")).classes) taken.set(name, []);

@@ -1,7 +1,7 @@
 // All images of the project: classes and findings with their counts, a grid to choose from, and labels for the chosen.
 
-import { announce, ask, button, counted, element, newKey, notice, number, percent } from "../ui.js";
-import { FILTERS, FLAGS, KINDS, NO_SUSPECTS, SORTS } from "../words.js";
+import { announce, ask, button, counted, element, newKey, notice, number } from "../ui.js";
+import { ACTS, FILTERS, FLAGS, IMAGES, KINDS, NO_SUSPECTS, SAYING, SORTS } from "../words.js";
 import { makeGrid } from "./grid.js";
 import { openLarge } from "./large.js";
 
@@ -99,7 +99,7 @@ export async function open(root, { parameters }) {
     state.summary = Object.fromEntries(Object.entries(summary).filter(([name]) => !["order", "described"].includes(name)));
     const { images, stage, done, total, trouble, filters } = summary;
     parts.title.textContent = counted(images, "image");
-    const working = { reading: images ? "" : "Reading the folder …", checking: total ? `Checking ${number(done)} of ${number(total)} …` : "Checking …", done: "" };
+    const working = { reading: images ? "" : IMAGES.reading, checking: IMAGES.checking(done, total), done: "" };
     parts.stage.textContent = trouble ?? working[stage];
     showClasses();
     const chips = Object.entries(FILTERS).filter(([code]) => filters[code] || state.query.filter.includes(code));
@@ -180,11 +180,11 @@ export async function open(root, { parameters }) {
 
   /** What is said of an image: its label, its gravest finding, and both in words. */
   function wordsOf(one) {
-    const label = KINDS[one.kind] ?? (nameOf(one.label) || (one.flags & 1 ? "" : "no label"));
+    const label = KINDS[one.kind] ?? (nameOf(one.label) || (one.flags & 1 ? "" : IMAGES.unlabelled));
     const found = FLAGS.filter((_, bit) => one.flags & (1 << bit)).map(([, words]) => words);
     const isSuspect = one.flags & 16;
     const mark = isSuspect && one.suggested >= 0 ? `→ ${nameOf(one.suggested)}?` : found[0] ?? "";
-    return { label, mark, said: [label, ...found, isSuspect ? `looks like ${nameOf(one.suggested)}` : ""].filter(Boolean).join(", ") };
+    return { label, mark, said: [label, ...found, isSuspect ? IMAGES.like(nameOf(one.suggested)) : ""].filter(Boolean).join(", ") };
   }
 
   // The choice.
@@ -215,7 +215,7 @@ export async function open(root, { parameters }) {
   function chosenChanged() {
     grid.repaint();
     showBar();
-    announce(`${number(state.chosen.size)} selected.`);
+    announce(`${IMAGES.selected(state.chosen.size)}.`);
   }
 
   function chooseAll() {
@@ -238,7 +238,7 @@ export async function open(root, { parameters }) {
   function showBar() {
     const rows = about(), one = rows.length === 1 ? state.known.get(rows[0]) : null;
     const suggested = new Set(rows.slice(0, 1000).map((row) => state.known.get(row)).filter((one) => one?.flags & 16).map((one) => nameOf(one.suggested)));
-    parts.count.textContent = state.chosen.size > 1 || !one ? `${number(state.chosen.size)} selected` : one.path.split("/").at(-1);
+    parts.count.textContent = state.chosen.size > 1 || !one ? IMAGES.selected(state.chosen.size) : one.path.split("/").at(-1);
     const names = classNames().slice(0, KEYED);
     fill(parts.keys, names, (name) => name, (name) => element("button", { type: "button", on: { click: () => answer("label", name) } }, element("kbd"), ` ${name}`), (made, name, place) => {
       made.firstChild.textContent = String(place + 1);
@@ -247,30 +247,28 @@ export async function open(root, { parameters }) {
     });
     fill(parts.names, classNames(), (name) => name, (name) => element("option", { value: name }), () => {});
     parts.suggestion.hidden = !suggested.size;
-    parts.suggestionWords.textContent = suggested.size === 1 ? [...suggested][0] : "what each looks like";
+    parts.suggestionWords.textContent = suggested.size === 1 ? [...suggested][0] : IMAGES.each;
     parts.keepOne.disabled = !rows.some((row) => state.known.get(row)?.flags & 6);
     parts.undo.disabled = !state.summary.can_undo;
-    parts.all.textContent = `Select all ${number(state.order.length)}${parametersOf({ ...state.query, sort: "" }).size ? " of this filter" : ""}`;
+    parts.all.textContent = IMAGES.all(state.order.length, parametersOf({ ...state.query, sort: "" }).size > 0);
     parts.all.disabled = !state.order.length;
     parts.nothing.hidden = state.order.length > 0 || state.summary.stage === "reading";
     for (const one of parts.acts) one.disabled = !rows.length;
   }
 
-  const saying = { none: (count) => `Say that ${count} show none of the classes`, unclear: (count) => `Say that nobody can tell ${count}`, exclude: (count) => `Leave out ${count}`, copy: (count) => `Keep one of each among ${count}`, suggested: (count) => `Label ${count} as what each looks like` };
-
   /** Keep an answer about images; of more than a few the number is shown first. */
   async function answer(kind, name = "", rows = about()) {
     if (!rows.length) return false;
     const count = counted(rows.length, "image");
-    const words = kind === "label" ? `Label ${count} as ${name}` : saying[kind](count);
+    const words = SAYING[kind](count, name);
     if (rows.length > MANY && !(await agreedTo(words))) return false;
     const body = { stamp: state.summary.stamp, rows, key: newKey(), kind, labels: kind === "label" ? [name] : [], exact: GROUPED[state.query.filter.find((one) => one in GROUPED)] ?? !isNear(rows) };
-    return send("labels", body, (said) => `${said.count ? `Saved: ${kind === "label" ? name : KINDS[kind] ?? "as suggested"}, ${counted(said.count, "image")}.` : "Nothing to change."}${said.lost ? ` ${counted(said.lost, "file")} cannot be read.` : ""}`);
+    return send("labels", body, (said) => IMAGES.saved(kind === "label" ? name : KINDS[kind] ?? IMAGES.asSuggested, said));
   }
 
   const isNear = (rows) => rows.some((row) => state.known.get(row)?.flags & 4) && !rows.some((row) => state.known.get(row)?.flags & 2);
 
-  const undo = () => state.summary.can_undo ? send("labels/undo", {}, (said) => `Taken back: ${counted(said.count, "image")}.`) : false;
+  const undo = () => state.summary.can_undo ? send("labels/undo", {}, (said) => IMAGES.takenBack(said.count)) : false;
 
   function send(path, body, words) {
     const sent = state.sending.then(async () => {
@@ -315,7 +313,7 @@ export async function open(root, { parameters }) {
       count: () => state.order.length,
       at,
       prepare: (place) => describe(Math.max(0, place - 2), place + 8),
-      words: (one) => ({ ...wordsOf(one), reasons: FLAGS.filter((_, bit) => one.flags & (1 << bit)).map(([, , sentence]) => sentence), suggested: one.flags & 16 ? nameOf(one.suggested) : "", suggestion: one.suggested >= 0 && one.flags & 16 ? `A pretrained network that did not learn from it says ${nameOf(one.suggested)}, ${percent(one.share)}.` : "" }),
+      words: (one) => ({ ...wordsOf(one), reasons: FLAGS.filter((_, bit) => one.flags & (1 << bit)).map(([, , sentence]) => sentence), suggested: one.flags & 16 ? nameOf(one.suggested) : "", suggestion: one.suggested >= 0 && one.flags & 16 ? IMAGES.doubted(nameOf(one.suggested), one.share) : "" }),
       classes: classNames,
       answer: (kind, name, place) => answer(kind, name, [state.order[place]]),
       undo,
@@ -340,7 +338,7 @@ export async function open(root, { parameters }) {
     parts.suspects.disabled = state.isDoubting = true;
     try {
       let job = await ask("jobs", { body: { verb: "check", request: { suspects: true } } });
-      parts.stage.textContent = "A pretrained network looks at the labels …";
+      parts.stage.textContent = IMAGES.doubting;
       while (job.state === "running") {
         await new Promise((resolve) => { setTimeout(resolve, PERIOD); });
         if (ended.signal.aborted) return;
@@ -444,30 +442,30 @@ function build() {
   parts.page = [
     element("header", { class: "heading" }, part("title", element("h1")), part("stage", element("p", { class: "soft", role: "status" }))),
     element("div", { class: "gallery" },
-      element("nav", { class: "class-list", "aria-label": "Classes" },
+      element("nav", { class: "class-list", "aria-label": IMAGES.classes },
         part("classes", element("div", { class: "wide" })),
-        element("label", { class: "narrow" }, element("span", { class: "hidden", text: "Class" }), part("classSelect", element("select"))),
-        part("rename", element("button", { type: "button", class: "aside", text: "Rename or merge …", hidden: true })),
-        part("suspects", element("button", { type: "button", class: "aside", text: "Look for wrong labels" }))),
+        element("label", { class: "narrow" }, element("span", { class: "hidden", text: IMAGES.class }), part("classSelect", element("select"))),
+        part("rename", element("button", { type: "button", class: "aside", text: IMAGES.rename, hidden: true })),
+        part("suspects", element("button", { type: "button", class: "aside", text: IMAGES.doubt }))),
       element("div", { class: "shown" },
         element("div", { class: "tools" },
-          part("chips", element("div", { class: "chips", role: "group", "aria-label": "Findings" })),
-          element("label", {}, element("span", { class: "hidden", text: "Search in names" }), part("search", element("input", { type: "search", placeholder: "Search in names", spellcheck: "false" }))),
-          element("label", {}, element("span", { class: "hidden", text: "Order" }), part("sort", element("select", {}, ...Object.entries(SORTS).map(([value, text]) => element("option", { value, text }))))),
+          part("chips", element("div", { class: "chips", role: "group", "aria-label": IMAGES.findings })),
+          element("label", {}, element("span", { class: "hidden", text: IMAGES.search }), part("search", element("input", { type: "search", placeholder: IMAGES.search, spellcheck: "false" }))),
+          element("label", {}, element("span", { class: "hidden", text: IMAGES.order }), part("sort", element("select", {}, ...Object.entries(SORTS).map(([value, text]) => element("option", { value, text }))))),
           part("all", element("button", { type: "button", "aria-keyshortcuts": "Control+A" }))),
-        part("grid", element("div", { class: "grid", "aria-label": "Images" })),
-        part("nothing", element("p", { class: "soft", text: "No image passes this filter.", hidden: true })),
-        element("section", { class: "bar", "aria-label": "Label the selected images" },
+        part("grid", element("div", { class: "grid", "aria-label": IMAGES.title })),
+        part("nothing", element("p", { class: "soft", text: IMAGES.nothing, hidden: true })),
+        element("section", { class: "bar", "aria-label": IMAGES.bar },
           element("p", {}, part("count", element("strong")), part("said", element("span", { class: "soft" })), part("suggestion", element("button", { type: "button", class: "main", "aria-keyshortcuts": "Enter", hidden: true }, element("kbd", { text: "Enter" }), " ", parts.suggestionWords))),
           element("div", { class: "acts" },
             part("keys", element("div", { class: "keys" })),
-            part("typed", element("form", {}, part("names", element("datalist", { id: "class-names" })), element("label", {}, element("span", { class: "hidden", text: "Another class, also a new one" }), part("typedName", element("input", { list: "class-names", placeholder: "/ another class", maxlength: "100", autocomplete: "off", spellcheck: "false", "aria-keyshortcuts": "/" }))))),
-            part("keepOne", button("keep one of each", () => {}, { key: "k" })),
-            act("none", "n", "none of these"), act("exclude", "x", "leave out"), act("unclear", "u", "cannot tell"), act("look", "o", "open"), act("undo", "z", "undo"),
-            part("clear", button("clear", () => {}, { key: "Esc", keys: "Escape" })))))),
-    part("dialog", element("dialog", { "aria-labelledby": "question" }, element("form", { method: "dialog" }, part("question", element("p", { id: "question" })), element("p", { class: "others" }, element("button", { class: "main", value: "yes", autofocus: true }), element("button", { value: "no", text: "Cancel" }))))),
-    part("renaming", element("dialog", { "aria-labelledby": "new-name-words" }, element("form", {}, element("label", { class: "filter" }, element("span", { id: "new-name-words", text: "New name; that of another class merges both" }), part("newName", element("input", { maxlength: "100", autocomplete: "off" }))), element("p", { class: "others" }, element("button", { class: "main", value: "yes", text: "Rename" }), element("button", { value: "no", text: "Cancel" }))))),
-    part("large", element("dialog", { class: "large", "aria-label": "One image" })),
+            part("typed", element("form", {}, part("names", element("datalist", { id: "class-names" })), element("label", {}, element("span", { class: "hidden", text: IMAGES.another }), part("typedName", element("input", { list: "class-names", placeholder: IMAGES.anotherKey, maxlength: "100", autocomplete: "off", spellcheck: "false", "aria-keyshortcuts": "/" }))))),
+            part("keepOne", button(ACTS.copy, () => {}, { key: "k" })),
+            act("none", "n", ACTS.none), act("exclude", "x", ACTS.exclude), act("unclear", "u", ACTS.unclear), act("look", "o", ACTS.look), act("undo", "z", ACTS.undo),
+            part("clear", button(ACTS.clear, () => {}, { key: "Esc", keys: "Escape" })))))),
+    part("dialog", element("dialog", { "aria-labelledby": "question" }, element("form", { method: "dialog" }, part("question", element("p", { id: "question" })), element("p", { class: "others" }, element("button", { class: "main", value: "yes", autofocus: true }), element("button", { value: "no", text: ACTS.cancel }))))),
+    part("renaming", element("dialog", { "aria-labelledby": "new-name-words" }, element("form", {}, element("label", { class: "filter" }, element("span", { id: "new-name-words", text: IMAGES.newName }), part("newName", element("input", { maxlength: "100", autocomplete: "off" }))), element("p", { class: "others" }, element("button", { class: "main", value: "yes", text: ACTS.rename }), element("button", { value: "no", text: ACTS.cancel }))))),
+    part("large", element("dialog", { class: "large", "aria-label": IMAGES.one })),
   ];
   parts.acts = [parts.none, parts.exclude, parts.unclear, parts.look];
   return parts;

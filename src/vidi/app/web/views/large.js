@@ -1,7 +1,7 @@
 // One image, large: with its label, what was found about it, and the same keys; the next one is ready before it is asked for.
 
 import { announce, ask, button, element, notice, number } from "../ui.js";
-import { FORGET } from "../words.js";
+import { ACTS, FORGET, LARGE } from "../words.js";
 
 const KEYED = 9; // classes that have a digit
 const CRISP = 100; // pixels: smaller images are shown in whole pixels
@@ -21,11 +21,11 @@ export function openLarge(shown) {
   const title = element("h2", { tabindex: "-1" }), where = element("p", { class: "soft" }), reasons = element("ul", { class: "reasons" }), suggestion = element("p");
   const stage = element("figure", { class: "stage" }), keys = element("div", { class: "keys" });
   const take = button("", () => say("suggested"), { key: "Enter", class: "main" });
-  const acts = [["n", "none of these", () => say("none")], ["x", "leave out", () => say("exclude")], ["u", "cannot tell", () => say("unclear")], ["z", "undo", () => undo()]];
-  const previous = button("Previous", () => go(place - 1), { key: "←", keys: "ArrowLeft" }), next = button("Next", () => go(place + 1), { key: "→", keys: "ArrowRight" });
+  const acts = [["n", ACTS.none, () => say("none")], ["x", ACTS.exclude, () => say("exclude")], ["u", ACTS.unclear, () => say("unclear")], ["z", ACTS.undo, () => undo()]];
+  const previous = button(LARGE.previous, () => go(place - 1), { key: "←", keys: "ArrowLeft" }), next = button(LARGE.next, () => go(place + 1), { key: "→", keys: "ArrowRight" });
   const forgetting = element("details", { class: "forget" }, element("summary", { text: FORGET.title }), element("p", { text: FORGET.how }), button(FORGET.act, forget));
   host.replaceChildren(
-    element("header", {}, previous, where, next, button("Close", () => host.close(), { key: "Esc", keys: "Escape" })),
+    element("header", {}, previous, where, next, button(LARGE.close, () => host.close(), { key: "Esc", keys: "Escape" })),
     stage,
     element("section", {}, title, reasons, suggestion, element("div", { class: "acts" }, take, keys, ...acts.map(([key, words, act]) => button(words, act, { key }))), forgetting),
   );
@@ -41,7 +41,7 @@ export function openLarge(shown) {
     if (!one) return null;
     const kept = ready.get(at);
     if (kept) return kept;
-    const image = element("img", { alt: `The image ${one.path}` });
+    const image = element("img", { alt: LARGE.alt(one.path) });
     image.src = `/api/1/image/${one.id}`;
     image.decode().catch(() => {}).finally(() => {
       image.classList.toggle("crisp", Math.max(image.naturalWidth, image.naturalHeight) < CRISP);
@@ -52,7 +52,7 @@ export function openLarge(shown) {
   }
 
   async function go(to) {
-    if (to < 0 || to >= shown.count()) return announce(to < 0 ? "This is the first image." : "This is the last image.");
+    if (to < 0 || to >= shown.count()) return announce(to < 0 ? LARGE.first : LARGE.last);
     place = to;
     if (!shown.at(place)) await shown.prepare(place);
     if (ended.signal.aborted || place !== to) return;
