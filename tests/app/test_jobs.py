@@ -178,7 +178,7 @@ def test_a_stopped_training_goes_on_where_it_was(verb: str, written: list[str], 
     ("verb", "request_", "cause"),
     [
         ("serve", {}, "serve is no job"),
-        ("retrain", {"run": "../photos"}, "There is no run 'photos'"),
+        ("retrain", {"run": "../photos"}, "There is no run '../photos'"),
         ("compare", {"first": "one"}, "There is no run 'one'"),
     ],
 )

@@ -79,9 +79,6 @@ def test_an_exported_page_below_a_path_answers_with_and_without_a_network(
         ask(page, image)
 
         assert (page.inner_text("#label"), page.inner_text("#probability")) == before
-        page.click("text=Collect")
-        page.wait_for_selector("h1:has-text('Collect images')")
-        page.wait_for_selector("#advice:not(:empty)")
         assert not page.evaluate("crossOriginIsolated")
 
 

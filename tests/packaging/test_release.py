@@ -12,7 +12,7 @@ def test_every_extra_is_tried():
 def test_what_brings_torch_is_known():
     bringing = {extra for extra in release.PROJECT["optional-dependencies"] if "torch" in release.required([extra])}
 
-    assert bringing == {"train", "hub", "timm", "demo", "tune"}
+    assert bringing == {"train", "hub", "timm", "demo", "tune", "app"}
     assert "torchvision" in release.required(["timm"])
 
 

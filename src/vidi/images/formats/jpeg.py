@@ -205,7 +205,7 @@ def _find_exif(data: bytes, parts: list[HeaderPart]) -> tuple[int, int]:
     """Where the first EXIF block before the pixels begins and ends."""
     for part in parts:
         if part.kind[0] == APP1 and data.startswith(b"Exif\0\0", part.body):
-            return part.body, part.end
+            return part.body + 6, part.end  # a second mark, as some programs write, is no harm
         if part.kind[0] == SOS:
             break
     return 0, 0
