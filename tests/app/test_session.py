@@ -12,7 +12,7 @@ from vidi.app.start import run_app
 from vidi.app.state import AppState
 from vidi.app.work import work_routes
 from vidi.data.project import read_project
-from vidi.errors import UsageError
+from vidi.errors import DataError, UsageError
 from vidi.workflows.requests.in_use import AppRequest
 
 
@@ -65,6 +65,15 @@ def test_other_names_and_other_sites_are_kept_out_whatever_they_hold(
 def test_others_of_the_network_need_a_project_to_add_to(tmp_path: Path):
     with pytest.raises(UsageError, match="--host without a project"):
         run_app(AppRequest(host="0.0.0.0"), say=print, environment={"VIDI_PROJECTS": str(tmp_path)})  # noqa: S104
+
+
+def test_of_a_file_that_names_no_images_no_project_is_made(tmp_path: Path):
+    (tmp_path / "note.txt").write_text("hello")
+
+    with pytest.raises(DataError, match=r"note\.txt"), running_app(tmp_path / "projects", tmp_path / "note.txt"):
+        pass
+
+    assert not (tmp_path / "projects").exists()
 
 
 def test_a_code_that_starts_a_browser_opens_once():

@@ -91,10 +91,6 @@ def routes(state: AppState) -> list[Route]:
         log = state.need_project().folder / LOG
         return json_response(await asyncio.to_thread(lambda: watched_lines(named(request), log)))
 
-    async def code(request: Request) -> Response:
-        address = request.query_params.get("address", "")[:MOST_ADDRESS]
-        return Response(await asyncio.to_thread(qr_picture, address), media_type="image/svg+xml", headers=HEADERS)
-
     return [
         Route("/api/1/models", show, methods=["GET"]),
         Route("/api/1/models/{name}", put, methods=["POST"]),
@@ -102,8 +98,13 @@ def routes(state: AppState) -> list[Route]:
         Route("/api/1/models/{name}/model.onnx", send_file, methods=["GET"]),
         Route("/api/1/models/{name}/watched", watched, methods=["GET"]),
         Route("/api/1/jobs/{id}/model.onnx", send_export, methods=["GET"]),
-        Route("/api/1/qr.svg", code, methods=["GET"]),
+        Route("/api/1/qr.svg", _qr_code, methods=["GET"]),
     ]
+
+
+async def _qr_code(request: Request) -> Response:
+    address = request.query_params.get("address", "")[:MOST_ADDRESS]
+    return Response(await asyncio.to_thread(qr_picture, address), media_type="image/svg+xml", headers=HEADERS)
 
 
 def described_models(project: Project) -> list[Json]:

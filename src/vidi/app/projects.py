@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from vidi.app.state import AppState
 from vidi.data.project import Project, is_project, list_projects, make_project, read_project
+from vidi.data.readers.source import open_source
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.model_file.values import Json
@@ -28,7 +29,7 @@ def project_of(path: Path, projects: Path) -> Project:
 
     Raises:
         UsageError: there is nothing at the path.
-        DataError: the project is damaged.
+        DataError: the project is damaged, or the file is of no kind that names images.
         ResourceError: the project cannot be made.
     """
     if is_project(path):
@@ -37,6 +38,8 @@ def project_of(path: Path, projects: Path) -> Project:
         raise UsageError(
             f"{escape_path(path)}: no such folder", "Name a folder of images or a project, or leave it out."
         )
+    if path.is_file():
+        open_source(path)  # refuses a file that names no images, before a project is made of it
     source = Path(os.path.abspath(path))
     known = (one for one in list_projects(projects) if one.source == source)
     return next(known, None) or make_project(projects, source.stem or "images", source=source)

@@ -68,15 +68,15 @@ class Continued(Struct):
 
 def routes(state: AppState) -> list[Route]:
     """The routes about the open project's jobs and runs."""
+    return [*_job_routes(state), *_run_routes(state)]
 
+
+def _job_routes(state: AppState) -> list[Route]:
     def jobs() -> Jobs:
         return state.kept(Jobs)
 
     def found(request: Request) -> Job:
         return jobs().find(request.path_params["id"])
-
-    def runs_folder() -> Path:
-        return state.need_project().runs
 
     async def list_jobs(_: Request) -> Response:
         return json_response(await asyncio.to_thread(lambda: {"jobs": [*map(jobs().describe, jobs().list())]}))
@@ -112,13 +112,30 @@ def routes(state: AppState) -> list[Route]:
         start = _byte(request.headers.get("last-event-id") or request.query_params.get("from", "0"))
         return StreamingResponse(followed(state, jobs(), job, start), media_type="text/event-stream", headers=NO_STORE)
 
-    async def show_options(request: Request) -> Response:
-        verb = VERBS.get(request.path_params["verb"])
-        if verb is None:
-            raise Problem("not-found", "There is no job of this name.")
-        taken = {verb.data, verb.output, *verb.runs}
-        options = [_option(one) for one in declared(verb.request) if one.is_spelled and one.name not in taken]
-        return json_response({"options": options, "needs": _needs()})
+    return [
+        Route("/api/1/jobs", list_jobs, methods=["GET"]),
+        Route("/api/1/jobs", start, methods=["POST"]),
+        Route("/api/1/jobs/{id}", show, methods=["GET"]),
+        Route("/api/1/jobs/{id}", stop, methods=["DELETE"]),
+        Route("/api/1/jobs/{id}/continue", go_on, methods=["POST"]),
+        Route("/api/1/jobs/{id}/page", show_page, methods=["GET"]),
+        Route("/api/1/events", follow, methods=["GET"]),
+        Route("/api/1/options/{verb}", _show_options, methods=["GET"]),
+    ]
+
+
+async def _show_options(request: Request) -> Response:
+    verb = VERBS.get(request.path_params["verb"])
+    if verb is None:
+        raise Problem("not-found", "There is no job of this name.")
+    taken = {verb.data, verb.output, *verb.runs}
+    options = [_option(one) for one in declared(verb.request) if one.is_spelled and one.name not in taken]
+    return json_response({"options": options, "needs": _needs()})
+
+
+def _run_routes(state: AppState) -> list[Route]:
+    def runs_folder() -> Path:
+        return state.need_project().runs
 
     async def show_runs(_: Request) -> Response:
         folder = runs_folder()
@@ -148,14 +165,6 @@ def routes(state: AppState) -> list[Route]:
         return _file(folder / name, f"The run has no {name}.")
 
     return [
-        Route("/api/1/jobs", list_jobs, methods=["GET"]),
-        Route("/api/1/jobs", start, methods=["POST"]),
-        Route("/api/1/jobs/{id}", show, methods=["GET"]),
-        Route("/api/1/jobs/{id}", stop, methods=["DELETE"]),
-        Route("/api/1/jobs/{id}/continue", go_on, methods=["POST"]),
-        Route("/api/1/jobs/{id}/page", show_page, methods=["GET"]),
-        Route("/api/1/events", follow, methods=["GET"]),
-        Route("/api/1/options/{verb}", show_options, methods=["GET"]),
         Route("/api/1/runs", show_runs, methods=["GET"]),
         Route("/api/1/runs/{name}", remove_run, methods=["DELETE"]),
         Route("/api/1/runs/{name}/wrong", show_wrong, methods=["GET"]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +11,9 @@ from vidi.app.columns import BIT, EXACT, FLAGS, NEAR, ODD_BITS, SAME_PHOTOGRAPH,
 from vidi.app.said import CODE, KINDS, LEFT_OUT, Said
 from vidi.errors import UsageError
 from vidi.files import escape_path
+from vidi.workflows.reviewing.items import Occasion
 
-WORST: Final = (  # the gravest finding first
-    "unreadable",
-    "conflicting-labels",
-    "suspect-labels",
-    "exact-copies",
-    "blank",
-    "dark",
-    "bright",
-    "blurred",
-    "tiny",
-    "near-copies",
-    "odd-shape",
-)
+WORST: Final = ("unreadable", *(one for one in get_args(Occasion) if one in FLAGS))  # the gravest finding first
 GROUPED: Final = {"exact-copies": EXACT, "near-copies": NEAR, "conflicting-labels": SAME_PHOTOGRAPH}
 STATES: Final = ("unlabelled", "excluded", "none", "unclear", "disputed", "changed", "bulk")
 FILTERS: Final = (*FLAGS, "odd", *STATES)
