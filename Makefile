@@ -62,7 +62,7 @@ clean:
 	rm -rf .venv dist build
 
 .venv/.demo: pyproject.toml constraints.txt tools/set_up
-	@tools/set_up demo
+	@tools/set_up app
 	@touch $@
 
 .venv/.test: pyproject.toml constraints.txt tools/set_up
