@@ -66,7 +66,10 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 async def _on_refusal(_: Request, error: Exception) -> Response:
     """What the library refuses: an answer that does not fit, or a log that is lost."""
     assert isinstance(error, VidiError)  # noqa: S101  # starlette calls it for nothing else
-    return problem_response(Problem(_code_of(error), error.cause, error.remedy))
+    cause = (
+        error.cause if error.cause.endswith((".", "!", "?")) else f"{error.cause}."
+    )  # on the page the remedy follows
+    return problem_response(Problem(_code_of(error), cause, error.remedy))
 
 
 def _code_of(error: VidiError) -> str:

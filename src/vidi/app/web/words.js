@@ -269,6 +269,7 @@ export const IMAGES = {
   selected: (count) => `${number(count)} selected`,
   all: (count, isFiltered) => `Select all ${number(count)}${isFiltered ? " of this filter" : ""}`,
   nothing: "No image passes this filter.",
+  empty: "There is no image here yet. Put some into the folder, or bring a folder on the start page.",
   another: "Another class, also a new one",
   anotherKey: "/ another class",
   rename: "Rename or merge …",

@@ -252,6 +252,7 @@ export async function open(root, { parameters }) {
     parts.undo.disabled = !state.summary.can_undo;
     parts.all.textContent = IMAGES.all(state.order.length, parametersOf({ ...state.query, sort: "" }).size > 0);
     parts.all.disabled = !state.order.length;
+    parts.nothing.textContent = state.summary.images ? IMAGES.nothing : IMAGES.empty;
     parts.nothing.hidden = state.order.length > 0 || state.summary.stage === "reading";
     for (const one of parts.acts) one.disabled = !rows.length;
   }
@@ -454,7 +455,7 @@ function build() {
           element("label", {}, element("span", { class: "hidden", text: IMAGES.order }), part("sort", element("select", {}, ...Object.entries(SORTS).map(([value, text]) => element("option", { value, text }))))),
           part("all", element("button", { type: "button", "aria-keyshortcuts": "Control+A" }))),
         part("grid", element("div", { class: "grid", "aria-label": IMAGES.title })),
-        part("nothing", element("p", { class: "soft", text: IMAGES.nothing, hidden: true })),
+        part("nothing", element("p", { class: "soft", hidden: true })),
         element("section", { class: "bar", "aria-label": IMAGES.bar },
           element("p", {}, part("count", element("strong")), part("said", element("span", { class: "soft" })), part("suggestion", element("button", { type: "button", class: "main", "aria-keyshortcuts": "Enter", hidden: true }, element("kbd", { text: "Enter" }), " ", parts.suggestionWords))),
           element("div", { class: "acts" },
