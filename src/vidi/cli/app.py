@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import gc
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path, PurePath
 
 import click
 
+from vidi.cli.signals import end_on_signals
 from vidi.files import escape_controls, is_full
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
@@ -139,7 +139,7 @@ def main() -> None:
 
 def _run() -> None:
     """Run a command; every error ends in one message and the exit code of its family."""
-    _end_on_termination()
+    end_on_signals()
     atexit.register(gc.freeze)  # the system takes all memory back at once; nobody need look for garbage in it before
     open_closed_streams()
     debug = "--debug" in sys.argv
@@ -185,16 +185,6 @@ def _as_job(context: click.Context) -> Iterator[None]:
 
     with held(context.params["job"]) as context.obj:
         yield
-
-
-def _end_on_termination() -> None:
-    """Let SIGTERM end a command as Ctrl-C does, so that nothing half written stays."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    with contextlib.suppress(ValueError):  # not in the main thread: somebody else owns the signals
-        signal.signal(signal.SIGTERM, interrupt)
 
 
 def open_closed_streams() -> None:

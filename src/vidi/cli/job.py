@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from vidi.cli.signals import interrupt
 from vidi.cli.usage import explained
 from vidi.errors import ANSWER_IS_NO, DONE, SOME_BAD, GateError
 from vidi.files import FolderLock
@@ -23,7 +24,7 @@ def held(folder: Path) -> Iterator[EventFile]:
         UsageError: another process holds it.
     """
     with FolderLock(folder):
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+        signal.signal(signal.SIGINT, interrupt)  # a shell's background ignores it
         file = EventFile(folder)
         file.open()
         try:
