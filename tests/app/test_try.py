@@ -122,7 +122,7 @@ def test_an_image_and_its_label_are_kept_and_the_next_training_reads_both(tmp_pa
     assert len(dataset.images) == 5
 
 
-def test_images_in_place_stay_as_they_are_and_what_is_kept_is_feedback_for_a_retraining(tmp_path: Path):
+def test_images_in_place_stay_as_they_are_and_what_is_kept_is_read_with_their_project(tmp_path: Path):
     data = photos(tmp_path)
     before = sorted(path.relative_to(tmp_path) for path in data.rglob("*"))
     project = make_project(tmp_path / "projects", "kinds", source=data)
@@ -136,6 +136,7 @@ def test_images_in_place_stay_as_they_are_and_what_is_kept_is_feedback_for_a_ret
     kept = read_feedback(asked, str(project.folder / "images"))
     assert [[kept.classes[index] for index in one.labels] for one in kept.images] == [["square"]]
     assert len(read_source(asked).images) == 6  # of the drawn ones that lie in class folders
+    assert len(read_source(DataRequest(source=str(project.folder))).images) == 7
     assert labelled_in_project(project.runs / "first", asked) == str(project.folder / "images")
 
 

@@ -26,7 +26,7 @@ def keep_image(project: Project, data: bytes, answer: Answer, *, name: str, who:
     """Keep an image and what somebody says of it in the project; both are on the disk when this returns.
 
     The image lies in PROJECT/images; the line is in the file of the project's labels. Images in place stay as they are:
-    what is kept beside them is feedback of the next retraining.
+    what is kept beside them is read with them where the project is named as data.
 
     Args:
         data: of the image file.

@@ -1,7 +1,8 @@
 """A project: a folder with `project.json`, which says where its images are; every verb takes it as data.
 
 plants/project.json    schema, name and source
-plants/images/         images that were dropped or taken here; or the source is a place of its own, never changed
+plants/images/         images that were dropped or taken here; beside a source of its own, which is never changed, those
+                       that were corrected in the app: they are read with it
 plants/labels.jsonl    what people said of images that lie here; of others it is beside them
 plants/runs/           trainings
 plants/models/         models in use, by name
@@ -31,6 +32,12 @@ class Project:
     def owns_images(self) -> bool:
         """Whether its images lie in it, so that more may be added."""
         return self.source == self.folder / IMAGES
+
+    @property
+    def kept_beside(self) -> tuple[Path, ...]:
+        """The folder of images that it keeps beside those that it reads in place; nothing without any."""
+        folder = self.folder / IMAGES
+        return () if self.owns_images or not folder.is_dir() or not any(folder.iterdir()) else (folder,)
 
     @property
     def runs(self) -> Path:
@@ -136,6 +143,13 @@ def list_projects(parent: Path) -> list[Project]:
     return [project for _, project in sorted(found, key=lambda one: -one[0])]
 
 
-def source_of(path: str) -> str:
-    """Where images are read from: of a project its source, of anything else the path itself."""
-    return str(read_project(Path(path)).source) if is_project(path) else path
+def sources_of(path: str) -> tuple[str, tuple[str, ...]]:
+    """Where images are read from, and where more are kept beside those.
+
+    Of a project it is its source, and where that is read in place the folder of what was brought or corrected in the
+    app; of anything else it is the path itself.
+    """
+    if not is_project(path):
+        return path, ()
+    project = read_project(Path(path))
+    return str(project.source), tuple(map(str, project.kept_beside))

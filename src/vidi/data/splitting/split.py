@@ -117,7 +117,8 @@ class _Growth:
         for index in self.free:
             digest, path = self.digests[index], self.images[index].path
             part = by_both.get((digest, path)) or by_digest.get(digest) or by_path.get(path)
-            if frozen_test and part == TEST and index in self.feedback:
+            is_known = (digest, path) in by_both
+            if frozen_test and part == TEST and index in self.feedback and not is_known:
                 kept_out[index] = COPIES_TEST
             elif frozen_test and part == TEST and by_digest.get(digest) != TEST:
                 kept_out[index] = TEST_CHANGED

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.inputs import FoundInputs, find_paths
-from vidi.data.joined import join_feedback
+from vidi.data.joined import JoinedStore, join_feedback
 from vidi.data.labels import NO_LABELS, find_labels, read_labels
-from vidi.data.project import IMAGES, project_around
+from vidi.data.project import IMAGES, is_project, project_around
 from vidi.data.read import ReadOptions, read_dataset, require_learnable
 from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.source import open_source
 from vidi.errors import DataError, UsageError, VidiError
-from vidi.files import digest_of_file, escape_path
+from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
@@ -52,7 +52,11 @@ def read_source(
     dataset = read_dataset(request.source, options, on_bytes=partial(events.fetching, request.source))
     if not request.feedback:
         return dataset
-    return join_feedback(dataset, [read_feedback(request, source) for source in request.feedback])
+    found = ((source, read_feedback(request, source)) for source in request.feedback)
+    return join_feedback(
+        dataset,
+        [_with_asked_classes(one, dataset, request) if _is_kept_by_project(source) else one for source, one in found],
+    )
 
 
 def read_as_given(data: DataRequest, *, is_run: bool = False, may_be_empty: bool = False) -> Dataset:
@@ -73,19 +77,11 @@ def read_as_given(data: DataRequest, *, is_run: bool = False, may_be_empty: bool
     except DataError:
         if not folder.is_dir():
             raise
-        source = open_source(folder, allow_outside=data.allow_outside)
-        paths = [file.path for file in source.scan.files]
+        found = _without_labels(data.source, allow_outside=data.allow_outside)
+        paths = [entry.path for entry in found.account.set_aside]
         if is_run or not (paths or may_be_empty) or any("/" in path for path in paths):
             raise
-    return Dataset(
-        name=folder.name,
-        source=data.source,
-        reader="class-folders",
-        classes=(),
-        images=tuple[LabelledImage, ...](),
-        store=source.store,
-        account=Account(set_aside=[Entry(path, NO_CLASS, "It lies in no class folder.") for path in paths]),
-    )
+    return found
 
 
 def labels_of(request: DataRequest) -> Path | None:
@@ -110,16 +106,15 @@ def labelled_in_project(run: Path, data: DataRequest) -> str | None:
     Raises:
         DataError: the labels file or the project's file is damaged.
     """
-    project, kept = project_around(run), labels_of(data)
-    if project is None or project.owns_images or kept is None:
-        return None
-    answers, folder = read_labels(kept).answers, project.folder / IMAGES
-    found = (answers.get(digest_of_file(path)) for path in folder.glob("*") if path.is_file())
-    return str(folder) if any(answer is not None and answer[0] == "label" for answer in found) else None
+    project = project_around(run)
+    folders = () if project is None else project.kept_beside
+    return next((str(one) for one in folders if read_feedback(data, str(one)).images), None)
 
 
 def read_feedback(request: DataRequest, source: str) -> Dataset:
     """Read labelled images from use, with the classes as the model names them.
+
+    Of the images of a project there may be none with a label.
 
     Raises:
         UsageError: it is not there.
@@ -132,7 +127,53 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
         labels=NO_LABELS if kept is None or not kept.exists() else str(kept),
         labels_state=request.labels_state,
     )
-    return read_dataset(source, options)
+    try:
+        return read_dataset(source, options)
+    except DataError:
+        if not _is_kept_by_project(source):
+            raise
+        return _without_labels(source, allow_outside=request.allow_outside)
+
+
+def _is_kept_by_project(source: str) -> bool:
+    return Path(source).name == IMAGES and is_project(Path(source).parent)
+
+
+def _without_labels(source: str, *, allow_outside: bool) -> Dataset:
+    """The images of a folder, none of which has a label."""
+    opened = open_source(Path(source), allow_outside=allow_outside)
+    return Dataset(
+        name=Path(source).name,
+        source=source,
+        reader="class-folders",
+        classes=(),
+        images=tuple[LabelledImage, ...](),
+        store=opened.store,
+        account=Account(
+            set_aside=[Entry(one.path, NO_CLASS, "It lies in no class folder.") for one in opened.scan.files]
+        ),
+    )
+
+
+def _with_asked_classes(kept: Dataset, dataset: Dataset, request: DataRequest) -> Dataset:
+    """What a project keeps beside its data, with the classes that are asked for of the data alone."""
+    classes = dataset.classes
+    is_pair = request.positive is not None or classes[1:] == (f"not {classes[0]}",)
+    if not is_pair and request.classes is None:
+        return kept
+    number = {name: classes.index(name) for name in kept.classes if name in classes}
+    if is_pair:
+        number |= {name: 1 for name in kept.classes if name not in classes}
+    new = [
+        replace(
+            image, labels=frozenset(number[kept.classes[one]] for one in image.labels if kept.classes[one] in number)
+        )
+        for image in kept.images
+    ]
+    aside = [Entry(one.path, "other-class", "It shows none of the chosen classes.") for one in new if not one.labels]
+    images = tuple(one for one in new if one.labels)
+    account = replace(kept.account, used=len(images), set_aside=[*kept.account.set_aside, *aside])
+    return replace(kept, classes=classes, images=images, account=account)
 
 
 def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:
@@ -188,7 +229,9 @@ def find_backgrounds(request: DataRequest) -> FoundInputs:
 def open_store(data: DataRequest, events: Events) -> ImageStore | None:
     """Open the images if they still exist; otherwise report that they cannot be shown."""
     try:
-        return read_source(replace(data, labels=NO_LABELS, labels_state=None)).store
+        store = read_source(replace(data, labels=NO_LABELS, labels_state=None, feedback=())).store
+        others = tuple(read_feedback(data, source).store for source in data.feedback)
+        return JoinedStore(store, others) if others else store
     except VidiError as error:
         events.say(f"the page shows no images: {error.cause}")
         return None

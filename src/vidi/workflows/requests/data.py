@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from vidi.data.project import source_of
+from vidi.data.project import sources_of
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part, require_kinds
 from vidi.workflows.requests.shared import (
@@ -76,15 +76,13 @@ class DataRequest:
     ] = None
     feedback: Annotated[
         tuple[str, ...],
-        Option("Labelled images from use, added to those of `split_file`.", python_only=True),
+        Option("Labelled images from use, added to those of the source.", python_only=True),
     ] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "source", source_of(self.source))
-        if self.feedback and self.split_file is None:
-            raise UsageError(
-                "feedback needs the split of the earlier run", "`vidi retrain RUN --feedback DATA` does all of it."
-            )
+        source, kept = sources_of(self.source)
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "feedback", (*kept, *(one for one in self.feedback if one not in kept)))
         if self.framing not in (None, "stretch", "pad", "crop"):
             raise UsageError(f"framing {self.framing!r} is unknown", "Use stretch, pad or crop.")
 

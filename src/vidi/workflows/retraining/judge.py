@@ -65,7 +65,8 @@ def judge_run(
     dataset = read_source(request.data)
     assigned = {row.path: row for row in read_assignments(candidate_run / SPLITS)}
     left_out = {row.digest for row in assigned.values() if row.part != TEST and row.own_part == TEST}
-    rows = [row for row in read_assignments(run / SPLITS) if row.own_part == TEST]
+    all_rows = read_assignments(run / SPLITS)
+    rows = [row for row in all_rows if row.own_part == TEST]
     frozen = {row.digest for row in rows} - left_out
     known, challenger = _answer_both(
         champion,
@@ -85,13 +86,14 @@ def judge_run(
     shown = dataset.targets()[challenger.rows]
     with understood(run / REQUEST):
         before = TrainRequest.from_dict(read_request(run)).data
+    new_feedback = {path for path in assigned if is_feedback_path(path)} - {row.path for row in all_rows}
     decision = judge_candidate(
         _paired(known, challenger, shown, dataset.classes, part=TEST),
         _paired(known, challenger, shown, dataset.classes, part=EXTRA),
         guarantees=hold_to_guarantees(
             challenger.only(_in_part(challenger, TEST)), candidate.metadata.verdict, candidate.metadata.operating_points
         ),
-        corrected=request.data.feedback == before.feedback and request.data.labels_state != before.labels_state,
+        corrected=not new_feedback and request.data.labels_state != before.labels_state,
         rules=rules,
     )
     own_parts = {path: row.own_part for path, row in assigned.items()}
