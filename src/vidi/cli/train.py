@@ -106,10 +106,7 @@ def conclude(run: "Run", events: "Events") -> None:
 def demo(
     name: Annotated[
         str,
-        Argument(
-            "faces|digits|loop",
-            "Which images to classify (default faces); loop: what keeps a model good in use.",
-        ),
+        Argument("faces|digits", "Which images to classify (default faces)."),
     ] = "faces",
 ) -> None:
     """Train on real photographs, test, and classify images from elsewhere, in one to three minutes."""

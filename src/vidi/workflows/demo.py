@@ -33,7 +33,6 @@ from vidi.workflows.requests.shared import wants_pictures
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import train
 
-LOOP = "loop"  # a story of its own: vidi/workflows/demo_loop.py
 FINDINGS = ("warning: ", "problem: ")  # how `vidi train` begins what the check found
 WRONG = "WRONG, it is "
 # A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
@@ -102,13 +101,8 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     Raises:
         UnknownNameError: no such demo.
     """
-    if name == LOOP:
-        from vidi.workflows.demo_loop import run_loop
-
-        yield from run_loop(runs, events=events)
-        return
     if name not in DEMOS:
-        raise UnknownNameError(f"no demo is called {name!r}", f"Use one of: {', '.join((*DEMOS, LOOP))}.")
+        raise UnknownNameError(f"no demo is called {name!r}", f"Use one of: {', '.join(DEMOS)}.")
     demo = DEMOS[name]
     events.say(demo.question)
     data, output = DataRequest(source=demo.data), runs / f"demo-{name}"
