@@ -122,8 +122,9 @@ def locate(
     *,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find boxes around what a model recognises; it was trained on labels of whole images only."""
+    """Find boxes around what a model recognises: a detector, or a model trained on labels of whole images."""
     from vidi.cli.terminal import counted, on_terminal, say_ending
+    from vidi.detection.nanodet import is_detector
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.words import warning_about
     from vidi.workflows.interaction.inputs import named_first
@@ -146,5 +147,6 @@ def locate(
     )
     if hint := hint_of_nothing(predictor, request):
         events.say(hint)
-    events.say("the model never saw boxes in training; `vidi evaluate MODEL DATA --boxes` measures their quality")
+    if not is_detector(predictor):
+        events.say("the model never saw boxes in training; `vidi evaluate MODEL DATA --boxes` measures their quality")
     raise SystemExit(say_ending(account, events, named=as_json))

@@ -195,7 +195,7 @@ def _check_interface(contents: ModelContents) -> None:
             pass
         case _:
             raise RefusedError("its input is not `images`, uint8 (batch, height, width, 3)")
-    ranks = {"probabilities": 2, "embedding": 2, "evidence": 4, "novelty": 1}
+    ranks = {"probabilities": 2, "embedding": 2, "evidence": 4, "novelty": 1, "scores": 3, "distances": 3}
     for output in contents.outputs:
         if ranks.get(output.name) != len(output.shape) or output.type_name != "FLOAT":
             raise RefusedError(f"its output {output.name[:60]!r} is none of {', '.join(ranks)} with their shapes")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_answer, locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
+from vidi.detection.nanodet import is_detector, locate_by_detector
 from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
@@ -32,8 +33,9 @@ NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
 
 TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
 
-Way = Literal["windows", "evidence", "answer"]
+Way = Literal["windows", "evidence", "answer", "detector"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
+IN_ONE_PASS = {"evidence": locate_by_evidence, "answer": locate_answer, "detector": locate_by_detector}
 NO_CLASS_FOR_NOTHING = (
     "hint: the model has no class for “nothing”, so it assigns every window to one of its classes and many boxes are "
     "wrong. Train it with a class `background`, look for one class (--class NAME), or raise the limit (--least 0.95)"
@@ -85,12 +87,14 @@ def choose_way(predictor: Predictor, request: LocateRequest) -> Way:
     """
     if request.by is not None:
         return request.by
+    if is_detector(predictor):
+        return "detector"
     return "windows" if _can_refuse(predictor, request) or "evidence" not in predictor.model.outputs else "answer"
 
 
 def hint_of_nothing(predictor: Predictor, request: LocateRequest) -> str:
     """Return the hint for a model without a class for nothing; empty if it has one."""
-    if _can_refuse(predictor, request):
+    if _can_refuse(predictor, request):  # a detector, too, whose classes are independent
         return ""
     return ONE_BOX_EACH if choose_way(predictor, request) == "answer" else NO_CLASS_FOR_NOTHING
 
@@ -130,8 +134,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
     )
     way = choose_way(predictor, request)
     if way != "windows":
-        by_map = locate_by_evidence if way == "evidence" else locate_answer
-        return partial(by_map, predictor=predictor, search=search)
+        return partial(IN_ONE_PASS[way], predictor=predictor, search=search)
     return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
 
 

@@ -72,7 +72,7 @@ class SearchSettings:
     """How the images were searched."""
 
     classes: tuple[str, ...]  # that were looked for
-    by: str  # `windows`, `evidence` or `answer`
+    by: str  # `windows`, `evidence`, `answer` or `detector`
     least: float  # probability of a box
     not_reached: int = 0  # images that an interruption left out
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from vidi.data.dataset import LabelledImage
 from vidi.detection.locate import Located
+from vidi.detection.nanodet import is_detector
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.match import match_classes
 from vidi.figures.drawing import side_by_side
@@ -106,7 +107,9 @@ def score_boxes(request: EvaluateRequest, *, search: BoxSearch = USUAL, events: 
             f"{escape_path(dataset.source)} has no boxes for {', '.join(map(escape_path, predictor.classes))}",
             "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` renames classes.",
         )
-    wanted = LocateRequest(classes=tuple(names), by="windows", least=LEAST, **asdict(search))
+    wanted = LocateRequest(
+        classes=tuple(names), by=None if is_detector(predictor) else "windows", least=LEAST, **asdict(search)
+    )
     find = finder(predictor, wanted)
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}

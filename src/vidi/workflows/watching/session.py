@@ -25,7 +25,6 @@ from vidi.workflows.locating import finder, search_image
 from vidi.workflows.requests.model_file import LocateRequest
 
 LONG_AGO = -1.0  # seconds: before any frame
-EVIDENCE = "evidence"
 MOST_EVENTS: Final = 100
 LONGER_SIDE: Final = 960  # pixels
 QUALITY: Final = 80  # of JPEG
@@ -234,9 +233,9 @@ class BestFrameBoxes:
             predictor: the loaded model.
             classes: indexes of those that are looked for.
         """
-        by = EVIDENCE if EVIDENCE in predictor.model.outputs else "windows"
         names = tuple(predictor.classes[one] for one in classes)
-        self._find = finder(predictor, LocateRequest(classes=names, by=by))  # type: ignore[arg-type]
+        has_maps = "evidence" in predictor.model.outputs
+        self._find = finder(predictor, LocateRequest(classes=names, by="evidence" if has_maps else None))
         self._known: dict[str, tuple[int, list[Located]]] = {}  # event → frame, boxes
 
     def added(self, notice: EventNotice) -> EventNotice:
