@@ -133,3 +133,24 @@ def test_folders_are_shown_below_the_home_folder_alone(tmp_path: Path, monkeypat
     assert (home["parent"], photos["parent"], photos["images"]) == (None, str(tmp_path / "home"), 4)
     with pytest.raises(UsageError, match="not shown"):
         list_folders(tmp_path)
+
+
+def test_a_pile_to_sort_lies_beside_the_images_and_the_next_one_takes_its_place(client):
+    project = made(client)
+    first = client.post("/api/1/piles", json={"name": "holiday"}).json()
+    asked = {"path": "day 1/a.png", "from": 0, "size": len(IMAGE), "digest": digest_of(IMAGE), "pile": first["pile"]}
+    assert client.put("/api/1/files", params=asked, content=IMAGE).status_code == 200
+    files = {"files": {"day 1/a.png": digest_of(IMAGE)}, "pile": "holiday"}
+    known = client.post("/api/1/files/known", json=files).json()["known"]
+
+    second = client.post("/api/1/piles", json={"name": "all", "archive": "all: 1.zip"}).json()
+
+    assert first == {"pile": "holiday", "input": "piles/holiday"}
+    assert known == ["day 1/a.png"]
+    assert second["input"].startswith("piles/all/all")
+    assert [one.name for one in (project / "piles").iterdir()] == ["all"]
+    assert list((project / "images").iterdir()) == []
+    assert client.put("/api/1/files", params=asked, content=IMAGE).json()["code"] == "invalid-input"
+    assert (
+        client.put("/api/1/files", params={**asked, "pile": "../runs"}, content=IMAGE).json()["code"] == "invalid-input"
+    )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,10 +148,29 @@ def test_a_folder_of_this_computer_is_chosen_and_its_sorting_is_a_job(project: P
     (folder / "job.json").write_text(text)
     with tried(project) as (page, _):
         said = page.inner_text(".sort")
-        page.get_by_text("Choose a folder", exact=True).click()
+        page.get_by_text("A folder on this computer", exact=True).first.click()
         page.wait_for_selector("dialog[open] .path:not(:empty)")
 
     assert f"/pile is sorted: the copies are in {folder / 'sorted'}." in said
+
+
+def test_a_dropped_pile_is_brought_sorted_and_comes_back_as_one_file(project: Project, tmp_path: Path):
+    run_with_model(project, "first")
+    pile = tmp_path / "holiday"
+    (pile / "day 1").mkdir(parents=True)
+    for seed in range(3):
+        (pile / "day 1" / f"{seed}.png").write_bytes(encoded(draw("disc", size=(60, 80), seed=seed)))
+    with tried(project) as (page, _):
+        page.locator(".sort input[webkitdirectory]").set_input_files(pile)
+        with page.expect_download() as waiting:
+            page.get_by_text("Download the sorted images").click(timeout=60_000)
+        said = page.inner_text(".sort")
+        with zipfile.ZipFile(waiting.value.path()) as archive:
+            names = archive.namelist()
+
+    assert "holiday is sorted" in said
+    assert sorted(Path(name).name for name in names) == ["0.png", "1.png", "2.png"]
+    assert sorted(one.name for one in pile.rglob("*.png")) == ["0.png", "1.png", "2.png"]
 
 
 def test_a_project_without_a_model_says_what_to_do(project: Project):

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.app.jobs import Jobs
 from vidi.app.projects import describe
 from vidi.app.state import AppState
 from vidi.data.archives.members import is_archive_name, leads_outside
@@ -36,6 +37,7 @@ from vidi.serving.problems import Problem
 EXAMPLES: Final = "lfw-faces"
 MOST_PART: Final = 16_000_000  # bytes of a file that one request brings
 MOST_BODY: Final = 4_000_000  # bytes of a list of files
+PILES: Final = "piles"  # in a project: images that were brought to be sorted, until the next ones
 MOST_FOLDERS: Final = 2_000  # that are listed
 MOST_LOOKED_AT: Final = 10_000  # files of a folder, to count its images
 OUTSIDE_HOME: Final = ("/media", "/mnt", "/run/media", "/Volumes")
@@ -48,10 +50,18 @@ class NewProject(Struct):
     archive: Annotated[str, Meta(max_length=120)] | None = None
 
 
+class NewPile(Struct):
+    """Images to sort that are about to be brought: a folder of this name, or a zip."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    archive: Annotated[str, Meta(max_length=120)] | None = None
+
+
 class KnownFiles(Struct):
     """Files that are about to be brought: path → SHA-256 of the bytes."""
 
     files: dict[str, str]
+    pile: str = ""  # for the images of the project, or for this pile
 
 
 def routes(state: AppState, *, is_shared: bool = False) -> list[Route]:
@@ -70,7 +80,7 @@ def routes(state: AppState, *, is_shared: bool = False) -> list[Route]:
 
     async def known(request: Request) -> Response:
         sent = read_json(await read_body(request, most=MOST_BODY), KnownFiles)
-        here = await asyncio.to_thread(known_files, state.need_project(), sent.files)
+        here = await asyncio.to_thread(known_files, state.need_project(), sent.files, pile=sent.pile)
         return json_response({"known": here})
 
     async def put(request: Request) -> Response:
@@ -80,9 +90,15 @@ def routes(state: AppState, *, is_shared: bool = False) -> list[Route]:
         if not all(value.isdigit() and len(value) < 16 for value in position.values()):
             raise Problem("bad-request", "`from` and `size` are whole numbers.", "Reload the page.")
         start, size = int(position["from"]), int(position["size"])
-        path = place_of(project, asked.get("path", ""))
+        path = place_of(project, asked.get("path", ""), pile="" if is_shared else asked.get("pile", ""))
         await asyncio.to_thread(write_part, path, data, start=start, size=size, digest=asked.get("digest", ""))
         return json_response({"have": start + len(data)})
+
+    async def pile(request: Request) -> Response:
+        sent = read_json(await read_body(request, most=MOST_BODY), NewPile)
+        jobs = state.kept(Jobs)
+        made = await asyncio.to_thread(new_pile, jobs, sent.name, archive=sent.archive)
+        return json_response(made, status=201)
 
     async def classes(_: Request) -> Response:
         found = await asyncio.to_thread(class_names, state.need_project())
@@ -103,6 +119,7 @@ def routes(state: AppState, *, is_shared: bool = False) -> list[Route]:
         Route("/api/1/projects", make, methods=["POST"]),
         Route("/api/1/projects/example", example, methods=["POST"]),
         Route("/api/1/files/known", known, methods=["POST"]),
+        Route("/api/1/piles", pile, methods=["POST"]),
         Route("/api/1/folders", folders, methods=["GET"]),
     ]
 
@@ -126,6 +143,33 @@ def new_project(parent: Path, name: str, *, archive: str | None = None) -> Proje
     return make_project(parent, name, source=Path(folder_name(archive)))
 
 
+def new_pile(jobs: Jobs, name: str, *, archive: str | None = None) -> dict[str, Json]:
+    """Make a folder in a project for images to sort; what was brought for an earlier sorting goes.
+
+    Args:
+        jobs: of the project.
+        name: for people.
+        archive: name of a zip that is brought as it is; None: images come file by file.
+
+    Returns:
+        `pile`, as files for it are sent; and `input`, as the sorting is asked for it.
+
+    Raises:
+        Problem: a sorting is running.
+        ResourceError: the folder cannot be written.
+    """
+    jobs.require_free("predict")
+    piles = jobs.project.folder / PILES
+    try:
+        shutil.rmtree(piles, ignore_errors=True)
+        pile = piles / folder_name(name)
+        pile.mkdir(parents=True)
+    except OSError as error:
+        raise writing_error(error, piles) from error
+    path = pile if archive is None else pile / folder_name(archive)
+    return {"pile": pile.name, "input": path.relative_to(jobs.project.folder).as_posix()}
+
+
 def example_project(parent: Path) -> Project:
     """Make a project of 200 example photographs, 100 of them of faces.
 
@@ -143,12 +187,13 @@ def example_project(parent: Path) -> Project:
     return project
 
 
-def place_of(project: Project, path: str) -> Path:
-    """Where a file that is brought will lie: below the images of a project, or its archive.
+def place_of(project: Project, path: str, *, pile: str = "") -> Path:
+    """Where a file that is brought will lie: below the images of a project, or its archive; or in a pile to sort.
 
     Args:
         project: that is open.
         path: relative, with `/`, as the browser names it.
+        pile: to which it belongs; "" for the project's images.
 
     Raises:
         UsageError: the path leads outside, or is that of a file that systems leave behind.
@@ -156,22 +201,28 @@ def place_of(project: Project, path: str) -> Path:
     parts = PurePosixPath(path).parts
     if not parts or leads_outside(path) or any(is_litter(part) for part in parts):
         raise UsageError(f"{escape_path(path)} is no path of an image", "Leave it out.")
+    names = [folder_name(part) for part in parts]
+    if pile:
+        if pile != folder_name(pile) or not (project.folder / PILES / pile).is_dir():
+            raise UsageError(f"{escape_path(pile)} is no pile that is being brought", "Drop the images again.")
+        return project.folder.joinpath(PILES, pile, *names)
     if not project.owns_images and project.source == project.folder / folder_name(path):
         return project.source
-    return project.folder.joinpath(IMAGES, *(folder_name(part) for part in parts))
+    return project.folder.joinpath(IMAGES, *names)
 
 
-def known_files(project: Project, files: Mapping[str, str]) -> list[Json]:
+def known_files(project: Project, files: Mapping[str, str], *, pile: str = "") -> list[Json]:
     """The paths among these whose files lie in the project already, with the same bytes.
 
     Args:
         project: that is open.
         files: path → SHA-256, hex.
+        pile: to which they belong; "" for the project's images.
 
     Raises:
         UsageError: a path leads outside.
     """
-    places = {path: place_of(project, path) for path in files}
+    places = {path: place_of(project, path, pile=pile) for path in files}
     return [path for path, place in places.items() if place.is_file() and digest_of_file(place) == files[path]]
 
 

@@ -160,7 +160,7 @@ class Jobs:
         if verb not in VERBS:
             raise Problem("invalid-input", f"{verb} is no job.", f"Use one of: {', '.join(VERBS)}.")
         with self._lock:
-            self._require_free(verb)
+            self.require_free(verb)
             job = self._made(verb, VERBS[verb], request)
             values = {"schema": SCHEMA, **asdict(job)}
             del values["folder"]
@@ -202,7 +202,7 @@ class Jobs:
             job = self.find(name)
             if not job.can_go_on(self.state(job)[0]):
                 raise Problem("invalid-input", f"{job.id} has nothing to continue.", "Start a new one.")
-            self._require_free(job.verb)
+            self.require_free(job.verb)
             run, words = job.run_folder, job.words  # where it had written nothing, it begins again
             if job.verb == "retrain" and (run / METRICS).exists():
                 words = ("retrain", f"--candidate={run}", "--", job.words[-1])
@@ -265,8 +265,8 @@ class Jobs:
             "has_page": job.page.is_file(),
         }
 
-    def _require_free(self, verb: str) -> None:
-        """Refuse a second training, and a second job of one kind, while one is running."""
+    def require_free(self, verb: str) -> None:
+        """Refuse a second training, and a second job of one kind, while one is running; raises `Problem`."""
         trains = VERBS[verb].trains
         for job in self.list():
             if (job.verb == verb or (trains and VERBS[job.verb].trains)) and self.state(job)[0] == "running":

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from vidi.app.forgetting import OfImage as ForgottenImage
 from vidi.app.images import Said
-from vidi.app.importing import KnownFiles, NewProject
+from vidi.app.importing import KnownFiles, NewPile, NewProject
 from vidi.app.in_use import Promoted, RolledBack
 from vidi.app.projects import OpenedProject
 from vidi.app.reviewing import OfAnswer, OfImage, Step
@@ -32,7 +32,8 @@ ROUTES: Final[Mapping[str, Described]] = {
     "POST /api/1/projects/example": ("Make a project of 200 example photographs.", None),
     "GET /api/1/folders": ("Folders of this computer below `path`, to choose one.", None),
     "POST /api/1/files/known": ("Which of these files lie in the project already.", KnownFiles),
-    "PUT /api/1/files": ("Bring a part of a file: `path`, `from`, `size` and `digest` are in the query.", None),
+    "POST /api/1/piles": ("Make a folder for images that are about to be brought to be sorted.", NewPile),
+    "PUT /api/1/files": ("Bring a part of a file: `path`, `from`, `size`, `digest` and `pile` are in the query.", None),
     "GET /api/1/files/classes": ("Classes of the images that were brought.", None),
     "GET /api/1/images": ("Images by `filter`, `class`, `text`, `digests` and `sort`, in their order.", None),
     "GET /api/1/images/{id}": ("What is known of one image, and its copies.", None),
@@ -49,6 +50,7 @@ ROUTES: Final[Mapping[str, Described]] = {
     "DELETE /api/1/jobs/{id}": ("Stop a job as Ctrl-C does.", None),
     "POST /api/1/jobs/{id}/continue": ("Continue a training that was stopped or killed.", Continued),
     "GET /api/1/jobs/{id}/page": ("The page that a job has written.", None),
+    "GET /api/1/jobs/{id}/sorted.zip": ("The images that a job has sorted into class folders.", None),
     "GET /api/1/events": ("The events of a `job` as they come; ids are bytes of its events.jsonl.", None),
     "GET /api/1/options/{verb}": ("The options that a verb declares.", None),
     "GET /api/1/runs": ("The runs of the project.", None),

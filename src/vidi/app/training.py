@@ -1,8 +1,10 @@
 """The routes about jobs and runs: start, follow, stop and continue; what the runs found, and their pages."""
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
@@ -12,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from vidi.app.jobs import VERBS, Job, Jobs, find_run_of, read_events
+from vidi.app.jobs import SORTED, VERBS, Job, Jobs, find_run_of, read_events
 from vidi.app.state import AppState
 from vidi.evaluation.run_files import METRICS, PREDICTIONS, read_answers, read_metrics
 from vidi.files import read_json as read_json_file
@@ -107,6 +109,13 @@ def _job_routes(state: AppState) -> list[Route]:
         job = await asyncio.to_thread(found, request)
         return _file(job.page, "This job has no page yet.")
 
+    async def send_sorted(request: Request) -> Response:
+        job = await asyncio.to_thread(found, request)
+        folder = job.folder / SORTED
+        if not folder.is_dir():
+            raise Problem("not-found", "This job has sorted nothing yet.")
+        return StreamingResponse(zipped(folder), media_type="application/zip", headers=NO_STORE)
+
     async def follow(request: Request) -> Response:
         job = await asyncio.to_thread(jobs().find, request.query_params.get("job", ""))
         start = _byte(request.headers.get("last-event-id") or request.query_params.get("from", "0"))
@@ -119,6 +128,7 @@ def _job_routes(state: AppState) -> list[Route]:
         Route("/api/1/jobs/{id}", stop, methods=["DELETE"]),
         Route("/api/1/jobs/{id}/continue", go_on, methods=["POST"]),
         Route("/api/1/jobs/{id}/page", show_page, methods=["GET"]),
+        Route("/api/1/jobs/{id}/sorted.zip", send_sorted, methods=["GET"]),
         Route("/api/1/events", follow, methods=["GET"]),
         Route("/api/1/options/{verb}", _show_options, methods=["GET"]),
     ]
@@ -187,6 +197,35 @@ async def followed(state: AppState, jobs: Jobs, job: Job, start: int) -> AsyncIt
             return
         yield b":\n\n"  # finds out whether the reader is still there
         await asyncio.sleep(LOOK_SECONDS)
+
+
+class _Taken(io.RawIOBase):
+    """A file that is written to, and whose bytes are taken away between."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._data += data
+        return len(data)
+
+    def take(self) -> bytes:
+        data = bytes(self._data)
+        self._data.clear()
+        return data
+
+
+def zipped(folder: Path) -> Iterator[bytes]:
+    """The files below a folder as a zip archive, in parts: one file is in memory at a time."""
+    written = _Taken()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            archive.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix()), path.read_bytes())
+            yield written.take()
+    yield written.take()
 
 
 def _byte(text: str) -> int:

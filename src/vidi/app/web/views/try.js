@@ -1,8 +1,9 @@
 // The phone page with the project's models, in a frame; below it the training images that are most alike.
 
+import { dropZone } from "../bring.js";
 import { listen } from "../jobs.js";
 import { announce, ask, button, element, notice, percent } from "../ui.js";
-import { TRY } from "../words.js";
+import { START, TRY } from "../words.js";
 import { folderPicker } from "./start.js";
 
 /** Show the page; `model` names the one that it begins with, or `run` the run that it is of. */
@@ -51,10 +52,16 @@ async function offerSorting(root, models, project) {
   let leave = () => {};
   const choice = element("select", { id: "sorter" }, models.map((one) => element("option", { value: one.of, text: one.name })));
   const result = element("div");
-  const picker = folderPicker((folder) => ask("jobs", { body: { verb: "predict", request: { model: choice.value, inputs: [folder] } } }).then(follow));
-  root.append(element("section", { class: "part sort", "aria-labelledby": "sort" },
-    element("h2", { id: "sort", text: TRY.sort }), element("p", { text: TRY.how }),
-    element("p", { class: "others" }, element("label", {}, TRY.by, " ", choice), button(TRY.pile, () => picker.open())), result, picker.dialog));
+  const sort = (input) => ask("jobs", { body: { verb: "predict", request: { model: choice.value, inputs: [input] } } }).then(follow);
+  const picker = folderPicker(sort);
+  const begin = async (body) => {
+    const { pile, input } = await ask("piles", { body });
+    return { pile, done: () => sort(input) };
+  };
+  const zone = dropZone(begin, { title: TRY.sort, level: "h2", how: TRY.how, files: { words: TRY.files, accept: "image/*," }, others: [button(START.here, () => picker.open()), element("label", {}, TRY.by, " ", choice)] });
+  zone.box.classList.add("sort");
+  zone.box.append(result, picker.dialog);
+  root.append(zone.box);
 
   function follow(job) {
     leave();
@@ -62,14 +69,16 @@ async function offerSorting(root, models, project) {
     leave = job.state === "running" ? listen(job, () => {}, show) : () => {};
   }
   function show(job) {
-    const [folder] = job.request.inputs;
+    const folder = job.request.inputs[0].replace(/^piles\//, "");
     if (job.state === "running") return result.replaceChildren(element("p", { class: "soft", text: TRY.sorting(folder) }), button(TRY.stop, () => ask(`jobs/${job.id}`, { method: "DELETE" }).catch((error) => notice(error.message))));
     const words = job.state === "finished" ? TRY.sorted(folder, `${project.folder}/jobs/${job.id}/sorted`) : `${job.cause || job.state} ${job.remedy}`;
     announce(words);
-    return result.replaceChildren(...[element("p", { text: words }), job.has_page && element("a", { class: "act", href: `/api/1/jobs/${job.id}/page`, download: "answers.csv", text: TRY.table })].filter(Boolean));
+    const download = (file, name, text) => element("a", { class: "act", href: `/api/1/jobs/${job.id}/${file}`, download: name, text });
+    return result.replaceChildren(element("p", { text: words }), element("p", { class: "others" },
+      job.state === "finished" && download("sorted.zip", "sorted.zip", TRY.zip), job.has_page && download("page", "answers.csv", TRY.table)));
   }
   const { jobs } = await ask("jobs");
   const last = jobs.find((one) => one.verb === "predict");
   if (last) follow(last);
-  return () => leave();
+  return () => { leave(); zone.leave(); };
 }
