@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # starts a browser
 NEAR = 0.01  # of a probability: browsers decode by decoders of their own
+SAME = 1e-4  # of a probability, by another backend from the same pixels
 PLACE = "below/this/"
 
 ANSWERS = """
@@ -200,6 +201,46 @@ def test_the_browser_decodes_to_the_pixels_of_python(model: ModelFile, tmp_path:
 
 
 MOST = {"profile": 3, "avif": 3, "clear webp": 0, "clear png": 0}  # levels between two decoders
+
+
+BY_GPU = """
+async () => {
+  const { openModel, readModels } = await import("./engine.js");
+  const { models } = await readModels();
+  const answered = async (options) => {
+    const model = await openModel(models[0].path);
+    const trial = await model.accelerate(options);
+    const [height, width] = model.metadata.framing.size;
+    const pixels = Uint8Array.from({ length: 3 * height * width }, (_, place) => (place * 7919) % 256);
+    const answer = await model.classify({ pixels, width, height }, { evidence: true });
+    const { passed } = await model.selfTest();
+    model.close();
+    return { trial, answer, passed };
+  };
+  return [await answered({}), await answered({ isSoftwareTried: true, leastGain: 0 })];
+}
+"""
+SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
+
+
+@pytest.mark.integration
+def test_a_graphics_processor_gives_the_answers_of_the_file_and_one_in_software_is_not_used(
+    model: ModelFile, tmp_path: Path
+):
+    write_web(tmp_path, [("shapes", model)])
+    with static_host(tmp_path) as url, chromium(*SOFTWARE_GPU) as page:
+        page.goto(url)
+        page.wait_for_selector("body[data-ready]")
+        usual, tried = page.evaluate(BY_GPU)
+        if tried["trial"].get("reason") == "no-device":
+            pytest.skip("hardware:webgpu")
+
+    assert (usual["trial"], usual["passed"]) == ({"provider": "wasm", "reason": "no-device"}, True)
+    assert (tried["trial"]["provider"], tried["trial"]["passed"], tried["passed"]) == ("webgpu", True, True), tried
+    assert tried["answer"]["probabilities"] == pytest.approx(usual["answer"]["probabilities"], abs=SAME)
+    assert tried["answer"]["verdict"] == usual["answer"]["verdict"]
+    one, other = (np.array(list(found["answer"]["evidence"]["byLabel"].values())) for found in (usual, tried))
+    assert np.abs(one - other).max() <= NEAR
 
 
 OPENED = """

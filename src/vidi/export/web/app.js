@@ -24,6 +24,7 @@ const query = new URLSearchParams(location.search);
 const history = new History();
 const traffic = new Traffic(showTraffic);
 const camera = new Camera(byId("video"), () => cameraFailed({ name: "ended" }));
+const MANY_FILES = 20; // for which trying the graphics processor pays
 const CHECK_MILLISECONDS = 60_000; // between two looks whether the host has another model
 let model = null;
 let listed = { models: [], server: {} };
@@ -171,6 +172,7 @@ async function answerAll(files) {
   if (camera.runs) stopCamera();
   byId("notice").hidden = true;
   const refused = [];
+  if (files.length >= MANY_FILES) hurry();
   for (const [index, file] of files.entries()) {
     if (files.length > 1) progress(`Image ${index + 1} of ${files.length} …`);
     await classifyFile(file).catch((error) => refused.push({ file, error }));
@@ -179,6 +181,11 @@ async function answerAll(files) {
   progress(files.length > 1 ? `${files.length - refused.length} of ${files.length} images are answered.` : "");
   if (files.length === 1 && refused.length) refuse(files[0].name, refused[0].error);
   else if (refused.length) listRefused(refused);
+}
+
+/** Where many answers are wanted, try the graphics processor; it takes another 7 MB from the host, once. */
+function hurry() {
+  if (!model.isRemote && navigator.gpu && !navigator.connection?.saveData) model.accelerate().catch(() => {}); // then wasm goes on
 }
 
 /** Answer about one file, and show it. Returns the answer. */
@@ -281,6 +288,7 @@ async function startCamera() {
   byId("freeze").hidden = false;
   byId("turn-camera").hidden = !(await Camera.several());
   pressed(true);
+  hurry();
   watch();
 }
 

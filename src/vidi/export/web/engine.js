@@ -51,7 +51,7 @@ export async function openModel(base, { threads = usualThreads(), token } = {}) 
   try {
     const address = new URL(base, document.baseURI).href;
     const count = globalThis.crossOriginIsolated ? threads : 1;
-    return new Model(link, await link.ask("open", { base: address, threads: count, token }));
+    return new Model(link, await link.ask("open", { base: address, threads: count, token }), { base: address, token });
   } catch (error) {
     link.close();
     throw error;
@@ -61,9 +61,12 @@ export async function openModel(base, { threads = usualThreads(), token } = {}) 
 /** A model that stands in its worker. */
 class Model {
   #link;
+  #place; // where it came from: {base, token}
+  #trial = null; // of the graphics processor
 
-  constructor(link, { model, outputs, threads }) {
+  constructor(link, { model, outputs, threads }, place) {
     this.#link = link;
+    this.#place = place;
     Object.assign(this, model, { outputs, threads }); // `model` is the document of model.json
   }
 
@@ -84,6 +87,18 @@ class Model {
   /** Whether this browser gives the answers that the model file holds: {passed, probabilityDifference, …}. */
   selfTest() {
     return this.#link.ask("selfTest");
+  }
+
+  /**
+   * Use the graphics processor from now on, where it gives the same answers sooner: tried once, while other questions wait.
+   *
+   * @param {{isSoftwareTried?: boolean, leastGain?: number}} options for tests: whether a processor in software is
+   *   tried as well, and how many times faster it must be
+   * @returns {Promise<{provider: string, passed?: boolean, milliseconds?: object, reason?: string}>}
+   */
+  accelerate(options = {}) {
+    this.#trial ??= this.#link.ask("accelerate", { ...this.#place, ...options });
+    return this.#trial;
   }
 
   /** Addresses that the worker has loaded so far; the page's own are in its `performance` entries. */

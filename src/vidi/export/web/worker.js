@@ -1,19 +1,24 @@
-// The thread beside the page in which the model runs: onnxruntime's wasm backend, nothing else. It is a module of its
-// own file: from a blob a Content-Security-Policy would refuse it, and a service worker may not load it.
+// The thread beside the page in which the model runs: onnxruntime's wasm backend, and where it proves faster its WebGPU
+// backend. It is a module of its own file: from a blob a Content-Security-Policy would refuse it, and a service worker
+// may not load it.
 
 import { decodeBitmap, decodeFile, decodePixels } from "./decode.js";
 import { decide } from "./decide.js";
 import { compareGolden, goldenImage } from "./golden.js";
 
 const RUNTIME = "1.30.0"; // of onnxruntime-web, as in runtime.json
-const MODULE = new URL(`vendor/ort-${RUNTIME}.wasm.bundle.min.mjs`, import.meta.url);
-const WASM = new URL(`vendor/ort-${RUNTIME}-simd-threaded.wasm`, import.meta.url);
+const FILES = { // of each backend; those of WebGPU are fetched where there is such a device
+  wasm: { module: `vendor/ort-${RUNTIME}.wasm.bundle.min.mjs`, wasm: `vendor/ort-${RUNTIME}-simd-threaded.wasm` },
+  webgpu: { module: `vendor/ort-${RUNTIME}.webgpu.bundle.min.mjs`, wasm: `vendor/ort-${RUNTIME}-simd-threaded.asyncify.wasm` },
+};
+const TIMED = 3; // runs of each backend; the fastest counts
+const LEAST_GAIN = 1.3; // of WebGPU: for less it is not worth another runtime's memory
 const DIGEST_LENGTH = 64; // hex digits; they are the last bytes of a model file
 
-let ort, session, model, outputs;
+let backend, model, outputs; // backend: {ort, session, provider}
 let turn = Promise.resolve(); // the session runs one image at a time
 
-const ACTIONS = { open, classify, selfTest, requests };
+const ACTIONS = { open, accelerate, classify, selfTest, requests };
 
 self.addEventListener("message", ({ data }) => {
   turn = turn.then(() => answer(data));
@@ -35,25 +40,29 @@ function failure(code, message) {
 
 async function open({ base, threads, token }) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const runtime = loadRuntime(threads);
+  const runtime = loadRuntime("wasm", threads);
   runtime.catch(() => {}); // told where it is waited for
   model = await (await load(new URL("model.json", base), { headers, cache: "no-cache" })).json();
   const bytes = await loadModel(base, headers);
-  ort = await runtime;
-  const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
   try {
-    session = await ort.InferenceSession.create(bytes, options);
+    backend = await start("wasm", await runtime, bytes);
   } catch (error) {
-    throw failure("model-failed", `The browser cannot open the model: ${error.message ?? error}`);
+    throw error.code ? error : failure("model-failed", `The browser cannot open the model: ${error.message ?? error}`);
   }
-  outputs = session.outputNames;
-  return { model, outputs, threads: ort.env.wasm.numThreads };
+  outputs = backend.session.outputNames;
+  return { model, outputs, threads: backend.ort.env.wasm.numThreads };
 }
 
-async function loadRuntime(threads) {
+async function start(provider, ort, bytes) {
+  const options = { executionProviders: [provider], graphOptimizationLevel: "all" };
+  return { ort, provider, session: await ort.InferenceSession.create(bytes, options) };
+}
+
+async function loadRuntime(provider, threads) {
+  const { module, wasm } = FILES[provider];
   let loaded;
   try {
-    loaded = await import(MODULE);
+    loaded = await import(new URL(module, import.meta.url));
   } catch {
     throw failure(
       "runtime-missing",
@@ -63,9 +72,55 @@ async function loadRuntime(threads) {
   }
   loaded.env.wasm.numThreads = threads;
   loaded.env.wasm.proxy = false;
-  loaded.env.wasm.wasmPaths = { wasm: WASM };
+  loaded.env.wasm.wasmPaths = { wasm: new URL(wasm, import.meta.url) };
   loaded.env.logLevel = "error";
   return loaded;
+}
+
+/**
+ * Run the model by WebGPU from now on, where that gives the answers in the model file, and sooner.
+ * @returns what was found: {provider, passed, milliseconds} of the trial, or {provider, reason} where there was none
+ */
+async function accelerate({ base, token, isSoftwareTried, leastGain = LEAST_GAIN }) {
+  const before = backend;
+  let other = null, found = { reason: "no-device" };
+  try {
+    const adapter = await navigator.gpu?.requestAdapter();
+    if (!adapter || (adapter.info?.isFallbackAdapter && !isSoftwareTried)) return { provider: before.provider, ...found };
+    const bytes = await loadModel(base, token ? { Authorization: `Bearer ${token}` } : {});
+    other = await start("webgpu", await loadRuntime("webgpu", 1), bytes);
+    const image = usualImage(), milliseconds = {};
+    for (const one of [before, other]) {
+      backend = one;
+      milliseconds[one.provider] = await quickest(() => run(image, ["probabilities"]));
+    }
+    const { passed } = await selfTest(); // of WebGPU
+    found = { passed, milliseconds };
+    backend = passed && milliseconds.webgpu * leastGain <= milliseconds.wasm ? other : before;
+  } catch (error) {
+    backend = before;
+    found = { reason: error.message ?? String(error) };
+  }
+  const unused = backend === before ? other : before;
+  await unused?.session.release();
+  return { provider: backend.provider, ...found };
+}
+
+/** An image of the model's own size, for timing: what it shows does not matter. */
+function usualImage() {
+  const [height, width] = model.metadata.framing.size;
+  return { pixels: new Uint8Array(3 * height * width).fill(114), width, height };
+}
+
+async function quickest(once) {
+  await once(); // compiles what it needs
+  let least = Infinity;
+  for (let count = 0; count < TIMED; count += 1) {
+    const began = performance.now();
+    await once();
+    least = Math.min(least, performance.now() - began);
+  }
+  return least;
 }
 
 async function load(url, options) {
@@ -126,10 +181,10 @@ async function decoded(source) {
 }
 
 async function run({ pixels, width, height }, names) {
-  const images = new ort.Tensor("uint8", pixels, [1, height, width, 3]);
+  const images = new backend.ort.Tensor("uint8", pixels, [1, height, width, 3]);
   let given;
   try {
-    given = await session.run({ images }, names);
+    given = await backend.session.run({ images }, names);
   } catch (error) {
     throw failure("model-failed", `The model fails on this image: ${error.message ?? error}`);
   }
