@@ -183,6 +183,7 @@ EDGES = (
     "data",
     "model_file",
     "prediction",
+    "detection",  # a foreign detector is written as a model file
     "explanation.py",
     "export",
     "log",

@@ -13,9 +13,12 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tests.command import vidi
+from tests.detection.made_detector import made_onnx
 
 from vidi.data.known_sets.fetch import DOWNLOADS, Download, fetch
 from vidi.errors import DataError, ResourceError, UnknownNameError
+from vidi.model_file.read import read_model
 
 DATA = bytes(range(256)) * 4_000
 
@@ -189,3 +192,29 @@ def test_the_known_checksums_are_those_of_the_real_files(real_data, name):
     for download in DOWNLOADS[name]:
         for member, digest in (download.members or {download.name: download.sha256}).items():
             assert hashlib.sha256((folder / member).read_bytes()).hexdigest() == digest
+
+
+def test_a_detector_is_downloaded_and_becomes_a_model_file(server, tmp_path):
+    files = [offer(server, "nanodet.onnx", made_onnx(strides=(8, 16, 32, 64), bins=8))]
+
+    with mock.patch.dict(DOWNLOADS, {"detector": tuple(files)}):
+        done = vidi("fetch", "detector", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    model = read_model(tmp_path / "detector.onnx")
+    assert "distances" in model.outputs
+    assert model.metadata.provenance.license == "Apache-2.0"
+    assert model.metadata.classes[:2] == ("person", "bicycle")
+
+
+def test_a_detector_that_the_user_has_is_read_from_its_file(tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(made_onnx())
+
+    done = vidi("fetch", "detector", "mine.onnx", folder=tmp_path)
+    again = vidi("fetch", "detector", "mine.onnx", folder=tmp_path)
+    other = vidi("fetch", "mnist", "mine.onnx", folder=tmp_path)
+
+    assert "vidi locate detector.onnx IMAGES" in done.stdout
+    assert (again.returncode, other.returncode) == (2, 2)
+    assert "detector.onnx exists" in again.stderr
+    assert "mine.onnx after mnist means nothing" in other.stderr

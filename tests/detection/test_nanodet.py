@@ -1,12 +1,15 @@
 """NanoDet's maps become boxes: on maps worked by hand, and through a whole file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.detection.made_detector import SIDE, expected_scores, grey_image, made_detector, made_onnx
+from tests.detection.red import red_model
 from vidi.detection.adopt import EVERYDAY, adopt_detector
 from vidi.detection.locate import WindowSearch
-from vidi.detection.nanodet import decode_boxes, is_detector, locate_by_detector
+from vidi.detection.nanodet import answer_proposals, decode_boxes, is_detector, locate_by_detector
 from vidi.errors import ModelError, ShapeError
 from vidi.images.decode import decode_image
 from vidi.model_file.metadata import Provenance
@@ -125,6 +128,52 @@ def test_a_foreign_file_of_either_form_is_adopted(tmp_path, opset):
 def test_what_is_no_nanodet_is_refused(data):
     with pytest.raises(ModelError, match="detector"):
         adopt_detector(data, Provenance())
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """Red where most of a crop is red, else background."""
+    return red_model(tmp_path_factory.mktemp("red") / "model.onnx", pools=True)
+
+
+def test_the_classifier_names_what_the_detector_proposes(detector, classifier):
+    image = grey_image(2 * SIDE, 2 * SIDE)  # the detector sees it at half its size
+    image[20:80, 20:80] = 255, 0, 0
+    image[100:116, 100:116] = 0, 255, 0
+    red = WindowSearch(classes=(classifier.classes.index("red"),))
+
+    found = answer_proposals(image, classifier, red, detector=detector, proposed=BOTH)
+
+    proposed = locate_by_detector(image, detector, BOTH)
+    assert {one.label for one in proposed} == {"person", "cat"}
+    assert {one.label for one in found} == {"red"}
+    assert {one.box for one in found} < {one.box for one in proposed}
+    assert found[0].rank == found[0].score * found[0].proposal
+
+
+def test_a_box_that_the_classifier_calls_unknown_is_kept_and_says_so(detector, classifier, monkeypatch):
+    image = grey_image()
+    image[16:24, 32:40] = 255, 0, 0
+    answers = [replace(one, verdict="unknown") for one in classifier.predict([image])]
+    monkeypatch.setattr(Predictor, "predict_framed", lambda *_, **__: answers)
+    every = WindowSearch(classes=(0, 1), least=0.99)
+
+    (found,) = answer_proposals(image, classifier, every, detector=detector, proposed=BOTH)
+
+    assert found.name == f"unknown, nearest {answers[0].label}"
+
+
+def test_one_thing_that_is_proposed_as_two_classes_is_asked_about_once(detector, classifier):
+    image = grey_image()
+    image[16:24, 32:40] = 255, 255, 0  # as red as green
+    every = WindowSearch(classes=(0, 1), least=1e-9)
+    weak = replace(BOTH, least=1e-6)
+    both = locate_by_detector(image, detector, weak)
+
+    found = answer_proposals(image, classifier, every, detector=detector, proposed=weak)
+
+    assert both[0].box == both[1].box
+    assert len({one.box for one in found}) == len(found)
 
 
 @pytest.mark.integration  # real photographs

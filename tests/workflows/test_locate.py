@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.command import vidi as vidi_command
+from tests.detection.made_detector import grey_image, made_detector
 from tests.detection.red import red_model, with_square
 from tests.draw import draw
 from tests.model_file.test_golden import limits, written
@@ -271,3 +272,40 @@ def test_many_large_photographs_take_little_more_memory_than_one(predictor: Pred
         return int(ended.stdout)
 
     assert peak_of(paths) - peak_of(paths[:1]) < 30  # one image has 34
+
+
+def test_proposals_are_answered_by_the_model_from_python_and_in_a_terminal(tmp_path):
+    model, detector = red_model(tmp_path / "model.onnx", pools=True), made_detector(tmp_path / "detector.onnx")
+    image = grey_image()
+    image[10:42, 10:42] = 255, 0, 0
+    (tmp_path / "a.png").write_bytes(encode_png(image))
+
+    (found,) = vidi.locate(model, [image], proposals=detector.model.path, only=["person"])
+    (none,) = vidi.locate(model, [image], proposals=detector.model.path, only=["cat"])
+    words = ("locate", "model.onnx", "a.png", "--proposals", "detector.onnx", "--only", "person,dog", "--json")
+    written = json.loads(vidi_command(*words, folder=tmp_path).stdout)
+
+    assert [box.label for box in found.boxes][:1] == ["red"]
+    assert none.boxes == ()
+    (row,) = written["images"]
+    assert row["boxes"][0]["proposal"] == pytest.approx(found.boxes[0].proposal, abs=1e-4)
+    assert row["boxes"][0]["verdict"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("locate", "model.onnx", "a.png", "--only", "person"), "--only is about --proposals"),
+        (("locate", "model.onnx", "a.png", "--proposals", "model.onnx"), "model.onnx is no detector"),
+        (("locate", "detector.onnx", "a.png", "--by", "windows"), "a detector finds boxes in its own way"),
+    ],
+)
+def test_what_does_not_go_with_proposals_is_refused(tmp_path, words, said):
+    red_model(tmp_path / "model.onnx")
+    made_detector(tmp_path / "detector.onnx")
+    (tmp_path / "a.png").write_bytes(encode_png(grey_image()))
+
+    done = vidi_command(*words, folder=tmp_path)
+
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -9,18 +9,32 @@ from typing import Annotated
 import click
 
 from vidi.cli import options
+from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.options import Argument, Option
 
 
 def fetch(
-    name: Annotated[str, Argument("NAME", "Name of the data set: mnist, fashion-mnist or cifar10.")],
+    name: Annotated[str, Argument("NAME", "Name of the data set: mnist, fashion-mnist or cifar10; or `detector`.")],
+    file: Annotated[
+        Path | None, Argument("FILE", "After `detector`: an ONNX file of NanoDet to read in place of a download.")
+    ] = None,
 ) -> None:
-    """Download a known data set. vidi opens a network connection only to what you name."""
+    """Download a known data set, or a detector. vidi opens a network connection only to what you name."""
     from vidi.cli.terminal import on_terminal
     from vidi.data.known_sets.fetch import fetch as download
 
     events = on_terminal()
+    if name == "detector":
+        from vidi.detection.adopt import fetch_detector
+
+        made = fetch_detector(file, Path("detector.onnx"), events.count)
+        click.echo(f"{escape_path(made.path)} is complete: vidi locate {escape_path(made.path)} IMAGES")
+        return
+    if file is not None:
+        raise UsageError(
+            f"{escape_path(file)} after {name} means nothing", "A file is read so: vidi fetch detector FILE"
+        )
     folder = download(name, on_progress=events.count)
     click.echo(f"{escape_path(folder)} is complete: vidi train {name}")
 

@@ -1,18 +1,23 @@
 """A model file of a foreign detector: images in, each class's best score and NanoDet's maps out. Imports onnx."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
+from vidi.data.known_sets.fetch import DOWNLOADS, OnProgress, fetch
 from vidi.detection.nanodet import strides_of
-from vidi.errors import ModelError, ShapeError
+from vidi.errors import ModelError, ShapeError, UsageError
+from vidi.files import escape_path, write_atomic
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata, Normalisation, Provenance
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
+from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import IR_VERSION, OPSET, finished_bytes
 
+DETECTOR = "detector"  # its name among the downloads
 OWN = "nanodet."  # before each name of the foreign graph, so that none is one of the file's
 # NanoDet is given blue, green and red, normalised by ImageNet's means and deviations.
 NORMALISATION = Normalisation(mean=(123.675, 116.28, 103.53), standard_deviation=(58.395, 57.12, 57.375))
@@ -29,6 +34,28 @@ EVERYDAY = tuple(
     .split(",")
 )  # the classes of COCO, in its order
 REMEDY = "Use NanoDet or NanoDet-Plus for COCO's 80 classes, exported with one output of scores and one of distances."
+
+
+def fetch_detector(source: Path | None, output: Path, on_progress: OnProgress) -> ModelFile:
+    """Write a detector as a model file: the one that vidi knows, downloaded, or an ONNX file that the user has.
+
+    Raises:
+        UsageError: the output exists.
+        ModelError: the source is no detector of NanoDet's kind, or cannot be read.
+        ResourceError, DataError: as of `vidi.data.known_sets.fetch.fetch`.
+    """
+    if output.exists():
+        raise UsageError(f"{escape_path(output)} exists", "Use it, or give it another name first.")
+    path = source or fetch(DETECTOR, on_progress) / DOWNLOADS[DETECTOR][0].name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", "Check the path.") from error
+    license_ = "Apache-2.0" if source is None else ""
+    description = f"Finds objects of {len(EVERYDAY)} everyday classes"
+    about = Provenance(network="NanoDet", run=path.stem, description=description, license=license_)
+    write_atomic(output, adopt_detector(data, about))
+    return read_model(output)
 
 
 def adopt_detector(data: bytes, provenance: Provenance) -> bytes:

@@ -13,6 +13,7 @@ from vidi.detection.slide import WindowModel, odds_of
 from vidi.errors import UsageError
 from vidi.images.framing import PAD_GREY, Framing, frame_image, resize
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.model_file.limits import Verdict
 from vidi.prediction.engines import batch_size
 from vidi.prediction.predictor import Predictor
 
@@ -128,6 +129,22 @@ class Located:
     score: float  # calibrated probability of the label for this window
     box: tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels of the upright image
     novelty: float | None = None  # of the window; None if the model has no measure of it
+    verdict: Verdict | None = None  # on the answer about a proposed box; None if it was not proposed, or has none
+    proposal: float | None = None  # the detector's score of a proposed box, which is not calibrated
+
+    @property
+    def rank(self) -> float:
+        """What orders boxes: the score, weighed by the detector's where it proposed the box."""
+        return self.score if self.proposal is None else self.score * self.proposal
+
+    @property
+    def name(self) -> str:
+        """The class, or that the box is unknown to the model.
+
+        >>> Located("ant", 0, 0.4, (0.0, 0.0, 9.0, 9.0), verdict="unknown").name
+        'unknown, nearest ant'
+        """
+        return f"unknown, nearest {self.label}" if self.verdict == "unknown" else self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from vidi.boxes import clip_boxes, suppress
-from vidi.detection.locate import Located, WindowSearch
+from vidi.detection.locate import Located, WindowSearch, cut_out
 from vidi.errors import ShapeError
 from vidi.images.framing import Framing, frame_image, place_in_frame
+from vidi.prediction.engines import batch_size
 from vidi.prediction.predictor import Predictor
 
 MAPS = ("scores", "distances")  # outputs of a detector's file
@@ -117,3 +118,58 @@ def _in_image(boxes: NDArray[np.float64], size: tuple[int, ...], framing: Framin
     top, left, down, across = place_in_frame((height, width), framing)
     placed = (boxes - np.array([left, top] * 2)) * np.array([width / across, height / down] * 2)
     return clip_boxes(placed, (height, width))
+
+
+def answer_proposals(
+    image: NDArray[np.uint8],
+    predictor: Predictor,
+    search: WindowSearch,
+    *,
+    detector: Predictor,
+    proposed: WindowSearch,
+) -> list[Located]:
+    """What a classifier says of each box that a detector proposes, the surest first.
+
+    A box that the classifier calls unknown is kept, and says so; one that shows no class that is looked for is not.
+
+    Args:
+        image: (height, width, 3) uint8, upright RGB.
+        search: the classifier's classes, and the least probability of a box.
+        proposed: the detector's classes, and the least score of a box.
+    """
+    boxes = locate_by_detector(image, detector, proposed)
+    corners = np.array([one.box for one in boxes]).reshape(-1, 4)
+    # One thing may be proposed as two classes.
+    rows = suppress(corners, np.array([one.score for one in boxes]), overlap=OVERLAP, most=search.most).tolist()
+    framing = predictor.metadata.framing
+    crops = [cut_out(image, box, framing) for box in with_margin(corners[rows])]
+    size = batch_size(framing)
+    answers = [
+        answer
+        for start in range(0, len(crops), size)
+        for answer in predictor.predict_framed(np.stack(crops[start : start + size]))
+    ]
+    found = [
+        Located(
+            label=answer.label,
+            label_index=answer.label_index,
+            score=answer.probability,
+            box=boxes[row].box,
+            novelty=answer.novelty,
+            verdict=answer.verdict,
+            proposal=boxes[row].score,
+        )
+        for row, answer in zip(rows, answers, strict=True)
+        if answer.label_index in search.classes and (answer.verdict == "unknown" or answer.probability >= search.least)
+    ]
+    return sorted(found, key=lambda one: -one.rank)
+
+
+def with_margin(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes as they are cut out for a classifier, in training and in use.
+
+    >>> with_margin(np.array([[10.0, 10.0, 20.0, 30.0]])).tolist()
+    [[9.0, 8.0, 21.0, 32.0]]
+    """
+    grown = (boxes[:, 2:] - boxes[:, :2]) * MARGIN
+    return np.concatenate([boxes[:, :2] - grown, boxes[:, 2:] + grown], 1)

@@ -116,7 +116,7 @@ def write_annotated(one: LocatedImage, path: Path) -> None:
     """
     if one.image is None:
         return
-    texts = [f"{box.label} {percent(box.score)}" for box in one.boxes]
+    texts = [f"{box.name} {percent(box.score)}" for box in one.boxes]
     drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
     write_atomic(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
 

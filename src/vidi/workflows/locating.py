@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Literal, TextIO
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_answer, locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
-from vidi.detection.nanodet import is_detector, locate_by_detector
+from vidi.detection.nanodet import answer_proposals, is_detector, locate_by_detector
 from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
@@ -26,14 +27,15 @@ from vidi.report.pages.boxes import LocatedImage
 from vidi.report.pictures.overlays import make_picture
 from vidi.workflows.interaction.given import decode_given
 from vidi.workflows.interaction.inputs import each_group
-from vidi.workflows.requests.model_file import LocateRequest
+from vidi.workflows.requests.model_file import By, LocateRequest
 
 NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empty")  # classes that are not looked for
 NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
 
+PROPOSED = 0.3  # score of a box that a classifier is asked about, unless the least probability is lower
 TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
 
-Way = Literal["windows", "evidence", "answer", "detector"]
+Way = Literal["windows", "evidence", "answer", "detector", "proposals"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
 IN_ONE_PASS = {"evidence": locate_by_evidence, "answer": locate_answer, "detector": locate_by_detector}
 NO_CLASS_FOR_NOTHING = (
@@ -85,11 +87,18 @@ def choose_way(predictor: Predictor, request: LocateRequest) -> Way:
 
     `answer` is one box for the class of the whole image. It needs a network that gives evidence maps.
     """
+    if request.proposals is not None:
+        return "proposals"
     if request.by is not None:
         return request.by
     if is_detector(predictor):
         return "detector"
     return "windows" if _can_refuse(predictor, request) or "evidence" not in predictor.model.outputs else "answer"
+
+
+def thorough_way(predictor: Predictor) -> By | None:
+    """Return the search that finds every box that a model can find; None for a detector, which has its own."""
+    return None if is_detector(predictor) else "windows"
 
 
 def hint_of_nothing(predictor: Predictor, request: LocateRequest) -> str:
@@ -101,6 +110,8 @@ def hint_of_nothing(predictor: Predictor, request: LocateRequest) -> str:
 
 def _can_refuse(predictor: Predictor, request: LocateRequest) -> bool:
     """Whether a window may show nothing that is looked for; the classes that are not looked for stand for nothing."""
+    if request.proposals is not None:
+        return True
     return request.classes is not None or predictor.metadata.multi_label or any(map(is_nothing, predictor.classes))
 
 
@@ -132,10 +143,22 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         smallest=request.smallest,
         share=request.fills,
     )
+    if request.by is not None and is_detector(predictor):
+        raise UsageError("a detector finds boxes in its own way", "Leave out --by.")
     way = choose_way(predictor, request)
+    if request.proposals is not None:
+        return _proposing(request.proposals, request, predictor, search)
     if way != "windows":
         return partial(IN_ONE_PASS[way], predictor=predictor, search=search)
     return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
+
+
+def _proposing(path: Path, request: LocateRequest, predictor: Predictor, search: WindowSearch) -> Find:
+    detector = Predictor.load(path)
+    if not is_detector(detector):
+        raise UsageError(f"{escape_path(path)} is no detector", "Fetch one: vidi fetch detector.")
+    proposed = WindowSearch(classes=choose_classes(detector.classes, request.only), least=min(PROPOSED, request.least))
+    return partial(answer_proposals, predictor=predictor, search=search, detector=detector, proposed=proposed)
 
 
 def locate_inputs(
@@ -211,7 +234,7 @@ def write_lines(found: Iterable[LocatedImage], stream: TextIO) -> None:
         stream.write(f"{escape_path(one.path)}  {_counted(len(one.boxes))}\n")
         for box in one.boxes:
             corners = " ".join(f"{value:.0f}" for value in box.box)
-            stream.write(f"  {escape_path(box.label)} {percent(box.score, digits=1)}  {corners}\n")
+            stream.write(f"  {escape_path(box.name)} {percent(box.score, digits=1)}  {corners}\n")
 
 
 def _counted(count: int) -> str:
@@ -227,6 +250,7 @@ def as_json(one: LocatedImage) -> dict[str, object]:
             "score": round(box.score, 6),
             "box": [round(value, 2) for value in box.box],
             "novelty": None if box.novelty is None else round(box.novelty, 4),
+            **({} if box.proposal is None else {"verdict": box.verdict, "proposal": round(box.proposal, 6)}),
         }
         for box in one.boxes
     ]

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.client
+import os
 import tarfile
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
 _TRAIN_IMAGES, _TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 _TEST_IMAGES, _TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+_HUB = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 _PIECE = 1 << 18  # bytes
 _PATIENCE_SECONDS = 30.0  # without a byte from the server
 _PARTIAL = ".partial"  # the ending of a download that is not yet whole and will be continued
@@ -71,6 +73,13 @@ DOWNLOADS: Mapping[str, tuple[Download, ...]] = {
                 "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
                 "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
             },
+        ),
+    ),
+    "detector": (  # no set, but had in the same way: NanoDet-Plus, Apache-2.0
+        Download(
+            f"{_HUB}/opencv/object_detection_nanodet/resolve/main/object_detection_nanodet_2022nov.onnx",
+            3_800_954,
+            "4b82da9944b88577175ee23a459dce2e26e6e4be573def65b1055dc2d9720186",
         ),
     ),
 }

@@ -59,7 +59,7 @@ class LocatedImage:
         if self.size is None:
             return table_as_html(name, {"refused": "" if self.error is None else self.error.sentence})
         rows = {
-            str(number): f"{visible(box.label)} {percent(box.score)}, {' '.join(f'{value:.0f}' for value in box.box)}"
+            str(number): f"{visible(box.name)} {percent(box.score)}, {' '.join(f'{value:.0f}' for value in box.box)}"
             for number, box in enumerate(self.boxes[:MOST_BOXES], start=1)
         }
         if len(self.boxes) > MOST_BOXES:
@@ -72,7 +72,7 @@ class SearchSettings:
     """How the images were searched."""
 
     classes: tuple[str, ...]  # that were looked for
-    by: str  # `windows`, `evidence`, `answer` or `detector`
+    by: str  # `windows`, `evidence`, `answer`, `detector` or `proposals`
     least: float  # probability of a box
     not_reached: int = 0  # images that an interruption left out
 

@@ -90,7 +90,7 @@ def boxes_in_words(boxes: Sequence[Located]) -> str:
     """What the drawing shows, for those who do not see it: `2 boxes: face 93 %, face 71 %`."""
     if not boxes:
         return "Nothing found"
-    said = ", ".join(f"{visible(box.label)} {percent(box.score)}" for box in boxes)
+    said = ", ".join(f"{visible(box.name)} {percent(box.score)}" for box in boxes)
     return f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}: {said}"
 
 

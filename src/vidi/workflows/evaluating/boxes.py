@@ -9,7 +9,6 @@ import numpy as np
 
 from vidi.data.dataset import LabelledImage
 from vidi.detection.locate import Located
-from vidi.detection.nanodet import is_detector
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.match import match_classes
 from vidi.figures.drawing import side_by_side
@@ -25,7 +24,7 @@ from vidi.workflows.evaluating.written import open_folder, write_request
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, require_free
-from vidi.workflows.locating import finder
+from vidi.workflows.locating import finder, thorough_way
 from vidi.workflows.requests.model_file import BoxSearch, EvaluateRequest, LocateRequest
 from vidi.workflows.requests.shared import USUAL_ENGINE
 
@@ -107,9 +106,7 @@ def score_boxes(request: EvaluateRequest, *, search: BoxSearch = USUAL, events: 
             f"{escape_path(dataset.source)} has no boxes for {', '.join(map(escape_path, predictor.classes))}",
             "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` renames classes.",
         )
-    wanted = LocateRequest(
-        classes=tuple(names), by=None if is_detector(predictor) else "windows", least=LEAST, **asdict(search)
-    )
+    wanted = LocateRequest(classes=tuple(names), by=thorough_way(predictor), least=LEAST, **asdict(search))
     find = finder(predictor, wanted)
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}

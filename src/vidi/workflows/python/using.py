@@ -46,8 +46,10 @@ def locate(
     least: float = 0.5,
     smallest: float | None = None,
     fills: tuple[float, float] = (1.0, 1.0),
+    proposals: "str | os.PathLike[str] | None" = None,
+    only: Sequence[str] | None = None,
 ) -> "list[LocatedImage]":
-    """Find boxes around what a model recognises; it was trained on labels of whole images only.
+    """Find boxes around what a model recognises: a detector, or a model trained on labels of whole images.
 
     Measure how good the boxes are on images with true boxes: `vidi evaluate --boxes`.
 
@@ -61,6 +63,8 @@ def locate(
         least: minimum probability of a box.
         smallest: shorter side of the smallest window, in pixels.
         fills: share (height, width) of a training image that the object fills; boxes shrink by it.
+        proposals: ask the model only about the boxes of this detector, a model file.
+        only: classes of the detector that are proposed; by default all.
 
     Returns:
         One result per image, in order, with its `boxes`, most probable first. A box has a `label`, a `score` and a

@@ -18,6 +18,7 @@ from vidi.workflows.requests.shared import (
     Pictures,
     PicturesUnlessOff,
     Smallest,
+    parse_names,
 )
 
 LEAST_WINDOW = 4  # pixels of a window's shorter side
@@ -25,6 +26,19 @@ LEAST_WINDOW = 4  # pixels of a window's shorter side
 By = Literal["windows", "evidence"]
 A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
 B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
+Proposals = Annotated[
+    Path | None,
+    Option("Ask the model only about the boxes of this detector, a model file.", metavar="DETECTOR"),
+]
+OnlyProposed = Annotated[
+    tuple[str, ...] | None,
+    Option(
+        "Classes of the detector that are proposed, for example person,dog (default: all).",
+        metavar="NAMES",
+        read=parse_names,
+        python_help="Classes of the detector that are proposed; by default all.",
+    ),
+]
 Output = Annotated[
     Path | None,
     Option("Path to the output folder (default comparisons/NAME).", flags=("--output", "-o"), metavar="DIR"),
@@ -59,6 +73,8 @@ class LocateRequest:
     least: Annotated[float, Option("Minimum probability of a box.", metavar="SHARE")] = 0.5
     smallest: Smallest = None
     fills: Fills = (1.0, 1.0)
+    proposals: Proposals = None
+    only: OnlyProposed = None
 
     def __post_init__(self) -> None:
         if not 0 < self.least <= 1:
@@ -70,6 +86,8 @@ class LocateRequest:
             raise UsageError(f"--smallest {self.smallest:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
         if self.by is not None and self.by not in get_args(By):
             raise UsageError(f"--by {self.by} is unknown", f"Use {' or '.join(get_args(By))}.")
+        if self.only is not None and self.proposals is None:
+            raise UsageError("--only is about --proposals", "Name a class of the model itself by --class.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +133,8 @@ class BoxSearch:
 
     fills: Fills = (1.0, 1.0)
     smallest: Smallest = None
+    proposals: Proposals = None
+    only: OnlyProposed = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
