@@ -55,6 +55,7 @@ BARS: Final[Mapping[str, float]] = {  # at most
     "sort, ms": 200,
     "bulk of 10,000, ms": 1000,
     "server, MB": 500,
+    "server while it checks, MB": 500,
 }
 SCROLL = """
 async ({ by, seconds }) => {

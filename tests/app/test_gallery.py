@@ -1,6 +1,7 @@
 """The images of the app: listed at once, found again at the next start, labelled in bulk, and never lost."""
 
 import json
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
@@ -93,6 +94,36 @@ def test_each_filter_gives_the_images_that_a_check_finds(source):
     assert paths(gallery, "exact-copies", text="TWO") == ["stripes/two.png"]
     assert paths(gallery, classes=("stripes",), text="dark") == ["stripes/dark.png"]
     assert len(paths(gallery)) == len(now(gallery).images) == 22
+
+
+def test_a_process_of_its_own_finds_the_same(source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inside = now(opened(source))
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "another cache"))
+    monkeypatch.setattr("vidi.app.gallery.APART", 0)
+
+    apart = now(opened(source))
+
+    for name in ("digests", "is_known", "sizes", "flags", "groups", "alike"):
+        assert np.array_equal(getattr(apart.found, name), getattr(inside.found, name)), name
+    assert apart.found.notes == inside.found.notes
+
+
+def test_a_check_in_a_process_that_ends_early_is_a_trouble(source, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vidi.app.gallery.APART", 0)
+    monkeypatch.setattr("vidi.app.checking._check_and_tell", os._exit)  # refuses its arguments: it ends at once
+
+    gallery = opened(source)
+
+    assert gallery.progress.stage == "done"
+    assert "ended early" in str(gallery.progress.trouble)
+
+
+def test_a_gallery_that_is_closed_ends_the_process_of_its_check(source, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vidi.app.gallery.APART", 0)
+
+    Gallery.open(source, labels_beside(source), who="ana").close()
+
+    assert multiprocessing.active_children() == []
 
 
 def test_a_conflict_and_copies_are_settled_by_what_is_said_of_them(source):

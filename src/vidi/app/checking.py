@@ -1,7 +1,12 @@
 """The check of a gallery's images: only files that are new or were changed are decoded again."""
 
+import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +20,17 @@ from vidi.data.checking.measured import MEASURED_BYTES, measure_file
 from vidi.data.checking.suspects import with_kept_suspects
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.duplicates.fingerprint import COLOUR_SIDE, SIDE, unpack_fingerprints
+from vidi.errors import ResourceError, VidiError
 from vidi.files import unescape_path
 from vidi.groups import join_links
 from vidi.images.account import Account
 from vidi.images.limits import NOTES, DecodeOptions
 from vidi.images.pool import DecodeJob, ReadImage, read_images
 from vidi.images.store import ImageStore
+from vidi.images.workers.inside import end_with_parent, ignore_endings
 
 Progress = Callable[[int, int], None]  # images done, images in all; what it raises ends the check
+LOOK_SECONDS = 0.2  # between two looks at a check in a process of its own
 COARSE = 4  # samples a side of the grey picture by which similar images are brought together
 LEAF = 6  # images that are no longer told apart
 
@@ -90,6 +98,70 @@ def check_images(
         building.keep(key)
     cache.keep_bytes(names, "\0".join(images.paths).encode("utf-8", "surrogateescape"))
     return result
+
+
+def check_apart(
+    dataset: Dataset, images: ImageList, found: Findings, *, cache: PixelCache, source: Path, on_progress: Progress
+) -> Findings:
+    """The same as `check_images` in a process of its own, whose memory goes with it.
+
+    Files that cannot be used are entered into `found` while the check goes on.
+
+    Raises:
+        ResourceError: as there, or the process has ended early.
+    """
+    context = multiprocessing.get_context("spawn")
+    heard, told = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_check_and_tell, args=(told, dataset, images, found), kwargs={"folder": cache.folder, "source": source}
+    )
+    process.start()
+    told.close()
+    done, total = 0, len(images)
+    try:
+        while True:
+            on_progress(done, total)
+            if not heard.poll(LOOK_SECONDS):
+                continue
+            said = heard.recv()
+            if isinstance(said, Findings):
+                return said
+            if isinstance(said, VidiError):
+                raise said
+            done, total, refused = said
+            found.flags[list(refused)] |= BIT["unreadable"]
+            found.notes.update(refused)
+    except EOFError:
+        raise ResourceError(
+            "The check of the images has ended early.", "Free some memory, and open them again."
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        heard.close()
+
+
+def _check_and_tell(
+    told: Connection, dataset: Dataset, images: ImageList, found: Findings, *, folder: Path, source: Path
+) -> None:
+    """Inside of that process: say how far it is now and then, and at the end what was found."""
+    ignore_endings()  # the parent ends it
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    known, said = set(found.notes), time.monotonic()
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= LOOK_SECONDS or done == total:
+            said = time.monotonic()
+            new = {row: found.notes[row] for row in found.notes.keys() - known}
+            known.update(new)
+            told.send((done, total, new))
+
+    cache = PixelCache(folder, go_on=lambda _: None)
+    try:
+        told.send(check_images(dataset, images, found, cache=cache, source=source, on_progress=on_progress))
+    except VidiError as error:
+        told.send(error)
 
 
 def _split(told: bytes) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from vidi.app.checking import check_images, find_suspects
+from vidi.app.checking import check_apart, check_images, find_suspects
 from vidi.app.columns import DIGEST_BYTES, Findings, ImageList, Rows, find_kept, keep, list_images
 from vidi.app.said import Act, Said
 from vidi.app.view import Snapshot, leave_one, snapshot
@@ -30,6 +30,7 @@ from vidi.workflows.requests.data import DataRequest
 
 MOST_NAME: Final = 100  # signs of a class name
 REST_SECONDS: Final = 2.0  # before images that are known are listed again: the page is answered first
+APART: Final = 5_000  # images that are checked in a process of its own: one takes up to 10 kB meanwhile
 LAST_SECONDS: Final = 5.0  # to wait for the background at the end
 STAGES: Final = ("reading", "checking", "done")
 
@@ -328,7 +329,8 @@ class Gallery:
             if is_new:
                 keep(self._cache, self.source, state.images, state.found)
             return
-        found = check_images(
+        check = check_images if len(state.images) < APART else check_apart
+        found = check(
             state.dataset,
             state.images,
             state.found,
