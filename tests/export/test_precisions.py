@@ -18,6 +18,7 @@ from vidi.images.framing import Framing
 from vidi.model_file.metadata import Normalisation
 from vidi.model_file.read import read_model_bytes
 from vidi.model_file.write import finished_bytes, model_bytes
+from vidi.networks.build import build_network
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import with_weights
 from vidi.networks.to_onnx import to_onnx
@@ -152,6 +153,21 @@ def test_two_networks_side_by_side_answer_nearly_alike_in_8_bits():
     assert ours.shape == (24, 2 * 1280)
     for part in np.split(np.arange(2 * 1280), 2):  # the features of either network
         assert np.corrcoef(theirs[:, part].ravel(), ours[:, part].ravel())[0, 1] > 0.9  # each by itself: 0.94 and 0.92
+
+
+@pytest.mark.integration  # builds large networks
+@pytest.mark.parametrize("name", ["mobilenetv4-small", "mobilenetv4-medium", "lite3", "lite4"])
+def test_networks_of_the_hub_answer_nearly_alike_in_8_bits(name: str):
+    network = build_network(name, image_size=(64, 64), class_count=3).eval()
+    images = np.stack([draw(("disc", "stripes", "square")[seed % 3], size=(64, 64), seed=seed) for seed in range(24)])
+    metadata = replace(METADATA, framing=Framing(size=(64, 64), mode="stretch"))
+    parent = Predictor.from_bytes(model_bytes(to_onnx(network, (64, 64)), metadata))
+
+    child = lighter(parent, lambda model: to_int8(model, images))
+
+    assert len(child.model.data) < 0.4 * len(parent.model.data)
+    theirs, ours = (one.run(images, ("embedding",))["embedding"] for one in (parent, child))
+    assert np.corrcoef(theirs.ravel(), ours.ravel())[0, 1] > 0.9
 
 
 def test_16_bits_round_the_weights_and_nothing_else(parent: Predictor, images: NDArray[np.uint8]):

@@ -15,12 +15,15 @@ from vidi.options import Argument, Option
 
 
 def fetch(
-    name: Annotated[str, Argument("NAME", "Name of the data set: mnist, fashion-mnist or cifar10; or `detector`.")],
-    file: Annotated[
-        Path | None, Argument("FILE", "After `detector`: an ONNX file of NanoDet to read in place of a download.")
-    ] = None,
+    name: Annotated[
+        str, Argument("NAME", "Name of the data set: mnist, fashion-mnist or cifar10; or `weights` or `detector`.")
+    ],
+    what: Annotated[
+        str,
+        Argument("WHAT", "After `weights` a name such as lite3; after `detector` a NanoDet ONNX file to read instead."),
+    ] = "",
 ) -> None:
-    """Download a known data set, or a detector. vidi opens a network connection only to what you name."""
+    """Download a known data set, weights or a detector. vidi opens a network connection only to what you name."""
     from vidi.cli.terminal import on_terminal
     from vidi.data.known_sets.fetch import fetch as download
 
@@ -28,12 +31,19 @@ def fetch(
     if name == "detector":
         from vidi.detection.adopt import fetch_detector
 
-        made = fetch_detector(file, Path("detector.onnx"), events.count)
+        made = fetch_detector(Path(what) if what else None, Path("detector.onnx"), events.count)
         click.echo(f"{escape_path(made.path)} is complete: vidi locate {escape_path(made.path)} IMAGES")
         return
-    if file is not None:
+    if name == "weights":
+        from vidi.networks.pretrained.read import hosted_weights
+
+        found = hosted_weights(what, on_progress=events.fetching)
+        click.echo(f"{what} is complete, licence {found.license}, SHA-256 {found.digest}: vidi train DATA")
+        return
+    if what:
         raise UsageError(
-            f"{escape_path(file)} after {name} means nothing", "A file is read so: vidi fetch detector FILE"
+            f"{escape_path(what)} after {name} means nothing",
+            "So are read: vidi fetch detector FILE; vidi fetch weights NAME.",
         )
     folder = download(name, on_progress=events.count)
     click.echo(f"{escape_path(folder)} is complete: vidi train {name}")

@@ -26,24 +26,30 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosted:
-    """One set of weights on the hub, at one commit: what vidi was written for is what is fetched."""
+    """One set of weights on the hub."""
 
     repository: str
-    revision: str  # commit
-    digest: str  # SHA-256 of the file
     size: str  # in words
+    revision: str = "main"  # the commit that vidi was written for; or the newest
+    digest: str = ""  # SHA-256 of that commit's file; empty: any whose layers have the right names and shapes
+    of_comparisons: bool = False  # known from many papers, and slow: used when it is named alone
 
 
+# Those with public weights from the quickest on: in this order they are tried.
 NETWORKS: Mapping[str, NetworkEntry] = {
     "compact": NetworkEntry("compact", "compact"),
     "textbook": NetworkEntry("textbook", "textbook"),
     "dense": NetworkEntry("textbook", "dense"),
+    "mobilenetv4-small": NetworkEntry("mobilenet", "mobilenetv4_small", "imagenet"),
     "lite0": NetworkEntry("lite", "lite0", "symmetric"),
-    "lite2": NetworkEntry("lite", "lite2", "symmetric"),
-    "lite0+lite2": NetworkEntry("lite", "lite0_and_lite2", "symmetric"),
     "lite0-grid": NetworkEntry("lite", "lite0_grid", "symmetric"),
-    "vgg16": NetworkEntry("published", "vgg16", "imagenet"),
+    "lite2": NetworkEntry("lite", "lite2", "symmetric"),
+    "mobilenetv4-medium": NetworkEntry("mobilenet", "mobilenetv4_medium", "imagenet"),
+    "lite0+lite2": NetworkEntry("lite", "lite0_and_lite2", "symmetric"),
+    "lite3": NetworkEntry("lite", "lite3", "symmetric"),
+    "lite4": NetworkEntry("lite", "lite4", "symmetric"),
     "resnet50": NetworkEntry("published", "resnet50", "imagenet"),
+    "vgg16": NetworkEntry("published", "vgg16", "imagenet"),
 }
 TIMM = "timm/"  # begins the name of a network of the library timm
 _LITE0 = Package(
@@ -68,26 +74,32 @@ OF_WINDOWS: Mapping[str, Package] = {"lite0-grid": replace(_LITE0, network="lite
 # Two networks side by side, with the weights of both packages.
 PAIRS: Mapping[str, tuple[str, str]] = {"lite0+lite2": ("lite0", "lite2")}
 HOSTED: Mapping[str, Hosted] = {
+    "mobilenetv4-small": Hosted(repository="timm/mobilenetv4_conv_small.e2400_r224_in1k", size="15 MB"),
+    "mobilenetv4-medium": Hosted(repository="timm/mobilenetv4_conv_medium.e500_r256_in1k", size="39 MB"),
+    "lite3": Hosted(repository="timm/tf_efficientnet_lite3.in1k", size="33 MB"),
+    "lite4": Hosted(repository="timm/tf_efficientnet_lite4.in1k", size="53 MB"),
     "vgg16": Hosted(
         repository="timm/vgg16.tv_in1k",
         revision="3394518cba29aee1ea82a49d971be90d2dd1dab7",
         digest="57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8",
         size="553 MB",
+        of_comparisons=True,
     ),
     "resnet50": Hosted(
         repository="timm/resnet50.a1_in1k",
         revision="93271f4677dbf7b4d7f7e7d9d7811bd66c327e56",
         digest="773525d5821de224f8f30c33377b7a795d7863e08522698200d3217d3f2a41bb",
         size="102 MB",
+        of_comparisons=True,
     ),
 }
 PRETRAINED = (*PACKAGES, *PAIRS, *HOSTED)
 
 
-def packaged_in(family: str) -> tuple[str, ...]:
-    """The networks of a family whose weights a package holds.
+def pretrained_in(*families: str) -> tuple[str, ...]:
+    """The networks of families that have public weights of their own.
 
-    >>> packaged_in("lite")
-    ('lite0', 'lite2')
+    >>> pretrained_in("lite")
+    ('lite0', 'lite2', 'lite3', 'lite4')
     """
-    return tuple(name for name in PACKAGES if NETWORKS[name].family == family)
+    return tuple(name for name in (*PACKAGES, *HOSTED) if NETWORKS[name].family in families)

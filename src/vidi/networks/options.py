@@ -18,7 +18,7 @@ class NetworkOptions:
     width: float | None = None  # compact, vgg16, resnet50: factor on all channel counts (default 1)
     grey: bool | None = None  # compact: first layer without colour channels (default False)
     activation: Literal["relu", "gelu"] | None = None  # compact: what follows each layer (default relu)
-    block_features: bool | None = None  # lite0, lite2, both: the last blocks' maps join the features (default False)
+    block_features: bool | None = None  # Lite networks: the last blocks' maps join the features (default False)
 
     def __post_init__(self) -> None:
         if self.filters is not None and (not self.filters or min(self.filters) < 1):

@@ -19,7 +19,7 @@ from vidi.files import FolderLock, digest_of_file, escape_path, writing_error
 from vidi.networks.backbone import create_backbone
 from vidi.networks.catalog import HOSTED, NETWORKS, OF_WINDOWS, PACKAGES, PAIRS, TIMM, Hosted
 from vidi.networks.exported import check_export, export_body
-from vidi.networks.pretrained.packaged import packaged_weights, paired_weights
+from vidi.networks.pretrained.packaged import is_installed, packaged_weights, paired_weights
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.weights import (
     PretrainedWeights,
@@ -38,6 +38,7 @@ UNSTATED_LICENSE = "not stated on its page"
 OnProgress = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
 SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
 UNKNOWN_LICENSE = "unknown: ask the author"
+_NEWER = "Update vidi: its pip package may know what the hub holds by now."
 
 
 def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> PretrainedWeights:
@@ -51,14 +52,17 @@ def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> Pretr
         on_progress: called with what is fetched, the bytes so far and in all.
 
     Raises:
+        UnknownNameError: vidi knows of no such weights there.
         MissingPackageError: huggingface-hub is not installed.
         ResourceError: the hub cannot be reached or breaks off, or the disk refuses.
         ModelError: what it sent is not the file that vidi knows.
         UsageError: another process is fetching it.
     """
+    if name not in HOSTED:
+        raise UnknownNameError(f"no weights on the hub are named {name!r}", f"Use one of: {', '.join(HOSTED)}.")
     hosted = HOSTED[name]
-    kept = cache_folder() / "weights" / f"{name}-{hosted.digest[:12]}.safetensors"
-    found = find_weights(kept, digest=hosted.digest)
+    kept = _kept(name)
+    found = find_weights(kept, digest=hosted.digest or None)
     if found is not None:
         return found
     if find_spec("huggingface_hub") is None:
@@ -68,23 +72,42 @@ def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> Pretr
         )
     with _fetching(kept.with_suffix(".fetching")) as folder:
         path = _fetch(hosted, WEIGHTS, folder, on_progress)
-        if digest_of_file(path) != hosted.digest:
+        digest = digest_of_file(path)
+        if hosted.digest not in ("", digest):
             path.unlink()
             raise ModelError(
                 f"the download is not the {WEIGHTS} of {hosted.repository} that vidi knows, and was deleted",
                 f"Try again later; {_by_hand(hosted)}",
             )
+        found_in_file = recognise(_read(path), source=hosted.repository)
+        if found_in_file.network != name:
+            raise ModelError(f"{hosted.repository} holds weights of {found_in_file.network}, not of {name}", _NEWER)
         weights = PretrainedWeights(
             name=name,
             network=name,
             normalisation=NETWORKS[name].normalisation,
             license=_license(_fetch(hosted, CARD, folder, None)),
-            digest=hosted.digest,
-            tensors=recognise(load_file(path), source=hosted.repository).tensors,
+            digest=digest,
+            tensors=found_in_file.tensors,
         )
         keep_weights(kept, weights)
     shutil.rmtree(folder, ignore_errors=True)  # kept in our own form; twice would be twice the space
     return weights
+
+
+def _kept(name: str) -> Path:
+    """Where fetched weights lie."""
+    digest = HOSTED[name].digest
+    return cache_folder() / "weights" / f"{name}-{digest[:12] or 'newest'}.safetensors"
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether weights of that name are here: their packages are installed, or they were fetched.
+
+    Args:
+        name: in `PACKAGES`, `PAIRS` or `HOSTED`; nothing is imported or read.
+    """
+    return _kept(name).is_file() if name in HOSTED else is_installed(name)
 
 
 @contextlib.contextmanager

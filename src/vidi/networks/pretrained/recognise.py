@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vidi.errors import ModelError
 from vidi.networks.build import design_network
-from vidi.networks.catalog import HOSTED, PACKAGES, packaged_in
+from vidi.networks.catalog import HOSTED, PACKAGES, pretrained_in
 from vidi.networks.compact import SHAPES
 
 Translation = Callable[[str, frozenset[str]], str | None]  # their name, all of ours → ours
@@ -17,6 +17,12 @@ _BLOCK = r"layer(?P<stage>[1-4])\.(?P<block>\d+)\."
 _LITE_BLOCK = re.compile(
     r"_blocks\.(?P<block>\d+)\._(?:(?P<layer>expand|depthwise|project)_conv\.weight|bn(?P<norm>[0-2])\.(?P<value>\w+))"
 )
+_STAGED = re.compile(r"blocks\.(\d+)\.(\d+)\.")  # timm's: stage and block
+_TIMM_BLOCK = re.compile(
+    r"blocks\.(?P<block>\d+)\.(?:(?P<layer>conv\w*)\.weight|bn(?P<norm>[1-3])\.(?P<value>\w+)"
+    r"|(?P<part>[dp]w_\w+)\.(?P<kind>conv|bn)\.(?P<inner>\w+))"
+)
+UNUSED = ""  # what a layer of theirs means that our network leaves out
 SIZE = 224  # pixels; the shapes of the weights do not depend on it, but for those of compact
 NAMES_SHOWN = 4
 COUNTER = ".num_batches_tracked"  # of a normalisation; older files lack it
@@ -53,6 +59,8 @@ def translate_names(
     translated, unknown = {}, []
     for name, tensor in tensors.items():
         known = naming.translate(name, ours)
+        if known == UNUSED:
+            continue
         if known is None or known not in ours:
             unknown.append(name)
         else:
@@ -126,6 +134,32 @@ def _lite(name: str, ours: frozenset[str]) -> str | None:
     return f"{block}.{part}.norm.{match['value']}" if match["norm"] else f"{block}.{part}.convolution.weight"
 
 
+def _timm(name: str, ours: frozenset[str]) -> str | None:
+    """timm's names of EfficientNet-Lite and MobileNetV4, whose dense layer behind the mean is left out here."""
+    layer, _, value = name.rpartition(".")
+    last, is_mobile = f"layers.{_last_layer(ours)}", any(".pw_exp." in one for one in ours)
+    places = {"conv_stem": "layers.0.convolution", "bn1": "layers.0.norm"}
+    if not is_mobile:
+        places |= {"conv_head": f"{last}.convolution", "bn2": f"{last}.norm", "classifier": "head"}
+    if layer in places:
+        return f"{places[layer]}.{value}"
+    if layer in ("conv_head", "norm_head", "classifier"):
+        return UNUSED
+    match = _TIMM_BLOCK.fullmatch(name)
+    if match is None:
+        return None
+    block = f"layers.{int(match['block']) + 1}"
+    if any(f"{block}.body.{first}.norm.weight" in ours for first in ("0", "pw_exp")):
+        block += ".body"
+    if match["part"]:
+        return f"{block}.{match['part']}.{'norm' if match['kind'] == 'bn' else 'convolution'}.{match['inner']}"
+    final = 2 if f"{block}.2.norm.weight" in ours else 1
+    part = {"conv_exp": 0, "conv_pwl": final, "conv_dw": final - 1, "conv_pw": 2 - final}
+    if f"{block}.norm.weight" not in ours:  # more than one convolution
+        block += f".{int(match['norm']) - 1 if match['norm'] else part.get(match['layer'], 0)}"
+    return f"{block}.norm.{match['value']}" if match["norm"] else f"{block}.convolution.weight"
+
+
 def _last_layer(ours: frozenset[str]) -> int:
     return max(int(name.split(".")[1]) for name in ours if name.startswith("layers."))
 
@@ -137,10 +171,11 @@ def _our_own(name: str, _: frozenset[str]) -> str:
 NAMINGS = (
     Naming(("resnet50",), "layer1.0.conv1.weight", _RESNET),
     Naming(("vgg16",), "features.0.weight", _VGG),
-    Naming(packaged_in("lite"), "_conv_stem.weight", _lite),
+    Naming(pretrained_in("lite"), "_conv_stem.weight", _lite),
+    Naming(pretrained_in("lite", "mobilenet"), "conv_stem.weight", _timm),
     # A network begins with a convolution of its own, or with one inside a `ConvNorm`.
     Naming(("vgg16", "compact"), "layers.0.weight", _our_own),
-    Naming((*packaged_in("lite"), "resnet50"), "layers.0.convolution.weight", _our_own),
+    Naming((*pretrained_in("lite", "mobilenet"), "resnet50"), "layers.0.convolution.weight", _our_own),
 )
 
 
@@ -170,6 +205,7 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> RecognizedWeight
     Raises:
         ModelError: they are of no network of vidi; the names that are unknown or missing are said.
     """
+    tensors = _numbered(tensors)
     naming = find_naming(tensors)
     if naming is None:
         raise ModelError(
@@ -185,6 +221,20 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> RecognizedWeight
         if not bool(tensor.sum().isfinite()) and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{source}: layer {name} holds values that are not finite", "Use another file of weights.")
     return best
+
+
+def _numbered(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Blocks that are numbered stage by stage, numbered through.
+
+    >>> list(_numbered({"blocks.0.1.x": torch.ones(1), "blocks.0.0.x": torch.ones(1), "blocks.1.0.x": torch.ones(1)}))
+    ['blocks.1.x', 'blocks.0.x', 'blocks.2.x']
+    """
+    places = {(int(match[1]), int(match[2])) for name in tensors if (match := _STAGED.match(name))}
+    numbers = {place: number for number, place in enumerate(sorted(places))}
+    return {
+        _STAGED.sub(lambda match: f"blocks.{numbers[int(match[1]), int(match[2])]}.", name): tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _sides(network: str) -> Sequence[int]:

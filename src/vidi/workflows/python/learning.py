@@ -69,9 +69,8 @@ def train(
         overwrite: replace earlier results at the output path.
         minutes: time limit in minutes, from reading to the report.
         ensemble: train K networks and combine them into one model.
-        network: network: compact, textbook, dense, lite0, lite2, lite0+lite2, lite0-grid, vgg16, resnet50, timm/NAME
-            (default compact).
-        pretrained: pretrained weights: auto, none, lite0, lite2, lite0+lite2, vgg16, resnet50, timm/NAME or a file.
+        network: network: compact (default), textbook, dense, a name of pretrained weights or timm/NAME.
+        pretrained: weights: auto, none, lite0, lite2, lite0+lite2, a name of `vidi fetch`, timm/NAME or a file.
         weights: start from the weights of another run or model file.
         recipe: train with a recipe.toml; other options override it. A mapping works like `changes`.
         freeze: train only the last layer of the pretrained network.

@@ -203,7 +203,9 @@ class NetworkRequest:
 
     network: Annotated[
         str | None,
-        Option(f"Show a network instead of a model: {', '.join(NETWORKS)}.", metavar="NAME", choices=NETWORKS),
+        Option(
+            "Show a network instead of a model: a name of `vidi train --network`.", metavar="NAME", choices=NETWORKS
+        ),
     ] = None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from vidi.errors import UsageError
 from vidi.evaluation.guarantees.promise import GuaranteeTargets
-from vidi.networks.catalog import NETWORKS, PRETRAINED
+from vidi.networks.catalog import NETWORKS, PACKAGES, PAIRS, PRETRAINED
 from vidi.options import Option, Part, require_kinds, switched_off
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.shared import (
@@ -159,7 +159,7 @@ class TrainRequest:
     network: Annotated[
         str | None,
         Option(
-            f"Network: {', '.join(NETWORKS)}, timm/NAME (default compact).",
+            "Network: compact (default), textbook, dense, a name of pretrained weights or timm/NAME.",
             choices=NETWORKS,
             metavar="NAME",
         ),
@@ -167,7 +167,7 @@ class TrainRequest:
     pretrained: Annotated[
         str | None,
         Option(
-            f"Pretrained weights: {', '.join(('auto', 'none', *PRETRAINED))}, timm/NAME or a file.",
+            f"Weights: auto, none, {', '.join((*PACKAGES, *PAIRS))}, a name of `vidi fetch`, timm/NAME or a file.",
             metavar="NAME",
             choices=WEIGHTS,
             is_path=True,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.groups import split_learnable_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import DecodeJob, read_images
-from vidi.networks.catalog import PAIRS
+from vidi.networks.catalog import HOSTED, PAIRS
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
@@ -123,7 +123,11 @@ class _Trials:
         return len(self.order) < FEW_IMAGES
 
     def best_of_few(self, candidates: Sequence[Candidate]) -> Candidate:
-        """The last candidate, the largest network, unless another one is better beyond chance."""
+        """The largest network of a package, unless another one is better beyond chance.
+
+        What was fetched from the hub was never measured by vidi's makers.
+        """
+        candidates = sorted(candidates, key=lambda one: one.name not in HOSTED)
         if len(candidates) == 1:
             return self.best(candidates, images=0)
         rows = np.sort(self.order)

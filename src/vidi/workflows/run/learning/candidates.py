@@ -6,10 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from vidi.networks.catalog import OF_WINDOWS, PACKAGES, PAIRS, packaged_in
+from vidi.networks.catalog import HOSTED, NETWORKS, OF_WINDOWS, PACKAGES, PAIRS, pretrained_in
 from vidi.networks.lite import BLOCK_FEATURES, STRIDE
-from vidi.networks.pretrained.packaged import is_installed
-from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.pretrained.read import is_at_hand, read_pretrained
 from vidi.networks.pretrained.weights import with_weights
 from vidi.training.defaults import as_asked, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import choose_feature_engine, feature_rate
@@ -46,15 +45,16 @@ class Candidate:
 def candidates_for(
     source: str, *, usual_size: tuple[int, int], image_size: tuple[int, int] | None, pairs: bool = False
 ) -> tuple[Candidate, ...]:
-    """List the backbones that `--pretrained SOURCE` allows, the usual one first.
+    """List the backbones that `--pretrained SOURCE` allows, the quickest first.
 
     Args:
         usual_size: (height, width) of the images.
         image_size: what the user asked for; None leaves it open.
         pairs: whether two networks side by side are among them.
     """
-    known = (*PACKAGES, *PAIRS) if pairs else PACKAGES
-    names = [name for name in known if is_installed(name)] if source == AUTO else [source]
+    fetched = [name for name, hosted in HOSTED.items() if not hosted.of_comparisons]
+    known = {*PACKAGES, *fetched, *(PAIRS if pairs else ())}
+    names = [name for name in NETWORKS if name in known and is_at_hand(name)] if source == AUTO else [source]
     usual = window_sizes if source in OF_WINDOWS else backbone_sizes
     sizes = usual(usual_size) if image_size is None else (image_size,)
     return tuple(Candidate(name, size) for size in sizes for name in names or list(PACKAGES))
@@ -73,7 +73,7 @@ def backbone_recipe(
     recipe = recipe.changed(
         {"pretrained": candidate.name, "image_size": candidate.size}, source="default: --pretrained"
     )
-    if weights.network in (*packaged_in("lite"), *PAIRS) and traits.image_count >= LEAST_FOR_BLOCKS:
+    if weights.network in (*pretrained_in("lite"), *PAIRS) and traits.image_count >= LEAST_FOR_BLOCKS:
         reason = f"data: {traits.image_count:,} images"
         recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source=reason)
     return as_asked(recipe.changed({"normalisation": weights.normalisation}, source=source), changes)
