@@ -16,7 +16,7 @@ import numpy as np
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.log import compact_graph, write_with_reference
 from bench.photographs import write_photographs
-from vidi.data.checking.measured import MEASURED_BYTES, measure_file, pack_readings
+from vidi.data.checking.measured import MEASURED_BYTES, measure_file
 from vidi.distributed.predict import decode_answers, encode_answers
 from vidi.images.decode import DecodeJob, decode_image, read_one
 from vidi.images.framing import Framing
@@ -53,8 +53,7 @@ def reading_rates(paths: Sequence[str]) -> dict[str, float]:
         "check_per_second": rate(lambda: [read_one(store.read(path), looked) for path in paths], len(paths)),
         "frame_per_second": rate(lambda: [read_one(store.read(path), framed) for path in paths], len(paths)),
     }
-    packed = pack_readings(read_one(store.read(path), looked) for path in paths)
-    return {**found, "table_bytes": MEASURED_BYTES, "check_result_bytes": len(packed) / len(paths)}
+    return {**found, "table_bytes": MEASURED_BYTES}
 
 
 def prediction_rates(folder: Path, paths: Sequence[str]) -> dict[str, float]:

@@ -21,20 +21,16 @@ from tests.command import vidi
 from tests.counts import count
 from tests.distributed.here import Here
 from tests.distributed.on_ray import LosingANode, claimed, cluster_of, dying, kills
-from tests.distributed.test_check import two_classes
 from tests.distributed.test_features import given_of, wanted_of
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-from vidi.data.checking.check import check_dataset
 from vidi.data.inputs import FoundInputs, find_paths
-from vidi.data.read import read_dataset
-from vidi.distributed import check, features, predict
+from vidi.distributed import features, predict
 from vidi.distributed.cluster import AHEAD, RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer, encode_answers
 from vidi.distributed.shards import Shard, Work, installed_versions
 from vidi.errors import ResourceError
-from vidi.images.decode import DEFAULT, ReadImage
-from vidi.images.limits import DecodeOptions
+from vidi.images.decode import DEFAULT
 from vidi.images.store import GivenFilesStore, ImageStore
 from vidi.prediction.predictor import Predictor
 
@@ -84,12 +80,6 @@ def test_a_cluster_that_is_not_there_is_an_error_in_plain_words(folder: Path):
 
     assert done.returncode == 5
     assert "no Ray cluster answers at 127.0.0.1:9" in done.stderr
-
-
-@pytest.fixture(scope="module")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes, with a copy and a file that is no image."""
-    return two_classes(tmp_path_factory.mktemp("classes"))
 
 
 @pytest.fixture(scope="module")
@@ -267,20 +257,6 @@ def test_a_head_that_dies_is_said_with_how_to_go_on(folder: Path, tmp_path: Path
     assert b"the head of the Ray cluster" in said
     assert b"the same command with --output FILE" in said
     assert list((tmp_path / "out.shards").rglob("shard-*"))
-
-
-def test_a_check_on_a_cluster_is_that_of_one_computer(classes: Path, cluster: Any, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(check, "IMAGES_IN_SHARD", IN_SHARD)
-    dataset = read_dataset(str(classes))
-
-    def read(store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> Iterator[ReadImage]:
-        work = RayShards(lambda: ray, check.measurer, options)
-        return check.readings_of(work, store, paths, options, tmp_path / "parts", say=str)
-
-    spread, plain = check_dataset(dataset, read=read), check_dataset(dataset)
-
-    assert spread == plain
-    assert {finding.kind for finding in spread.findings} >= {"unreadable", "exact-copies"}
 
 
 def test_nothing_to_answer_starts_no_cluster(folder: Path):

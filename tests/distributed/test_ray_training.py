@@ -1,9 +1,6 @@
-"""Training and tuning on a real Ray cluster of several nodes: what one computer gives, whatever is killed half-way."""
+"""Training on a real Ray cluster of several nodes: what one computer gives, whatever is killed half-way."""
 
-import contextlib
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,11 @@ from tests.draw import draw, encoded
 from tests.training.examples import KINDS
 from vidi.distributed import cluster as clusters
 from vidi.distributed import features
-from vidi.distributed import tune as trials
 from vidi.distributed.cluster import RayShards
-from vidi.distributed.tune import RayTrials
 from vidi.prediction.predictor import Predictor
 from vidi.training.heads.features import BATCH
-from vidi.training.tuning.trial import Outcome
-from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.train import TrainRequest, TuneRequest
-from vidi.workflows.tune import tune
 
 pytestmark = pytest.mark.integration  # starts a cluster
-TRY_THERE = trials.try_there
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +28,6 @@ def cluster() -> Iterator[Any]:
     """A cluster of three nodes, one core each, on this computer."""
     with cluster_of(3) as made:
         yield made
-
-
-@pytest.fixture
-def connected(cluster: Any) -> Iterator[None]:
-    """This process, connected to the cluster."""
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -57,57 +39,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(20):
             (root / "photos" / kind / f"{seed:02}.png").write_bytes(encoded(draw(kind, size=(16, 16), seed=seed)))
     return root
-
-
-def disturbed(pid: Path) -> Callable[..., Outcome]:
-    """Trials of which the first one's process is killed, the second one's stopped for ever; it is noted in a file."""
-
-    def try_there(board: Any, number: int, *data: Any, **given: Any) -> Outcome:
-        if number == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if number == 1:
-            pid.write_text(str(os.getpid()))
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return TRY_THERE(board, number, *data, **given)
-
-    return try_there
-
-
-class DisturbedTrials(RayTrials):
-    """The worker of the first trial is killed, that of the second stopped; once a third has ended the clock jumps."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda: ray, patience=900.0, clock=lambda: self.now)
-        self.now = 0.0
-
-    def room(self) -> int:
-        return 2
-
-    def __call__(self, *given: Any, **named: Any) -> Outcome:
-        outcome = super().__call__(*given, **named)
-        self.now = 1000.0
-        return outcome
-
-
-@pytest.mark.fault
-def test_trials_whose_workers_are_lost_are_failed_and_tried_again(
-    connected: None, photos: Path, tmp_path: Path, monkeypatch
-):
-    monkeypatch.chdir(photos)
-    monkeypatch.setattr(trials, "try_there", disturbed(tmp_path / "pid"))
-    changes = {"options.width": 0.25, "epochs": 2, "precision": "float32", "image_size": (16, 16), "batch": 16}
-    training = TrainRequest(data=DataRequest(source="photos"), changes=changes, output=Path("tuned"), minutes=60.0)
-    tuned = tune(TuneRequest(training=training, trials=3, trial_minutes=5.0), cluster=DisturbedTrials())
-
-    rows = tuned.document["trials"]
-    lost = [row["values"] for row in rows if row["state"] == "interrupted"]
-    done = [row["values"] for row in rows if row["state"] == "done"]
-    assert tuned.is_finished
-    assert (len(lost), len(done)) == (2, 3)
-    assert all(values in done for values in lost)
-    assert (photos / "tuned" / "recipe.toml").exists()
-    with contextlib.suppress(ProcessLookupError):  # a stopped process cannot end by itself
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.fault

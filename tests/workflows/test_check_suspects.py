@@ -10,7 +10,7 @@ import pytest
 from tests.command import vidi
 from tests.draw import class_folders, draw, encoded
 
-from vidi.errors import MissingPackageError, UsageError
+from vidi.errors import MissingPackageError
 from vidi.metrics.truth import OneClass
 from vidi.workflows.check import CheckReport, CheckRequest, check
 from vidi.workflows.requests.data import DataRequest
@@ -127,14 +127,6 @@ def test_without_torch_the_extra_is_named(data: Path, monkeypatch: pytest.Monkey
         check(CheckRequest(data=DataRequest(source=str(data)), suspects=True))
 
     assert raised.value.remedy == 'Install it: pip install "vidi[train]"'
-
-
-def test_they_are_not_looked_for_on_a_cluster(data: Path):
-    with pytest.raises(UsageError, match="--suspects beside --ray"):
-        check(
-            CheckRequest(data=DataRequest(source=str(data)), suspects=True),
-            read=lambda *_: [],
-        )
 
 
 @pytest.mark.slow  # imports torch

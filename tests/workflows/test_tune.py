@@ -275,6 +275,41 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(data: Path, tmp_p
     assert [row["cause"] for row in rows[1:3]] == ["not enough memory", "training does not converge"]
 
 
+def test_a_trial_behind_the_others_is_asked_to_stop_and_counts_as_ended_early(data: Path, tmp_path: Path):
+    numbers, stopped = iter(range(100)), list[int]()
+
+    def falling(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
+        number = next(numbers)
+        value = 0.9 - 0.1 * number
+        if any(terms.is_hopeless(mark, value) for mark in range(1, 9)):
+            stopped.append(number)
+        return Outcome(accuracy=value, loss=1.0, value=value, epochs=1, stopped_by="plan")
+
+    rows = tune_by(falling, request(data, tmp_path / "run", trials=6)).document["trials"]
+
+    assert [row["state"] for row in rows[:4]] == ["done"] * 4
+    assert stopped == [row["number"] for row in rows if row["state"] == "ended early"] == [4, 5]
+
+
+def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
+    seen: list[TrainingData] = []
+
+    def spy(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
+        seen.append(arrays)
+        return quick(arrays, recipe, terms)
+
+    tune_by(quick, request(data, tmp_path / "run", trials=1))
+    feedback = class_folders(tmp_path / "feedback", kinds=("disc", "stripes"), each=5, size=(20, 20))
+    wanted = request(data, tmp_path / "again", trials=1)
+    more = DataRequest(source=str(data), split_file=str(tmp_path / "run"), feedback=(str(feedback),))
+    tune_by(spy, replace(wanted, training=replace(wanted.training, data=more)))
+
+    weights = seen[0].weights
+    assert weights is not None
+    assert (weights == 2.0).sum() >= 5
+    assert (weights == 1.0).sum() > 20
+
+
 def test_where_every_trial_fails_the_search_ends_with_the_reason(data: Path, tmp_path: Path):
     def never(arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
         raise ResourceError("the disk is full", "Make room.")

@@ -1,9 +1,7 @@
 """`vidi check` and `vidi split`: what is in a data set, and its parts."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import click
 
@@ -12,15 +10,10 @@ from vidi.errors import ANSWER_IS_NO, SOME_BAD
 from vidi.files import escape_path
 from vidi.options import Option
 from vidi.workflows.requests.data import CheckRequest, SplitRequest
-from vidi.workflows.requests.shared import SpreadRequest
-
-if TYPE_CHECKING:
-    from vidi.data.checking.check import ReadElsewhere
 
 
 def check(
     request: CheckRequest,
-    spread: SpreadRequest,
     *,
     strict: Annotated[bool, Option("Exit with code 7 if there are findings other than notes.")] = False,
     as_json: options.AsJson = False,
@@ -34,7 +27,7 @@ def check(
     if request.suspects:
         wait_without_spinning()  # before torch is imported
     events = on_terminal()
-    made = look(request, events=events, read=_elsewhere(spread, request.page, events.say))
+    made = look(request, events=events)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))
     else:
@@ -44,16 +37,6 @@ def check(
         raise SystemExit(ANSWER_IS_NO)
     if made.result.account.refused:
         raise SystemExit(SOME_BAD)
-
-
-def _elsewhere(spread: SpreadRequest, page: Path | None, say: Callable[[str], None]) -> "ReadElsewhere | None":
-    """What decodes on a cluster; None without `--ray`."""
-    if spread.ray is None:
-        return None
-    from vidi.distributed.check import read_on_ray
-
-    shards = None if page is None else page.with_name(f"{page.name}.shards")
-    return read_on_ray(spread.ray, shards=shards, say=say)
 
 
 def split(

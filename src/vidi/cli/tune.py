@@ -1,6 +1,5 @@
 """`vidi tune`: search for a better recipe, and say plainly whether there is one."""
 
-import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,9 +15,8 @@ from vidi.workflows.requests.train import TuneRequest
 if TYPE_CHECKING:
     from vidi.workflows.interaction.events import Events
     from vidi.workflows.tuning.search import TuneResult
-    from vidi.workflows.tuning.trials import TrialCluster
 
-BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")
+BESIDE_RESUME = ("resume", "finish", "storage", "as_json")
 
 
 def tune(
@@ -29,13 +27,6 @@ def tune(
         Option("Continue an interrupted search with its own data and options.", metavar="RUN"),
     ] = None,
     finish: Annotated[bool, Option("With --resume: start no further trials; make the final comparison.")] = False,
-    ray: Annotated[
-        str | None,
-        Option(
-            "Run a trial on each core of a Ray cluster, by the address of its head; local: on this computer.",
-            metavar="ADDRESS",
-        ),
-    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Search for a better recipe than the default within a time limit; the test split is never used.
@@ -59,8 +50,7 @@ def tune(
         from vidi.workflows import tune as story
 
         storage = click.get_current_context().params["storage"]
-        with _cluster(ray, events) as cluster:
-            tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, cluster=cluster)
+        tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events)
         terminal.clear()
         _conclude(tuned, events, as_json=as_json)
         return
@@ -69,19 +59,9 @@ def tune(
     found = find_while_importing("vidi.workflows.tune", request.training.data, events=events)
     from vidi.workflows import tune as story
 
-    with _cluster(ray, events) as cluster:
-        tuned = story.tune(request, events=events, begun=begun, found=found, cluster=cluster)
+    tuned = story.tune(request, events=events, begun=begun, found=found)
     terminal.clear()
     _conclude(tuned, events, as_json=as_json)
-
-
-def _cluster(ray: str | None, events: "Events") -> "contextlib.AbstractContextManager[TrialCluster | None]":
-    """What tries several recipes at once; None without `--ray`."""
-    if ray is None:
-        return contextlib.nullcontext()
-    from vidi.distributed.tune import trials_on_ray
-
-    return trials_on_ray(ray, say=events.say)
 
 
 def _conclude(tuned: "TuneResult", events: "Events", *, as_json: bool) -> None:

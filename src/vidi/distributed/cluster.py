@@ -6,10 +6,8 @@ import math
 import os
 import platform
 import re
-import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -131,18 +129,13 @@ class RayShards:
 
     def cancel(self, running: Any) -> None:
         """Give up a shard, and end its worker."""
-        give_up(self._ray, running)
+        with contextlib.suppress(Exception):  # the cluster is gone already
+            self._ray.cancel(running, force=True)
 
     def _check_head(self) -> None:
         head = self._ray.get_runtime_context().gcs_address
         if not _answers(head):
             raise _head_lost(head)
-
-
-def give_up(ray: Any, running: Any) -> None:
-    """Cancel a task, whatever its worker does."""
-    with contextlib.suppress(Exception):  # the cluster is gone already
-        ray.cancel(running, force=True)
 
 
 def failure_of(error: Any) -> VidiError:
@@ -216,27 +209,15 @@ def results_of(
     tasks: Sequence[Shard],
     folder: Path,
     *,
-    facts: Mapping[str, object],
     patience: float,
     say: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[bytes]:
-    """The results of shards of paths, in order, by `do_shards`; `facts` decide them besides the paths."""
-    plan = plan_of({**facts, "paths": digest_of_texts([path for task in tasks for path in task.paths])})
+    """The results of shards of paths, in order, by `do_shards`."""
+    plan = plan_of({"paths": digest_of_texts([path for task in tasks for path in task.paths])})
     results = ShardFolder(folder, plan, identity=lambda number: tasks[number].identity())
     for number in do_shards(work, tasks, results, patience=patience, say=say, clock=clock):
         yield results.get(number)
-
-
-@contextlib.contextmanager
-def results_folder(kept: Path | None) -> Iterator[Path]:
-    """A folder of results until all are taken: a temporary one, or the one that a stopped command is to go on with."""
-    if kept is None:
-        with tempfile.TemporaryDirectory(prefix="vidi-shards-") as place:
-            yield Path(place)
-    else:
-        yield kept
-        shutil.rmtree(kept, ignore_errors=True)
 
 
 def _result(work: RayShards, running: Any, number: int) -> bytes:

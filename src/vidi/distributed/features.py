@@ -1,12 +1,14 @@
 """`vidi train --ray` where a head is fitted: the features of the pretrained network, by many computers."""
 
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from vidi.data.checking.measured import measure_file
-from vidi.distributed.cluster import RayShards, results_folder, results_of, shards_at
+from vidi.distributed.cluster import RayShards, results_of, shards_at
 from vidi.distributed.shards import Work, split_paths
 from vidi.errors import ImageError, ResourceError
 from vidi.files import escape_path
@@ -87,8 +89,8 @@ def features_by(
     paths = [wanted.paths[row] for row in wanted.rows.tolist()]
     features = np.empty((len(paths), wanted.network.head.in_features), np.float32)
     tasks, done = split_paths(wanted.store, paths, most=IMAGES_IN_SHARD), 0
-    with results_folder(None) as folder:
-        for data in results_of(work, tasks, folder, facts={}, patience=PATIENCE_SECONDS, say=say):
+    with tempfile.TemporaryDirectory(prefix="vidi-shards-") as folder:
+        for data in results_of(work, tasks, Path(folder), patience=PATIENCE_SECONDS, say=say):
             rows = np.frombuffer(data, "<f4").reshape(-1, features.shape[1])
             features[done : done + len(rows)] = rows
             done += len(rows)

@@ -192,7 +192,7 @@ def answers_of(
 ) -> Iterator[Answer]:
     """The answers about one group, in the order of its paths; the other arguments are those of `results_of`."""
     tasks = split_paths(group.store, group.paths, most=IMAGES_IN_SHARD)
-    for data in results_of(work, tasks, folder, facts={}, patience=patience, say=say, clock=clock):
+    for data in results_of(work, tasks, folder, patience=patience, say=say, clock=clock):
         yield from decode_answers(data, predictor.metadata)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.data.checked import DataCheck, Finding
-from vidi.data.checking.check import ReadElsewhere, check_dataset
+from vidi.data.checking.check import check_dataset
 from vidi.data.checking.findings import SETTLED_BY_LOOKING
 from vidi.data.checking.suspects import name_labels
 from vidi.data.dataset import Dataset
@@ -108,15 +108,11 @@ def check(
     request: CheckRequest,
     *,
     events: Events = SILENCE,
-    read: ReadElsewhere | None = None,
 ) -> CheckReport:
     """Decode every image of a data set once, and find damaged, duplicate and odd images.
 
-    Args:
-        read: decodes the images elsewhere; here by default.
-
     Raises:
-        UsageError: the data or a class does not exist, the page is a folder, or `suspects` is to be done elsewhere.
+        UsageError: the data or a class does not exist, or the page is a folder.
         DataError: the source holds no image with a class.
         MissingPackageError: a page was requested and jinja2 is not installed, or `suspects` and torch is not.
         ResourceError: the page cannot be written.
@@ -127,13 +123,11 @@ def check(
     dataset = read_source(request.data, events=events)
     options = decode_options(request.data)
     if request.suspects:
-        if read is not None:
-            raise UsageError("--suspects beside --ray", "Leave out one of them: labels are checked on this computer.")
         with from_extra("likely wrong labels are found with torch", extra="train"):
             from vidi.workflows.run.learning.suspects import check_labels
         result = check_labels(dataset, request.data, with_images=request.images, events=events)
     else:
-        result = check_dataset(dataset, options=options, on_progress=events.reading, read=read)
+        result = check_dataset(dataset, options=options, on_progress=events.reading)
     if page is not None:
         from vidi.report.pages.check import write_check_page
 

@@ -21,7 +21,6 @@ from vidi.workflows.run.budget import Budget, Session
 from vidi.workflows.run.read import FoundData
 from vidi.workflows.tuning.files import TuneFiles
 from vidi.workflows.tuning.search import WORKSHOP, SearchPlan, TuneResult, look_at, run_search
-from vidi.workflows.tuning.trials import TrialCluster
 
 
 def tune(
@@ -30,12 +29,8 @@ def tune(
     events: Events = SILENCE,
     begun: Deadline | None = None,
     found: FoundData | None = None,
-    cluster: TrialCluster | None = None,
 ) -> TuneResult:
     """Search for a better recipe, and report whether one was found.
-
-    Args:
-        cluster: tries several recipes at once, elsewhere; the comparison at the end is made here.
 
     Raises:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
@@ -47,8 +42,6 @@ def tune(
     class_count = len(found.dataset.classes)
     design_network(recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options)
     split_file_of(request.training.data)
-    if cluster is not None:
-        cluster.room()  # a cluster that does not answer is said now, not after all images were checked
     folder = open_run_folder(
         request.training.output,
         name=f"{found.dataset.name}-tune",
@@ -66,7 +59,6 @@ def tune(
             recipe=recipe,
             files=files,
             session=Session(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events),
-            cluster=cluster,
         )
         try:
             return _search(job)
@@ -94,7 +86,6 @@ def resume_tuning(
     storage: str | None = None,
     finish: bool = False,
     events: Events = SILENCE,
-    cluster: TrialCluster | None = None,
 ) -> TuneResult:
     """Continue an interrupted search for the rest of its time.
 
@@ -120,8 +111,6 @@ def resume_tuning(
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
         found, recipe = look_at(request)
-        if cluster is not None:
-            cluster.room()
         job = SearchPlan(
             request=request,
             found=found,
@@ -129,7 +118,6 @@ def resume_tuning(
             files=files,
             session=Session(folder=folder, budget=Budget(Deadline(began + left, left)), finish=finish, events=events),
             used_before=document["seconds_used"],
-            cluster=cluster,
         )
         return _search(job)
 

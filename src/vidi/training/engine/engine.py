@@ -1,8 +1,7 @@
 """How this computer trains fastest: measured once in a process, with the same answer on one kind of machine."""
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -154,17 +153,6 @@ def decide_threads(*, logical: int, physical: int, rate: Callable[[int], float])
     for _ in range(ROUNDS):
         of_physical, of_logical = max(of_physical, rate(physical)), max(of_logical, rate(logical))
     return logical if of_logical > LEAST_THREAD_GAIN * of_physical else physical
-
-
-@contextmanager
-def on_one_thread() -> Iterator[None]:
-    """Let torch use one thread while the context lasts."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def limit_threads() -> None:

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -260,8 +260,8 @@ def run_next(
     *,
     worker: str,
     attempt: "Callable[[Trial, dict[str, Value]], TrialResult]",
-) -> tuple[int, TrialResult]:
-    """Attempt the next trial and record its result, while Optuna gives its heartbeats: its number, and the result.
+) -> int:
+    """Attempt the next trial and record its result, while Optuna gives its heartbeats: its number.
 
     Nothing is recorded of a trial that another machine has failed meanwhile: this one gave no heartbeat for minutes.
 
@@ -271,16 +271,14 @@ def run_next(
     """
     from optuna.exceptions import UpdateFinishedTrialError
 
-    ended: list[tuple[int, TrialResult]] = []
+    ended: list[int] = []
 
     def objective(trial: "Trial") -> float:
         trial.set_user_attr(WORKER, worker)
         result = attempt(
             trial, {hyperparameter.name: _suggest(trial, hyperparameter) for hyperparameter in hyperparameters}
         )
-        if result.lost and _attempts(study, trial.number) >= MOST_ATTEMPTS:
-            result = replace(result, lost="", cause=f"its worker was lost {MOST_ATTEMPTS} times ({result.lost})")
-        ended.append((trial.number, result))
+        ended.append(trial.number)
         return _recorded(trial, result)
 
     try:
@@ -290,9 +288,6 @@ def run_next(
             raise
     except AssertionError as error:  # Optuna's, in place of the error of a journal that cannot be written
         raise (error.__context__ or error) from None
-    else:
-        if ended[0][1].lost:
-            try_again(study, ended[0][0])
     return ended[0]
 
 
@@ -311,14 +306,6 @@ def _recorded(trial: "Trial", result: TrialResult) -> float:
     trial.set_user_attr("accuracy", result.outcome.accuracy)
     trial.set_user_attr("loss", result.outcome.loss)
     return result.outcome.value
-
-
-def _attempts(study: "Study", number: int) -> int:
-    """How often the values of a trial were tried, this time included, where those who tried them were lost."""
-    from optuna.storages import RetryHeartbeatStaleTrialCallback
-
-    with _without_warnings():
-        return len(RetryHeartbeatStaleTrialCallback.retry_history(study.get_trials(deepcopy=False)[number])) + 1
 
 
 def try_again(study: "Study", number: int) -> None:

@@ -50,7 +50,6 @@ class TrialResult:
     outcome: Outcome | None = None
     was_hopeless: bool = False  # ended early
     cause: str = ""  # why there is no outcome; empty where it was interrupted
-    lost: str = ""  # why its worker gives no answer; the values are tried again
     seconds: float = 0.0
 
 

@@ -182,13 +182,6 @@ Ray = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpreadRequest:
-    """Where the images are decoded."""
-
-    ray: Ray = None
-
-
 def wants_pictures(*, unless: bool = False) -> bool:
     """Whether pictures are written: not where `VIDI_NO_IMAGES` is set, nor where this command leaves them out."""
     return not (unless or switched_off(NO_IMAGES))

@@ -1,7 +1,6 @@
 """How a search spends its time: which hyperparameters, and how long one training may take."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import numpy as np
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import digest_of
 from vidi.machine import Deadline
-from vidi.training.engine.engine import on_one_thread
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.search_space import Hyperparameter, Room, choose_hyperparameters
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from optuna import Study
 
 TRIALS_AIMED = 20  # that fit where none is ended early
-ROUNDS_AIMED = 5  # trials on each core where many run at once: a search learns from those that have ended
 FEWEST_TRIALS = 6  # that must fit: longer trainings may not leave room for fewer
 EPOCHS_WANTED = 8.0  # of the default recipe in one trial, where that leaves room for the fewest trials
 EPOCHS_NEEDED = 4.0  # fewer say little of a usual training, and the search says so
@@ -41,7 +38,6 @@ def plan_search(
     *,
     until: Deadline,
     workshop: Path,
-    at_once: int = 1,
 ) -> tuple[StudySettings, list[str]]:
     """What the study was begun with, or what it begins with now; the default recipe is then the first to be tried.
 
@@ -52,7 +48,6 @@ def plan_search(
         recipe: the default one.
         until: when all must be done.
         workshop: a folder for the training by which the speed is measured.
-        at_once: trials that run at the same time, on a core each where they are several.
 
     Raises:
         UsageError: the study is about something else, or there is nothing to search.
@@ -69,10 +64,9 @@ def plan_search(
         )
         if not hyperparameters:
             raise UsageError("every value is set, so there is nothing to search", "Leave some values unset.")
-        with nullcontext() if at_once == 1 else on_one_thread():
-            epoch = epoch_seconds(images, recipe, workshop=workshop)
+        epoch = epoch_seconds(images, recipe, workshop=workshop)
         left = until.seconds_left() - TABLE["search page"].seconds
-        seconds = trial_seconds(left, epoch=epoch, request=request, at_once=at_once)
+        seconds = trial_seconds(left, epoch=epoch, request=request)
         notes += _remark(seconds, epoch)
         known = StudySettings(data=data, recipe=values, hyperparameters=hyperparameters, trial_seconds=seconds)
         studies.begin(study, known)
@@ -82,7 +76,7 @@ def plan_search(
     return known, notes
 
 
-def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest, at_once: int = 1) -> float:
+def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> float:
     """How long one training may take, in seconds.
 
     What the user said; else so long that about twenty trainings fit and two more at the end, but longer where the
@@ -98,9 +92,8 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest, at_
     if request.trial_minutes is not None:
         seconds, fewest = 60 * request.trial_minutes, 1
     else:
-        aimed = max(TRIALS_AIMED, ROUNDS_AIMED * at_once)
-        count = -(-(aimed if request.trials is None else min(aimed, request.trials)) // at_once)
-        fewest = min(-(-FEWEST_TRIALS // at_once), count)
+        count = TRIALS_AIMED if request.trials is None else min(TRIALS_AIMED, request.trials)
+        fewest = min(FEWEST_TRIALS, count)
         longest = max(TABLE["trial"].seconds, left / (fewest + 2))
         seconds = min(longest, max(TABLE["trial"].seconds, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
     if (fewest + 2) * seconds > 1.001 * left:

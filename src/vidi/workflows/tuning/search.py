@@ -27,7 +27,6 @@ from vidi.workflows.tuning.framed_rows import SearchRows, choose_rows, framed_ro
 from vidi.workflows.tuning.plan import plan_search
 from vidi.workflows.tuning.trials import (
     Search,
-    TrialCluster,
     TrialImages,
     best_row,
     recipe_of,
@@ -61,7 +60,6 @@ class SearchPlan:
     files: TuneFiles
     session: Session
     used_before: float = 0.0  # seconds, by the sessions before this one
-    cluster: TrialCluster | None = None
 
     def seconds_used(self) -> float:
         until = self.session.budget.deadline
@@ -118,7 +116,6 @@ def _begin(job: SearchPlan, split: SplitImages, rows: SearchRows, images: TrialI
         job.request,
         until=until,
         workshop=workshop,
-        at_once=1 if job.cluster is None else job.cluster.room(),
     )
     job.files.begin(about=_about(job, split, rows, settings, notes), hyperparameters=settings.hyperparameters)
     for sentence in (*notes, _plan_sentence(settings, rows)):
@@ -133,7 +130,6 @@ def _begin(job: SearchPlan, split: SplitImages, rows: SearchRows, images: TrialI
         until=until.earlier(2 * settings.trial_seconds + TABLE["search page"].seconds),
         most_trials=0 if session.finish else job.request.trials,
         session=session,
-        cluster=job.cluster,
     )
 
 

@@ -1,12 +1,10 @@
 """The trials of a search: each is asked for, trained, judged on the validation images, and recorded in any case."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +18,13 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.search_space import Hyperparameter, Value, changes_of
 from vidi.training.tuning.study import StudySettings, TrialRow
-from vidi.training.tuning.trial import Outcome, TrialResult, TrialTerms, run_trial
+from vidi.training.tuning.trial import TrialResult, TrialTerms, run_trial
 from vidi.workflows.run.budget import Session
 from vidi.workflows.tuning.framed_rows import FramedRows
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-LOOK_SECONDS: Final = 0.5  # between two looks at the room for trials
-MOST_AT_ONCE: Final = 1024  # trials; each has a thread here, which waits
 MOST_FAILURES = 10  # in a row from the first trial on: then something else is wrong than one recipe
 BEHIND = "stopped early, behind the others"
 
@@ -61,24 +57,6 @@ class TrialImages:
         )
 
 
-class TrialLostError(Exception):
-    """The worker of a trial, or its computer, gives no answer any more."""
-
-
-class TrialCluster(Protocol):
-    """Tries several recipes at once, elsewhere: it is called as `run_trial`, from a thread for each."""
-
-    def room(self) -> int:
-        """How many trials may run now."""
-
-    def __call__(self, arrays: TrainingData, recipe: Recipe, terms: TrialTerms) -> Outcome:
-        """How good the recipe was; nothing is left in the folder.
-
-        Raises:
-            TrialLostError: nobody knows; the same recipe may be tried again.
-        """
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What the trials of one process share."""
@@ -87,13 +65,11 @@ class Search:
     settings: StudySettings
     recipe: Recipe  # the default one
     images: TrialImages
-    workshop: Path  # a folder for one training at a time here; one elsewhere has its own
+    workshop: Path  # a folder for one training at a time
     worker: str
     until: Deadline  # no trial may end later
     most_trials: int | None  # of the study
     session: Session  # its deadline is for the whole work
-    cluster: TrialCluster | None  # where trials run; None: here
-    turn: threading.Lock = field(default_factory=threading.Lock)  # to be shown: one of the trials at a time
 
     def terms(self, doing: str) -> TrialTerms:
         """Within what one training runs; who listens hears what is being done."""
@@ -107,8 +83,7 @@ class Search:
                 best_trial=None if best is None else best.number,
                 seconds_left=until.seconds_left(),
             )
-            with self.turn:
-                self.session.events.searching(shown)
+            self.session.events.searching(shown)
 
         return TrialTerms(
             folder=self.workshop,
@@ -121,51 +96,23 @@ class Search:
 def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) -> None:
     """Try recipes until the time or the number of trials is used up, or the user asks for an end.
 
-    On a cluster as many at once as it has room for; each waits in a thread of its own.
-
     Args:
-        search: its cluster is called from several threads.
         after_each: called with all trials so far when one has ended.
 
     Raises:
         GateError: the first ten trials all failed.
     """
-    user_stops = search.session.should_stop
-    if search.cluster is None:
-        while not user_stops() and has_room(search):
-            _note(search, *_try_one(search, threading.Event()), after_each=after_each)
-        return
-    is_broken, room = threading.Event(), search.cluster.room
-    session = replace(search.session, should_stop=lambda: is_broken.is_set() or user_stops())
-    search = replace(search, session=session)
-    running: set[Future[tuple[int, TrialResult]]] = set()
-    with ThreadPoolExecutor(MOST_AT_ONCE) as threads:
-        try:
-            while True:
-                while not user_stops() and len(running) < min(room(), MOST_AT_ONCE) and has_room(search):
-                    begun = threading.Event()
-                    running.add(threads.submit(_try_one, search, begun))
-                    begun.wait()  # the study is asked for one trial after the other
-                if not running:
-                    return
-                ended, running = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
-                for one in ended:
-                    _note(search, *one.result(), after_each=after_each)
-        except BaseException:
-            is_broken.set()
-            raise
+    while not search.session.should_stop() and has_room(search):
+        _note(search, _try_one(search), after_each=after_each)
 
 
-def _note(search: Search, number: int, result: TrialResult, *, after_each: Callable[[list[TrialRow]], None]) -> None:
+def _note(search: Search, number: int, *, after_each: Callable[[list[TrialRow]], None]) -> None:
     """Say and keep what a trial gave.
 
     Raises:
         GateError: the first ten trials all failed.
     """
-    with search.turn:
-        if result.lost:
-            search.session.events.say(f"trial {number} is lost ({result.lost}); its values are tried again")
-        search.session.events.say(trial_sentence(search, number))
+    search.session.events.say(trial_sentence(search, number))
     rows = studies.trial_rows(search.study)
     after_each(rows)
     ended = [row for row in rows if row.state != "running"]
@@ -198,19 +145,13 @@ def has_room(search: Search) -> bool:
     return search.until.seconds_left() >= search.settings.trial_seconds
 
 
-def _try_one(search: Search, begun: threading.Event) -> tuple[int, TrialResult]:
-    """Try the next recipe of the study: the trial's number, and its result.
-
-    Args:
-        begun: set once the trial is chosen and its images are there.
-    """
+def _try_one(search: Search) -> int:
+    """Try the next recipe of the study: the trial's number."""
 
     def attempt(trial: "Trial", values: dict[str, Value]) -> TrialResult:
         began = time.monotonic()
         try:
-            result = _train(search, trial, values, begun)
-        except TrialLostError as error:
-            result = TrialResult(lost=str(error))
+            result = _train(search, trial, values)
         except VidiError as error:
             result = TrialResult(cause=error.cause)
         except (MemoryError, RuntimeError) as error:
@@ -220,13 +161,10 @@ def _try_one(search: Search, begun: threading.Event) -> tuple[int, TrialResult]:
             result = TrialResult(cause="not enough memory")
         return replace(result, seconds=time.monotonic() - began)
 
-    try:
-        return studies.run_next(search.study, search.settings.hyperparameters, worker=search.worker, attempt=attempt)
-    finally:
-        begun.set()
+    return studies.run_next(search.study, search.settings.hyperparameters, worker=search.worker, attempt=attempt)
 
 
-def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: threading.Event) -> TrialResult:
+def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> TrialResult:
     """Train the recipe of a trial, and report to the study on the way."""
     recipe = recipe_of(search.recipe, search.settings.hyperparameters, values, source=f"tune: trial {trial.number}")
     is_default = studies.is_default(values, search.settings.hyperparameters)
@@ -239,9 +177,8 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: t
             hopeless.append(mark)
         return bool(hopeless)
 
-    begun.set()
     terms = replace(search.terms(f"trial {trial.number}"), is_hopeless=is_hopeless)
-    outcome = (search.cluster or run_trial)(arrays, recipe, terms)
+    outcome = run_trial(arrays, recipe, terms)
     if outcome.stopped_by == "user" and not hopeless:
         return TrialResult()
     return TrialResult(outcome=outcome, was_hopeless=bool(hopeless))
