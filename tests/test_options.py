@@ -199,8 +199,7 @@ def test_every_option_of_a_request_with_a_flag_is_on_the_command_line(verb: str,
             assert option.name not in shown
             continue
         parameter = shown[option.name]
-        begins = str(parameter.help).startswith(info.help.removesuffix("."))
-        assert begins or request_type.__name__ == "StoredRequest"
+        assert str(parameter.help).startswith(info.help.removesuffix("."))
         if isinstance(info, Argument):
             continue
         flags = {word for flag in info.spelled(option.name) for word in flag.split("/")}

@@ -30,7 +30,7 @@ from vidi.training.augment import Augmentation
 from vidi.training.recipe import FLAT, Recipe
 from vidi.workflows.benchmark import Benchmark
 from vidi.workflows.check import CheckReport
-from vidi.workflows.comparing.stored import CompareResult
+from vidi.workflows.comparing import CompareResult
 from vidi.workflows.evaluate import EvaluateResult
 from vidi.workflows.requests.data import CheckRequest, DataRequest, SplitRequest
 from vidi.workflows.requests.in_use import MonitorRequest
@@ -46,7 +46,6 @@ from vidi.workflows.requests.model_file import (
     LocatedFiles,
     LocateRequest,
     NetworkRequest,
-    StoredRequest,
 )
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 from vidi.workflows.requests.train import TrainRequest, TuneRequest
@@ -79,7 +78,6 @@ REQUESTS = (
     EvaluateRequest,
     BoxSearch,
     CompareRequest,
-    StoredRequest,
     CalibrateRequest,
     CheckRequest,
     SplitRequest,

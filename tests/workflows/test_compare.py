@@ -27,7 +27,7 @@ from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.pages.compare import comparison_rows
 from vidi.workflows.compare import compare
-from vidi.workflows.comparing.written import CompareResult, read_comparison
+from vidi.workflows.comparing import CompareResult, read_comparison
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.model_file import CompareRequest

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from vidi.cli import options
-from vidi.errors import SOME_BAD, UsageError
+from vidi.errors import SOME_BAD
 from vidi.files import escape_path
-from vidi.options import Option, declared
-from vidi.workflows.requests.model_file import BoxSearch, CompareRequest, EvaluateRequest, StoredRequest
+from vidi.options import Option
+from vidi.workflows.requests.model_file import BoxSearch, CompareRequest, EvaluateRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.comparing.written import CompareResult
+    from vidi.workflows.comparing import CompareResult
 
 
 def evaluate(
@@ -73,8 +73,7 @@ def report(run: options.RunFolder, no_images: options.NoPictures = False) -> Non
 
 
 def compare(
-    request: CompareRequest | None,
-    stored: StoredRequest,
+    request: CompareRequest,
     *,
     gate: Annotated[bool, Option("Exit with code 7 unless B is shown to be better.")] = False,
     as_json: options.AsJson = False,
@@ -83,18 +82,9 @@ def compare(
     from vidi.cli.terminal import on_terminal
     from vidi.report.words.text import account_lines
     from vidi.workflows.compare import compare as score
-    from vidi.workflows.comparing.stored import compare_stored
 
     events = on_terminal()
-    if request is None:
-        # Options that say how images are read mean nothing where none is.
-        allowed = {*(one.name for one in declared(StoredRequest)), "gate", "as_json"}
-        for name, flag in options.given_flags().items():
-            if name not in allowed:
-                raise UsageError(f"{flag} needs DATA", "Leave it out, or name the data: vidi compare A B DATA")
-        compared = compare_stored(stored, events=events)
-    else:
-        compared = score(request, events=events)
+    compared = score(request, events=events)
     if as_json:
         click.echo((compared.folder / "compare.json").read_text("utf-8"))
     else:
@@ -111,7 +101,7 @@ def _show_comparison(compared: "CompareResult") -> None:
     """The outcome in a sentence and a table."""
     from vidi.cli.screen import show_table
     from vidi.report.pages.compare import compared_models, comparison_rows
-    from vidi.workflows.comparing.written import PAGE, read_comparison
+    from vidi.workflows.comparing import PAGE, read_comparison
 
     document = read_comparison(compared.folder)
     click.echo(compared.sentence)

@@ -40,7 +40,7 @@ HELP_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "tune": {
         "Data": ("classes", "positive", "names", "multi_label", "labels", "allow_outside", "split_file", "allow_leaks"),
-        "Search": ("minutes", "trials", "trial_minutes", "storage", "study", "ray"),
+        "Search": ("minutes", "trials", "trial_minutes", "storage", "study"),
         "Network and training": ("network", "weights", "image_size", "epochs", "recipe", "changes"),
         "Result": ("output", "as_json"),
         "Interrupted search": ("resume", "finish"),

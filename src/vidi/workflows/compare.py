@@ -11,10 +11,10 @@ from vidi.evaluation.answers import TEST, Reason, Want, answer_alike
 from vidi.evaluation.match import ClassMatch, listed, match_classes
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
+from vidi.numbers import count_of
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.compare import distinct_names
-from vidi.workflows.comparing.stored import NOT_SHARED, skipped_classes
-from vidi.workflows.comparing.written import CompareResult, both_answered, name_compared, write_comparison
+from vidi.workflows.comparing import NOT_SHARED, CompareResult, both_answered, name_compared, write_comparison
 from vidi.workflows.evaluating.learned import LearnedFrom, account_for, find_learned, parts_to_score
 from vidi.workflows.evaluating.written import count_use
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -106,7 +106,8 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     labels = {image.path: sorted(image.labels)[0] for image in dataset.images if image.labels}
     left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
     if left:
-        remarks.append(skipped_classes(left))
+        shown = listed([f"{name} {count:,}" for name, count in left.items()])
+        remarks.append(f"{skipped_images(left.total())} ({shown})")
     return remarks + [
         f"{name} is not in its run folder: vidi cannot tell which images it was trained on"
         for name, model in zip(names, models, strict=True)
@@ -174,6 +175,12 @@ def _wanted(models: Sequence[ComparedModel], request: CompareRequest, *, events:
     return [
         Want(options=options, match=model.match, leave_out=leave_out, on_progress=events.reading) for model in models
     ]
+
+
+def skipped_images(count: int) -> str:
+    """How many images are skipped because only one model, or none, knows their class."""
+    its = "its" if count == 1 else "their"
+    return f"{count_of(count, 'image')} skipped: at least one model does not know {its} class"
 
 
 def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:

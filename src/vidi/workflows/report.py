@@ -12,7 +12,7 @@ from vidi.report.cards import write_model_card
 from vidi.report.pages.compare import write_compare_page
 from vidi.report.pages.run import write_report
 from vidi.report.pages.tune import write_tune_page
-from vidi.workflows.comparing.written import PAGE, read_comparison
+from vidi.workflows.comparing import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
 from vidi.workflows.interaction.run_folder import (

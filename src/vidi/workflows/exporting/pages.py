@@ -8,8 +8,7 @@ from vidi.evaluation.answers import Answers
 from vidi.images.account import Entry
 from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.comparing.stored import NOT_SHARED
-from vidi.workflows.comparing.written import CompareResult, both_answered, name_compared, write_comparison
+from vidi.workflows.comparing import NOT_SHARED, CompareResult, both_answered, name_compared, write_comparison
 from vidi.workflows.evaluating.learned import find_learned
 from vidi.workflows.evaluating.written import ScoredDataset, count_use, write_evaluation
 from vidi.workflows.interaction.run_folder import Kind, open_run_folder

@@ -9,13 +9,13 @@ from vidi.machine import Deadline, wait_without_spinning
 from vidi.options import made
 from vidi.workflows.interaction.events import logged_events
 from vidi.workflows.requests.data import CheckRequest, DataRequest
-from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest, StoredRequest
+from vidi.workflows.requests.model_file import BenchmarkRequest, CompareRequest, EvaluateRequest
 from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.benchmark import Benchmark
     from vidi.workflows.check import CheckReport
-    from vidi.workflows.comparing.written import CompareResult
+    from vidi.workflows.comparing import CompareResult
     from vidi.workflows.evaluate import EvaluateResult
     from vidi.workflows.train import Run
 
@@ -171,7 +171,7 @@ def evaluate(
 def compare(
     first: "str | os.PathLike[str]",
     second: "str | os.PathLike[str]",
-    data: "str | os.PathLike[str] | DataRequest | None" = None,
+    data: "str | os.PathLike[str] | DataRequest",
     *,
     output: "str | os.PathLike[str] | None" = None,
     overwrite: bool = False,
@@ -182,22 +182,19 @@ def compare(
     Args:
         first: path to a model file or a run folder; model A.
         second: path to the other one; model B.
-        data: as for `train`; leave it out if `first` and `second` are evaluations of the same images.
+        data: as for `train`.
         output: path to the output folder (default comparisons/NAME).
         overwrite: replace earlier results at the output path.
         images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
 
     Raises:
         ModelError: there is no model file, or it cannot be trusted.
-        DataError: there is no common class, or no image left to score; without `data`, the images differ.
+        DataError: there is no common class, or no image left to score.
         UsageError, ResourceError: a wrong option; disk, memory or time ran out.
     """
     given = dict(locals())
     from vidi.workflows import compare as story
-    from vidi.workflows.comparing.stored import compare_stored
 
-    if data is None:
-        return compare_stored(made(StoredRequest, given), events=logged_events())
     return story.compare(made(CompareRequest, {**given, "data": data_of(data)}), events=logged_events())
 
 

@@ -24,8 +24,6 @@ from vidi.workflows.requests.shared import (
 LEAST_WINDOW = 4  # pixels of a window's shorter side
 
 By = Literal["windows", "evidence"]
-A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
-B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
 Proposals = Annotated[
     Path | None,
     Option("Ask the model only about the boxes of this detector, a model file.", metavar="DETECTOR"),
@@ -39,11 +37,6 @@ OnlyProposed = Annotated[
         python_help="Classes of the detector that are proposed; by default all.",
     ),
 ]
-Output = Annotated[
-    Path | None,
-    Option("Path to the output folder (default comparisons/NAME).", flags=("--output", "-o"), metavar="DIR"),
-]
-FOLDERS = "Labelled images; leave them out if A and B are evaluations of the same images."
 Form = Literal["web", "folder", "int8", "fp16"]
 PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
 
@@ -141,21 +134,13 @@ class BoxSearch:
 class CompareRequest:
     """Options of `vidi compare`."""
 
-    first: A
-    second: B
-    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"), says={"source": FOLDERS})]
-    output: Output = None
-    overwrite: OverwriteInPython = False
-    images: PicturesUnlessOff = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRequest:
-    """Options of `vidi compare` without images: A and B are folders of evaluations."""
-
-    first: A
-    second: B
-    output: Output = None
+    first: Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
+    second: Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"))]
+    output: Annotated[
+        Path | None,
+        Option("Path to the output folder (default comparisons/NAME).", flags=("--output", "-o"), metavar="DIR"),
+    ] = None
     overwrite: OverwriteInPython = False
     images: PicturesUnlessOff = True
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PAGE = "compare.html"
 TABLE = "disagreements.csv"
+NOT_SHARED = ("class-not-shared", "At least one of the models does not know its class.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
