@@ -14,19 +14,8 @@ from vidi.images.framing import Framing
 from vidi.model_file.write import write_model
 from vidi.prediction import engines
 from vidi.workflows import benchmark as story
-from vidi.workflows.benchmark import COUNT, ColdStart, drawn_images, given_images
+from vidi.workflows.benchmark import COUNT, drawn_images, given_images
 from vidi.workflows.requests.model_file import BenchmarkRequest
-
-STARTED = ColdStart(seconds=0.5, peak_bytes=50_000_000)
-
-
-@pytest.fixture(autouse=True)
-def in_one_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
-    """A start takes half a second of processor time: one test pays for it."""
-    if "starts" not in request.keywords:
-        monkeypatch.setattr(
-            story, "start_cold", lambda *_, turn, **__: [turn() for _ in range(story.STARTS)] and STARTED
-        )
 
 
 def request_for(*models: Path, **options: object) -> BenchmarkRequest:
@@ -54,7 +43,6 @@ def test_every_model_is_timed_on_one_thread_and_on_one_per_core(tmp_path: Path, 
     assert list(document["models"]) == ["a", "b"]
     assert document["models"]["a"]["bytes"] == os.path.getsize(models[0])
     for one in document["measured"]:
-        assert (one["cold_start_seconds"], one["peak_memory_bytes"]) == (0.5, 50_000_000)
         assert [speed["threads"] for speed in one["speeds"]] == [1, 2]
         for speed in one["speeds"]:
             assert 0 < speed["share_of_decoding"] <= 1
@@ -62,7 +50,6 @@ def test_every_model_is_timed_on_one_thread_and_on_one_per_core(tmp_path: Path, 
             assert speed["latency_seconds"]["p50"] > 0
     assert told == [(turn, told[-1][1]) for turn in range(1, told[-1][1] + 1)]
     assert [len(row) for row in done.rows()] == [len(done.rows()[0])] * 5
-    assert "first answer of a new process in 0.50 s, 50 MB of memory" in repr(done)
 
 
 def test_lighter_files_of_the_model_are_found_in_folders_beside_it_and_no_others(tmp_path: Path):

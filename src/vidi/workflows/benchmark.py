@@ -1,13 +1,6 @@
-"""`vidi benchmark`: how long a model takes here, from a cold start to many images, by engine."""
+"""`vidi benchmark`: how long a model takes here, from one image to many, by engine."""
 
 import contextlib
-import json
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,8 +32,6 @@ Progress = Callable[[int, int], object]  # turns done, turns in all
 MODEL_FILE = "model.onnx"
 FIGURES = "export.json"  # stands beside a lighter file
 PRECISIONS = {32: "fp32", 16: "fp16", 8: "int8"}
-STARTS = 3
-SECONDS = 120.0  # at most, for one
 BATCHES = (1, 8, 32)
 ROUNDS = 3
 FOR_P99 = 100  # runs: of fewer the 99th percentile is the longest
@@ -56,7 +47,7 @@ MEGABYTE = 1e6
 
 
 def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _total: None) -> "Benchmark":
-    """Time models in turn, each by each engine, and start each in a new process.
+    """Time models in turn, each by each engine.
 
     Raises:
         ModelError: no model file, or no engine takes it.
@@ -68,25 +59,13 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
     threads = sorted({1, core_count()})
     size = subjects[0].predictor.metadata.framing.size
     images = drawn_images(size) if request.data is None else given_images(request.data)
-    turn = _counter(progress, turn_count(subjects, threads) + STARTS * len(subjects))
+    turn = _counter(progress, turn_count(subjects, threads))
     speeds = measure_speeds(subjects, images, threads=threads, seconds=request.seconds, turn=turn)
-    with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-        image = Path(place) / "image"
-        image.write_bytes(next(iter(images.contents.values())))
-        measured = [
-            Measured(
-                model=one.name,
-                engine=one.engine,
-                cold=start_cold(one.predictor.model.path, one.engine, image, turn=turn),
-                speeds=speeds[one.key],
-            )
-            for one in subjects
-        ]
     return Benchmark(
         processor=processor_name(),
         images=f"{len(images.contents)} images: {images.source}",
         models=models,
-        measured=measured,
+        measured=[Measured(model=one.name, engine=one.engine, speeds=speeds[one.key]) for one in subjects],
         refused=refused,
     )
 
@@ -189,65 +168,6 @@ def open_subjects(
 def _name(model: ModelFile) -> str:
     path = model.path.resolve()
     return escape_path(path.parent.name if path.name == MODEL_FILE else path.stem)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColdStart:
-    """From the start of a process to its first answer: the median of three."""
-
-    seconds: float
-    peak_bytes: int | None  # of memory; None where the system does not say
-
-
-def start_cold(model: Path, engine: str, image: Path, *, turn: Callable[[], object] = lambda: None) -> ColdStart:
-    """Start processes one after another that answer about an image.
-
-    Raises:
-        ModelError: a process gives no answer.
-    """
-    command = [sys.executable, "-P", "-m", "vidi.workflows.benchmark", str(model), engine, str(image)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    seconds, peaks = [], []
-    for _ in range(STARTS):
-        begun = time.perf_counter()
-        try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True)
-        except (subprocess.SubprocessError, OSError) as error:
-            raise ModelError(
-                f"{escape_path(model)}: a new process gives no answer by {engine}", "Try `vidi predict` with it."
-            ) from error
-        seconds.append(time.perf_counter() - begun)
-        peaks.append(json.loads(done.stdout)["peak_bytes"])
-        turn()
-    known = [peak for peak in peaks if peak is not None]
-    return ColdStart(seconds=statistics.median(seconds), peak_bytes=int(statistics.median(known)) if known else None)
-
-
-def peak_bytes() -> int | None:
-    """The most memory that this process has held so far; None where the system does not say."""
-    try:  # what `resource` says of a new process may be its parent's
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def main() -> None:
-    """Answer, and print the memory that it took."""
-    from vidi.prediction.predictor import Predictor
-
-    model, engine, image = sys.argv[1:]
-    list(Predictor.load(model, engine=engine).predict_files([image], workers=1))
-    sys.stdout.write(json.dumps({"peak_bytes": peak_bytes()}))
-
-
-if __name__ == "__main__":
-    main()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -430,13 +350,12 @@ class Measured:
 
     model: str
     engine: str
-    cold: ColdStart
     speeds: Sequence[Speed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """Speed, memory and size of models on this processor."""
+    """Speed and size of models on this processor."""
 
     processor: str
     images: str  # what was decoded and answered
@@ -465,8 +384,6 @@ class Benchmark:
                 {
                     "model": one.model,
                     "engine": one.engine,
-                    "cold_start_seconds": round(one.cold.seconds, 4),
-                    "peak_memory_bytes": one.cold.peak_bytes,
                     "speeds": [_speed_as_json(speed) for speed in one.speeds],
                 }
                 for one in self.measured
@@ -496,11 +413,6 @@ class Benchmark:
                 for name, model in self.models.items()
             ),
         ]
-        for one in self.measured:
-            peak = "" if one.cold.peak_bytes is None else f", {one.cold.peak_bytes / MEGABYTE:,.0f} MB of memory"
-            lines.append(
-                f"{one.model} by {one.engine}: first answer of a new process in {one.cold.seconds:.2f} s{peak}"
-            )
         lines += [f"{escape_path(key)} is left out: {escape_path(why)}" for key, why in self.refused.items()]
         return lines
 
