@@ -28,7 +28,7 @@ def run(
         tried.append(values)
         return result(trial, values)
 
-    number, _ = studies.run_next(study, hyperparameters, worker=worker, attempt=attempt)
+    number = studies.run_next(study, hyperparameters, worker=worker, attempt=attempt)
     return number, tried[0]
 
 

@@ -300,7 +300,7 @@ def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
 
     tune_by(quick, request(data, tmp_path / "run", trials=1))
     feedback = class_folders(tmp_path / "feedback", kinds=("disc", "stripes"), each=5, size=(20, 20))
-    wanted = request(data, tmp_path / "again", trials=1)
+    wanted = replace(request(data, tmp_path / "again", trials=1), trial_minutes=10.0)
     more = DataRequest(source=str(data), split_file=str(tmp_path / "run"), feedback=(str(feedback),))
     tune_by(spy, replace(wanted, training=replace(wanted.training, data=more)))
 

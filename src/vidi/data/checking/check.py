@@ -31,6 +31,7 @@ from vidi.machine import core_count
 RULES = 1  # raised whenever the same files would be measured, described or compared differently
 _TOGETHER = 64  # files digested by one thread before the next look at the outcome
 Progress = Callable[[int, int], None]  # images done, images in all
+ReadElsewhere = Callable[[ImageStore, Sequence[str], DecodeOptions], Iterable[ReadImage]]  # measured by `measure_file`
 DEFAULT_OPTIONS = DecodeOptions()
 
 
@@ -157,6 +158,7 @@ def check_dataset(
     cache: PixelCache | None = None,
     workers: int | None = None,
     on_progress: Progress | None = None,
+    read: ReadElsewhere | None = None,
 ) -> DataCheck:
     """Decode every image once, and find damaged, duplicate and odd images.
 
@@ -166,6 +168,7 @@ def check_dataset(
             check with this framing decodes none.
         workers: decoding processes; one per core by default.
         on_progress: called with (images done, images in all).
+        read: gives what is measured of every file, in order, where this process does not decode all; without `cache`.
 
     Returns:
         A record for every image, near-copies, findings, and the account of every file.
@@ -175,7 +178,13 @@ def check_dataset(
     """
     paths = [image.path for image in dataset.images]
     if framing is None or cache is None:
-        stream = read_images(dataset.store, paths, DecodeJob(measure=measure_file, options=options), workers=workers)
+        stream: Iterable[ReadImage]
+        if read is not None:
+            stream = read(dataset.store, paths, options)
+        else:
+            stream = read_images(
+                dataset.store, paths, DecodeJob(measure=measure_file, options=options), workers=workers
+            )
         return _conclude(dataset, _read(stream, len(paths), None, on_progress))
     reading = find_reading(cache, dataset.store, paths, framing=framing, options=options, on_progress=on_progress)
     if reading is None:
