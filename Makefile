@@ -67,5 +67,4 @@ clean:
 
 .venv/.test: pyproject.toml constraints.txt tools/set_up
 	@tools/set_up demo,tune,hub,openvino,heic,serve,log,video,mlflow,tensorboard,tables,ray test check release browser
-	@$(BIN)/uv venv --quiet --allow-existing .venv/moto && $(BIN)/uv pip install --quiet --python .venv/moto "moto[s3,server]>=5.1" # its pins are not ours
 	@touch .venv/.demo $@

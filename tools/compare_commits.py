@@ -21,10 +21,8 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.request import Request, urlopen
 
 import numpy as np
 from filelock import FileLock
@@ -76,7 +74,6 @@ RUNS: dict[str, tuple[str, ...]] = {
         *USED,
         f"train DATA/photos --positive disc --recall 0.9 {SMALL} -o positive",
     ),
-    "remote": (f"train s3://bucket/photos {SMALL} -o run", "predict run file://DATA/photos.zip --json"),
 }
 
 STOP = """
@@ -137,26 +134,6 @@ def draw_data(root: Path) -> None:
     (mixed / "text.jpg").write_text("no image\n")
 
 
-@contextmanager
-def bucket(folder: Path) -> Iterator[dict[str, str]]:
-    """The settings under which s3://bucket, on this computer, holds a folder."""
-    places = f"{Path(sys.prefix) / 'moto' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    command = shutil.which("moto_server", path=places) or sys.exit("moto_server is missing: `make test` sets it up.")
-    with subprocess.Popen([command, "-p", "0"], stderr=subprocess.PIPE, text=True) as server:
-        try:
-            address = next(line.split()[-1] for line in server.stderr or () if "Running on" in line)
-            headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request"}
-            headers["Content-Type"] = "image/png"
-            for path in (None, *sorted(folder.rglob("*.png"))):
-                place = f"{address}/bucket" + (f"/{path.relative_to(folder.parent).as_posix()}" if path else "")
-                data = path.read_bytes() if path else b""
-                urlopen(Request(place, data, headers, method="PUT")).close()  # noqa: S310  # on loopback
-            keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
-            yield {"AWS_ENDPOINT_URL": address, **keys}
-        finally:
-            server.terminate()
-
-
 def run(name: str, work: Path, data: Path, settings: Mapping[str, str]) -> None:
     """Call the commands of a run in its folder, unless that was done before."""
     folder = work / name
@@ -190,9 +167,7 @@ def run_all(names: list[str], tree: str, work: Path, data: Path) -> None:
         with tarfile.open(fileobj=io.BytesIO(git("archive", tree))) as archive:
             archive.extractall(work / "src", filter="data")
         for name in names:
-            is_remote = any("s3://" in command for command in RUNS[name])
-            with bucket(data / "photos") if is_remote else nullcontext({}) as keys:
-                run(name, work, data, {**kept, **own, **keys, "PYTHONPATH": str(work / "src")})
+            run(name, work, data, {**kept, **own, "PYTHONPATH": str(work / "src")})
 
 
 def values_of(folder: Path) -> Values:

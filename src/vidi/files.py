@@ -65,6 +65,19 @@ def secret_in(environment: Mapping[str, str], name: str) -> str | None:
         ) from error
 
 
+def refuse_url(text: str) -> None:
+    """Refuse an address where a path is to be named.
+
+    Raises:
+        UsageError: the text begins as a URL does.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        raise UsageError(
+            f"{escape_path(text)} is a URL, which vidi does not read",
+            "Download it with a tool of its store, and name the file or folder.",
+        )
+
+
 def escape_path(path: str | os.PathLike[str]) -> str:
     """A path as text that is safe on a terminal and in a table, and can be read back exactly.
 

@@ -65,7 +65,7 @@ def test_urls_are_refused_and_unknown_sources_get_a_proposal(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flowers").mkdir()
 
-    with pytest.raises(UsageError, match="is a URL that vidi does not read"):
+    with pytest.raises(UsageError, match="is a URL, which vidi does not read"):
         read_dataset("https://example.org/photos.zip")
     with pytest.raises(UsageError, match="neither an existing path nor a known set") as raised:
         read_dataset("flower")

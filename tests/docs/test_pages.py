@@ -32,7 +32,7 @@ NOT_RUN = re.compile(
     r"|vidi review (?!.*--export).*"
     r"|vidi (promote|retrain|forget) .*|vidi check .* --suspects.*"
     r"|vidi tune .* --storage .*|vidi export .* --to (web|int8) .*"
-    r"|vidi \w+ .*(s3|gs)://.*|optuna-dashboard .*|kubectl .*"
+    r"|(aws|gcloud) .*|optuna-dashboard .*|kubectl .*"
     r"|python -m http.server .*|python tools/fetch_browser.*"
 )
 NEEDS = {  # packages beside vidi's own

@@ -74,9 +74,8 @@ def cache(
     clear: Annotated[bool, Option("Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show or clear the cache: decoded images, check results, features, thumbnails, remote copies, engine choices."""
+    """Show or clear the cache: decoded images, check results, features, thumbnails, engine choices."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
-    from vidi.data.remote.copies import held_bytes, remove_copies
     from vidi.data.thumbnails import Thumbnails
     from vidi.prediction.fastest import forget, remembered_count
 
@@ -84,10 +83,10 @@ def cache(
     freed = store.clear() if clear else 0
     if clear:
         forget(store.folder)
-        freed += remove_copies() + Thumbnails.in_cache().clear()
+        freed += Thumbnails.in_cache().clear()
     choices = remembered_count(store.folder)
     entries = store.entries()
-    held, copied = sum(entry.byte_count for entry in entries), held_bytes()
+    held = sum(entry.byte_count for entry in entries)
     place = escape_path(store.folder)
     if as_json:
         click.echo(
@@ -96,7 +95,6 @@ def cache(
                     "folder": place,
                     "entries": len(entries),
                     "bytes": held,
-                    "remote_bytes": copied,
                     "freed_bytes": freed,
                     "engine_choices": choices,
                 }
@@ -106,8 +104,6 @@ def cache(
     if clear:
         click.echo(f"freed {freed / 1e6:,.1f} MB")
     click.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
-    if copied:
-        click.echo(f"copies of remote data: {copied / 1e6:,.1f} MB")
     if choices:
         click.echo(f"engines chosen by `--engine auto`: {choices}")
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vidi.data.archives.members import is_archive_name
-from vidi.data.remote.addresses import is_remote, local_form, refuse_url
-from vidi.files import escape_path
+from vidi.files import escape_path, refuse_url
 from vidi.images.account import Account, Entry
 from vidi.images.limits import Limits
-from vidi.images.store import BytesStore, FolderStore, GivenFilesStore, ImageStore, PrefixedStore
+from vidi.images.store import BytesStore, GivenFilesStore, ImageStore, PrefixedStore
 
 STANDARD_INPUT = "-"
 
@@ -29,26 +28,21 @@ def find_paths(inputs: Sequence[str], allow_outside: bool = False) -> list[Found
     """Find every image that the inputs mean, each once, in the order of the inputs.
 
     Args:
-        inputs: files, folders, archives, patterns such as `photos/*.jpg`, addresses such as `s3://bucket/photos`, or
-            `-` for one image on standard input.
+        inputs: files, folders, archives, patterns such as `photos/*.jpg`, or `-` for one image on standard input.
         allow_outside: also read files outside a folder that links in it lead to.
 
     Returns:
         One group for each folder or archive and for each run of single files.
 
     Raises:
-        UsageError: an input is a URL of another kind.
-        DataError: an archive is damaged or unsafe, or nothing is at an address.
-        ResourceError: a store cannot be reached.
+        UsageError: an input is a URL.
+        DataError: an archive is damaged or unsafe.
     """
     found: list[FoundInputs] = []
     seen: set[str] = set()
     for text in inputs:
         refuse_url(text)
-        if is_remote(text):
-            _add(found, _fetched(text, allow_outside))
-            continue
-        for path in _matches(local_form(text)):
+        for path in _matches(text):
             group = _find_one(path, allow_outside)
             new = [shown for shown in group.paths if shown not in seen]
             seen.update(new)
@@ -75,26 +69,14 @@ def _find_one(path: str, allow_outside: bool) -> FoundInputs:
     return FoundInputs(GivenFilesStore(), [path], Account())
 
 
-def _fetched(address: str, allow_outside: bool) -> FoundInputs:
-    """What is at an address, under the names that it has there."""
-    from vidi.data.remote.copies import local_copy  # only where an address was named
-
-    copy = local_copy(address)
-    if copy.path.is_dir() or is_archive_name(copy.path.name):
-        return _inside(str(copy.path), allow_outside, shown=address, refused=copy.refused)
-    prefix = f"{address.rpartition('/')[0]}/"
-    return FoundInputs(PrefixedStore(prefix, FolderStore(copy.path.parent, False)), [address], Account())
-
-
-def _inside(path: str, allow_outside: bool, *, shown: str | None = None, refused: Sequence[Entry] = ()) -> FoundInputs:
-    """Every image in one folder or archive, which the user may know by another name."""
+def _inside(path: str, allow_outside: bool) -> FoundInputs:
+    """Every image in one folder or archive."""
     from vidi.data.readers.source import open_source  # files named one by one need no readers: a faster start
 
     source = open_source(Path(path), allow_outside=allow_outside)
-    name = shown or path
-    prefix = name if name.endswith(("/", os.sep)) else f"{name}/"
+    prefix = path if path.endswith(("/", os.sep)) else f"{path}/"
     account = Account(
-        refused=[_prefixed(prefix, entry) for entry in (*refused, *source.scan.refused)],
+        refused=[_prefixed(prefix, entry) for entry in source.scan.refused],
         ignored=[_prefixed(prefix, entry) for entry in source.scan.ignored],
     )
     return FoundInputs(PrefixedStore(prefix, source.store), [prefix + file.path for file in source.scan.files], account)

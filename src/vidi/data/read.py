@@ -20,10 +20,8 @@ from vidi.data.readers.tables import explain_tables, read_metadata, read_tables
 from vidi.data.readers.voc import read_voc
 from vidi.data.readers.yolo import read_yolo
 from vidi.data.relabel import DISPUTED, NO_LABEL, relabel
-from vidi.data.remote.addresses import is_remote, local_form, refuse_url
-from vidi.data.remote.copies import OnBytes, local_copy
 from vidi.errors import DataError, UsageError
-from vidi.files import escape_path
+from vidi.files import escape_path, refuse_url
 from vidi.images.account import Account, Entry
 from vidi.numbers import first_of
 
@@ -71,14 +69,11 @@ ALL_CLASSES = ReadOptions()
 def read_dataset(
     source: str | Path,
     options: ReadOptions = ALL_CLASSES,
-    *,
-    on_bytes: OnBytes = lambda _done, _total: None,
 ) -> Dataset:
     """Read which images there are and what they show; no image is decoded.
 
     Args:
-        source: a folder, an archive, a table or annotation file, here or at an address such as `s3://bucket/photos`; or
-            the name of a known set. A path that exists wins.
+        source: a folder, an archive, a table or annotation file; or the name of a known set. A path that exists wins.
 
     Raises:
         UsageError: the source, a class or a name is not there.
@@ -87,10 +82,7 @@ def read_dataset(
     """
     text = str(source)
     refuse_url(text)
-    text = local_form(text)
-    opened = replace(
-        _opened(text, allow_outside=options.allow_outside, on_bytes=on_bytes), multi_label=options.multi_label
-    )
+    opened = replace(_opened(text, allow_outside=options.allow_outside), multi_label=options.multi_label)
     labels = _read_labels(text, options)
     reader, reading = _read(opened, may_lack_classes=labels is not None and bool(labels.answers))
     names = options.names
@@ -110,7 +102,7 @@ def read_dataset(
 
 def _read_labels(text: str, options: ReadOptions) -> Labels | None:
     """What people said of the images of a source; None where nothing is asked, or nothing could lie beside it."""
-    if options.labels == NO_LABELS or (options.labels is None and (is_remote(text) or not Path(text).exists())):
+    if options.labels == NO_LABELS or (options.labels is None and not Path(text).exists()):
         return None
     if options.labels is None:
         return read_labels(find_labels(text), state=options.labels_state)
@@ -125,14 +117,9 @@ def _is_known_set(text: str) -> bool:
     return text in NAMED_SETS and not Path(text).exists()
 
 
-def _opened(text: str, *, allow_outside: bool, on_bytes: OnBytes) -> Source:
+def _opened(text: str, *, allow_outside: bool) -> Source:
     if _is_known_set(text):
         return open_named_set(text)
-    if is_remote(text):
-        copy = local_copy(text, on_bytes=on_bytes)
-        opened = replace(open_source(copy.path), given=escape_path(text))
-        opened.scan.refused.extend(copy.refused)
-        return opened
     if Path(text).exists():
         return open_source(Path(text), allow_outside=allow_outside)
     raise _no_such_source(text)
@@ -328,7 +315,7 @@ def _short_name(text: str) -> str:
     if path.name == IMAGES and is_project(path.parent):
         path = path.parent
     name = path.name or path.resolve().name
-    if path.is_file() or is_remote(text):
+    if path.is_file():
         ending = next((ending for ending in ARCHIVE_SUFFIXES if name.casefold().endswith(ending)), path.suffix)
         name = name[: len(name) - len(ending)]
     return name or "data"

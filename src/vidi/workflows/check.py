@@ -120,7 +120,7 @@ def check(
     page = request.page
     if page is not None and page.is_dir():
         raise UsageError(f"{escape_path(page)} is a folder", "Name a file: --page check.html")
-    dataset = read_source(request.data, events=events)
+    dataset = read_source(request.data)
     options = decode_options(request.data)
     if request.suspects:
         with from_extra("likely wrong labels are found with torch", extra="train"):

@@ -67,7 +67,7 @@ def split(
         data = replace(data, split_file=str(output))
     if output.is_dir():
         raise UsageError(f"{escape_path(output)} is a folder", "Name a file: -o splits.csv")
-    dataset = read_requested(data, events=events).with_left_out()
+    dataset = read_requested(data).with_left_out()
     check = check_dataset(dataset, options=decode_options(data), on_progress=events.reading)
     plan = SplitPlan(seed=request.seed, parts=data.parts, allow_leaks=data.allow_leaks, replan=request.replan)
     made = split_dataset(dataset, check, plan=plan, previous=split_file_of(data))

@@ -1,7 +1,6 @@
 """Reading the requested data, without torch."""
 
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
 
@@ -34,7 +33,6 @@ def read_source(
     *,
     rest: str | None = None,
     usually_positive: str | None = None,
-    events: Events = SILENCE,
 ) -> Dataset:
     """Read the requested data set; one class is enough.
 
@@ -49,7 +47,7 @@ def read_source(
     # What readers are asked for stands under the same name in both: an option that is added to them is passed on.
     asked = {one.name: getattr(request, one.name) for one in fields(ReadOptions) if hasattr(request, one.name)}
     options = ReadOptions(rest=rest, usually_positive=usually_positive, **asked)
-    dataset = read_dataset(request.source, options, on_bytes=partial(events.fetching, request.source))
+    dataset = read_dataset(request.source, options)
     if not request.feedback:
         return dataset
     found = ((source, read_feedback(request, source)) for source in request.feedback)
@@ -197,14 +195,14 @@ def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:
     return read_source(request, usually_positive=question if request.positive is None else None)
 
 
-def read_requested(request: DataRequest, *, events: Events = SILENCE) -> Dataset:
+def read_requested(request: DataRequest) -> Dataset:
     """Read the requested data set, if it can be used for training.
 
     Raises:
         UsageError: the source or a class is not there.
         DataError: it cannot be used for training.
     """
-    dataset = read_source(request, events=events)
+    dataset = read_source(request)
     require_learnable(dataset)
     return dataset
 

@@ -31,7 +31,7 @@ class DataRequest:
         str,
         Argument(
             "DATA",
-            "Folder, archive, table or annotation file of images, also at s3:// or gs://, a project, or a known set.",
+            "Folder, archive, table or annotation file of images, a project, or a known set.",
         ),
     ]
     classes: Annotated[

@@ -59,7 +59,7 @@ def read_and_plan(
     request = _for_windows(request)
     if request.data.multi_label:
         refuse_for_labels(request)
-    found = found or find_images(request.data, events=events)
+    found = found or find_images(request.data)
     refused = _check_backgrounds(request, found, events=events)
     stage_plan = find_stages(request, found.traits)
     require_ensemble(request.ensemble, only_head=bool(request.changes.get("freeze")))

@@ -10,8 +10,6 @@ from vidi.data.cache import PixelCache, cache_folder, pixels_key
 from vidi.data.checked import DataCheck
 from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
-from vidi.data.remote.addresses import is_remote
-from vidi.data.remote.copies import remove_copies
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import ResourceError
@@ -136,7 +134,5 @@ def reframe(images: SplitImages, image_size: tuple[int, int], *, watch: Stopwatc
 
 
 def forget_images(images: SplitImages) -> None:
-    """Delete what this run has kept of the user's images outside its folder: pixels, features, fetched copies."""
+    """Delete what this run has kept of the user's images outside its folder: pixels and features."""
     images.cache.remove_used()
-    if is_remote(images.request.source):
-        remove_copies(images.request.source)

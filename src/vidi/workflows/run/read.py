@@ -35,14 +35,14 @@ class FoundData:
     traits: DataTraits
 
 
-def find_images(request: DataRequest, *, events: Events = SILENCE) -> FoundData:
+def find_images(request: DataRequest) -> FoundData:
     """Find the requested images.
 
     Raises:
         UsageError: the source or a class is not there.
         DataError: there is nothing to learn from, or an image was forgotten that the request knows an answer about.
     """
-    return _look_at(request, read_requested(request, events=events))
+    return _look_at(request, read_requested(request))
 
 
 def find_while_importing(module: str, request: DataRequest, *, events: Events = SILENCE) -> FoundData:
@@ -55,7 +55,7 @@ def find_while_importing(module: str, request: DataRequest, *, events: Events = 
         DataError: there is nothing to learn from.
         ImportError: of the module.
     """
-    dataset = read_requested(request, events=events)
+    dataset = read_requested(request)
     source, images, classes = escape_path(dataset.source), len(dataset.images), len(dataset.classes)
     events.say(f"reading {source}: {images:,} images of {classes:,} classes")
     with importing(module):
