@@ -29,7 +29,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import finished_bytes, model_bytes
 from vidi.prediction.engines import ENGINES, USUAL, GraphEngine, is_installed
-from vidi.prediction.fastest import take_turns
+from vidi.prediction.timing import take_turns
 
 HEADS = (10, CLASSES)
 BATCHES = (1, 32)

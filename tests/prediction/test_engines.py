@@ -1,10 +1,8 @@
 """Engines that execute a model file: the same answers, or none."""
 
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing
 from vidi.model_file.read import read_model
-from vidi.prediction import engines, fastest
+from vidi.prediction import engines
 from vidi.prediction.engines import open_engine, replay_engine
 from vidi.prediction.predictor import Predictor
 
@@ -124,97 +122,6 @@ def test_an_engine_that_is_unknown_or_missing_is_named_with_a_remedy(tmp_path: P
         Predictor.load(model, engine="openvino")
     done = vidi(*words, "openvino", folder=tmp_path)
     assert (done.returncode, "pip install" in done.stderr) == (2, True)
-
-
-def two_engines(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
-    """The usual engine, and another whose answers are off by so much."""
-    both = {"onnxruntime": engines.open_onnxruntime, "onnx": lambda model: Shifted(model, by)}
-    for module in (engines, fastest):
-        monkeypatch.setattr(module, "ENGINES", both)
-
-
-def rated(**rates: float):
-    return lambda engines, _: {name: rates[name] for name in engines}
-
-
-@pytest.mark.parametrize(
-    ("other", "by", "taken"),
-    [(104, 0, "onnxruntime"), (106, 0, "onnx"), (90, 0, "onnxruntime"), (900, 0.1, "onnxruntime")],
-    ids=["nearly as fast", "faster", "slower", "faster and wrong"],
-)
-def test_auto_takes_the_fastest_that_agrees(tmp_path, monkeypatch, other: float, by: float, taken: str):
-    model = read_model(tiny_model(tmp_path / "model.onnx").path)
-    two_engines(monkeypatch, by)
-
-    chosen, engine = fastest.choose_fastest(model, measure=rated(onnxruntime=100, onnx=other))
-
-    assert (chosen.name, type(engine) is Shifted) == (taken, taken == "onnx")
-    assert ("answers otherwise" in chosen.sentence()) == bool(by)
-    assert ("100 images/s by onnxruntime" in chosen.sentence()) == (not by)
-
-
-@pytest.mark.parametrize("damage", [None, b"", b"\xff", b"[]", b"null", b"{}", "other key", "other name", "rates"])
-def test_a_choice_is_remembered_and_made_anew_where_its_file_is_damaged(tmp_path, monkeypatch, damage):
-    model = read_model(tiny_model(tmp_path / "model.onnx").path)
-    two_engines(monkeypatch, 0)
-    said, asked = [], []
-
-    def measure(engines, model):
-        asked.append(list(engines))
-        return {"onnxruntime": 100.0, "onnx": 200.0}
-
-    opening = partial(fastest.open_fastest, model, say=said.append, folder=tmp_path / "kept", measure=measure)
-    opening()
-    (kept,) = (tmp_path / "kept").iterdir()
-    whole = json.loads(kept.read_text())
-    changed = {
-        "other key": {"key": "0" * 64},
-        "other name": {"name": "\x1b[31m"},
-        "rates": {"rates": {"onnx": float("nan")}},
-    }
-    if damage is not None:
-        kept.write_bytes(damage if isinstance(damage, bytes) else json.dumps(whole | changed[damage]).encode())
-
-    assert opening().name == "shifted"
-    assert len(asked) == (1 if damage is None else 2)
-    assert said[1].endswith("(remembered)") == (damage is None)
-    assert json.loads(kept.read_text()) == whole
-
-
-def test_a_choice_is_not_taken_for_another_model_or_processor(tmp_path, monkeypatch):
-    first, other = (read_model(tiny_model(tmp_path / f"{seed}.onnx", seed=seed).path) for seed in (0, 1))
-    here = fastest._key(first)
-
-    assert fastest._key(other) != here
-    monkeypatch.setattr(fastest, "processor_name", lambda: "another")
-    assert fastest._key(first) != here
-
-
-def test_a_cache_that_cannot_be_written_does_not_stop_auto(tmp_path, monkeypatch):
-    two_engines(monkeypatch, 0)
-    (tmp_path / "file").write_bytes(b"")
-    model = read_model(tiny_model(tmp_path / "model.onnx").path)
-
-    measure = rated(onnxruntime=100, onnx=200)
-    engine = fastest.open_fastest(model, say=lambda _: None, folder=tmp_path / "file" / "no", measure=measure)
-
-    assert engine.name == "shifted"
-
-
-def test_auto_says_what_it_took_and_the_cache_knows_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fastest, "ROUND_SECONDS", 0.005)
-    model, images = tiny_model(tmp_path / "model.onnx").path, class_folders(tmp_path / "images", each=1)
-
-    done = vidi("predict", model, images, "--engine", "auto", folder=tmp_path)
-    again = vidi("predict", model, images, "--engine", "auto", folder=tmp_path)
-
-    assert (done.returncode, again.returncode) == (0, 0)
-    assert done.stderr.startswith("engine: ")
-    assert "(remembered)" in again.stderr
-    assert "`--engine auto`: 1" in vidi("cache", folder=tmp_path).stdout
-    vidi("cache", "--clear", folder=tmp_path)
-    assert json.loads(vidi("cache", "--json", folder=tmp_path).stdout)["engine_choices"] == 0
 
 
 def beside_computing(tmp_path: Path, script: str) -> tuple[str, list[Path]]:

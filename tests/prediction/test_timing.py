@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from vidi.prediction.fastest import take_turns
+from vidi.prediction.timing import take_turns
 
 
 class Clock:

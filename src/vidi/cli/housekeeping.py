@@ -74,17 +74,14 @@ def cache(
     clear: Annotated[bool, Option("Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show or clear the cache: decoded images, check results, features, thumbnails, engine choices."""
+    """Show or clear the cache: decoded images, check results, features, thumbnails."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.data.thumbnails import Thumbnails
-    from vidi.prediction.fastest import forget, remembered_count
 
     store = PixelCache(cache_folder())
     freed = store.clear() if clear else 0
     if clear:
-        forget(store.folder)
         freed += Thumbnails.in_cache().clear()
-    choices = remembered_count(store.folder)
     entries = store.entries()
     held = sum(entry.byte_count for entry in entries)
     place = escape_path(store.folder)
@@ -96,7 +93,6 @@ def cache(
                     "entries": len(entries),
                     "bytes": held,
                     "freed_bytes": freed,
-                    "engine_choices": choices,
                 }
             )
         )
@@ -104,8 +100,6 @@ def cache(
     if clear:
         click.echo(f"freed {freed / 1e6:,.1f} MB")
     click.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
-    if choices:
-        click.echo(f"engines chosen by `--engine auto`: {choices}")
 
 
 def forget(

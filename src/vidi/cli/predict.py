@@ -47,7 +47,7 @@ def predict(
     if request.sort_into is not None:
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = on_terminal()
-    predictor = Predictor.load(named_first(model, inputs.inputs, verb="predict"), engine=request.engine, say=events.say)
+    predictor = Predictor.load(named_first(model, inputs.inputs, verb="predict"), engine=request.engine)
     if remark := remark_on(predictor.model):
         events.say(remark)
     named = [*inputs.inputs, *(() if request.files_from is None else read_list(request.files_from))]

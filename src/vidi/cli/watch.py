@@ -38,7 +38,7 @@ def watch(
 
     events = on_terminal()
     code = watch_with(
-        Predictor.load(model, engine=request.engine, say=events.say),
+        Predictor.load(model, engine=request.engine),
         request,
         outputs,
         tell=printing(sys.stdout, as_json=as_json_lines),

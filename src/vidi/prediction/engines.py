@@ -177,7 +177,6 @@ def usual_providers() -> tuple[str, ...]:
 
 ENGINES: Mapping[str, Callable[[ModelFile], GraphEngine]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 USUAL = "onnxruntime"
-AUTO = "auto"  # stands for whichever is fastest: `fastest.py`
 
 
 def is_installed(name: str) -> bool:
@@ -197,7 +196,7 @@ def open_engine(name: str, model: ModelFile) -> GraphEngine:
         ModelError: it does not take the graph, or answers otherwise than the file says.
     """
     if name not in ENGINES:
-        raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}, auto.")
+        raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}.")
     if not is_installed(name):
         raise MissingPackageError(f"--engine {name}: {name} is not installed", f'pip install "vidi[{name}]"')
     engine = ENGINES[name](model)
@@ -206,7 +205,7 @@ def open_engine(name: str, model: ModelFile) -> GraphEngine:
         if not replay.passed:
             raise ModelError(
                 f"{escape_path(model.path)}: {name} answers otherwise than the file says; {replay.sentence()}",
-                f"Use `--engine {USUAL}`, or `--engine auto`, which takes only what agrees.",
+                f"Use `--engine {USUAL}`.",
             )
     return engine
 

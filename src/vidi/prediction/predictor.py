@@ -1,7 +1,7 @@
 """A loaded model file: images in, predictions out."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from vidi.images.store import GivenFilesStore, ImageStore
 from vidi.machine import Deadline, core_count
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model, read_model_bytes
-from vidi.prediction.engines import AUTO, USUAL, GraphEngine, batch_size, open_engine
+from vidi.prediction.engines import USUAL, GraphEngine, batch_size, open_engine
 from vidi.prediction.prediction import Answer, Prediction, decide
 
 ANSWERS = ("probabilities", "novelty")  # outputs that verdicts are made of
@@ -38,14 +38,12 @@ class Predictor:
         self._answers = [name for name in ANSWERS if name in model.outputs]
 
     @classmethod
-    def load(cls, path: Path | str, *, engine: str = USUAL, say: Callable[[str], None] | None = None) -> Self:
+    def load(cls, path: Path | str, *, engine: str = USUAL) -> Self:
         """Open a model file, or the one in a run folder.
 
         Args:
             path: of the model file, its run folder or a registered name.
-            engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers;
-                auto takes the fastest, measured once for each model and processor.
-            say: receives which engine `auto` has taken, and why.
+            engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers.
 
         Raises:
             ModelError: the file is missing, damaged, changed, hostile, or not written by vidi; or the engine answers
@@ -53,10 +51,6 @@ class Predictor:
             UsageError: no such engine is installed.
         """
         model = read_model(Path(path))
-        if engine == AUTO:
-            from vidi.prediction.fastest import open_fastest
-
-            return cls(open_fastest(model, say=say or (lambda _: None)), model)
         return cls(open_engine(engine, model), model)
 
     @classmethod

@@ -43,7 +43,7 @@ def serve(
         ResourceError: the decoding processes cannot be started, or the log cannot be reached.
     """
     access = open_access(request, os.environ, datetime.now(UTC))
-    opened = partial(open_served, providers=usual_providers(), engine=request.engine, say=say)
+    opened = partial(open_served, providers=usual_providers(), engine=request.engine)
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(LineWriter(sys.stdout))

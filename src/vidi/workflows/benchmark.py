@@ -23,8 +23,8 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.engines import ENGINES, is_installed, open_engine
-from vidi.prediction.fastest import Timing, take_turns
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.timing import Timing, take_turns
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.model_file import BenchmarkRequest
 

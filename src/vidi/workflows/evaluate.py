@@ -69,7 +69,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> EvaluateR
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     path = named_first(request.model, [request.data.source], verb="evaluate")
-    predictor = Predictor.load(path, engine=request.engine, say=events.say)
+    predictor = Predictor.load(path, engine=request.engine)
     dataset = read_for_model(request.data, predictor.metadata)
     match, learned = match_classes(predictor.classes, dataset.classes), find_learned(predictor)
     want = Want(

@@ -11,7 +11,7 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
 from vidi.files import write_atomic
 from vidi.machine import core_count
-from vidi.prediction import engines, fastest
+from vidi.prediction import engines
 from vidi.prediction.engines import OnnxRuntime, open_session
 from vidi.serving.engine.models import ModelSource, open_served
 
@@ -45,17 +45,6 @@ def test_a_model_served_by_openvino_gives_the_same_answers_and_the_same_verdicts
     for ours, theirs in zip(usual.predictor.predict(images), served.predictor.predict(images), strict=True):
         assert np.allclose(ours.probabilities, theirs.probabilities, atol=1e-5)
         assert (ours.label, ours.verdict, ours.candidates) == (theirs.label, theirs.verdict, theirs.candidates)
-
-
-def test_auto_serves_by_the_engine_that_is_taken_and_says_so(path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fastest, "ENGINES", {"onnxruntime": engines.open_onnxruntime})
-    said: list[str] = []
-
-    served = open_served("tiny", path, engine="auto", say=said.append)
-
-    assert served.predictor.engine.name == "onnxruntime"
-    assert (served.alone is served.predictor) == (core_count() == 1)  # as without --engine
-    assert said[0].startswith("engine: onnxruntime")
 
 
 def test_an_engine_that_answers_otherwise_serves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch):

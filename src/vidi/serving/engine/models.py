@@ -19,7 +19,7 @@ from vidi.model_file.golden import replay_golden
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model, read_model_bytes
 from vidi.model_file.registered import follows_name
-from vidi.prediction.engines import AUTO, CPU, USUAL, GraphEngine, OnnxRuntime, open_engine, open_graph
+from vidi.prediction.engines import CPU, USUAL, OnnxRuntime, open_engine, open_graph
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.words import warning_about
 from vidi.serving.problems import Problem
@@ -167,7 +167,6 @@ def open_served(
     providers: Sequence[str] = CPU,
     *,
     engine: str = USUAL,
-    say: Callable[[str], None] = lambda _: None,
 ) -> ServedModel:
     """Open a model file and hold it to its own golden vectors, in both sessions.
 
@@ -182,11 +181,9 @@ def open_served(
     source = ModelSource(found)
     model = read_model(found)
     if engine != USUAL:
-        opened = _open_engine(engine, model, say)
-        if opened.name != USUAL:
-            give_memory_back()
-            other = Predictor(opened, _without_bytes(model))
-            return ServedModel(name, path, other, other, source)
+        other = Predictor(open_engine(engine, model), _without_bytes(model))
+        give_memory_back()
+        return ServedModel(name, path, other, other, source)
     threads = core_count() if providers == CPU else 1
     sessions = [
         open_graph(model.data, name=name, threads=count, shared=True, providers=providers)
@@ -209,15 +206,6 @@ def open_served(
     give_memory_back()
     predictors = [Predictor(OnnxRuntime(session), model) for session in sessions]
     return ServedModel(name, path, predictors[0], predictors[-1], source)
-
-
-def _open_engine(engine: str, model: ModelFile, say: Callable[[str], None]) -> GraphEngine:
-    """An engine that gives the file's golden answers."""
-    if engine != AUTO:
-        return open_engine(engine, model)
-    from vidi.prediction.fastest import open_fastest
-
-    return open_fastest(model, say=say)
 
 
 def _without_bytes(model: ModelFile) -> ModelFile:

@@ -19,7 +19,7 @@ from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json, rounded
 from vidi.numbers import count_of, percent
 from vidi.prediction.engines import open_graph, open_session, run_session
-from vidi.prediction.fastest import take_turns
+from vidi.prediction.timing import take_turns
 from vidi.workflows.comparing import CompareResult
 
 CHANCE = 0.05  # of refusing a file that is as good as its parent, by the sign test

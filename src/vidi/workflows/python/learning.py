@@ -154,7 +154,7 @@ def evaluate(
         output: path to the output folder (default evaluations/NAME).
         overwrite: replace earlier results at the output path.
         robustness: also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.
-        engine: engine that runs the model: onnxruntime, openvino, or auto for the fastest.
+        engine: engine that runs the model: onnxruntime or openvino.
         images: False leaves all pictures out of the written files, as VIDI_NO_IMAGES=1 does.
 
     Raises:

@@ -24,8 +24,7 @@ def load(model: "str | os.PathLike[str]", *, engine: str = "onnxruntime") -> "Pr
 
     Args:
         model: the model file, its run folder or a registered name.
-        engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers;
-            auto takes the fastest, measured once for each model and processor.
+        engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers.
 
     Raises:
         ModelError: the file is missing, damaged, changed, hostile, or not written by vidi; or the engine answers

@@ -119,8 +119,8 @@ Workers = Annotated[int | None, Option("Number of decoding workers (default: one
 Engine = Annotated[
     str,
     Option(
-        "Engine that runs the model: onnxruntime, openvino, or auto for the fastest.",
-        choices=("onnxruntime", "openvino", "auto"),
+        "Engine that runs the model: onnxruntime or openvino.",
+        choices=("onnxruntime", "openvino"),
         metavar="NAME",
     ),
 ]
