@@ -1,10 +1,7 @@
-"""Runs in MLflow: a local database read back by sqlite3, the model in a bare interpreter, and servers that go away."""
+"""Runs in MLflow: a local database read back by sqlite3, and servers that go away."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +17,6 @@ if find_spec("mlflow") is None:  # to import it takes seconds, in every worker
     pytest.skip("needs:mlflow-skinny", allow_module_level=True)
 
 from vidi.errors import ResourceError
-from vidi.prediction.predictor import Predictor
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.tracking.to_mlflow import open_run
@@ -32,32 +28,6 @@ pytestmark = [
     pytest.mark.usefixtures("undrawn"),
     pytest.mark.filterwarnings("ignore"),  # MLflow uses deprecated calls of its own packages
 ]
-
-# A fresh interpreter in which neither torch can be imported nor anything be unpickled.
-LOADING = """
-import json, pickle, sys
-class Forbidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ImportError("torch is forbidden")
-sys.meta_path.insert(0, Forbidden())
-import mlflow, pandas
-def refuse(*given, **named):
-    raise AssertionError("something was unpickled")
-pickle.load = pickle.loads = pickle.Unpickler = refuse
-model = mlflow.pyfunc.load_model(sys.argv[1])
-example = model.input_example
-images = [open(path, "rb").read() for path in sys.argv[2:]]
-answers = model.predict(pandas.DataFrame({"image": [*images, b"no image"]}))
-print(json.dumps({
-    "columns": [one.name for one in model.metadata.signature.inputs],
-    "answers": list(answers.columns) == [one.name for one in model.metadata.signature.outputs],
-    "example": len(model.predict(example)),
-    "labels": list(answers["label"]),
-    "probabilities": [list(row) for row in answers["probabilities"]],
-    "errors": list(answers["error"]),
-}))
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,25 +75,8 @@ def test_parameters_figures_and_files_are_in_the_database_beside_the_run(run: Ru
     ]
     ((accuracy,),) = rows(run, "select value from metrics where key = 'test.accuracy'")
     assert accuracy == pytest.approx(run.test.accuracy.value, abs=1e-6)
-    assert {path.name for path in artifacts(run).iterdir()} >= {"report.html", "recipe.toml", "model"}
-
-
-def test_the_model_opens_without_pickle_and_without_torch_and_answers_the_same(run: Run, data: Path):
-    model = artifacts(run) / "model"
-    assert [path for path in model.rglob("*") if path.suffix in (".pkl", ".pickle")] == []
-    images = sorted((data / "train" / "disc").iterdir())[:3]
-    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-c", LOADING, str(model), *map(str, images)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    told = json.loads(done.stdout.splitlines()[-1])
-    said = [answer.prediction for answer in Predictor.load(run.folder).predict_files(images)]
-    assert told["columns"] == ["image"]
-    assert told["answers"]
-    assert told["example"] == 1
-    assert told["labels"] == [*(one.label for one in said), ""]
-    assert told["probabilities"][:3] == [[pytest.approx(p, abs=1e-6) for p in one.probabilities] for one in said]
-    assert told["errors"][:3] == ["", "", ""]
-    assert told["errors"][3]
+    assert {path.name for path in artifacts(run).iterdir()} >= {"report.html", "recipe.toml", "model.onnx"}
+    assert (artifacts(run) / "model.onnx").read_bytes() == (run.folder / "model.onnx").read_bytes()
 
 
 def test_a_resumed_run_goes_on_in_the_same_run_of_mlflow(run: Run):

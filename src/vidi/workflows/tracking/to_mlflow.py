@@ -2,21 +2,14 @@
 
 import logging
 import os
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import ResourceError
 from vidi.files import escape_path
-from vidi.images.encode import encode_png
-from vidi.model_file.golden import draw_golden_image
-from vidi.prediction import pyfunc as opening
-from vidi.prediction.pyfunc import IMAGE
 from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, describe_failure, without_password
 
 if TYPE_CHECKING:
@@ -25,10 +18,8 @@ if TYPE_CHECKING:
 ADDRESS, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"  # variables that MLflow's users know
 USUAL_EXPERIMENT = "vidi"
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"  # beside the run folder, without an address
-MODEL = "model"  # the folder of a run's artifacts in which its model lies
 SECONDS_TO_REACH = 5.0
 STATES: Mapping[Ending, str] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
-EXAMPLE_SIZE = (32, 32)  # (height, width) of the drawn image that serves as an example
 
 
 def check_address() -> None:
@@ -132,52 +123,15 @@ class MlflowRun:
         self._client.log_batch(self._run_id, metrics=metrics)
 
     def result(self, result: TrackedResult) -> None:
-        """Parameters, test figures, the run's files with its report, and the model as a pyfunc."""
+        """Parameters, test figures, the run's files with its report, and the model file."""
         client, run_id = self._client, self._run_id
         self.parameters(result.parameters)
         self.epoch(0, result.figures)
         client.set_tag(run_id, "mlflow.note.content", result.sentence)
         for path in result.files:
             client.log_artifact(run_id, str(path))
-        with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-            folder = Path(place) / MODEL
-            save_pyfunc(result.model, folder)
-            client.log_artifacts(run_id, str(folder), MODEL)
+        client.log_artifact(run_id, str(result.model))
 
     def close(self, ending: Ending) -> None:
         """Say how it ended."""
         self._client.set_terminated(self._run_id, STATES[ending])
-
-
-def save_pyfunc(model: Path, folder: Path) -> None:
-    """Write a new folder that `mlflow.pyfunc.load_model` opens without pickle and without torch.
-
-    Args:
-        model: the model file; it is copied.
-        folder: does not exist yet.
-    """
-    import mlflow.pyfunc
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array
-    from pandas import DataFrame
-
-    text, number = DataType.string, DataType.double
-    answers = Schema(
-        [
-            ColSpec(text, "label"),
-            ColSpec(number, "probability"),
-            ColSpec(text, "verdict"),
-            ColSpec(text, "candidates"),
-            ColSpec(Array(number), "probabilities"),
-            ColSpec(text, "error"),
-        ]
-    )
-    mlflow.pyfunc.save_model(
-        str(folder),
-        loader_module=opening.__name__,
-        data_path=str(model),
-        signature=ModelSignature(inputs=Schema([ColSpec(DataType.binary, IMAGE)]), outputs=answers),
-        input_example=DataFrame({IMAGE: [encode_png(draw_golden_image(EXAMPLE_SIZE))]}),
-        pip_requirements=[f"vidi=={version('vidi')}", "pandas"],
-    )
