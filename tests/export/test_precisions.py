@@ -156,7 +156,7 @@ def test_two_networks_side_by_side_answer_nearly_alike_in_8_bits():
 
 
 @pytest.mark.integration  # builds large networks
-@pytest.mark.parametrize("name", ["mobilenetv4-small", "mobilenetv4-medium", "lite3", "lite4"])
+@pytest.mark.parametrize("name", ["mobilenetv4-small", "mobilenetv4-medium", "lite3", "lite4", "dinov2-small"])
 def test_networks_of_the_hub_answer_nearly_alike_in_8_bits(name: str):
     network = build_network(name, image_size=(64, 64), class_count=3).eval()
     images = np.stack([draw(("disc", "stripes", "square")[seed % 3], size=(64, 64), seed=seed) for seed in range(24)])

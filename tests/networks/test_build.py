@@ -8,7 +8,7 @@ from vidi.networks.lite import BLOCK_SCALE
 from vidi.networks.options import NetworkOptions
 
 ANY_SIZE = ("compact", "textbook", "dense")
-HALVED = ("vgg16", "resnet50")  # five times
+HALVED = ("vgg16", "resnet50", "mobilenetv4-small", "mobilenetv4-medium", "dinov2-small")  # to 32 pixels
 
 
 @pytest.mark.parametrize("name", ANY_SIZE)
@@ -36,7 +36,7 @@ def test_networks_of_even_halves_take_multiples_of_32(name):
 
 @pytest.mark.parametrize("name", HALVED)
 def test_the_well_known_networks_take_any_size_from_32_pixels_on(name):
-    narrow = NetworkOptions(width=0.125, dense_width=16) if name == "vgg16" else NetworkOptions(width=0.125)
+    narrow = {"vgg16": NetworkOptions(width=0.125, dense_width=16), "resnet50": NetworkOptions(width=0.125)}.get(name)
     for size in ((32, 32), (33, 65)):
         network = build_network(name, image_size=size, class_count=3, options=narrow).eval()
         with torch.inference_mode():

@@ -33,6 +33,8 @@ CASES = [
     ("lite3", (32, 64), NetworkOptions(block_features=True)),
     ("mobilenetv4-small", (50, 64), NetworkOptions()),
     ("mobilenetv4-medium", (64, 32), NetworkOptions()),
+    ("dinov2-small", (45, 57), NetworkOptions()),
+    ("dinov2-small", (320, 224), NetworkOptions()),
     ("vgg16", (32, 32), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (224, 224), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (290, 75), NetworkOptions(width=0.125, dense_width=24)),

@@ -14,6 +14,7 @@ from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
 
 SMALLEST_SIDE = 8  # pixels
+SMALL = 0.1  # what a single number begins as
 
 
 def build_network(
@@ -108,7 +109,12 @@ def initialise(network: nn.Module, *, seed: int) -> None:
                 nn.init.zeros_(module.bias)
             with torch.no_grad():
                 module.weight.copy_(torch.from_numpy(values.astype(np.float32)))
+        elif isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+        else:  # tokens, their places and scales
+            for parameter in module.parameters(recurse=False):
+                nn.init.constant_(parameter, SMALL)

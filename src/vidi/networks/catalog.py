@@ -47,6 +47,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
     "mobilenetv4-medium": NetworkEntry("mobilenet", "mobilenetv4_medium", "imagenet"),
     "lite0+lite2": NetworkEntry("lite", "lite0_and_lite2", "symmetric"),
     "lite3": NetworkEntry("lite", "lite3", "symmetric"),
+    "dinov2-small": NetworkEntry("vit", "dinov2_small", "imagenet"),
     "lite4": NetworkEntry("lite", "lite4", "symmetric"),
     "resnet50": NetworkEntry("published", "resnet50", "imagenet"),
     "vgg16": NetworkEntry("published", "vgg16", "imagenet"),
@@ -78,6 +79,7 @@ HOSTED: Mapping[str, Hosted] = {
     "mobilenetv4-medium": Hosted(repository="timm/mobilenetv4_conv_medium.e500_r256_in1k", size="39 MB"),
     "lite3": Hosted(repository="timm/tf_efficientnet_lite3.in1k", size="33 MB"),
     "lite4": Hosted(repository="timm/tf_efficientnet_lite4.in1k", size="53 MB"),
+    "dinov2-small": Hosted(repository="timm/vit_small_patch14_dinov2.lvd142m", size="88 MB"),
     "vgg16": Hosted(
         repository="timm/vgg16.tv_in1k",
         revision="3394518cba29aee1ea82a49d971be90d2dd1dab7",

@@ -13,6 +13,7 @@ from vidi.errors import ModelError
 from vidi.model_file.digests import MEMBERS, member_count
 from vidi.networks.backbone import Backbone
 from vidi.networks.layers import Classifier, ConvNorm
+from vidi.networks.vit import VisionTransformer
 
 Weights = Mapping[str, NDArray[np.float32]]
 Weighted = ConvNorm | nn.Conv2d | nn.Linear
@@ -52,9 +53,9 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
     Raises:
         ModelError: the weights are of another network, or of one of timm's.
     """
-    if any(isinstance(module, Backbone) for module in network.modules()):
+    if any(isinstance(module, Backbone | VisionTransformer) for module in network.modules()):
         raise ModelError(
-            "a model file with a timm backbone cannot be trained further",
+            "a model file with a timm backbone or a transformer cannot be trained further",
             "Start from its public weights with --pretrained.",
         )
     left = []

@@ -28,8 +28,9 @@ from vidi.networks.layers import (
     Residual,
 )
 from vidi.networks.side_by_side import Ensemble, Network, members_of, side_by_side
+from vidi.networks.vit import HEADS, WIDTH, Attention, VisionTransformer
 
-Attributes = Mapping[str, int | list[int]]
+Attributes = Mapping[str, int | float | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
 POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
 PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
@@ -54,9 +55,9 @@ class GraphWriter:
         self.nodes.append(node)
         return output
 
-    def split(self, value: str, outputs: list[str]) -> None:
-        """A batch in as many equal parts."""
-        node = helper.make_node("Split", [value], outputs, name=outputs[0], axis=0, num_outputs=len(outputs))
+    def split(self, value: str, outputs: list[str], *, axis: int = 0) -> None:
+        """A batch, or another axis, in as many equal parts."""
+        node = helper.make_node("Split", [value], outputs, name=outputs[0], axis=axis, num_outputs=len(outputs))
         self.nodes.append(node)
 
     def tensor(self, name: str, values: NDArray[np.generic]) -> str:
@@ -306,6 +307,68 @@ def _backbone(graph: GraphWriter, layer: Backbone, value: str, name: str) -> str
     return graph.add("Identity", [inner.output[0].name], output=name)
 
 
+def _transformer(graph: GraphWriter, layer: VisionTransformer, value: str, name: str) -> str:
+    """Its token by operators that model files may hold: a row of zeros, and what is added to it."""
+
+    def numbers(key: str, values: list[int]) -> str:
+        return graph.constant(f"{name}.{key}", np.array(values, np.int64))
+
+    def turned(value: str, output: str, order: list[int]) -> str:
+        return graph.add("Transpose", [value], output=output, attributes={"perm": order})
+
+    def dense(part: nn.Linear, value: str, at: str, scale: NDArray[np.float64] | None = None) -> str:
+        factor = np.ones(part.out_features) if scale is None else scale
+        weight = graph.tensor(f"{at}.weight", (_double(part.weight).T * factor).astype(np.float32))
+        bias = graph.tensor(f"{at}.bias", (_double(part.bias) * factor).astype(np.float32))
+        return graph.add("Add", [graph.add("MatMul", [value, weight], output=f"{at}.product"), bias], output=at)
+
+    def normal(part: nn.LayerNorm, value: str, at: str) -> str:
+        tensors = [graph.tensor(f"{at}.weight", _array(part.weight)), graph.tensor(f"{at}.bias", _array(part.bias))]
+        attributes: Attributes = {"axis": -1, "epsilon": part.eps}
+        return graph.add("LayerNormalization", [value, *tensors], output=at, attributes=attributes)
+
+    def attention(part: Attention, value: str, at: str, scale: NDArray[np.float64]) -> str:
+        split = numbers("heads", [0, 0, 3 * HEADS, WIDTH // HEADS])
+        parts = graph.add("Reshape", [dense(part.qkv, value, f"{at}.qkv"), split], output=f"{at}.heads")
+        queries, keys, values = (f"{at}.{word}" for word in ("queries", "keys", "values"))
+        graph.split(turned(parts, f"{at}.turned", [0, 2, 1, 3]), [queries, keys, values], axis=1)
+        likeness = graph.add("MatMul", [queries, turned(keys, f"{at}.columns", [0, 1, 3, 2])], output=f"{at}.likeness")
+        divisor = graph.constant(f"{name}.root", np.array((WIDTH // HEADS) ** 0.5, np.float32))
+        likeness = graph.add("Div", [likeness, divisor], output=f"{at}.scaled")
+        weights = graph.add("Softmax", [likeness], output=f"{at}.weights", attributes={"axis": -1})
+        gathered = turned(graph.add("MatMul", [weights, values], output=f"{at}.gathered"), f"{at}.back", [0, 2, 1, 3])
+        joined = graph.add("Reshape", [gathered, numbers("joined", [0, 0, WIDTH])], output=f"{at}.joined")
+        return dense(part.proj, joined, f"{at}.proj", scale)
+
+    patches = _convolution(graph, layer.patch_embed[0], value, f"{name}.patch_embed.proj")  # type: ignore[arg-type]
+    row = graph.add("Reshape", [patches, numbers("row", [0, WIDTH, -1])], output=f"{name}.patches")
+    tokens = graph.add(
+        "Pad",
+        [turned(row, f"{name}.tokens", [0, 2, 1]), numbers("before", [0, 1, 0, 0, 0, 0])],
+        output=f"{name}.padded",
+    )
+    tokens = graph.add("Add", [tokens, graph.tensor(f"{name}.places", _array(layer.places()))], output=f"{name}.placed")
+    for number, block in enumerate(layer.blocks):
+        at = f"{name}.blocks.{number}"
+        seen = attention(block.attn, normal(block.norm1, tokens, f"{at}.norm1"), f"{at}.attn", _double(block.ls1.gamma))
+        tokens = graph.add("Add", [tokens, seen], output=f"{at}.seen")
+        inner = dense(block.mlp.fc1, normal(block.norm2, tokens, f"{at}.norm2"), f"{at}.mlp.fc1")
+        outer = dense(block.mlp.fc2, _gelu(graph, inner, f"{at}.mlp.act"), f"{at}.mlp.fc2", _double(block.ls2.gamma))
+        tokens = graph.add("Add", [tokens, outer], output=f"{at}.sum")
+    columns = turned(normal(layer.norm, tokens, f"{name}.norm"), f"{name}.columns", [0, 2, 1])
+    grid = numbers("grid", [0, WIDTH, *layer.grid])
+    first, second, last, axis = (numbers(f"at{number}", [number]) for number in (0, 1, 1 << 20, 2))
+    others = graph.add("Slice", [columns, second, last, axis], output=f"{name}.others")
+    token = graph.add("Slice", [columns, first, second, axis], output=f"{name}.token")
+    nothing = graph.add("Mul", [others, graph.constant("zero", np.array(0, np.float32))], output=f"{name}.nothing")
+    token = graph.add("Add", [nothing, token], output=f"{name}.everywhere")
+    maps = [
+        graph.add("Reshape", [one, grid], output=f"{name}.{word}")
+        for one, word in ((others, "map"), (token, "token-map"))
+    ]
+    return graph.add("Concat", maps, output=name, attributes={"axis": 1})
+
+
 def _mirrored(graph: GraphWriter, layer: MirrorPad, value: str, name: str) -> str:
     pads = graph.tensor(f"{name}.pads", np.array([0, 0, layer.pixels, layer.pixels] * 2, np.int64))
     graph.nodes.append(helper.make_node("Pad", [value, pads], [name], name=name, mode="reflect"))
@@ -335,6 +398,7 @@ TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     Residual: _residual,
     nn.GELU: lambda graph, _, value, name: _gelu(graph, value, name),
     Backbone: _backbone,
+    VisionTransformer: _transformer,
     nn.Sequential: _sequence,
     nn.Conv2d: _convolution,
     Whitening: _convolution,

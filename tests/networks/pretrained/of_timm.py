@@ -1,4 +1,4 @@
-"""EfficientNet-Lite and MobileNetV4 as timm names their layers: what vidi's own are compared with."""
+"""EfficientNet-Lite, MobileNetV4 and DINOv2 as timm names their layers: what vidi's own are compared with."""
 
 import math
 import re
@@ -149,6 +149,39 @@ def mobile(name: str, inputs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     made.normalise(torch.zeros(1, 1280, 1, 1), "norm_head")
     made.draw("classifier.weight", (1000, 1280)), made.draw("classifier.bias", (1000,))
     return made.tensors, features
+
+
+def dinov2(inputs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """The tensors of DINOv2's ViT-S/14, and the mean patch beside the class token (batch, 768)."""
+    made = Made(epsilon=1e-6, same=False)
+
+    def dense(value: Tensor, name: str, out: int) -> Tensor:
+        limit = (3 / value.shape[-1]) ** 0.5
+        weight = made.draw(f"{name}.weight", (out, value.shape[-1]), low=-limit, high=limit)
+        return functional.linear(value, weight, made.draw(f"{name}.bias", (out,)))
+
+    def normal(value: Tensor, name: str) -> Tensor:
+        weight, bias = made.draw(f"{name}.weight", (384,), low=0.5, high=1.5), made.draw(f"{name}.bias", (384,))
+        return functional.layer_norm(value, (384,), weight, bias, 1e-6)
+
+    token, places = made.draw("cls_token", (1, 1, 384)), made.draw("pos_embed", (1, 1370, 384))
+    kernel = made.draw("patch_embed.proj.weight", (384, 3, 14, 14), low=-0.07, high=0.07)
+    patches = functional.conv2d(inputs, kernel, made.draw("patch_embed.proj.bias", (384,)), stride=14)
+    grid = patches.shape[2:]
+    square = places[:, 1:].reshape(1, 37, 37, 384).permute(0, 3, 1, 2)
+    resized = functional.interpolate(square, grid, mode="bicubic", antialias=True).permute(0, 2, 3, 1)
+    table = torch.cat([places[:, :1], resized.reshape(1, -1, 384)], dim=1)
+    value = torch.cat([token.expand(len(inputs), -1, -1), patches.flatten(2).transpose(1, 2)], dim=1) + table
+    for number in range(12):
+        at = f"blocks.{number}"
+        qkv = dense(normal(value, f"{at}.norm1"), f"{at}.attn.qkv", 1152)
+        queries, keys, values = qkv.reshape(len(value), -1, 3, 6, 64).permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(queries, keys, values).transpose(1, 2).reshape(value.shape)
+        value = value + made.draw(f"{at}.ls1.gamma", (384,)) * dense(seen, f"{at}.attn.proj", 384)
+        inner = functional.gelu(dense(normal(value, f"{at}.norm2"), f"{at}.mlp.fc1", 1536))
+        value = value + made.draw(f"{at}.ls2.gamma", (384,)) * dense(inner, f"{at}.mlp.fc2", 384)
+    value = normal(value, "norm")
+    return made.tensors, torch.cat([value[:, 1:].mean(dim=1), value[:, 0]], dim=1)
 
 
 def _block(made, value, at, kind, before, kernel, stride, expansion, channels) -> Tensor:  # noqa: PLR0917

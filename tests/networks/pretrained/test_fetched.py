@@ -8,7 +8,7 @@ from safetensors.torch import save
 from tests.cases import few_fast
 from tests.command import vidi
 from tests.networks.pretrained.hub_server import LocalHub, local_hub
-from tests.networks.pretrained.of_timm import MOBILE, lite, mobile
+from tests.networks.pretrained.of_timm import MOBILE, dinov2, lite, mobile
 from tests.networks.test_to_onnx import assert_alike, session_of
 
 from vidi.networks.catalog import HOSTED
@@ -18,7 +18,7 @@ from vidi.workflows.run.learning.candidates import AUTO, candidates_for
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs:huggingface-hub")
 
-NAMES = ["mobilenetv4-small", "lite3", "mobilenetv4-medium", "lite4"]
+NAMES = ["mobilenetv4-small", "dinov2-small", "lite3", "mobilenetv4-medium", "lite4"]
 SIZE = (64, 96)
 
 
@@ -28,6 +28,8 @@ def inputs_of(count: int = 2) -> torch.Tensor:
 
 def made(name: str) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     with torch.inference_mode():
+        if name == "dinov2-small":
+            return dinov2(inputs_of())
         return (mobile if name in MOBILE else lite)(name, inputs_of())
 
 

@@ -173,6 +173,8 @@ NAMINGS = (
     Naming(("vgg16",), "features.0.weight", _VGG),
     Naming(pretrained_in("lite"), "_conv_stem.weight", _lite),
     Naming(pretrained_in("lite", "mobilenet"), "conv_stem.weight", _timm),
+    Naming(("dinov2-small",), "cls_token", lambda name, _: f"layers.vit.{name}"),
+    Naming(("dinov2-small",), "layers.vit.cls_token", _our_own),
     # A network begins with a convolution of its own, or with one inside a `ConvNorm`.
     Naming(("vgg16", "compact"), "layers.0.weight", _our_own),
     Naming((*pretrained_in("lite", "mobilenet"), "resnet50"), "layers.0.convolution.weight", _our_own),
