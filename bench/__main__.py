@@ -47,6 +47,7 @@ BENCHES: Mapping[str, Bench] = {
     "training_step": Bench("bench.training_step", 3),
     "explain": Bench("bench.explain", 5),
     "locate": Bench("bench.locate", 10),
+    "detector": Bench("bench.detector", 8),
     "track": Bench("bench.track", 8),
     "watch": Bench("bench.watch", 10),
     "unknown": Bench("bench.unknown", 10),

@@ -167,14 +167,15 @@ def read_images(path: Path) -> Iterator[tuple[str, Image_]]:
                 yield Path(name).name, np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"))
 
 
-def read_truth(path: Path) -> dict[str, list[tuple[float, float, float, float]]]:
-    """The boxes of people, in shares of the image: middle, width and height; by file name."""
+def read_truth(path: Path, *, is_person: bool = True) -> dict[str, list[tuple[float, float, float, float]]]:
+    """The boxes of people, or of all else, in shares of the image: middle, width and height; by file name."""
     truth = {}
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith(".txt"):
                 rows = [line.split() for line in archive.read(name).decode().splitlines()]
-                boxes = [(float(row[1]), float(row[2]), float(row[3]), float(row[4])) for row in rows if row[0] == "0"]
+                rows = [row for row in rows if (row[0] == "0") == is_person]
+                boxes = [(float(row[1]), float(row[2]), float(row[3]), float(row[4])) for row in rows]
                 truth[f"{Path(name).stem}.jpg"] = boxes
     return truth
 

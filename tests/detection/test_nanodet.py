@@ -166,7 +166,7 @@ def test_a_box_that_the_classifier_calls_unknown_is_kept_and_says_so(detector, c
 def test_one_thing_that_is_proposed_as_two_classes_is_asked_about_once(detector, classifier):
     image = grey_image()
     image[16:24, 32:40] = 255, 255, 0  # as red as green
-    every = WindowSearch(classes=(0, 1), least=1e-9)
+    every = WindowSearch(classes=(0, 1))
     weak = replace(BOTH, least=1e-6)
     both = locate_by_detector(image, detector, weak)
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.detection.made_detector import grey_image, made_detector
 from tests.detection.red import red_model, with_square
 
 from vidi.errors import DataError, UsageError
@@ -80,3 +81,25 @@ def test_data_without_a_box_of_a_known_class_is_refused(tmp_path):
 
     with pytest.raises(DataError, match="has no boxes for background, red"):
         score_boxes(EvaluateRequest(model=tmp_path / "model.onnx", data=DataRequest(source=str(tmp_path / "data"))))
+
+
+def test_a_detector_and_a_model_that_is_asked_about_its_boxes_are_scored(tmp_path):
+    red_model(tmp_path / "model.onnx", pools=True)
+    made_detector(tmp_path / "detector.onnx")
+    data = tmp_path / "data"
+    (data / "labels").mkdir(parents=True)
+    (data / "images").mkdir()
+    (data / "classes.txt").write_text("person\nred\n")
+    image = grey_image()
+    image[16:24, 32:40] = 255, 0, 0  # the detector's box is 28, 12 to 52, 36
+    (data / "images" / "1.png").write_bytes(encode_png(image))
+    (data / "labels" / "1.txt").write_text("".join(f"{index} 0.625 0.375 0.375 0.375\n" for index in (0, 1)))
+
+    def scored(name, **search):
+        request = EvaluateRequest(
+            model=tmp_path / name, data=DataRequest(source=str(data)), output=tmp_path / f"of-{name}"
+        )
+        return {one.name: one.average_precision_50 for one in score_boxes(request, search=BoxSearch(**search)).classes}
+
+    assert scored("detector.onnx") == {"person": 1.0}
+    assert scored("model.onnx", proposals=tmp_path / "detector.onnx", only=("person",)) == {"red": 1.0}

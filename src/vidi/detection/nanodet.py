@@ -11,6 +11,7 @@ from vidi.detection.locate import Located, WindowSearch, cut_out
 from vidi.errors import ShapeError
 from vidi.images.framing import Framing, frame_image, place_in_frame
 from vidi.prediction.engines import batch_size
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 
 MAPS = ("scores", "distances")  # outputs of a detector's file
@@ -151,18 +152,25 @@ def answer_proposals(
     ]
     found = [
         Located(
-            label=answer.label,
-            label_index=answer.label_index,
-            score=answer.probability,
+            label=predictor.classes[label_index],
+            label_index=label_index,
+            score=float(answer.probabilities[label_index]),
             box=boxes[row].box,
             novelty=answer.novelty,
             verdict=answer.verdict,
             proposal=boxes[row].score,
         )
         for row, answer in zip(rows, answers, strict=True)
-        if answer.label_index in search.classes and (answer.verdict == "unknown" or answer.probability >= search.least)
+        for label_index in _shown(answer, search)
     ]
     return sorted(found, key=lambda one: -one.rank)
+
+
+def _shown(answer: Prediction, search: WindowSearch) -> list[int]:
+    """The classes that are looked for and probable enough; of what is unknown the nearest class, however improbable."""
+    if answer.verdict == "unknown":
+        return [one for one in search.classes if one == answer.label_index]
+    return [one for one in search.classes if answer.probabilities[one] >= search.least]
 
 
 def with_margin(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

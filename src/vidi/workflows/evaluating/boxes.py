@@ -165,7 +165,7 @@ def true_boxes(image: LabelledImage, size: tuple[int, int], names: tuple[str, ..
 def _of_class(found: list[Located], name: str, truth: Floats) -> FoundBoxes:
     some = [one for one in found if one.label == name]
     boxes = np.array([one.box for one in some], np.float64).reshape(-1, 4)
-    return FoundBoxes(boxes, np.array([one.score for one in some], np.float64), truth)
+    return FoundBoxes(boxes, np.array([one.rank for one in some], np.float64), truth)
 
 
 def _score(name: str, images: list[FoundBoxes]) -> ClassBoxes:
