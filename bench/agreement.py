@@ -47,7 +47,7 @@ from bench.agreeing.page import PageAnswers, ask_page, opened  # noqa: E402
 from bench.agreeing.samples import Sample, make_samples, read_real  # noqa: E402
 from bench.page import CHROMIUM, vidi_server  # noqa: E402
 from bench.processor import kind, measured_here  # noqa: E402
-from vidi.export.to_web import has_runtime  # noqa: E402
+from vidi.export.page_files import has_runtime  # noqa: E402
 from vidi.files import write_atomic  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 
@@ -165,7 +165,7 @@ def counted(answers: Answers) -> dict[str, int]:
 
 def versions(chromium: str | None) -> dict[str, str | None]:
     """Of everything that decodes or computes."""
-    from vidi.export.to_web import page_files
+    from vidi.export.page_files import page_files
 
     runtime = json.loads(page_files()[RUNTIME].read_text("utf-8"))["version"] if RUNTIME in page_files() else None
     packages = {name: version(name) for name in PACKAGES}

@@ -1,5 +1,7 @@
 """Who may use the app: the token of this start, once a code, then a cookie; nobody else, and no other page."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +111,12 @@ def test_others_of_the_network_have_camera_labels_and_try_alone(tmp_path: Path):
     shared = {route.path.split("/")[3] for route in work_routes(state, is_shared=True) if route.path.startswith("/api")}
 
     assert shared == {"files", "try", "similar", "feedback", "review"}
+
+
+def test_a_start_imports_nothing_that_the_first_screen_can_wait_for():
+    heavy = ("numpy", "onnxruntime", "PIL", "vidi.log.records", "vidi.data.read")
+    asked = f"import sys, vidi.app.start; print([one for one in {heavy!r} if one in sys.modules])"
+
+    found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "[]"

@@ -14,7 +14,7 @@ from tests.draw import class_folders
 from tests.export.browser import bare_chromium
 from vidi.app.pages import page_files
 from vidi.data.project import list_projects
-from vidi.export.to_web import page_files as phone_files
+from vidi.export.page_files import page_files as phone_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.report.screens import BROWSER
-from vidi.export.to_web import has_runtime
+from vidi.export.page_files import has_runtime
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright

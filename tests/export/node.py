@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.export.to_web import WEB
+from vidi.export.page_files import WEB
 
 NODE = shutil.which("node")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.export.any_browser import answer_of, differences
-from vidi.export.to_web import has_runtime
+from vidi.export.page_files import has_runtime
 
 pytestmark = [
     pytest.mark.slow,  # starts a browser

@@ -8,7 +8,8 @@ from bench.file_host import static_host
 
 from tests.export.browser import chromium
 from tests.model_file.tiny import tiny_model
-from vidi.export.to_web import WEB, write_web
+from vidi.export.page_files import WEB
+from vidi.export.to_web import write_web
 
 LATER = re.compile(r"=>|`|\b(const|let|class|async|await|import|export)\b|\?\.|\?\?|\.\.\.")
 NO_MODULES = "delete HTMLScriptElement.prototype.noModule;"

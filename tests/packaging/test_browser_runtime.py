@@ -9,7 +9,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from vidi.export.to_web import FETCH, WEB, runtime_files
+from vidi.export.page_files import FETCH, WEB, runtime_files
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / FETCH.removeprefix("python ")

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 from tests.model_file.tiny import tiny_model
 from tests.serving.asked import Client, asked, asked_to_serve
-from vidi.export.to_web import INDEX, WEB, page_files, security_policy
+from vidi.export.page_files import INDEX, WEB, page_files, security_policy
 from vidi.model_file.digests import digest_file
 from vidi.model_file.read import ModelFile
 from vidi.serving.application import application, service_of

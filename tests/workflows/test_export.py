@@ -17,8 +17,8 @@ from tests.model_file.test_golden import judged, limits, written
 from tests.model_file.tiny import tiny_metadata, with_provenance
 
 from vidi.errors import GateError, UsageError
+from vidi.export.page_files import has_runtime, page_files
 from vidi.export.to_folder import RUNNER
-from vidi.export.to_web import has_runtime, page_files
 from vidi.images.encode import encode_png
 from vidi.model_file.golden import decode_golden
 from vidi.model_file.read import ModelFile, read_model

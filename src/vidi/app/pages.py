@@ -11,10 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.errors import DataError, ModelError, ResourceError, UsageError, VidiError
-from vidi.export.to_web import MEDIA_TYPES
-from vidi.export.to_web import WEB as PHONE_PAGE
+from vidi.export.page_files import MEDIA_TYPES
+from vidi.export.page_files import WEB as PHONE_PAGE
 from vidi.files import is_full
-from vidi.log.records import LogUnavailableError
 from vidi.serving.bodies import problem_response
 from vidi.serving.problems import Problem
 
@@ -73,6 +72,8 @@ async def _on_refusal(_: Request, error: Exception) -> Response:
 
 
 def _code_of(error: VidiError) -> str:
+    from vidi.log.records import LogUnavailableError  # takes 0.1 s, which no start should pay for
+
     if isinstance(error, LogUnavailableError):
         return "log-full" if error.trouble == "full" else "log-unavailable"
     if is_full(error.__cause__):

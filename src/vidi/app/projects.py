@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from vidi.app.state import AppState
 from vidi.data.project import Project, is_project, list_projects, make_project, read_project
-from vidi.data.readers.source import open_source
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.model_file.values import Json
@@ -39,6 +38,8 @@ def project_of(path: Path, projects: Path) -> Project:
             f"{escape_path(path)}: no such folder", "Name a folder of images or a project, or leave it out."
         )
     if path.is_file():
+        from vidi.data.readers.source import open_source  # takes 0.2 s, which no start should pay for
+
         open_source(path)  # refuses a file that names no images, before a project is made of it
     source = Path(os.path.abspath(path))
     known = (one for one in list_projects(projects) if one.source == source)

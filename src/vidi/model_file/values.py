@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import numbers
 import sys
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -22,8 +23,6 @@ from typing import (
     runtime_checkable,
 )
 
-import numpy as np
-
 from vidi.errors import ModelError
 
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
@@ -38,7 +37,7 @@ NEED = MappingProxyType({NEEDED: True})  # of a field that has a default: its en
 _SCALARS: Mapping[Any, tuple[Any, str, str]] = {
     str: (str, "a text", "texts"),
     bool: (bool, "true or false", "truth values"),
-    int: ((int, np.integer), "a whole number", "whole numbers"),
+    int: (numbers.Integral, "a whole number", "whole numbers"),
     float: ((int, float), "a finite number", "finite numbers"),
 }
 _REMEDY = "Use a file that vidi wrote, or write it again from its run; install a newer vidi if one wrote it."
@@ -202,7 +201,9 @@ def _holds(hint: Any, value: Any) -> bool:
 
 def _read_many(origin: Any, inner: tuple[Any, ...], value: Any, name: str) -> Any:
     """A list as a tuple or an array, an object as a mapping; where its keys are known, with all of them."""
-    if origin is np.ndarray:
+    if origin.__name__ == "ndarray":
+        import numpy as np  # only here: what writes JSON alone starts without it
+
         return np.array(value, np.int64)
     if origin is not tuple:
         value = _object(value, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import from_extra
-from vidi.export.to_web import WEB
+from vidi.export.page_files import WEB
 from vidi.files import write_atomic
 from vidi.report.words.text import count, in_its_folder, number, percent, points, rounded, sentence, visible
 

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.background import Background
-from vidi.export.to_web import page_files
+from vidi.export.page_files import page_files
 from vidi.log.writer import STATES, WriterState
 from vidi.model_file.limits import VERDICTS
 from vidi.model_file.values import Json

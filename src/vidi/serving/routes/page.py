@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUMENT, model_document, models_document
-from vidi.export.to_web import INDEX, MEDIA_TYPES, page_files, security_policy
+from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
 from vidi.model_file.values import canonical_json
 from vidi.serving.auth.hosts import is_loopback
 from vidi.serving.engine.models import ServedModel
