@@ -180,19 +180,6 @@ def test_feedback_is_compared_with_the_answers(drawn: Drawn, tmp_path: Path):
     assert (feedback["judged"], feedback["right"], feedback["value"]) == (20, 15, 0.75)
 
 
-def test_gauges_hold_what_the_document_says(drawn: Drawn, tmp_path: Path):
-    write_log(tmp_path, *drawn.usual[:60])
-
-    done = vidi(
-        "monitor", drawn.model.path, "--log", "log.sqlite", "--json", "--prometheus", "vidi.prom", folder=tmp_path
-    )
-
-    found, text = json.loads(done.stdout), (tmp_path / "vidi.prom").read_text()
-    labels = f'{{model_id="{drawn.model.model_id}",version="tiny-run"}}'
-    assert f"vidi_drift_alarm{labels} 0.0" in text
-    assert f"vidi_estimated_accuracy{labels} {found['accuracy']['value']!r}" in text
-
-
 def test_a_log_of_another_model_is_refused_and_names_it(drawn: Drawn, tmp_path: Path):
     write_log(tmp_path, *drawn.usual[:3])
     other = tiny_model(tmp_path / "other.onnx", seed=1)

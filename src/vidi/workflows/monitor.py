@@ -7,13 +7,9 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector
 
 from vidi.errors import DataError, GateError, ModelError
-from vidi.files import escape_path, write_atomic
+from vidi.files import escape_path
 from vidi.images.statistics import QUALITIES
 from vidi.log.address import parse_address
 from vidi.log.records import Feedback, LoggedPrediction
@@ -40,22 +36,6 @@ BLOCK = 4_096  # images
 Document = dict[str, Any]
 SCHEMA = 1
 Said = frozenset[str]  # classes
-LABELS = ("model_id", "version")
-FoundData = Mapping[str, Any]  # a document of monitoring
-# Name of each gauge → what it says.
-GAUGES: Mapping[str, str] = {
-    "vidi_drift_alarm": "1 if the images have changed, 0 if no change is shown.",
-    "vidi_drift_p_value": "Smallest false-alarm rate at which the alarm had been raised.",
-    "vidi_drift_images": "Different images that were compared with the reference.",
-    "vidi_estimated_accuracy": "Estimated accuracy on all images, without labels.",
-    "vidi_estimated_accuracy_low": "Lower end of its 95 % range.",
-    "vidi_estimated_accuracy_high": "Upper end of its 95 % range.",
-    "vidi_estimated_accuracy_trusted": "0 where the estimate cannot be trusted, for example for new classes.",
-    "vidi_estimated_accuracy_since_change": "Estimated accuracy since the change.",
-    "vidi_feedback_accuracy": "Accuracy by feedback, on images that people chose.",
-    "vidi_feedback_images": "Images with clear feedback.",
-    "vidi_monitor_last_image_timestamp_seconds": "Time of the last image in the log.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +59,7 @@ class MonitorResult:
 
 
 def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> MonitorResult:
-    """Compare the traffic in a prediction log with the model file's reference; write the page and the gauges.
+    """Compare the traffic in a prediction log with the model file's reference; write the page.
 
     Raises:
         ModelError: no model file, or one without a drift reference.
@@ -114,10 +94,6 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> MonitorResu
             from vidi.report.pages.monitor import write_monitor_page
 
             write_monitor_page(request.output, document, image_of=log.image if request.images else None)
-    if request.prometheus is not None:
-        registry = CollectorRegistry()
-        registry.register(MonitorGauges([document]))
-        write_atomic(request.prometheus, generate_latest(registry))  # a file that ends in .prom, as its collector wants
     return MonitorResult(document=document, drift=drift)
 
 
@@ -445,40 +421,3 @@ def judge_by_feedback(answers: Mapping[str, Said], feedback: Sequence[Feedback])
         low=None if interval is None else interval.low,
         high=None if interval is None else interval.high,
     )
-
-
-class MonitorGauges(Collector):
-    """The gauges of some models, as a registry of Prometheus asks for them."""
-
-    def __init__(self, documents: Sequence[FoundData] = ()) -> None:
-        self.documents = documents
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Every gauge with a sample for each model; a value that is not known is left out."""
-        shown = [((one["model"]["id"], one["model"]["version"]), values_of(one)) for one in self.documents]
-        for name, sentence in GAUGES.items():
-            family = GaugeMetricFamily(name, sentence, labels=LABELS)
-            for labels, values in shown:
-                if (value := values[name]) is not None:
-                    family.add_metric(labels, float(value))
-            if family.samples:
-                yield family
-
-
-def values_of(document: FoundData) -> dict[str, float | None]:
-    """The value of each gauge; None where it is not known."""
-    drift, feedback = document["drift"], document["feedback"]
-    accuracy, since = document["accuracy"] or {}, document["accuracy_since_change"] or {}
-    return {
-        "vidi_drift_alarm": drift["state"] == "alarm",
-        "vidi_drift_p_value": drift["p_value"],
-        "vidi_drift_images": drift["images"],
-        "vidi_estimated_accuracy": accuracy.get("value"),
-        "vidi_estimated_accuracy_low": accuracy.get("low"),
-        "vidi_estimated_accuracy_high": accuracy.get("high"),
-        "vidi_estimated_accuracy_trusted": None if accuracy.get("value") is None else not accuracy["distrust"],
-        "vidi_estimated_accuracy_since_change": since.get("value"),
-        "vidi_feedback_accuracy": feedback["value"],
-        "vidi_feedback_images": feedback["judged"],
-        "vidi_monitor_last_image_timestamp_seconds": document["traffic"]["last"],
-    }

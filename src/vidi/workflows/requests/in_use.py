@@ -104,10 +104,6 @@ class MonitorRequest:
     output: Annotated[Path | None, Option("Write the finding as a page.", flags=("--output", "-o"), metavar="FILE")] = (
         None
     )
-    prometheus: Annotated[
-        Path | None,
-        Option("Write gauges for the textfile collector of Prometheus's node exporter.", metavar="FILE"),
-    ] = None
     images: PicturesUnlessOff = True
 
 
