@@ -61,6 +61,7 @@ BENCHES: Mapping[str, Bench] = {
     "choose": Bench("bench.choose", 30),
     "hostile": Bench("bench.hostile", 20),
     "heads": Bench("bench.heads", 15),
+    "calibration_repeats": Bench("bench.calibration_repeats", 15),
     "photo_sets": Bench("bench.photo_sets", 20),
     "time_to_accuracy": Bench("bench.time_to_accuracy", 30),
     "budget": Bench("bench.budget", 25),

@@ -87,7 +87,7 @@ def test_what_was_measured_fits_while_it_is_within_its_stages_share_of_the_time_
 def test_calibration_takes_fewer_trainings_where_there_are_only_minutes():
     assert [budget(seconds).fold_count() for seconds in (30.0, 240.0, SECONDS_FOR_FOLDS)] == [2, 2, 5]
     assert Budget().fold_count() == 5
-    assert [budget(100.0, 600.0).fold_count(seconds=seconds) for seconds in (20.0, 21.0)] == [5, 2]
+    assert [budget(100.0, 600.0).fold_count(seconds=seconds) for seconds in (20.0, 21.0, 124.0, 126.0)] == [5, 2, 2, 1]
 
 
 def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():

@@ -173,6 +173,22 @@ def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neithe
     assert float(history[1].split(",")[2]) > 0.85  # the first epoch's training accuracy: the head was there already
 
 
+@pytest.mark.integration
+def test_where_one_more_training_fits_half_of_the_images_calibrate_the_fine_tuned_network(tmp_path: Path, monkeypatch):
+    made_better(monkeypatch, True)
+    monkeypatch.setattr(Budget, "fold_count", lambda *_, **__: 1)
+    heard, data = Heard(), class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=30)
+
+    run = train(request(data, tmp_path / "run"), events=heard.events)
+
+    (sentence,) = (one for one in heard.sentences if one.startswith("calibration: "))
+    limits = read_model(run.folder).metadata.verdict
+    assert sentence.startswith("calibration: 1 more training with a part of the ")
+    learned = int(sentence.partition(" of the ")[2].partition(" ")[0])
+    assert limits is not None
+    assert abs(limits.image_count - learned / 2) <= 2  # groups are held out whole
+
+
 def test_where_two_epochs_do_not_fit_the_rung_is_left_out_and_the_reason_said():
     fits = TABLE["training"].seconds + 2.2 * 100  # two epochs of a hundred images at a second each, with validation
 

@@ -65,6 +65,7 @@ MUST_FOLLOW = ("to ONNX", "calibration", "test", "report", "ending")  # every tr
 SHORT_SECONDS = 120.0  # in a shorter budget pretrained networks are compared only if the table says that it fits
 SECONDS_FOR_FOLDS = 300.0  # in a shorter budget …
 SHORT_FOLDS = 2  # … two trainings for calibration: five would leave the model itself a fifth of the time
+LEAST_FOLDS = 1  # where there is no time for two: one half of the images is held out, and only that half is answered
 OTHER = "other"  # what is in no stage
 SOON_DONE = 300  # images whose features take little longer than measuring how fast a backbone is
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, no backbone's speed is measured
@@ -165,6 +166,8 @@ class Budget:
         """
         if self.deadline is None:
             return FOLDS
+        if self.deadline.seconds_left() < TABLE["fold"].share * (SHORT_FOLDS - 1) * seconds:
+            return LEAST_FOLDS
         is_short = self.deadline.seconds < SECONDS_FOR_FOLDS or not self.fits("fold", (FOLDS - 1) * seconds)
         return SHORT_FOLDS if is_short else FOLDS
 

@@ -21,7 +21,7 @@ from vidi.training.loop.progress import Listener
 from vidi.training.train import train_network
 from vidi.training.trained import OutOfFoldAnswers
 from vidi.workflows.requests.shared import Guarantees
-from vidi.workflows.run.budget import Session
+from vidi.workflows.run.budget import SHORT_FOLDS, Session
 from vidi.workflows.run.describe import describe_data, describe_model
 from vidi.workflows.run.known import (
     Distances,
@@ -180,12 +180,12 @@ def answer_out_of_fold(
         data = replace(data, start=None)  # those weights have seen the images that a fold holds out
     seed, taken = trained.recipe.seed, sum(row.seconds for row in trained.history)
     folds_wanted = session.budget.fold_count(seconds=taken)
-    fold_of = split_learnable_folds(data.groups_of(rows), labels=data.strata[rows], folds=folds_wanted, seed=seed)
-    folds = np.unique(fold_of[fold_of >= 0]).tolist()
+    parts = max(SHORT_FOLDS, folds_wanted)
+    fold_of = split_learnable_folds(data.groups_of(rows), labels=data.strata[rows], folds=parts, seed=seed)
+    folds = np.unique(fold_of[fold_of >= 0]).tolist()[:folds_wanted]
     if folds:
-        session.events.say(
-            f"calibration: {len(folds)} more trainings, each with a part of the {len(rows):,} images held out"
-        )
+        more = "1 more training" if len(folds) == 1 else f"{len(folds)} more trainings, each"
+        session.events.say(f"calibration: {more} with a part of the {len(rows):,} images held out")
     probabilities, distances = np.zeros((len(rows), data.class_count), np.float32), np.zeros((2, len(rows)))
     epochs = max(1, len(trained.history))  # not more, even if there is time
     for number, fold in enumerate(folds):
@@ -210,7 +210,7 @@ def answer_out_of_fold(
         score = outliers.known_to(known.score, outliers.seen_by(predictor))
         distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
-    answered = fold_of >= 0
+    answered = np.isin(fold_of, folds)
     rows, probabilities = rows[answered], probabilities[answered]
     if len(rows) and not (session.folder / LABEL_ERRORS).exists():
         study_labels(session.folder, images, rows, probabilities, drop_suspects=False, events=session.events)

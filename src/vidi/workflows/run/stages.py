@@ -72,7 +72,7 @@ def run_stages(job: RunPlan, session: Session, *, embed: Embedder) -> Run:
     keep_preparation(folder, split, job.recipe, start=job.start, events=events)
     if job.stage_plan.reason:
         events.say(job.stage_plan.sentence)
-    session = replace(session, fold_work=fold_work(budget, split))
+    session = replace(session, fold_work=fold_work(budget.fold_count(), split))
     watch.turn_to("heads")
     head, model, left_out = None, None, None
     if job.candidates:

@@ -22,7 +22,7 @@ from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import CHECK, CHECKPOINT, RECIPE, SPLITS
 from vidi.workflows.requests.shared import FEEDBACK_WEIGHT
-from vidi.workflows.run.budget import Budget, Session
+from vidi.workflows.run.budget import SHORT_FOLDS, Session
 from vidi.workflows.run.describe import class_counts
 from vidi.workflows.run.learning.ensemble import learn_ensemble
 from vidi.workflows.run.prepare import SplitImages
@@ -207,9 +207,10 @@ def needs_folds(images: SplitImages) -> bool:
     return len(images.split.rows("calibration")) == 0
 
 
-def fold_work(budget: Budget, images: SplitImages) -> float:
-    """Cost of all fold trainings for calibration, in main trainings; 0 without any."""
+def fold_work(folds: int, images: SplitImages) -> float:
+    """Cost of so many fold trainings for calibration, in main trainings; 0 where none is needed."""
     if not needs_folds(images):
         return 0.0
     trained, chosen = len(images.split.rows("train")), len(images.split.rows("validation"))
-    return (budget.fold_count() - 1) * (trained + chosen) / max(1, trained)
+    held_out = 1 / max(SHORT_FOLDS, folds)  # the share that each leaves out
+    return folds * (1 - held_out) * (trained + chosen) / max(1, trained)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.files import write_atomic
+from vidi.machine import Deadline
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.numbers import percent
@@ -20,13 +22,14 @@ from vidi.training.loop.state import new_state
 from vidi.training.recipe import Recipe
 from vidi.training.trained import TrainedNetwork
 from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.run.budget import TABLE, Session
+from vidi.workflows.run.budget import LEAST_FOLDS, TABLE, Session
 from vidi.workflows.run.learning.ensemble import has_begun, noting_no_ensemble
-from vidi.workflows.run.learning.learn import LearnedModel, learn, training_data
+from vidi.workflows.run.learning.learn import LearnedModel, fold_work, learn, training_data
 from vidi.workflows.run.learning.stage_plan import StageName
 from vidi.workflows.run.prepare import reframe
 
-LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
+LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left …
+ONE_EPOCH = 1.0  # … where the least is spent on calibration
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the stage below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
@@ -57,7 +60,8 @@ def train_stages(
     data = training_data(images, left_out=head.data.left_out)
     if begin is not None:
         data = replace(data, initial=begin.tensors)
-    reason = _why_not(session, data, recipe, head.trained, trainings=ensemble or 1)
+    reason, fold_work = _why_not(session, data, recipe, head, trainings=ensemble or 1)
+    session = replace(session, fold_work=fold_work)
     if reason:
         events.say(f"{stage}: skipped because {reason}")
         return replace(head, trained=noting_no_ensemble(head.trained, ensemble))
@@ -94,39 +98,61 @@ def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in changes.items() if name in ("seed", "class_weights", "precision")}
 
 
-def _why_not(session: Session, data: TrainingData, recipe: Recipe, head: TrainedNetwork, *, trainings: int) -> str:
-    """The reason to leave the stage out, in words; empty where there is none."""
+def _why_not(
+    session: Session, data: TrainingData, recipe: Recipe, head: LearnedModel, *, trainings: int
+) -> tuple[str, float]:
+    """The reason to leave the stage out, in words, empty where there is none; and what calibration may then cost."""
+    usual = session.fold_work
     if has_begun(session.folder):
-        return ""
+        return "", usual
     if session.finish:
-        return "the run is being finished as it is"
-    if not len(_compared(data, head)[0]):
-        return "there is no validation image to compare by"
-    return _no_time(session, data, recipe, trainings=trainings)
+        return "the run is being finished as it is", usual
+    if not len(_compared(data, head.trained)[0]):
+        return "there is no validation image to compare by", usual
+    return _no_time(session, data, recipe, trainings=trainings, least=min(usual, fold_work(LEAST_FOLDS, head.images)))
 
 
-def _no_time(session: Session, data: TrainingData, recipe: Recipe, *, trainings: int) -> str:
-    """Why the time that is left is too short for the stage, in words; empty where it is long enough."""
-    until = session.budget.training_until(fold_work=session.fold_work)
-    if until is None:
-        return ""
+def _no_time(
+    session: Session, data: TrainingData, recipe: Recipe, *, trainings: int, least: float
+) -> tuple[str, float]:
+    """Why the time that is left is too short for the stage, empty where it is not; and what calibration may cost.
 
+    Args:
+        least: that calibration can cost, in trainings of the network.
+    """
+
+    @cache
     def measure() -> float:
         network = new_state(recipe, class_count=2, plan=Plan(1)).network
         precision = choose_precision()[0]
         return seconds_per_image(network, recipe.image_size, batch=recipe.optimization.batch, precision=precision)
 
-    count = len(data.train_rows) + len(data.left_out)
-    return why_too_short(lambda: until.seconds_left() / trainings, image_count=count, measure=measure)
+    count, reason = len(data.train_rows) + len(data.left_out), ""
+    for work, epochs in {session.fold_work: LEAST_EPOCHS, least: ONE_EPOCH}.items():
+        until = session.budget.training_until(fold_work=work)
+        if until is None:
+            return "", work
+        left = partial(_seconds_each, until, trainings)
+        reason = why_too_short(left, image_count=count, measure=measure, epochs=epochs)
+        if not reason:
+            return "", work
+    return reason, session.fold_work
 
 
-def why_too_short(seconds_left: Callable[[], float], *, image_count: int, measure: Callable[[], float]) -> str:
+def _seconds_each(until: Deadline, trainings: int) -> float:
+    return until.seconds_left() / trainings
+
+
+def why_too_short(
+    seconds_left: Callable[[], float], *, image_count: int, measure: Callable[[], float], epochs: float = LEAST_EPOCHS
+) -> str:
     """Why the time is too short for a training, in words; empty where it is long enough.
 
     Args:
         seconds_left: for this training, at the moment of asking.
         image_count: images to learn from.
         measure: gives seconds for each image of a training step.
+        epochs: that must fit.
 
     >>> why_too_short(lambda: 60.0, image_count=100, measure=lambda: 1.0)
     'an epoch takes about 110 s here and 60 s are left'
@@ -136,7 +162,7 @@ def why_too_short(seconds_left: Callable[[], float], *, image_count: int, measur
         return f"only {max(left, 0):.0f} s are left"
     seconds = VALIDATION_SHARE * image_count * measure()
     left = seconds_left()
-    if left >= LEAST_EPOCHS * seconds:
+    if left >= epochs * seconds:
         return ""
     return f"an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left"
 
