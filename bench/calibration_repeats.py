@@ -3,7 +3,7 @@
     VIDI_DATA=… python -m bench calibration_repeats
 
 Below 1,000 images there is no calibration part: answers come from networks that were trained without the image. Here a
-network is a head on features of Lite0 with a weak penalty, overconfident as a fine-tuned network is, so that DRAWS
+network is a head on features of Lite0 with the usual penalty, so that DRAWS
 draws of each size take minutes. Every draw trains the head on all its images, calibrates it by so many further heads,
 and scores it on all other images of clothing's `train` part. One training holds out a half and answers that; K answer
 all images, each holding out a K-th part. The result is one JSON in bench/results/calibration_repeats/, or in RESULTS.
@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from bench.photo_sets import read_clothing
@@ -38,7 +37,7 @@ from vidi.training.loop.objective import FIXED, InputNormalisation
 
 SIZES, TRAININGS = (300, 500, 900), (1, 2, 3, 5)
 SIDE = (160, 128)  # pixels, height and width
-DIRECTIONS, PENALTY = 128, 0.1
+DIRECTIONS, PENALTY = 128, 3.0
 CLASSES = 10
 Floats = NDArray[np.float64]
 
@@ -69,7 +68,7 @@ def features_of(source: Path) -> tuple[Floats, NDArray[np.int64]]:
     """Standardised features of all photographs along their principal axes, and their classes by number."""
     weights = read_pretrained("lite0")
     network = with_weights(weights, image_size=SIDE, class_count=2).eval().requires_grad_(False)
-    framing, names, pixels = Framing(SIDE), list[str](), list[NDArray[np.uint8]]()
+    framing, names, pixels = Framing(size=SIDE), list[str](), list[NDArray[np.uint8]]()
     for label, _, content in read_clothing(source):
         names.append(label)
         pixels.append(frame_image(decode_image(content).image, framing))
@@ -100,7 +99,11 @@ def score(features: Floats, labels: NDArray[np.int64], size: int, draw: int) -> 
         for fold in range(count):
             held_out[fold_of == fold] = answers_of(x[fold_of != fold], y[fold_of != fold], x[fold_of == fold])
         answers = UnseenAnswers(
-            probabilities=held_out[rows], truth=OneClass(y[rows], CLASSES), groups=None, novelty=None, basis="out-of-fold"
+            probabilities=held_out[rows],
+            truth=OneClass(labels=y[rows], class_count=CLASSES),
+            groups=None,
+            novelty=None,
+            basis="out-of-fold",
         )
         done = calibrate_answers(answers, [str(name) for name in range(CLASSES)], promise=GuaranteeTargets())
         found[count] = figures(done.fitted.step.apply(given), labels[others], done.limits.candidate, done.limits.sure)
@@ -116,7 +119,7 @@ def answers_of(x: Floats, y: NDArray[np.int64], asked: Floats) -> Floats:
 
 
 def figures(given: Floats, truth: NDArray[np.int64], candidate: float | None, sure: float | None) -> dict[str, float]:
-    """Calibration error, log loss, coverage and number of candidates, and the share and error of what is called sure."""
+    """Calibration error, log loss, coverage, number of candidates, and the share and error of sure answers."""
     of_truth, top = given[np.arange(len(truth)), truth], given.max(axis=1)
     is_right = given.argmax(axis=1) == truth
     limit = 0.0 if candidate is None else candidate
