@@ -7,7 +7,6 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from vidi.figures.bars import draw_importances
 from vidi.figures.drawing import legend_above
 from vidi.figures.evaluation import (
     draw_box_precision,
@@ -34,7 +33,6 @@ def all_figures():
         "more-images": draw_more_images([20, 40, 80], [0.4, 0.3, 0.25], REACH, images=100),
         "roc": draw_ranking("roc", CURVES, named=("cat", "dog"), points={}, name="roc"),
         "history": draw_search_history([0, 1, 4], [0.5, 0.7, 0.6], default=0.5),
-        "importance": draw_importances(["batch", "image size"], [0.7, 0.3], [0.4, 0.1], [0.9, 0.5]),
         "precision-recall": draw_ranking(
             "precision-recall", CURVES, named=("cat",), points={}, name="precision-recall"
         ),

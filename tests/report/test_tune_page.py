@@ -73,7 +73,6 @@ def document(**changes: object) -> dict[str, Any]:
         ],
         "best_trial": 1,
         "best": {"trial": 1, "values": {**USUAL, "image_size": "16x16"}},
-        "importance": [{"name": "image_size", "share": 0.7, "low": 0.2, "high": 0.9}],
         "recipe": {"network": "compact", "learning_rate": 0.07, "sources": {"learning_rate": HOSTILE}},
         "finding": {
             "is_better": True,
@@ -116,11 +115,10 @@ def test_where_no_gain_was_shown_the_page_says_so_and_a_loss_has_a_minus_sign():
 
 
 def test_an_interrupted_search_promises_nothing():
-    page = shown(document(finding=None, state="interrupted", best=None, best_trial=None, importance=[], trials=[]))
+    page = shown(document(finding=None, state="interrupted", best=None, best_trial=None, trials=[]))
 
     assert "The search was interrupted before the comparison." in page.text
     assert "Better by" not in page.text
-    assert "The importance of each setting is unknown" in page.text
     assert "Fewer than two trials were completed." in page.text
 
 
@@ -140,7 +138,7 @@ def test_every_trial_is_in_the_table_the_best_first_and_those_without_result_las
     assert [line["number"] for line, _ in values["lines"]] == [1, 0, 2, 3]  # type: ignore[attr-defined]
     page = shown(document())
     assert "no memory" in page.text
-    assert len(page.all("svg")) == 2
+    assert len(page.all("svg")) == 1
 
 
 def test_figures_have_a_name_and_a_description_for_those_who_hear_them():
@@ -163,7 +161,7 @@ def test_a_dial_that_the_best_trial_left_alone_is_not_marked():
 def test_any_number_of_trials_makes_a_page(tmp_path: Path, count: int):
     trials = [trial(number, accuracy=0.5 + number / 2000) for number in range(count)]
 
-    write_tune_page(tmp_path / "tune.html", document(trials=trials, best_trial=None, best=None, importance=[]))
+    write_tune_page(tmp_path / "tune.html", document(trials=trials, best_trial=None, best=None))
 
     text = (tmp_path / "tune.html").read_text()
     assert text.count('<th scope="row" class="n">') == min(count, 60)

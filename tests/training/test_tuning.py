@@ -21,7 +21,6 @@ from vidi.training.defaults import recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.importance import importances
 from vidi.training.tuning.search_space import Hyperparameter, Room, Value, changes_of, choose_hyperparameters
 from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import Outcome, TrialResult, TrialTerms, run_trial, search_value
@@ -266,24 +265,6 @@ def test_a_storage_that_cannot_be_used_is_refused_without_showing_its_url(url: s
             studies.shared_study(url, name="ours", seed=1)
 
     assert url not in str(raised.value)
-
-
-@pytest.mark.slow  # over a second of processor time: forests over resampled trials
-def test_importance_finds_the_dial_that_matters_and_says_how_sure_it_is(tmp_path: Path):
-    study, hyperparameters = filled(tmp_path / "study.journal", 24)
-
-    found = importances(study, hyperparameters, seed=0)
-
-    assert [one.name for one in found] == ["learning_rate", "batch"]
-    assert sum(one.share for one in found) == pytest.approx(1)
-    assert all(one.low <= one.share <= one.high for one in found)
-    assert found[0].low > found[1].high
-
-
-def test_importance_is_silent_after_few_trials(tmp_path: Path):
-    study, hyperparameters = filled(tmp_path / "study.journal", 7)
-
-    assert importances(study, hyperparameters) == []
 
 
 def test_dials_and_settings_survive_json():

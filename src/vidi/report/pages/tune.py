@@ -1,11 +1,10 @@
-"""The search for a better recipe as a page: the finding, how it went, which hyperparameter mattered, what was tried."""
+"""The search for a better recipe as a page: the finding, how it went, what was tried."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidi.figures.bars import draw_importances
 from vidi.figures.training import draw_search_history
 from vidi.report.pages.render import write_page
 from vidi.report.pages.tables import settings
@@ -25,7 +24,6 @@ WORDS = {  # of the hyperparameters, in plain language
     "batch": "batch",
 }
 MOST_ROWS = 60  # trials that stand open; the rest is in trials.csv
-FEWEST_FOR_IMPORTANCE = 8
 
 
 def write_tune_page(path: Path, document: Mapping[str, Any]) -> None:
@@ -52,7 +50,6 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
         "comparison": (document["finding"] or {}).get("comparison"),
         "counts": Counter(trial["state"] for trial in trials),
         "trial_count": len(trials),
-        "done_count": len(done),
         "best_accuracy": best,
         "default_accuracy": default,
         "hyperparameters": hyperparameter_rows(document),
@@ -61,8 +58,6 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
         "is_default": is_default,
         "more": max(0, len(trials) - MOST_ROWS),
         "history": _history(done, default),
-        "importance": _importance(document),
-        "fewest": FEWEST_FOR_IMPORTANCE,
         "settings": settings(document["recipe"]),
         "study": document["request"]["study"],
     }
@@ -103,15 +98,6 @@ def _history(done: Sequence[Mapping[str, Any]], default: float | None) -> "Marku
         return None
     numbers, accuracies = [trial["number"] for trial in done], [trial["accuracy"] or 0.0 for trial in done]
     return drawn(draw_search_history(numbers, accuracies, default=default))
-
-
-def _importance(document: Mapping[str, Any]) -> "Markup | None":
-    found = document["importance"]
-    if not found:
-        return None
-    names = [WORDS.get(one["name"], one["name"]) for one in found]
-    shares, lows, highs = ([one[key] for one in found] for key in ("share", "low", "high"))
-    return drawn(draw_importances(names, shares, lows, highs))
 
 
 def _shown(name: str, value: object) -> str:

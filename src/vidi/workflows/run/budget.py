@@ -55,7 +55,7 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
         "learning curve": BudgetStage(seconds=1.0, per_image=0.002),
         "comparing backbones": BudgetStage(seconds=5.0, per_image=0.05, share=0.15),
         "robustness": BudgetStage(seconds=5.0, share=0.1),  # a share of the whole run, where that is more
-        # A search: decoding other sizes, one training, and the page with the importance of the hyperparameters.
+        # A search: decoding other sizes, one training, and the page.
         "other sizes": BudgetStage(share=0.2),
         "trial": BudgetStage(seconds=2.0),
         "search page": BudgetStage(seconds=5.0),

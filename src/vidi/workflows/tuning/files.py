@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vidi.files import write_atomic, write_csv_atomic
 from vidi.training.recipe import Recipe
-from vidi.training.tuning.importance import Importance
 from vidi.training.tuning.search_space import Hyperparameter, Value
 from vidi.training.tuning.study import TrialRow
 from vidi.workflows.interaction.run_folder import RECIPE, TUNING, TUNING_PAGE
@@ -43,16 +42,13 @@ class TuneFiles:
         write_csv_atomic(self.folder / TRIALS, _trial_rows(rows, hyperparameters))
         self.write()
 
-    def conclude(
-        self, *, state: str, finding: Mapping[str, Any] | None, importance: Sequence[Importance], recipe: Recipe
-    ) -> None:
+    def conclude(self, *, state: str, finding: Mapping[str, Any] | None, recipe: Recipe) -> None:
         """Note the finding and write the recipe to use, and the page."""
         from vidi.report.pages.tune import write_tune_page
 
         self.document |= {
             "state": state,
             "finding": finding,
-            "importance": [asdict(one) for one in importance],
             "recipe": recipe.as_dict(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }

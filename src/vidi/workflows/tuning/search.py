@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from vidi.groups import number_groups
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TuneRequest, refuse_for_labels
@@ -206,7 +205,6 @@ def _conclude(job: SearchPlan, search: Search, finding: SearchFinding | None, *,
     job.files.conclude(
         state="interrupted" if finding is None else "finished",
         finding=None if finding is None else asdict(finding),
-        importance=importances(search.study, search.settings.hyperparameters, seed=search.recipe.seed),
         recipe=recipe,
     )
     if finding is not None:
