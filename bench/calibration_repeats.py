@@ -3,10 +3,10 @@
     VIDI_DATA=… python -m bench calibration_repeats
 
 Below 1,000 images there is no calibration part: answers come from networks that were trained without the image. Here a
-network is a head on features of Lite0 with the usual penalty, so that DRAWS
-draws of each size take minutes. Every draw trains the head on all its images, calibrates it by so many further heads,
-and scores it on all other images of clothing's `train` part. One training holds out a half and answers that; K answer
-all images, each holding out a K-th part. The result is one JSON in bench/results/calibration_repeats/, or in RESULTS.
+network is a head on features of Lite0, so that DRAWS draws of each size take minutes. Every draw trains the head on all
+its images, calibrates it by so many further heads, and scores it on all other images of clothing's `train` part. One
+training holds out a half and answers that; K answer all images, each holding out a K-th part. The result is one JSON in
+bench/results/calibration_repeats/, or in RESULTS.
 """
 
 import json

@@ -1,6 +1,5 @@
 """Signals that end a command: each becomes a KeyboardInterrupt that no other package swallows."""
 
-import _thread
 import contextlib
 import signal
 import threading
@@ -32,7 +31,7 @@ def _send(number: int) -> None:
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
-        _thread.interrupt_main(signal.Signals(number))
+        signal.raise_signal(number)
 
 
 def end_on_signals() -> None:
