@@ -38,7 +38,7 @@ from vidi.prediction.predictor import Predictor
 
 SETS = ("background.zip", "coco128.zip", "nanodet.onnx")
 RECALLS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-LEAST = 0.05  # score of a detector's box that is counted
+LEAST = 3e-4  # score of a detector's box that is counted
 MINUTES = 2  # of training each classifier
 LEAST_SIDE = 8  # pixels of a crop
 FAR = 0.3  # IoU with a person below which a box holds none

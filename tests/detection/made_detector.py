@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from scipy.special import expit
 
-from vidi.detection.adopt import EVERYDAY, NORMALISATION, adopt_detector
+from vidi.detection.adopt import CALIBRATION, EVERYDAY, NORMALISATION, adopt_detector
 from vidi.model_file.metadata import Provenance
 from vidi.prediction.predictor import Predictor
 
@@ -69,8 +70,9 @@ def grey_image(height: int = SIDE, width: int = SIDE) -> np.ndarray:
 
 
 def expected_scores(colour: tuple[int, int, int]) -> tuple[float, float]:
-    """Of person and cat, for a cell of one colour."""
+    """Of person and cat, for a cell of one colour, calibrated."""
     red, green, blue = (np.array(colour) - NORMALISATION.mean) / NORMALISATION.standard_deviation
     logits = np.array([4 * red - 2 * green - 2 * blue, 4 * green - 2 * red - 2 * blue]) - 8
-    person, cat = (1 / (1 + np.exp(-logits))).tolist()
+    odds = np.clip(logits, -np.log(99), np.log(99))  # scores beyond 0.01 and 0.99 count as the same
+    person, cat = expit(CALIBRATION.apply(odds[None])[0]).tolist()
     return person, cat

@@ -130,7 +130,7 @@ class Located:
     box: tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels of the upright image
     novelty: float | None = None  # of the window; None if the model has no measure of it
     verdict: Verdict | None = None  # on the answer about a proposed box; None if it was not proposed, or has none
-    proposal: float | None = None  # the detector's score of a proposed box, which is not calibrated
+    proposal: float | None = None  # the detector's score of a proposed box
 
     @property
     def rank(self) -> float:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, logit, softmax
 
 from vidi.boxes import clip_boxes, suppress
 from vidi.detection.locate import Located, WindowSearch, cut_out
 from vidi.errors import ShapeError
 from vidi.images.framing import Framing, frame_image, place_in_frame
+from vidi.model_file.metadata import Calibration
 from vidi.prediction.engines import batch_size
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
@@ -17,6 +18,7 @@ from vidi.prediction.predictor import Predictor
 MAPS = ("scores", "distances")  # outputs of a detector's file
 STRIDES = (8, 16, 32, 64)  # pixels between two places of a map, finest map first; NanoDet has three, NanoDet-Plus four
 OVERLAP = 0.6  # IoU from which on the lower of two boxes of a class goes, as NanoDet does it
+FINEST = 0.01  # score below which, and above 1 less which, all count as the same
 MOST_DECODED = 1_000  # places for each class and image, before suppression, as NanoDet does it
 MARGIN = 0.1  # of a box's sides, on each side of its crop: classifiers are trained on images with some surroundings
 
@@ -99,11 +101,13 @@ def locate_by_detector(image: NDArray[np.uint8], predictor: Predictor, search: W
     """
     framing = predictor.metadata.framing
     given = predictor.run(frame_image(image, framing)[None], MAPS)
-    scores = given["scores"][0][:, list(search.classes)]
-    rows = np.flatnonzero((scores >= search.least).any(axis=1))
+    raw = given["scores"][0][:, list(search.classes)]
+    rows = np.flatnonzero((raw > FINEST).any(axis=1))
+    odds = logit(np.clip(raw[rows].astype(np.float64), FINEST, 1 - FINEST))
+    scores = expit((predictor.metadata.calibration or Calibration()).apply(odds))
     boxes = _in_image(decode_boxes(given["distances"][0], framing.size, rows), image.shape[:2], framing)
     found: list[Located] = []
-    for label_index, column in zip(search.classes, scores[rows].T, strict=True):
+    for label_index, column in zip(search.classes, scores.T, strict=True):
         best = np.argsort(-column, kind="stable")[:MOST_DECODED]
         best = best[column[best] >= search.least]
         for row in best[suppress(boxes[best], column[best], overlap=OVERLAP, most=search.most)].tolist():
