@@ -63,6 +63,7 @@ BENCHES: Mapping[str, Bench] = {
     "heads": Bench("bench.heads", 15),
     "calibration_repeats": Bench("bench.calibration_repeats", 15),
     "photo_sets": Bench("bench.photo_sets", 20),
+    "trials": Bench("bench.trials", 15),
     "time_to_accuracy": Bench("bench.time_to_accuracy", 30),
     "budget": Bench("bench.budget", 25),
     "year": Bench("bench.year", 45),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -360,6 +360,47 @@ def photos() -> str:
     head = "set | training images | n | `vidi train --minutes 3` | seconds | logistic regression on Lite0 | on Lite2"
     text = "one draw and one run of each set; seconds of the whole command"
     return table("python -m bench photo_sets", results, text, f"{head} | ahead of the better, points", *rows)
+
+
+TRIED = ("clothing", "faces", "coco-crops", "cifar10", "fashion")
+
+
+def few_trial() -> str:
+    """Heads on features of unit length."""
+    rows, results = [], []
+    for name in TRIED:
+        draws = read(f"{newest_folder('trials')}/few-{name}-*.json")
+        results += draws
+        gains = [spread([one[way] - one["today"] for one in draws]) for way in ("among", "alone")]
+        rows.append(
+            f"{name} | {draws[0]['n']:,} | {percent(fmean(one['today'] for one in draws))} | {' | '.join(gains)}"
+        )
+    head = "set | n | today's choice, mean of 6 draws | with the new head among the candidates, points | the new head alone"
+    return table(
+        "python -m bench trials", results, "5 images per class; ± half a 95 % interval over the draws", head, *rows
+    )
+
+
+def lite1_trial() -> str:
+    """EfficientNet-Lite1 beside the networks in use."""
+    ways, rows, results = ("lite0", "lite1", "lite2", "lite0+lite2", "lite1+lite2"), [], []
+    for name in TRIED:
+        seeds_of = read(f"{newest_folder('trials')}/lite1-{name}-*.json")
+        results += seeds_of
+        means = [percent(fmean(one[way]["aside"] for one in seeds_of)) for way in ways]
+        rows.append(f"{name} | {seeds_of[0]['learned']} | {seeds_of[0]['n']} | {' | '.join(means)}")
+    for way, before in (("lite1", "lite0"), ("lite1", "lite2"), ("lite1+lite2", "lite0+lite2")):
+        kept_aside, held_out = (
+            spread([one[way][what] - one[before][what] for one in results]) for what in ("aside", "held_out")
+        )
+        rows.append(f"{way} less {before}, points | | | {kept_aside}; held out {held_out} | | | | ")
+    text = "accuracy on images kept aside, mean of 3 seeds; features frozen; ± half a 95 % interval over sets and seeds"
+    return table("python -m bench trials", results, text, f"set | training images | n | {' | '.join(ways)}", *rows)
+
+
+def spread(differences: Sequence[float]) -> str:
+    """The mean of some differences in points, and half of its 95 % interval."""
+    return f"{signed(fmean(differences))} ± {in_points(1.96 * stdev(differences) / len(differences) ** 0.5)}"
 
 
 def ahead(accuracies: Sequence[float]) -> str:
@@ -1014,6 +1055,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "heads": heads,
     "stages": stages,
     "photos": photos,
+    "few-trial": few_trial,
+    "lite1-trial": lite1_trial,
     "budget": budget,
     "sure-fashion": sure_fashion,
     "sure-cifar": sure_cifar,
