@@ -375,7 +375,7 @@ def few_trial() -> str:
         rows.append(
             f"{name} | {draws[0]['n']:,} | {percent(fmean(one['today'] for one in draws))} | {' | '.join(gains)}"
         )
-    head = "set | n | today's choice, mean of 6 draws | with the new head among the candidates, points | the new head alone"
+    head = "set | n | today's choice, mean of 6 draws | with the new head among the candidates, points | it alone"
     return table(
         "python -m bench trials", results, "5 images per class; ± half a 95 % interval over the draws", head, *rows
     )
