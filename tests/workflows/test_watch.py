@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("av", reason="needs:av")
 
 from tests.command import Done, vidi
+from tests.detection.made_detector import grey_image, made_detector
 from tests.video.streams import http_camera
 from tests.video.watched import DARK, LIGHT, light_model, light_predictor, light_video, picture
 from tests.workflows.test_webhook import receiver
@@ -33,7 +34,7 @@ from vidi.workflows.interaction.events import SILENCE
 from vidi.workflows.requests.in_use import WatchOutputs, WatchRequest
 from vidi.workflows.watch import watch_with
 from vidi.workflows.watching.outputs import EventFolder, printing, steady, too_many
-from vidi.workflows.watching.session import WatchSession, scores_of
+from vidi.workflows.watching.session import BestFrameBoxes, EventNotice, WatchSession, scores_of
 
 TWICE = [(False, 10), (True, 20), (False, 15), (True, 12), (False, 10)]  # light from 1.0 s and from 4.5 s on
 
@@ -385,6 +386,24 @@ def test_frames_of_one_time_count_once(folder: Path):
 
     assert [one.event.state for one in session.notices(frames)] == ["new", "end"]
     assert session.summary.frames == 10
+
+
+def test_a_detector_is_watched_with_and_draws_its_own_boxes(tmp_path: Path):
+    detector = made_detector(tmp_path / "detector.onnx")
+    image = grey_image()
+    image[16:24, 32:40] = 255, 0, 0
+    classes = [detector.classes.index("person")]
+    source, rules = VideoSource(kind="file", address="x", name="x"), WatchRequest(source="0").rules()
+    session = WatchSession(detector, source, classes=classes, rules=rules, run="run")
+    frames = [Frame(number=number, seconds=number / 5, image=image) for number in range(20)]
+
+    notices = list(session.notices(frames))
+    boxed = BestFrameBoxes(detector, classes).added(notices[0]) if isinstance(notices[0], EventNotice) else None
+
+    assert session.summary.events == {"person": 1}
+    assert boxed is not None
+    assert boxed.boxes
+    assert boxed.boxes[0].box == pytest.approx((28, 12, 52, 36), abs=1e-3)
 
 
 @pytest.mark.integration
