@@ -123,11 +123,8 @@ class _Trials:
         return len(self.order) < FEW_IMAGES
 
     def best_of_few(self, candidates: Sequence[Candidate]) -> Candidate:
-        """The largest network of a package, unless another one is better beyond chance.
-
-        What was fetched from the hub was never measured by vidi's makers.
-        """
-        candidates = sorted(candidates, key=lambda one: one.name not in HOSTED)
+        """The largest network of a package, unless another one is better beyond chance."""
+        candidates = fetched_first(candidates)
         if len(candidates) == 1:
             return self.best(candidates, images=0)
         rows = np.sort(self.order)
@@ -285,6 +282,16 @@ def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candi
         if gain.mean() > SURELY * gain.std() / len(gain) ** 0.5:
             best = candidate
     return best
+
+
+def fetched_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """What was fetched from the hub, which vidi's makers have not measured, before what lies in packages.
+
+    >>> packaged, fetched = Candidate("lite0", (128, 128)), Candidate("lite4", (128, 128))
+    >>> [one.name for one in fetched_first([packaged, fetched])]
+    ['lite4', 'lite0']
+    """
+    return sorted(candidates, key=lambda one: one.name not in HOSTED)
 
 
 def rows_to_learn(images: SplitImages) -> NDArray[np.int64]:
