@@ -1,11 +1,13 @@
 """Reviews for the tests: a folder of drawn images, a log that keeps some, and the page's server in a thread."""
 
+import os
 import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import httpx
@@ -18,6 +20,9 @@ from vidi.app.start import run_app
 from vidi.serving.protocol.incoming import Lifecycle
 from vidi.workflows.interaction.events import Event, Events, Message
 from vidi.workflows.requests.in_use import AppRequest, ReviewRequest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 KINDS = ("disc", "square", "stripes")
 SIZE = (120, 160)
@@ -50,6 +55,18 @@ def address_in(heard: "queue.Queue[Event]") -> str:
         match heard.get(timeout=SECONDS):
             case Message(sentence) if sentence.startswith("open "):
                 return sentence.removeprefix("open ")
+
+
+def looks(page: "Page", name: str) -> Iterator[str]:
+    """Show a page narrow and wide, light and dark: the name of each look, which VIDI_SHOTS gets a picture of."""
+    for width in (320, 1280):
+        for scheme in ("light", "dark"):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            if "VIDI_SHOTS" in os.environ:
+                page.screenshot(path=f"{os.environ['VIDI_SHOTS']}/{name}-{width}-{scheme}.png", full_page=True)
+            yield f"{width} {scheme}"
 
 
 @contextmanager

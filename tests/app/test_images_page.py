@@ -218,3 +218,22 @@ def test_no_automatic_check_of_accessibility_finds_anything(source, width, schem
         large = axe.run(page)
 
     assert (found.violations_count, large.violations_count) == (0, 0), found.generate_report() + large.generate_report()
+
+
+def test_a_class_is_renamed_and_no_file_is(source):
+    before = sorted(path.relative_to(source) for path in source.rglob("*.png"))
+    with opened(source) as page:
+        page.get_by_role("button", name="stripes").first.click()
+        page.get_by_text("Rename or merge").click()
+        page.get_by_role("textbox", name="New name").fill("bars")
+        page.get_by_role("dialog").get_by_text("Rename", exact=True).click()
+        page.get_by_role(
+            "button", name="Label 121 images as bars"
+        ).click()  # of so many images the number is shown first
+        wait(page, 1)
+        names = page.locator("nav.class-list .wide button").all_inner_texts()
+
+    assert [name.split()[0] for name in names if not name.endswith("\n0")] == ["All", "disc", "bars"]
+    assert {labels for _, _, labels in said(source)} == {"bars"}
+    assert len(said(source)) == 121
+    assert sorted(path.relative_to(source) for path in source.rglob("*.png")) == before

@@ -37,8 +37,8 @@ async function show() {
   notice();
   showBar(view);
   document.title = [VIEWS[view].title, settings.project?.name, "vidi"].filter(Boolean).join(" · ");
-  const root = byId("view");
-  root.replaceChildren();
+  const root = byId("view").cloneNode(false); // what a view that was left still adds is not shown
+  byId("view").replaceWith(root);
   root.className = `view-${view}`;
   delete document.body.dataset.ready;
   try {

@@ -44,7 +44,7 @@ export async function open(root, { parameters }) {
 
   async function load({ keep = false } = {}) {
     const asked = parametersOf(state.query);
-    history.replaceState(null, "", `#images${asked.size ? `?${asked}` : ""}`);
+    if (root.isConnected) history.replaceState(null, "", `#images${asked.size ? `?${asked}` : ""}`);
     try {
       const found = await ask(`images?${asked}`, { signal: ended.signal });
       if (found.stamp !== state.summary.stamp) { state.known.clear(); state.chosen.clear(); }
