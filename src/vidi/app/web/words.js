@@ -118,6 +118,21 @@ export const REVIEW = {
   copy: "one of them stays",
 };
 
+export const LIVE = {
+  loading: "Loading …",
+  frame: "The last frame",
+  noFrame: "No frame yet.",
+  hidden: "Frames are not shown: VIDI_NO_IMAGES.",
+  scores: "Scores of the last frame",
+  events: "Events",
+  nothing: "Nothing was seen yet.",
+  lost: "The watch has ended, or does not answer.",
+  over: "The watch is over.",
+  offline: (why) => `Offline: ${why}`,
+  watching: (classes, position) => `Watching for ${classes} · ${position}`,
+  seen: (label, time, isOpen) => (isOpen ? `${label} in view for ${time}` : `${label} for ${time}`),
+};
+
 export const TRY = {
   title: "Try",
   frame: "Ask a model",

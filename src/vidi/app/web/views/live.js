@@ -1,6 +1,7 @@
 // What a camera or a video shows: asks once a second what is known, and shows frames as they come.
 
 import { ask, element, lasting, percent } from "../ui.js";
+import { LIVE } from "../words.js";
 
 const PERIOD = 1000; // milliseconds
 const MINUTE = 60; // seconds
@@ -8,17 +9,17 @@ const MINUTE = 60; // seconds
 const PAGE = `
 <header class="heading">
   <h1 id="source"></h1>
-  <p id="state" class="state" role="status">Loading …</p>
+  <p id="state" class="state" role="status">${LIVE.loading}</p>
 </header>
 <div class="live">
   <figure class="stage">
-    <img id="frame" alt="The last frame" hidden>
-    <p id="no-frame" class="soft">No frame yet.</p>
-    <figcaption><ul id="scores" class="scores" aria-label="Scores of the last frame"></ul></figcaption>
+    <img id="frame" alt="${LIVE.frame}" hidden>
+    <p id="no-frame" class="soft">${LIVE.noFrame}</p>
+    <figcaption><ul id="scores" class="scores" aria-label="${LIVE.scores}"></ul></figcaption>
   </figure>
   <section class="panel" aria-labelledby="events-title">
-    <h2 id="events-title">Events</h2>
-    <p id="no-events" class="soft">Nothing was seen yet.</p>
+    <h2 id="events-title">${LIVE.events}</h2>
+    <p id="no-events" class="soft">${LIVE.nothing}</p>
     <ol id="events" class="events"></ol>
   </section>
 </div>
@@ -37,7 +38,7 @@ export async function open(root) {
       show(now);
       if (now.over) return;
     } catch {
-      byId("state").textContent = "The watch has ended, or does not answer.";
+      byId("state").textContent = LIVE.lost;
       byId("state").className = "state lost";
     }
     timer = setTimeout(look, PERIOD);
@@ -62,9 +63,7 @@ function when(at, seconds) {
 function eventLine(event) {
   const line = element("li");
   const isOpen = event.event !== "end";
-  const said = isOpen
-    ? `${event.label} in view for ${lasting(event.duration)}`
-    : `${event.label} for ${lasting(event.duration)}`;
+  const said = LIVE.seen(event.label, lasting(event.duration), isOpen);
   line.append(element("time", { text: when(event.began_at, event.began) }), element("span", { text: said, class: isOpen ? "open" : "" }));
   return [event.began, line];
 }
@@ -87,7 +86,7 @@ function showFrame(now) {
   const image = byId("frame");
   const shows = now.images && now.frames > 0;
   byId("no-frame").hidden = shows;
-  byId("no-frame").textContent = now.images ? "No frame yet." : "Frames are not shown: VIDI_NO_IMAGES.";
+  byId("no-frame").textContent = now.images ? LIVE.noFrame : LIVE.hidden;
   if (shows && image.hidden) {
     image.hidden = false;
     image.src = "/api/1/live/frames";
@@ -96,10 +95,10 @@ function showFrame(now) {
 }
 
 function stateOf(now) {
-  if (now.over) return ["The watch is over.", ""];
+  if (now.over) return [LIVE.over, ""];
   const last = now.changes.find((one) => one.event === "offline" || one.event === "online");
-  if (last !== undefined && last.event === "offline") return [`Offline: ${last.reason}`, "lost"];
-  return [`Watching for ${now.classes.join(", ")} · ${position(now.seconds)}`, "live"];
+  if (last !== undefined && last.event === "offline") return [LIVE.offline(last.reason), "lost"];
+  return [LIVE.watching(now.classes.join(", "), position(now.seconds)), "live"];
 }
 
 function show(now) {
