@@ -116,6 +116,16 @@ export const REVIEW = {
   unclear: "cannot tell",
   exclude: "left out",
   copy: "one of them stays",
+  saved: (words) => `Saved: ${words}. `,
+  takenBack: "Taken back. ",
+  keepOne: (others) => `Keep one, leave ${others} out`,
+  keepAll: "Keep all of them",
+  these: "It shows these",
+  shows: (names) => `It shows ${names}`,
+  stays: (names) => `It stays ${names}`,
+  leave: "Leave it out",
+  leaveAll: "Leave all out",
+  lost: "The image cannot be shown.",
 };
 
 export const LIVE = {

@@ -108,10 +108,10 @@ function answer(kind, labels = []) {
   const image = state.view?.image;
   if (!image || !("seen" in byId("image").dataset)) return; // nobody answers what they have not seen
   const words = REVIEW[kind] ?? labels.join(", ");
-  take("answers", { digest: image.digest, key: state.key, kind, labels }, `Saved: ${words}. `);
+  take("answers", { digest: image.digest, key: state.key, kind, labels }, REVIEW.saved(words));
 }
 
-const undo = () => state.view?.can_undo && take("undo", {}, "Taken back. ");
+const undo = () => state.view?.can_undo && take("undo", {}, REVIEW.takenBack);
 
 function choose(name) {
   if (!state.settings.multi_label) return answer("label", [name]);
@@ -122,10 +122,10 @@ function choose(name) {
 /** What Enter says: one of several copies stays; the classes that are chosen; or what is suggested. */
 function suggestion() {
   const { image } = state.view;
-  if (image.file_count) return { words: `Keep one, leave ${image.file_count - 1} out`, take: () => answer("copy") };
-  if (state.settings.multi_label) return { words: "It shows these", take: () => state.chosen.size && answer("label", [...state.chosen]) };
+  if (image.file_count) return { words: REVIEW.keepOne(image.file_count - 1), take: () => answer("copy") };
+  if (state.settings.multi_label) return { words: REVIEW.these, take: () => state.chosen.size && answer("label", [...state.chosen]) };
   if (!image.suggested?.length) return null;
-  return { words: `It shows ${image.suggested.join(", ")}`, take: () => answer("label", image.suggested) };
+  return { words: REVIEW.shows(image.suggested.join(", ")), take: () => answer("label", image.suggested) };
 }
 const confirmChosen = () => state.view.image && suggestion()?.take();
 
@@ -134,7 +134,7 @@ function staying() {
   const { given, file_count: files } = state.view.image;
   const several = state.settings.multi_label;
   if (!several && given.length !== 1) return null;
-  const words = files ? "Keep all of them" : `It stays ${given.join(", ") || "none of these"}`;
+  const words = files ? REVIEW.keepAll : REVIEW.stays(given.join(", ") || REVIEW.none);
   return { words, take: () => given.length ? answer("label", given) : answer("none") };
 }
 const keep = () => state.view?.image && staying()?.take();
@@ -200,7 +200,7 @@ function showImage(image) {
     byId(id).hidden = said === null;
     byId(`${id}-words`).textContent = said?.words ?? "";
   }
-  byId("exclude-words").textContent = image.file_count ? "Leave all out" : "Leave it out";
+  byId("exclude-words").textContent = image.file_count ? REVIEW.leaveAll : REVIEW.leave;
   showChoices();
 }
 
@@ -210,41 +210,22 @@ function givenWords(image) {
   return image.given.length > 1 && !state.settings.multi_label ? `Its labels are ${image.given.join(" and ")}.` : names && `Its label is ${names}.`;
 }
 
+const pictureOf = ({ digest }) => element("img", { src: `/api/1/review/images/${digest}`, alt: "", loading: "lazy" });
+
 /** The copies side by side, in place of the one large image. */
 function showFiles(image) {
   byId("image").classList.toggle("alone", image.file_count === 0);
   byId("files").hidden = image.file_count === 0;
-  const cards = image.files.slice(1).map((one) => {
-    const picture = element("img");
-    picture.src = `/api/1/review/images/${one.digest}`;
-    picture.alt = "";
-    picture.loading = "lazy";
-    const card = element("li");
-    card.append(picture, element("span", { text: one.name }));
-    return card;
-  });
+  const cards = image.files.slice(1).map((one) => element("li", {}, pictureOf(one), element("span", { text: one.name })));
   const more = image.file_count - image.files.length;
   byId("files").replaceChildren(...cards, ...(more > 0 ? [element("li", { text: `and ${more} more` })] : []));
 }
 
 function showDisputes(disputes) {
   byId("disputes").hidden = !disputes.length;
-  const cards = disputes.map((one) => {
-    const button = element("button");
-    button.type = "button";
-    const picture = element("img");
-    picture.src = `/api/1/review/images/${one.digest}`;
-    picture.alt = "";
-    picture.loading = "lazy";
-    const says = element("span", { class: "says" });
-    says.append(...people(one.opinions, "span"));
-    button.append(picture, says);
-    button.addEventListener("click", () => take("show", { digest: one.digest }));
-    const card = element("li");
-    card.append(button);
-    return card;
-  });
-  byId("dispute-cards").replaceChildren(...cards);
+  byId("dispute-cards").replaceChildren(...disputes.map((one) => element("li", {},
+    element("button", { type: "button", on: { click: () => take("show", { digest: one.digest }) } },
+      pictureOf(one), element("span", { class: "says" }, ...people(one.opinions, "span"))))));
 }
 
 function show(words) {
@@ -297,7 +278,7 @@ function wire(signal) {
   });
   picture.addEventListener("error", () => {
     picture.dataset.seen = ""; // what cannot be shown cannot be told, and must not end the review
-    byId("why").textContent = "The image cannot be shown.";
+    byId("why").textContent = REVIEW.lost;
   });
   byId("filter").addEventListener("input", showChoices);
   const clicks = {
