@@ -164,7 +164,7 @@ def try_few(one: Featured, draw: int) -> dict[str, Any]:
     features, labels = one.of(WAYS["lite0+lite2"], blocks=False), one.labels
     folds = split_learnable_folds([str(group) for group in one.groups[rows]], labels=labels[rows], seed=0)
     found: dict[str, Any] = {"learned": len(rows), "n": len(scored)}
-    linear.HEADS = {**HEADS, UNIT: (fit_unit_length, (1_000.0, 300.0, 100.0, 30.0, 10.0))}  # type: ignore[dict-item]
+    linear.HEADS = {**HEADS, UNIT: (fit_unit_length, (1_000.0, 300.0, 100.0, 30.0, 10.0))}
     fit = linear._fit
     linear._fit = lambda known, best: (  # type: ignore[assignment]
         fit_unit_length(known, (best.strength,))[0] if best.kind == UNIT else fit(known, best)

@@ -28,7 +28,7 @@ from vidi.networks.layers import (
     Residual,
 )
 from vidi.networks.side_by_side import Ensemble, Network, members_of, side_by_side
-from vidi.networks.vit import HEADS, WIDTH, Attention, VisionTransformer
+from vidi.networks.vit import HEADS, WIDTH, Attention, Layer, VisionTransformer
 
 Attributes = Mapping[str, int | float | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
@@ -348,7 +348,7 @@ def _transformer(graph: GraphWriter, layer: VisionTransformer, value: str, name:
         output=f"{name}.padded",
     )
     tokens = graph.add("Add", [tokens, graph.tensor(f"{name}.places", _array(layer.places()))], output=f"{name}.placed")
-    for number, block in enumerate(layer.blocks):
+    for number, block in enumerate(block for block in layer.blocks if isinstance(block, Layer)):
         at = f"{name}.blocks.{number}"
         seen = attention(block.attn, normal(block.norm1, tokens, f"{at}.norm1"), f"{at}.attn", _double(block.ls1.gamma))
         tokens = graph.add("Add", [tokens, seen], output=f"{at}.seen")

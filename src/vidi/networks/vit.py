@@ -46,6 +46,19 @@ class Attention(nn.Module):
         return gathered
 
 
+class Dense(nn.Module):
+    """Two dense layers for each token, GELU between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, tokens, features) to the same shape."""
+        outputs: Tensor = self.fc2(functional.gelu(self.fc1(inputs)))
+        return outputs
+
+
 class Layer(nn.Module):
     """Attention, then two dense layers for each token; both are added to what came in. Named as timm does."""
 
@@ -53,9 +66,7 @@ class Layer(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(WIDTH, eps=EPSILON), nn.LayerNorm(WIDTH, eps=EPSILON)
         self.attn, self.ls1, self.ls2 = Attention(), Scale(), Scale()
-        self.mlp = nn.Sequential(
-            OrderedDict(fc1=nn.Linear(WIDTH, 4 * WIDTH), act=nn.GELU(), fc2=nn.Linear(4 * WIDTH, WIDTH))
-        )
+        self.mlp = Dense()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, tokens, features) to the same shape."""
