@@ -139,3 +139,23 @@ def test_the_page_is_light_and_asks_nobody_else(tmp_path: Path, photos: Path):
     files = {*page_files().values(), *phone_page}
     assert asked == {urlsplit(address).netloc}
     assert sum(path.stat().st_size for path in files) <= 300_000
+
+
+DROP = """() => {
+  const file = (name) => ({ name, isFile: true, file: (done) => done(new File([name], name, { type: "image/png" })) });
+  const reader = (left) => ({ readEntries: (done) => done(left.shift()) });
+  const folder = (name, entries) => ({ name, isFile: false, createReader: () => reader([entries, []]) });
+  const entry = folder("plants", [folder("leaf", [file("1.png"), file("2.png")]), folder("bark", [file("3.png")])]);
+  const event = Object.assign(new Event("drop"), { dataTransfer: { items: [{ webkitGetAsEntry: () => entry }] } });
+  dispatchEvent(event);
+}"""
+
+
+def test_a_folder_that_is_dropped_becomes_a_project_with_its_classes(tmp_path: Path):
+    with opened(tmp_path / "projects") as page:
+        page.evaluate(DROP)
+        page.wait_for_selector("#project:text-is('plants')")
+
+    (project,) = list_projects(tmp_path / "projects")
+    brought = sorted(path.relative_to(project.source).as_posix() for path in project.source.rglob("*.png"))
+    assert brought == ["bark/3.png", "leaf/1.png", "leaf/2.png"]

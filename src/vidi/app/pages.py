@@ -22,7 +22,7 @@ POLICY: Final = (
     "media-src 'self' blob:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 WEB: Final = Path(__file__).with_name("web")
-SHARED: Final = ("look.css", "camera.js")  # files of the phone page that are the app's, too
+SHARED: Final = ("look.css", "camera.js", "drop.js")  # files of the phone page that are the app's, too
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",

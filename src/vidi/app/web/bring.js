@@ -1,5 +1,6 @@
 // Bringing files into the project that is open: one after the other, those that lie there already left out.
 
+import { listed } from "./drop.js";
 import { announce, ask, button, counted, element, notice, number } from "./ui.js";
 import { START } from "./words.js";
 
@@ -87,13 +88,7 @@ async function within(entry, folder) {
   if (entry.name.startsWith(".")) return []; // left by a system
   const path = folder ? `${folder}/${entry.name}` : entry.name;
   if (entry.isFile) return [{ path, file: await new Promise((done, failed) => entry.file(done, failed)) }];
-  const reader = entry.createReader(), entries = [];
-  for (;;) {
-    const some = await new Promise((done, failed) => reader.readEntries(done, failed)); // 100 at a time
-    if (!some.length) break;
-    entries.push(...some);
-  }
-  return (await Promise.all(entries.map((one) => within(one, path)))).flat();
+  return (await Promise.all((await listed(entry)).map((one) => within(one, path)))).flat();
 }
 
 /**

@@ -15,7 +15,8 @@ async function within(entry) {
   return found.filter((file) => file.type.startsWith("image/"));
 }
 
-async function listed(folder) {
+/** The entries of a folder, in the order of their names. */
+export async function listed(folder) {
   const reader = folder.createReader();
   const entries = [];
   for (;;) {
