@@ -207,8 +207,8 @@ def needs_folds(images: SplitImages) -> bool:
     return len(images.split.rows("calibration")) == 0
 
 
+def fold_work(folds: int, images: SplitImages) -> float:
     """Cost of this number of fold trainings for calibration, in main trainings; 0 where none is needed."""
-    """Cost of so many fold trainings for calibration, in main trainings; 0 where none is needed."""
     if not needs_folds(images):
         return 0.0
     trained, chosen = len(images.split.rows("train")), len(images.split.rows("validation"))
