@@ -42,9 +42,10 @@ MOST_CLICKS, MOST_SECONDS = 4, 180.0  # from the folder to a model that can be t
 CLEANING = 2  # clicks more with one finding settled on the way
 MOST_BACK = 2.0  # seconds from the start of the next app until the page shows the training
 PATIENCE = 600_000  # milliseconds
-# A training of seconds, long enough to be killed, as the page asks for it and as Python does.
-ASKED = {"epochs": 25, "network": "compact", "pretrained": "none", "changes": ["options.width=0.25"]}
-CHANGES = {"epochs": 25, "options.width": 0.25}
+# A training that still goes on when the next app shows it on a busy computer, as the page asks for it and Python does.
+EPOCHS = 100
+ASKED = {"epochs": EPOCHS, "network": "compact", "pretrained": "none", "changes": ["options.width=0.25"]}
+CHANGES = {"epochs": EPOCHS, "options.width": 0.25}
 START = """
 async (request) => {
   const options = { method: "POST", headers: { "content-type": "application/json" } };
@@ -181,6 +182,8 @@ def kills(projects: Path, images: Path, page: "Page") -> list[bool]:
         if worker is not None:
             os.kill(worker, signal.SIGKILL)
         process.kill()
+    while holder_of(job.folder) is not None:
+        time.sleep(0.1)
     jobs = Jobs(read_project(project.folder))
     jobs.go_on(job.id)
     while jobs.state(job)[0] == "running":
