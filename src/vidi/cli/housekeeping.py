@@ -43,7 +43,7 @@ def fetch(
     if what:
         raise UsageError(
             f"{escape_path(what)} after {name} means nothing",
-            "So are read: vidi fetch detector FILE; vidi fetch weights NAME.",
+            "A second word goes with two names: vidi fetch detector FILE, vidi fetch weights NAME.",
         )
     folder = download(name, on_progress=events.count)
     click.echo(f"{escape_path(folder)} is complete: vidi train {name}")
