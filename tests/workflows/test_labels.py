@@ -225,7 +225,7 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
     ("others", "said"),
     [
         ({"diagnostics": Diagnostics(learning_curve=True)}, "studies.learning_curve"),
-        ({"changes": {"loss": "mean-squared-error"}}, "--loss"),
+        ({"changes": {"loss": "mean-squared-error"}}, "loss"),
         ({"changes": {"class_weights": "balanced"}}, "class_weights"),
         ({"guarantees": Guarantees(target=OperatingTarget.of(costs={"a": {"a": 0.0}}))}, "target.costs"),
     ],

@@ -286,7 +286,12 @@ def doubt_parts(boxes: NDArray[np.float64], odds: NDArray[np.float64]) -> NDArra
 
 
 def cut_out(image: NDArray[np.uint8], box: NDArray[np.floating], framing: Framing) -> NDArray[np.uint8]:
-    """(height, width, 3) what a box holds, framed as an image of its own; grey where it hangs over the edge.
+    """(height, width, 3) what a box holds, framed as an image of its own; `piece_of` has the arguments."""
+    return frame_image(piece_of(image, box), framing)
+
+
+def piece_of(image: NDArray[np.uint8], box: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """(rows, columns, 3) what a box holds; grey where it hangs over the edge.
 
     Args:
         image: (height, width, 3) uint8.
@@ -298,7 +303,7 @@ def cut_out(image: NDArray[np.uint8], box: NDArray[np.floating], framing: Framin
     inside = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     down, across = max(-top, 0), max(-left, 0)
     piece[down : down + inside.shape[0], across : across + inside.shape[1]] = inside
-    return frame_image(piece, framing)
+    return piece
 
 
 def _inner(boxes: NDArray[np.float64], share: tuple[float, float]) -> NDArray[np.float64]:

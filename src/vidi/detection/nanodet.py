@@ -1,6 +1,7 @@
 """Boxes of a detector of NanoDet's kind, and what a classifier answers about each of them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,8 @@ from scipy.special import expit, logit, softmax
 
 from vidi.boxes import clip_boxes, suppress
 from vidi.detection.locate import Located, WindowSearch, cut_out
-from vidi.errors import ShapeError
+from vidi.errors import ShapeError, UsageError
+from vidi.files import escape_path
 from vidi.images.framing import Framing, frame_image, place_in_frame
 from vidi.model_file.metadata import Calibration
 from vidi.prediction.engines import batch_size
@@ -26,6 +28,19 @@ MARGIN = 0.1  # of a box's sides, on each side of its crop: classifiers are trai
 def is_detector(predictor: Predictor) -> bool:
     """Whether the file gives boxes by itself."""
     return set(MAPS) <= set(predictor.model.outputs)
+
+
+def open_detector(path: Path) -> Predictor:
+    """Open a detector's model file.
+
+    Raises:
+        UsageError: it is no detector.
+        ModelError: it is no model file.
+    """
+    detector = Predictor.load(path)
+    if not is_detector(detector):
+        raise UsageError(f"{escape_path(path)} is no detector", "Fetch one: vidi fetch detector.")
+    return detector
 
 
 def strides_of(place_count: int, size: tuple[int, int]) -> tuple[int, ...]:

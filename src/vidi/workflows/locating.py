@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_answer, locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
-from vidi.detection.nanodet import answer_proposals, is_detector, locate_by_detector
+from vidi.detection.nanodet import answer_proposals, is_detector, locate_by_detector, open_detector
 from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
@@ -154,9 +154,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
 
 
 def _proposing(path: Path, request: LocateRequest, predictor: Predictor, search: WindowSearch) -> Find:
-    detector = Predictor.load(path)
-    if not is_detector(detector):
-        raise UsageError(f"{escape_path(path)} is no detector", "Fetch one: vidi fetch detector.")
+    detector = open_detector(path)
     proposed = WindowSearch(classes=choose_classes(detector.classes, request.only), least=min(PROPOSED, request.least))
     return partial(answer_proposals, predictor=predictor, search=search, detector=detector, proposed=proposed)
 

@@ -47,7 +47,10 @@ def read_source(
     # What readers are asked for stands under the same name in both: an option that is added to them is passed on.
     asked = {one.name: getattr(request, one.name) for one in fields(ReadOptions) if hasattr(request, one.name)}
     options = ReadOptions(rest=rest, usually_positive=usually_positive, **asked)
-    dataset = read_dataset(request.source, options)
+    if request.proposals is None:
+        dataset = read_dataset(request.source, options)
+    else:
+        dataset = _cropped(request, options, Path(request.proposals))
     if not request.feedback:
         return dataset
     found = ((source, read_feedback(request, source)) for source in request.feedback)
@@ -55,6 +58,19 @@ def read_source(
         dataset,
         [_with_asked_classes(one, dataset, request) if _is_kept_by_project(source) else one for source, one in found],
     )
+
+
+def _cropped(request: DataRequest, options: ReadOptions, detector: Path) -> Dataset:
+    """The boxes in the requested images; an image may show several classes where each of its boxes shows one."""
+    from vidi.detection.crops import crop_scenes  # scipy and onnxruntime, which most readings do without
+
+    try:
+        scenes = read_dataset(request.source, options)
+    except DataError:
+        if request.positive is not None:
+            raise
+        scenes = replace(read_dataset(request.source, replace(options, multi_label=True)), multi_label=False)
+    return crop_scenes(scenes, detector)
 
 
 def read_as_given(data: DataRequest, *, is_run: bool = False, may_be_empty: bool = False) -> Dataset:

@@ -19,13 +19,13 @@ from vidi.workflows.requests.shared import (
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_file")
-OF_TRAINING = ("framing", "background", "feedback")
+OF_TRAINING = ("framing", "background", "proposals", "feedback")
 OF_LEARNING = (*OF_SPLITTING, *OF_TRAINING, "classes", "keep_truncated", "multi_label")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataRequest:
-    """Options that describe the data: everything needed to read it again."""
+class SourceRequest:
+    """Options that say which images are read, and what they show."""
 
     source: Annotated[
         str,
@@ -51,6 +51,18 @@ class DataRequest:
         bool, Option("Treat each class as a yes-or-no label: an image may show several or none.")
     ] = False
     keep_truncated: KeepTruncated = False
+    proposals: Annotated[
+        str | None,
+        Option(
+            "Train on the boxes in the images, annotated or found by this detector, a model file.", metavar="DETECTOR"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest(SourceRequest):
+    """Options that describe the data: everything needed to read it again, and to split it and learn from it."""
+
     parts: Annotated[
         Mapping[str, str],
         Option(

@@ -31,6 +31,7 @@ OWN_THRESHOLDS = "Leave it out; --recall, target.precision and target.false_alar
 MINUTES = 30.0  # where the user gives no time
 NOT_TUNED = (
     "background",
+    "proposals",
     "ensemble",
     "track",
     "pretrained",
@@ -109,7 +110,8 @@ class RecipeOptions:
         str | None, Option("Name of the optimizer: adam, adamw, sgd or muon.", choices=OPTIMIZERS, metavar="NAME")
     ] = None
     loss: Annotated[
-        str | None, Option("Name of the loss: cross-entropy or mean-squared-error.", choices=LOSSES, metavar="NAME")
+        str | None,
+        Option("Name of the loss: cross-entropy or mean-squared-error.", choices=LOSSES, python_only=True),
     ] = None
     patience: Annotated[
         int | None,
@@ -252,7 +254,7 @@ def refuse_for_labels(request: TrainRequest) -> None:
         ),
         "target.costs": (target is not None and target.costs is not None, OWN_THRESHOLDS),
         "class_weights": (changed["class_weights"] not in (None, "none"), OWN_THRESHOLDS),
-        "--loss": (
+        "loss": (
             changed["loss"] not in (None, "cross-entropy"),
             "Leave it out: each class is trained with its own cross-entropy.",
         ),
