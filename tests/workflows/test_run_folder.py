@@ -155,7 +155,7 @@ def test_a_damaged_request_is_an_error_with_its_name(tmp_path: Path, text: str):
     for name in ("run.json", "metrics.json", "predictions.csv"):
         (tmp_path / "run" / name).write_text(text if name == "run.json" else "{}")
 
-    for words in (("report", "run"), ("train", "--resume", "run"), ("review", "run"), ("compare", "run", "run")):
+    for words in (("report", "run"), ("train", "--resume", "run"), ("review", "run")):
         done = vidi(*words, folder=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (3, 2), (words, done.stderr)
         assert "run.json is not as vidi writes it" in done.stderr
@@ -169,9 +169,8 @@ def test_damaged_figures_are_an_error_with_their_name_and_hide_no_run(tmp_path: 
     (tmp_path / "run" / "run.json").write_text('{"schema": 2, "data": {"source": "photos"}, "images": false}')
     (tmp_path / "run" / "predictions.csv").write_text("")
 
-    for words in (("report", "run"), ("compare", "run", "run")):
-        done = vidi(*words, folder=tmp_path)
-        assert (done.returncode, done.stderr.count("\n")) == (3, 2), (words, done.stderr)
-        assert "run/metrics.json cannot be read" in done.stderr
+    done = vidi("report", "run", folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 2), done.stderr
+    assert "run/metrics.json cannot be read" in done.stderr
     listed = vidi("runs", ".", folder=tmp_path)
     assert (listed.returncode, listed.stdout.count("photos")) == (0, 1)

@@ -10,6 +10,7 @@ from typing import Final
 WEB: Final = Path(__file__).with_name("web")
 INDEX: Final = "index.html"
 RUNTIME: Final = "runtime.json"  # pins onnxruntime-web, which stands under `vendor/`
+FOR_GPU: Final = re.compile(r"\.(webgpu|asyncify)\.")  # in the names of what is loaded to try a graphics processor
 FETCH: Final = "python tools/fetch_browser_runtime.py"  # what brings it to a source checkout
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {

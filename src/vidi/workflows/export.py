@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from vidi.errors import UsageError
 from vidi.export.model_document import MODEL_FILE
 from vidi.export.to_folder import RUNNER_NAME, write_folder
+from vidi.export.page_files import FOR_GPU
 from vidi.export.to_web import write_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
@@ -52,7 +53,7 @@ class ExportResult:
     model: ModelFile
     name: str
     file_bytes: Mapping[str, int]  # size of each file, by its path in the folder
-    beside_model_bytes: int  # of all but the model file, compressed one by one by gzip
+    beside_model_bytes: int  # of all but the model file and what WebGPU needs, compressed one by one by gzip
     lighter: "CompressedModel | None" = None  # of a form with fewer bits
 
     @property
@@ -205,9 +206,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _beside_model(folder: Path) -> int:
-    """What a host sends beside the model file, each file compressed as hosts do."""
+    """What a host sends beside the model file to a browser without WebGPU, each file compressed as hosts do."""
     packed = partial(gzip.compress, compresslevel=6)
-    return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name != MODEL_FILE)
+    sent = (path for path in _files(folder) if path.name != MODEL_FILE and not FOR_GPU.search(path.name))
+    return sum(len(packed(path.read_bytes())) for path in sent)
 
 
 def _report(done: ExportResult) -> str:
