@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from vidi.errors import UsageError
 from vidi.export.model_document import MODEL_FILE
-from vidi.export.to_folder import RUNNER_NAME, write_folder
 from vidi.export.page_files import FOR_GPU
+from vidi.export.to_folder import RUNNER_NAME, write_folder
 from vidi.export.to_web import write_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
