@@ -176,6 +176,12 @@ def test_whoever_uses_a_model_needs_no_torch():
     assert "torch" not in loaded_by("\n".join(f"import vidi.workflows.{name}" for name in workflows))
 
 
+def test_no_database_is_needed_without_a_log():
+    workflows = ("watch", "predict", "locate", "train", "check")
+
+    assert "sqlalchemy" not in loaded_by("\n".join(f"import vidi.workflows.{name}" for name in workflows))
+
+
 # What is read, stored and shown.
 EDGES = (
     "app",

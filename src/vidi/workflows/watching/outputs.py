@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from vidi.images.framing import Size, fitted_size, resize
 from vidi.images.store import FolderStore
 from vidi.log.address import parse_address
 from vidi.log.records import LoggedEvent
-from vidi.log.store import PredictionLog
 from vidi.log.writer import DAY
 from vidi.numbers import percent
 from vidi.report.pages.watch import notice_line, write_watch_page
@@ -31,6 +30,9 @@ from vidi.video.clips import ClipFile
 from vidi.workflows.requests.in_use import WatchOutputs
 from vidi.workflows.watching.session import AnsweredFrame, EventNotice, Notice
 from vidi.workflows.watching.webhook import Webhook, parse_webhook, read_secret
+
+if TYPE_CHECKING:
+    from vidi.log.store import PredictionLog
 
 EVENTS, SNAPSHOTS, CLIPS = "events.jsonl", "snapshots", "clips"
 QUALITY: Final = 88  # of JPEG
@@ -317,7 +319,7 @@ def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: 
 class EventLogger:
     """Writes each event to the log, one row for all that is said of it."""
 
-    def __init__(self, log: PredictionLog, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, log: "PredictionLog", *, now: Callable[[], float] = time.time) -> None:
         self._log, self._now = log, now
 
     def notify(self, notice: Notice) -> None:
