@@ -267,7 +267,7 @@ def video(here: Environment) -> None:
         "        file.mux(stream.encode(frame))\n"
         "    file.mux(stream.encode())\n"
     )
-    here.vidi("watch", RUN, "clip.mp4", "--output", "events")
+    here.vidi("watch", RUN, "clip.mp4")
 
 
 def serve(here: Environment) -> None:
