@@ -15,7 +15,7 @@ const TIMED = 3; // runs of each backend; the fastest counts
 const LEAST_GAIN = 1.3; // of WebGPU: for less it is not worth another runtime's memory
 const DIGEST_LENGTH = 64; // hex digits; they are the last bytes of a model file
 
-let backend, model, outputs; // backend: {ort, session, provider}
+let backend, spare, model, outputs; // backend: {ort, session, provider}; spare: wasm, while WebGPU answers
 let turn = Promise.resolve(); // the session runs one image at a time
 
 const ACTIONS = { open, accelerate, classify, selfTest, requests };
@@ -101,8 +101,8 @@ async function accelerate({ base, token, isSoftwareTried, leastGain = LEAST_GAIN
     backend = before;
     found = { reason: error.message ?? String(error) };
   }
-  const unused = backend === before ? other : before;
-  await unused?.session.release();
+  if (backend === before) await other?.session.release();
+  else spare = before;
   return { provider: backend.provider, ...found };
 }
 
@@ -180,7 +180,17 @@ async function decoded(source) {
   return source.pixels ? { format: "pixels", notes: [], ...source } : decodePixels(source);
 }
 
-async function run({ pixels, width, height }, names) {
+async function run(image, names) {
+  try {
+    return await runOnce(image, names);
+  } catch (error) {
+    if (!spare) throw error;
+    [backend, spare] = [spare, null]; // the graphics processor was lost
+    return runOnce(image, names);
+  }
+}
+
+async function runOnce({ pixels, width, height }, names) {
   const images = new backend.ort.Tensor("uint8", pixels, [1, height, width, 3]);
   let given;
   try {

@@ -128,7 +128,7 @@ def _no_time(
         return seconds_per_image(network, recipe.image_size, batch=recipe.optimization.batch, precision=precision)
 
     count, reason = len(data.train_rows) + len(data.left_out), ""
-    for work, epochs in {session.fold_work: LEAST_EPOCHS, least: ONE_EPOCH}.items():
+    for work, epochs in ((session.fold_work, LEAST_EPOCHS), (least, ONE_EPOCH)):
         until = session.budget.training_until(fold_work=work)
         if until is None:
             return "", work
