@@ -63,17 +63,20 @@ def test_each_annotated_box_is_an_image_of_its_class_in_the_group_of_its_scene(d
 
 
 def test_without_annotations_the_box_that_covers_most_of_what_is_found_stands_for_the_image(detector: Path):
-    images = [LabelledImage(f"{name}.png", frozenset({1})) for name in ("one", "two", "none")]
-    pixels = {"one": scene((16, 32)), "two": scene((8, 8), (40, 8)), "none": scene()}
+    images = [LabelledImage(f"{name}.png", frozenset({name != "cat"})) for name in ("one", "two", "none", "cat")]
+    pixels = {"one": scene((16, 32)), "two": scene((8, 8), (40, 8)), "none": scene(), "cat": scene((16, 32))}
 
     found = crop_scenes(scenes(*images, **pixels), detector)
 
-    assert [(one.path, one.label, one.group) for one in found.images] == [("one.png#1", 1, None)]
+    assert [(one.path, one.label, one.group) for one in found.images] == [
+        ("one.png#1", 1, None),
+        ("cat.png#1", 0, None),
+    ]
     assert [(one.path, one.code) for one in found.account.set_aside] == [
         ("two.png", "no-clear-box"),
         ("none.png", "no-clear-box"),
     ]
-    assert found.account.found == 3
+    assert found.account.found == 4
     # The box is 28, 12, 52, 36, and with a tenth on each side 25.6, 9.6, 54.4, 38.4.
     assert decode_image(found.store.read("one.png#1")).image.shape == (38 - 10, 54 - 26, 3)
 

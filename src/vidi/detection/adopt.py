@@ -56,7 +56,11 @@ def fetch_detector(source: Path | None, output: Path, on_progress: OnProgress) -
     license_ = "Apache-2.0" if source is None else ""
     description = f"Finds objects of {len(EVERYDAY)} everyday classes"
     about = Provenance(network="NanoDet", run=path.stem, description=description, license=license_)
-    write_atomic(output, adopt_detector(data, about))
+    try:
+        made = adopt_detector(data, about)
+    except ModelError as error:
+        raise ModelError(f"{escape_path(path)}: {error.cause}", error.remedy) from error
+    write_atomic(output, made)
     return read_model(output)
 
 

@@ -11,7 +11,8 @@ from vidi.boxes import suppress
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.detection.locate import WindowSearch, piece_of
 from vidi.detection.nanodet import OVERLAP, locate_by_detector, open_detector, with_margin
-from vidi.errors import ImageError
+from vidi.errors import DataError, ImageError
+from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.decode import decode_image
 from vidi.images.store import ImageStore, stamp_within
@@ -60,7 +61,7 @@ def crop_scenes(dataset: Dataset, detector: Path) -> Dataset:
     Raises:
         UsageError: the file is no detector.
         ModelError: it is no model file.
-        DataError: an image shows several classes at once and has no box of one.
+        DataError: an image shows several classes at once and has no box of one, or hardly any image has a clear box.
     """
     asked, images, aside = open_detector(detector), list[LabelledImage](), list[Entry]()
     parts: dict[str, tuple[str, Corners]] = {}
@@ -81,6 +82,12 @@ def crop_scenes(dataset: Dataset, detector: Path) -> Dataset:
             parts[path] = (image.path, box)
             group = image.group or (image.path if len(found) > 1 else None)
             images.append(replace(image, path=path, labels=labels, group=group, boxes=(), given=None))
+    if aside and len(frozenset[int]().union(*(one.labels for one in images))) < 2 <= len(dataset.classes):
+        raise DataError(
+            f"{escape_path(dataset.source)}: {len(aside):,} of {len(dataset.images):,} images have no clear box, so "
+            "fewer than two classes are left",
+            "Annotate boxes, or train on whole images: leave out --proposals.",
+        )
     account = replace(dataset.account.setting_aside(aside), used=len(images))
     cropped = replace(
         dataset, images=tuple(images), store=CropStore(dataset.store, parts), account=account, left_out=()
